@@ -1,0 +1,1 @@
+//! Where extents come from.

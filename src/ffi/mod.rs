@@ -1,0 +1,1 @@
+//! The exported C functions: check arguments, call the core, turn `Error` into the C code and errno.

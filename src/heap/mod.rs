@@ -1,0 +1,2 @@
+//! Malloc semantics, once for every kind.
+pub mod je;

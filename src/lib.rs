@@ -1,0 +1,21 @@
+//! memkind: one process, many kinds of memory, each with a heap of its own.
+//!
+//! The exported C functions live in `ffi`; below it nothing knows C. The layers,
+//! left may use right and never back:
+//! `ffi -> tier -> kind -> heap -> backing -> topology -> {error, env, log}`.
+//! `ARCHITECTURE.md` draws the whole picture.
+
+pub mod backing;
+pub mod env;
+pub mod error;
+pub mod ffi;
+pub mod global;
+pub mod heap;
+pub mod kind;
+pub mod log;
+pub mod tier;
+pub mod topology;
+
+// Only for its link line: libhwloc is declared in `topology::hwloc_sys`, since the
+// crate's own interface lacks memory attributes and NUMA depths.
+extern crate hwloc2 as _;

@@ -1,0 +1,137 @@
+//! Messages on standard error, one line each, as MEMKIND_DEBUG asks (memkind(3), ENVIRONMENT).
+//!
+//! A message is formatted on the stack and written with one write(2): nothing here
+//! allocates or locks, so it may be called from any allocation path. `errno` is kept.
+
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicU8, Ordering};
+
+use crate::env;
+
+/// How much a message matters; decides its prefix and whether MEMKIND_DEBUG silences it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// General information; shown when MEMKIND_DEBUG is 1.
+    Info,
+    /// A failed operation; shown when MEMKIND_DEBUG is 1.
+    Error,
+    /// The process is about to abort, or a promise is broken; always shown.
+    Fatal,
+}
+
+const UNKNOWN: u8 = 0;
+const SILENT: u8 = 1;
+const SHOWN: u8 = 2;
+static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+/// A line under construction; what does not fit is cut off.
+pub struct Line {
+    bytes: [u8; 1024],
+    len: usize,
+}
+
+impl Line {
+    /// An empty line.
+    pub const fn new() -> Self {
+        Self { bytes: [0; 1024], len: 0 }
+    }
+
+    /// Writes the line and a newline to standard error in one call, keeping `errno`.
+    pub fn write(&mut self) {
+        self.bytes[self.len] = b'\n';
+        let errno = errno();
+        // SAFETY: the first `len + 1` bytes of the buffer are initialised and live
+        // during the call; a failed write is not an error worth reporting.
+        unsafe { libc::write(libc::STDERR_FILENO, self.bytes.as_ptr().cast(), self.len + 1) };
+        set_errno(errno);
+    }
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.bytes.len() - 1 - self.len;
+        let taken = text.len().min(room);
+        self.bytes[self.len..self.len + taken].copy_from_slice(&text.as_bytes()[..taken]);
+        self.len += taken;
+        Ok(())
+    }
+}
+
+fn enabled() -> bool {
+    match STATE.load(Ordering::Relaxed) {
+        UNKNOWN => {
+            let value = env::get(env::DEBUG);
+            let shown = value.is_some_and(|v| v.to_bytes() == b"1");
+            let state = if shown { SHOWN } else { SILENT };
+            let first = STATE
+                .compare_exchange(UNKNOWN, state, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+            if let (true, false, Some(text)) = (first, shown, value) {
+                let mut line = Line::new();
+                let _ = write!(
+                    line,
+                    "MEMKIND_WARNING: debug option \"{}\" unknown; Try man memkind for available options.",
+                    Bytes(text.to_bytes())
+                );
+                line.write();
+            }
+            shown
+        }
+        state => state == SHOWN,
+    }
+}
+
+/// Text from outside (environment, paths), shown as it is where it is UTF-8.
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl fmt::Display for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_char('?')?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes one message; see the macros `info!`, `error!` and `fatal!`.
+#[cold]
+pub fn message(level: Level, text: fmt::Arguments<'_>) {
+    if level != Level::Fatal && !enabled() {
+        return;
+    }
+    let mut line = Line::new();
+    let prefix = match level {
+        Level::Info => "MEMKIND_INFO: ",
+        Level::Error => "MEMKIND_ERROR: ",
+        Level::Fatal => "MEMKIND_FATAL: ",
+    };
+    let _ = line.write_str(prefix);
+    let _ = line.write_fmt(text);
+    line.write();
+}
+
+/// The calling thread's `errno`.
+pub fn errno() -> i32 {
+    // SAFETY: __errno_location returns the address of the thread's errno.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Sets the calling thread's `errno`.
+pub fn set_errno(value: i32) {
+    // SAFETY: as above; the location is writable.
+    unsafe { *libc::__errno_location() = value }
+}
+
+macro_rules! info { ($($arg:tt)*) => { $crate::log::message($crate::log::Level::Info, format_args!($($arg)*)) } }
+macro_rules! error { ($($arg:tt)*) => { $crate::log::message($crate::log::Level::Error, format_args!($($arg)*)) } }
+macro_rules! fatal { ($($arg:tt)*) => { $crate::log::message($crate::log::Level::Fatal, format_args!($($arg)*)) } }
+pub(crate) use {error, fatal, info};

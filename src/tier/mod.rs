@@ -1,0 +1,1 @@
+//! memtier: several kinds behind one malloc.

@@ -1,0 +1,1 @@
+//! Which nodes a kind takes memory from, per CPU.
