@@ -1,0 +1,113 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Builds and runs the property tests in ctest/api against our library, the distribution's, or both.
+#
+# usage: ctest/run-api.sh [--against ours|distribution|both|dropin] [pattern]
+#
+# `dropin` builds with the distribution's headers and library and runs on ours: what an already
+# installed program meets. `pattern` is a shell pattern for test names (stats_*), or a part of one.
+#
+# MEMKIND_LIBDIR      directory with our libmemkind.so.0   (default: build/lib)
+# MEMKIND_INCLUDE     directory with our headers           (default: include)
+# MEMKIND_DIST_LIBDIR directory with the distribution's    (default: /usr/lib/x86_64-linux-gnu)
+# TEST_TIMEOUT        seconds for one test                 (default: 60)
+#
+# A test may name further link flags in a comment line of its own: " * link: -rdynamic".
+# Exit status: 0 nothing failed, 1 something failed, 2 wrong usage or nothing to run.
+
+root=$(cd "$(dirname "$0")/.." && pwd) || exit 2
+libdir=${MEMKIND_LIBDIR:-$root/build/lib}
+include=${MEMKIND_INCLUDE:-$root/include}
+distribution=${MEMKIND_DIST_LIBDIR:-/usr/lib/x86_64-linux-gnu}
+limit=${TEST_TIMEOUT:-60}
+against=ours
+
+usage() {
+    sed -n '/^# usage:/s/^# //p' "$0" >&2
+    exit 2
+}
+
+if [ "$1" = --against ]; then
+    against=$2
+    shift 2 || usage
+fi
+[ $# -le 1 ] || usage
+pattern=${1:-}
+case $against in
+ours | distribution | dropin) libraries=$against ;;
+both) libraries="distribution ours" ;;
+*) usage ;;
+esac
+
+passed=0 failed=0 skipped=0
+
+# report STATUS NAME LIBRARY FILE-WITH-REASON
+report() {
+    case $1 in
+    PASS) passed=$((passed + 1)) ;;
+    SKIP) skipped=$((skipped + 1)) ;;
+    FAIL) failed=$((failed + 1)) ;;
+    esac
+    reason=$(tail -n 3 "$4" | tr '\n' ' ')
+    [ "$1" = PASS ] && reason=
+    printf '%s %s [%s]%s\n' "$1" "$2" "$3" "${reason:+: $reason}"
+}
+
+# build SOURCE PROGRAM LIBRARY: compiles unless the program is newer than all it is made from.
+build() {
+    if [ "$3" = ours ]; then
+        headers="-I$include" link="-L$libdir -l:libmemkind.so.0" made_from=$libdir/libmemkind.so.0
+    else
+        headers='' link="-L$distribution -lmemkind" made_from=$distribution/libmemkind.so.0
+    fi
+    newest=$(ls -t "$2" "$1" "$root/ctest/api/check.h" "$made_from" 2>/dev/null | head -n 1)
+    [ "$newest" = "$2" ] && return 0
+    extra=$(sed -n 's/^ \* link: //p' "$1")
+    # The flags are lists of words, so they are not quoted.
+    # shellcheck disable=SC2086
+    gcc -std=gnu11 -Wall -Wextra -Werror -O1 -g $headers -o "$2" "$1" $link -lpthread $extra
+}
+
+run_library() {
+    library=$1
+    out=$root/build/ctest/$library
+    mkdir -p "$out" || exit 2
+    runtime=$libdir
+    [ "$library" = distribution ] && runtime=$distribution
+    if [ ! -e "$runtime/libmemkind.so.0" ]; then
+        echo "$0: no libmemkind.so.0 in $runtime" >&2
+        exit 2
+    fi
+    for source in "$root"/ctest/api/*.c; do
+        name=$(basename "$source" .c)
+        # The pattern is meant to be one.
+        # shellcheck disable=SC2254
+        case $name in
+        *$pattern*) ;;
+        *) continue ;;
+        esac
+        program=$out/$name
+        if ! build "$source" "$program" "$library" 2>"$program.err"; then
+            report FAIL "$name" "$library" "$program.err"
+            continue
+        fi
+        LD_LIBRARY_PATH=$runtime timeout "$limit" "$program" >"$program.out" 2>"$program.err"
+        status=$?
+        case $status in
+        0) report PASS "$name" "$library" "$program.err" ;;
+        77) report SKIP "$name" "$library" "$program.out" ;;
+        *)
+            [ $status -eq 124 ] && echo "longer than $limit s" >>"$program.err"
+            [ $status -ne 1 ] && echo "exit status $status" >>"$program.err"
+            report FAIL "$name" "$library" "$program.err"
+            ;;
+        esac
+    done
+}
+
+for chosen in $libraries; do
+    run_library "$chosen"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $((passed + failed + skipped)) -gt 0 ] || exit 2
+[ $failed -eq 0 ]
