@@ -26,6 +26,9 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 
+/* What the checks are being applied to, said in front of a failure: for loops over kinds or sizes. */
+static const char *check_context __attribute__((unused));
+
 /* ---- Failing and skipping. Both leave at once, so that a broken heap is not touched again. ---- */
 
 __attribute__((format(printf, 3, 4), noreturn)) static inline void
@@ -35,6 +38,9 @@ check_fail(const char *file, int line, const char *format, ...)
 
     fflush(stdout);
     fprintf(stderr, "%s:%d: ", file, line);
+    if (check_context != NULL) {
+        fprintf(stderr, "[%s] ", check_context);
+    }
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
@@ -218,5 +224,78 @@ static inline int run_again(const char *argument, const char *const changes[])
         }                                                        \
         check_int(__FILE__, __LINE__, #call, 0, check_status_);  \
     } while (0)
+
+/* ---- Kinds ---- */
+
+struct named_kind {
+    const char *name;
+    memkind_t *kind;
+};
+
+/* The static kinds: the place in this table is the kind's partition number. */
+static const struct named_kind static_kinds[] __attribute__((unused)) = {
+    {"memkind_default", &MEMKIND_DEFAULT},
+    {"memkind_hbw", &MEMKIND_HBW},
+    {"memkind_hbw_hugetlb", &MEMKIND_HBW_HUGETLB},
+    {"memkind_hbw_preferred", &MEMKIND_HBW_PREFERRED},
+    {"memkind_hbw_preferred_hugetlb", &MEMKIND_HBW_PREFERRED_HUGETLB},
+    {"memkind_hugetlb", &MEMKIND_HUGETLB},
+    {"memkind_hbw_gbtlb", &MEMKIND_HBW_GBTLB},
+    {"memkind_hbw_preferred_gbtlb", &MEMKIND_HBW_PREFERRED_GBTLB},
+    {"memkind_gbtlb", &MEMKIND_GBTLB},
+    {"memkind_hbw_interleave", &MEMKIND_HBW_INTERLEAVE},
+    {"memkind_interleave", &MEMKIND_INTERLEAVE},
+    {"memkind_regular", &MEMKIND_REGULAR},
+    {"memkind_hbw_all", &MEMKIND_HBW_ALL},
+    {"memkind_hbw_all_hugetlb", &MEMKIND_HBW_ALL_HUGETLB},
+    {"memkind_dax_kmem", &MEMKIND_DAX_KMEM},
+    {"memkind_dax_kmem_all", &MEMKIND_DAX_KMEM_ALL},
+    {"memkind_dax_kmem_preferred", &MEMKIND_DAX_KMEM_PREFERRED},
+    {"memkind_dax_kmem_interleave", &MEMKIND_DAX_KMEM_INTERLEAVE},
+    {"memkind_highest_capacity", &MEMKIND_HIGHEST_CAPACITY},
+    {"memkind_highest_capacity_preferred", &MEMKIND_HIGHEST_CAPACITY_PREFERRED},
+    {"memkind_highest_capacity_local", &MEMKIND_HIGHEST_CAPACITY_LOCAL},
+    {"memkind_highest_capacity_local_preferred", &MEMKIND_HIGHEST_CAPACITY_LOCAL_PREFERRED},
+    {"memkind_lowest_latency_local", &MEMKIND_LOWEST_LATENCY_LOCAL},
+    {"memkind_lowest_latency_local_preferred", &MEMKIND_LOWEST_LATENCY_LOCAL_PREFERRED},
+    {"memkind_highest_bandwidth_local", &MEMKIND_HIGHEST_BANDWIDTH_LOCAL},
+    {"memkind_highest_bandwidth_local_preferred", &MEMKIND_HIGHEST_BANDWIDTH_LOCAL_PREFERRED},
+};
+
+#define N_STATIC_KINDS (sizeof(static_kinds) / sizeof(static_kinds[0]))
+
+/* Node 0 for the kinds that few machines have memory for: on any machine they work then. */
+static const char *const node_0_for_all_kinds[] __attribute__((unused)) = {
+    "MEMKIND_HBW_NODES=0", "MEMKIND_DAX_KMEM_NODES=0", NULL};
+
+/* Applies `body` to each static kind that has memory of base pages, to a file-backed kind and to a
+ * fixed kind. `argc` is main's: the work is done in a second run of the program, with node 0 for all
+ * kinds. The huge page kinds are left out: their pools are small. */
+static inline int every_kind(int argc, void (*body)(memkind_t kind))
+{
+    static char area[32 * 1024 * 1024] __attribute__((aligned(4096)));
+    memkind_t kind = NULL;
+
+    if (argc == 1) {
+        return run_again("every-kind", node_0_for_all_kinds);
+    }
+    for (size_t i = 0; i < N_STATIC_KINDS; i++) {
+        check_context = static_kinds[i].name;
+        kind = *static_kinds[i].kind;
+        if (strstr(check_context, "tlb") == NULL && memkind_check_available(kind) == 0) {
+            body(kind);
+        }
+    }
+    check_context = "file-backed kind";
+    kind = make_pmem(test_dir(), 32 * MIB);
+    body(kind);
+    CHECK_INT(0, memkind_destroy_kind(kind));
+    check_context = "fixed kind";
+    CHECK_INT(0, memkind_create_fixed(area, sizeof(area), &kind));
+    body(kind);
+    CHECK_INT(0, memkind_destroy_kind(kind));
+    check_context = NULL;
+    return 0;
+}
 
 #endif
