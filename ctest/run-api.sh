@@ -60,7 +60,7 @@ build() {
     else
         headers='' link="-L$distribution -lmemkind" made_from=$distribution/libmemkind.so.0
     fi
-    newest=$(ls -t "$2" "$1" "$root/ctest/api/check.h" "$made_from" 2>/dev/null | head -n 1)
+    newest=$(ls -t "$2" "$1" "$root"/ctest/api/*.h "$made_from" 2>/dev/null | head -n 1)
     [ "$newest" = "$2" ] && return 0
     extra=$(sed -n 's/^ \* link: //p' "$1")
     # The flags are lists of words, so they are not quoted.

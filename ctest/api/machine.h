@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Facts about the machine, which say whether a test can be run on it. */
+#ifndef MEMKIND_CTEST_MACHINE_H
+#define MEMKIND_CTEST_MACHINE_H
+
+#include "check.h"
+
+/* The first line of a file, "" if there is none. The result is valid until the next call. */
+static inline const char *first_line(const char *path)
+{
+    static char line[256];
+    FILE *file = fopen(path, "r");
+
+    line[0] = '\0';
+    if (file != NULL) {
+        if (fgets(line, sizeof(line), file) != NULL) {
+            line[strcspn(line, "\n")] = '\0';
+        }
+        fclose(file);
+    }
+    return line;
+}
+
+static inline bool one_node(void)
+{
+    return strcmp(first_line("/sys/devices/system/node/has_memory"), "0") == 0;
+}
+
+/* With memory attributes (HMAT) the answers for HBW and the *_LOCAL kinds depend on the machine. */
+static inline bool has_memory_attributes(void)
+{
+    return access("/sys/devices/system/node/node0/access0/initiators/read_bandwidth", F_OK) == 0;
+}
+
+static inline bool has_huge_pages(void)
+{
+    static const char *const counts[] = {"nr_hugepages", "nr_overcommit_hugepages"};
+    char path[128];
+
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-2048kB/%s", counts[i]);
+        if (strtoul(first_line(path), NULL, 10) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+#endif
