@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Builds, installs and checks libmemkind. `make help` lists the targets.
+# This is the only file that knows under which names things are installed.
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+# The ABI number is the original's. The rest sorts after every release of the
+# original, so that ldconfig picks this library where both are in one directory.
+SONAME := libmemkind.so.0
+SOFILE := $(SONAME).$(word 2,$(subst ., ,$(VERSION))).$(word 3,$(subst ., ,$(VERSION)))
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+CMAKEDIR ?= $(LIBDIR)/cmake/memkind
+DESTDIR ?=
+INSTALL ?= install
+
+CARGO ?= $(shell scripts/cargo-env.sh 2>/dev/null || echo scripts/cargo-env.sh)
+CARGOFLAGS ?= --locked
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+export CARGO CARGOFLAGS
+
+HEADERS := memkind.h memkind_deprecated.h hbwmalloc.h memkind_memtier.h \
+	memkind_allocator.h hbw_allocator.h pmem_allocator.h fixed_allocator.h
+BINS := $(notdir $(basename $(wildcard src/bin/*.rs)))
+MANS := $(wildcard man/*.[1-8])
+
+LIBS := build/lib/$(SOFILE) build/lib/$(SONAME) build/lib/libmemkind.so build/lib/libmemkind.a
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+.PHONY: all
+all: $(LIBS) $(HEADERS:%=build/include/%) ## build everything into build/
+
+# ---- Building. Cargo knows best what is out of date, so it always runs. ----
+
+.PHONY: cargo-build
+cargo-build: build/.tools
+	$(CARGO) build --release $(CARGOFLAGS)
+
+build/.tools: scripts/check-tools.sh
+	@scripts/check-tools.sh
+	@mkdir -p build && touch $@
+
+$(TARGET)/release/libmemkind.so $(TARGET)/release/libmemkind.a: cargo-build ;
+
+# A program that has the library mapped must not see it change: replace, never overwrite.
+build/lib/$(SOFILE): $(TARGET)/release/libmemkind.so
+	@mkdir -p $(@D)
+	@cmp -s $< $@ || { cp $< $@.new && mv $@.new $@ && echo "$@"; }
+
+build/lib/$(SONAME) build/lib/libmemkind.so: build/lib/$(SOFILE)
+	@ln -sf $(<F) $@
+
+build/lib/libmemkind.a: $(TARGET)/release/libmemkind.a ctest/abi/exports.txt scripts/static-archive.sh
+	@mkdir -p $(@D)
+	@if [ -n "$(filter-out $(TARGET)/%,$?)" ] || [ ! -e $@ ] || [ $< -nt $@ ]; then \
+		scripts/static-archive.sh $< $@ && echo "$@"; fi
+
+build/include/%: include/%
+	@mkdir -p $(@D)
+	@cp $< $@
+
+include/%:
+	@test -e $@ || { echo "$@ is missing: run 'make headers'" >&2; exit 1; }
+
+.PHONY: headers
+headers: build/.tools ## copy the headers that build.rs generates into include/
+	scripts/headers.sh copy
+
+# ---- Checking. Each check-NAME is one part of `make check`. ----
+
+CHECKS := scripts headers rust abi api examples consumers install debug-heap
+
+.PHONY: check
+check: all ## run every test (README.md: "Checking")
+	@scripts/check.sh
+
+.PHONY: $(CHECKS:%=check-%)
+$(CHECKS:%=check-%): check-%: all
+	@scripts/check.sh $*
+
+.PHONY: demo
+demo: all ## build, show this machine's kinds, run programs on the library
+	@scripts/demo.sh
+
+# ---- Installing ----
+
+INSTALLED := $(LIBDIR)/$(SOFILE) $(LIBDIR)/$(SONAME) $(LIBDIR)/libmemkind.so $(LIBDIR)/libmemkind.a \
+	$(HEADERS:%=$(INCLUDEDIR)/%) $(PKGCONFIGDIR)/memkind.pc \
+	$(CMAKEDIR)/memkind-config.cmake $(CMAKEDIR)/memkind-config-version.cmake \
+	$(BINS:%=$(BINDIR)/%) $(foreach m,$(MANS),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m))
+
+# Fill the places of a template: @LIBDIR@ and so on.
+fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SONAME@|$(SONAME)|g' \
+	-e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' $1 >'$(DESTDIR)$2' && chmod 644 '$(DESTDIR)$2'
+
+.PHONY: install
+install: all ## install under PREFIX (LIBDIR, INCLUDEDIR, BINDIR, MANDIR, DESTDIR)
+	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(PKGCONFIGDIR)' '$(DESTDIR)$(CMAKEDIR)'
+	$(INSTALL) -m 644 build/lib/$(SOFILE) '$(DESTDIR)$(LIBDIR)/$(SOFILE)'
+	ln -sf $(SOFILE) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
+	ln -sf $(SOFILE) '$(DESTDIR)$(LIBDIR)/libmemkind.so'
+	$(INSTALL) -m 644 build/lib/libmemkind.a '$(DESTDIR)$(LIBDIR)/libmemkind.a'
+	$(INSTALL) -m 644 $(HEADERS:%=build/include/%) '$(DESTDIR)$(INCLUDEDIR)'
+	$(call fill,pkgconfig/memkind.pc.in,$(PKGCONFIGDIR)/memkind.pc)
+	$(call fill,cmake/memkind-config.cmake.in,$(CMAKEDIR)/memkind-config.cmake)
+	$(call fill,cmake/memkind-config-version.cmake.in,$(CMAKEDIR)/memkind-config-version.cmake)
+	$(if $(BINS),$(INSTALL) -d '$(DESTDIR)$(BINDIR)')
+	$(if $(BINS),$(INSTALL) -m 755 $(BINS:%=$(TARGET)/release/%) '$(DESTDIR)$(BINDIR)')
+	$(foreach m,$(MANS),$(INSTALL) -D -m 644 $m '$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)' &&) true
+
+.PHONY: uninstall
+uninstall: ## remove what install put there (same variables)
+	rm -f $(INSTALLED:%='$(DESTDIR)%')
+	-rmdir '$(DESTDIR)$(CMAKEDIR)' 2>/dev/null
+
+.PHONY: list-installed
+list-installed: ## print the files that install creates
+	@printf '%s\n' $(INSTALLED)
+
+.PHONY: clean
+clean: ## remove build/ and cargo's output
+	rm -rf build
+	$(CARGO) clean
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
+	@echo "  make check-NAME         one part of check: $(CHECKS)"
+	@echo "Variables: PREFIX LIBDIR INCLUDEDIR BINDIR MANDIR DESTDIR CARGO CARGOFLAGS CC CXX"

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Runs the parts of the test suite and counts their results.
+#
+# usage: scripts/check.sh [part...]        (default: every part, in this order)
+#
+# The last line of output is "N passed, N failed, N skipped"; the exit status is
+# 0 only when nothing failed. The whole output of a part is in build/log/PART.log.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+
+all_parts="scripts headers rust abi api examples consumers install debug-heap"
+
+# Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
+run_part() {
+    case $1 in
+    scripts) scripts/check-scripts.sh ;;
+    headers) scripts/check-headers.sh ;;
+    rust) scripts/check-rust.sh ;;
+    abi) ctest/abi/run.sh ;;
+    api) api_tests ;;
+    examples) ctest/examples/run.sh ;;
+    consumers) ctest/consumers/run.sh ;;
+    install) ctest/consumers/install.sh ;;
+    debug-heap) scripts/check-debug-heap.sh ;;
+    *)
+        echo "scripts/check.sh: no part called '$1'; there are: $all_parts" >&2
+        return 2
+        ;;
+    esac
+}
+
+# The C property tests on our library, and the same programs as the
+# distribution's headers and library make them, again on ours.
+api_tests() {
+    ctest/run-api.sh --against ours
+    if [ -e /usr/include/memkind.h ]; then
+        ctest/run-api.sh --against dropin
+    else
+        echo "SKIP api on programs built for the distribution's memkind: no package libmemkind-dev"
+    fi
+}
+
+# shellcheck disable=SC2086  # a list of words
+[ $# -gt 0 ] || set -- $all_parts
+mkdir -p build/log || exit 2
+passed=0 failed=0 skipped=0
+summary=build/log/summary
+: >"$summary"
+count() { grep -c "^$1 " "$2"; }
+
+for part; do
+    log=build/log/$part.log
+    echo "== $part"
+    start=$SECONDS
+    run_part "$part" 2>&1 </dev/null | grep -vE --line-buffered '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' | tee "$log"
+    status=${PIPESTATUS[0]}
+    [ "$status" -eq 2 ] && ! grep -qE '^(PASS|FAIL|SKIP) ' "$log" && exit 2
+    # A part that breaks off, or that finds nothing to test, has not passed.
+    if ! grep -qE '^(PASS|FAIL|SKIP) ' "$log"; then
+        echo "FAIL $part: no test was run (exit status $status)" | tee -a "$log"
+    elif [ "$status" -ne 0 ] && ! grep -q '^FAIL ' "$log"; then
+        echo "FAIL $part: ended early (exit status $status)" | tee -a "$log"
+    fi
+    passed=$((passed + $(count PASS "$log")))
+    failed=$((failed + $(count FAIL "$log")))
+    skipped=$((skipped + $(count SKIP "$log")))
+    grep -E '^(FAIL|SKIP) ' "$log" | sed "s/^\(FAIL\|SKIP\) /\1 [$part] /" >>"$summary"
+    echo "== $part: $((SECONDS - start)) s"
+done
+
+if grep -q . "$summary"; then
+    echo "== not passed"
+    sort "$summary"
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ $((passed + skipped)) -gt 0 ]
