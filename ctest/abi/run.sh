@@ -241,8 +241,9 @@ check_linking() {
     fi
 }
 
+# The distribution's library does not mention the hooks, so the linker exports them only when told to.
 distribution_program() {
-    "${cc[@]}" "$@" -o "$work/link-dist" "$here/link.c" -L"$dist" -lmemkind -ldl &&
+    "${cc[@]}" -rdynamic "$@" -o "$work/link-dist" "$here/link.c" -L"$dist" -lmemkind -ldl &&
         LD_LIBRARY_PATH=$dist "$work/link-dist" libmemkind.so.0 &&
         LD_LIBRARY_PATH=$libdir "$work/link-dist" "$libdir"
 }
