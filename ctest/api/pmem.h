@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What tests of file-backed kinds look at: the record behind a kind, its file, and filling it up. */
+#ifndef MEMKIND_CTEST_PMEM_H
+#define MEMKIND_CTEST_PMEM_H
+
+#include "check.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+/* The head of the record that programs read through a kind's `priv`. */
+struct pmem_record {
+    int fd;
+    off_t offset;
+    size_t max_size;
+    pthread_mutex_t lock;
+    size_t current_size;
+    const char *dir;
+};
+
+_Static_assert(offsetof(struct pmem_record, current_size) == 64, "the record's layout");
+
+static inline const struct pmem_record *pmem_record(memkind_t kind)
+{
+    const struct pmem_record *record;
+
+    memcpy(&record, (const char *)kind + 104, sizeof(record));
+    CHECK_NOT_NULL(record);
+    return record;
+}
+
+static inline uint32_t pmem_arena_zero(memkind_t kind)
+{
+    uint32_t arena;
+
+    memcpy(&arena, (const char *)kind + 116, sizeof(arena));
+    return arena;
+}
+
+static inline const char *kind_name(memkind_t kind)
+{
+    return (const char *)kind + 12;
+}
+
+/* The bytes that the file system has given to the kind's file. */
+static inline size_t pmem_file_bytes(memkind_t kind)
+{
+    struct stat status;
+
+    CHECK_INT(0, fstat(pmem_record(kind)->fd, &status));
+    return (size_t)status.st_blocks * 512;
+}
+
+static inline bool keeps_all_memory(void)
+{
+    const char *hog = getenv("MEMKIND_HOG_MEMORY");
+    return hog != NULL && hog[0] == '1';
+}
+
+static inline memkind_t make_pmem_with_policy(const char *dir, size_t size, memkind_mem_usage_policy policy)
+{
+    memkind_t kind = NULL;
+    struct memkind_config *config = memkind_config_new();
+
+    CHECK_NOT_NULL(config);
+    memkind_config_set_path(config, dir);
+    memkind_config_set_size(config, size);
+    memkind_config_set_memory_usage_policy(config, policy);
+    CHECK_INT(0, memkind_create_pmem_with_config(config, &kind));
+    memkind_config_delete(config);
+    CHECK_NOT_NULL(kind);
+    return kind;
+}
+
+/* Allocates blocks of `size` until none fits, and returns how many. Each block's start links to the
+ * block before: `*last` is for release_all. */
+static inline size_t fill_up(memkind_t kind, size_t size, void **last)
+{
+    size_t count = 0;
+    void *block;
+
+    while (errno = 0, (block = memkind_malloc(kind, size)) != NULL) {
+        memcpy(block, last, sizeof(*last));
+        *last = block;
+        count++;
+    }
+    CHECK_INT(ENOMEM, errno);
+    return count;
+}
+
+static inline void release_all(memkind_t kind, void **last)
+{
+    while (*last != NULL) {
+        void *block = *last;
+        memcpy(last, block, sizeof(*last));
+        memkind_free(kind, block);
+    }
+}
+
+#endif
