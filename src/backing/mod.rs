@@ -1,1 +1,108 @@
-//! Where extents come from.
+//! Where extents come from: one call to give a range of addresses, and calls to
+//! give its memory back and take it again.
+//!
+//! jemalloc calls in here with locks of its own held, from any thread and around
+//! fork. So nothing here takes a lock or allocates from the heap: all state is a few
+//! atomics that move forward. `errno` is kept by the caller (`heap::extent_hooks`).
+
+mod anonymous;
+mod file;
+mod fixed;
+mod policy;
+
+pub use anonymous::{Anonymous, PageSize, TransparentHuge};
+pub use file::{File, dax_path};
+pub use fixed::Fixed;
+pub use policy::Bind;
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::Error;
+
+/// Page size of the processor, in bytes.
+pub const PAGE: usize = 4096;
+
+static KEEP: AtomicBool = AtomicBool::new(false);
+
+/// From now on freed memory is kept for reuse instead of given back (MEMKIND_HOG_MEMORY).
+pub fn keep_freed_memory() {
+    KEEP.store(true, Ordering::Relaxed);
+}
+
+fn keeps_freed_memory() -> bool {
+    KEEP.load(Ordering::Relaxed)
+}
+
+/// Rounds up to a multiple of a power of two; `None` on overflow.
+pub const fn round_up(value: usize, unit: usize) -> Option<usize> {
+    match value.checked_add(unit - 1) {
+        Some(sum) => Some(sum & !(unit - 1)),
+        None => None,
+    }
+}
+
+/// A range of addresses handed to the heap.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// First address, a multiple of the requested alignment.
+    pub address: usize,
+    /// Whether every byte reads as zero.
+    pub zeroed: bool,
+}
+
+/// A source of extents.
+pub enum Backing {
+    /// Private memory of the process, bound to nodes by `mbind(2)`.
+    Anonymous(Anonymous),
+    /// A temporary file in a directory of the user's choice.
+    File(File),
+    /// An area that the user owns.
+    Fixed(Fixed),
+}
+
+impl Backing {
+    /// Gives `size` bytes at a multiple of `align` (a power of two, at least a page).
+    /// `NoMemory` when the source is exhausted.
+    pub fn take(&self, size: usize, align: usize) -> Result<Extent, Error> {
+        match self {
+            Self::Anonymous(source) => source.take(size, align),
+            Self::File(source) => source.take(size, align),
+            Self::Fixed(source) => source.take(size, align),
+        }
+    }
+
+    /// Makes a range usable again after `give_back`; it then reads as zero.
+    pub fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
+        match self {
+            Self::File(source) => source.take_again(address, size),
+            Self::Anonymous(_) | Self::Fixed(_) => Ok(()),
+        }
+    }
+
+    /// Gives a range back to the system and its share of the limit to the kind; it
+    /// must be taken again before use. `false` when the memory stays as it is.
+    pub fn give_back(&self, address: usize, size: usize) -> bool {
+        match self {
+            Self::File(source) => source.give_back(address, size),
+            Self::Anonymous(_) | Self::Fixed(_) => false,
+        }
+    }
+
+    /// Gives the pages of a range back to the system; the range stays usable and
+    /// reads as zero. `false` when the memory stays as it is.
+    pub fn purge(&self, address: usize, size: usize) -> bool {
+        match self {
+            Self::Anonymous(source) => source.purge(address, size),
+            Self::File(_) | Self::Fixed(_) => false,
+        }
+    }
+
+    /// Calls `each` with every range that the heap may have been given parts of.
+    pub fn for_each_range(&self, each: impl FnMut(usize, usize)) {
+        match self {
+            Self::Anonymous(_) => {}
+            Self::File(source) => source.for_each_range(each),
+            Self::Fixed(source) => source.for_each_range(each),
+        }
+    }
+}

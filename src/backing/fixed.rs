@@ -1,0 +1,105 @@
+//! An area that the user owns: handed out from its start, never given back,
+//! never written to by the library itself.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{Extent, PAGE, round_up};
+use crate::error::Error;
+
+/// The part of an area that is still free.
+pub struct Fixed {
+    start: usize,
+    size: usize,
+    /// Address of the next free page.
+    next: AtomicUsize,
+}
+
+impl Fixed {
+    /// An area of `size` bytes; any values are accepted, what does not hold a whole
+    /// page just has no room.
+    pub const fn new(start: usize, size: usize) -> Self {
+        Self {
+            start,
+            size,
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// The address that the user gave.
+    pub const fn start(&self) -> usize {
+        self.start
+    }
+
+    /// The size that the user gave, in bytes.
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
+    fn first_page(&self) -> Option<usize> {
+        round_up(self.start, PAGE)
+    }
+
+    pub(super) fn take(&self, size: usize, align: usize) -> Result<Extent, Error> {
+        let first = self.first_page().ok_or(Error::NoMemory)?;
+        let end = self.start.checked_add(self.size).ok_or(Error::NoMemory)?;
+        let mut next = self.next.load(Ordering::Relaxed);
+        loop {
+            let address = round_up(next.max(first), align).ok_or(Error::NoMemory)?;
+            let after = address.checked_add(size).ok_or(Error::NoMemory)?;
+            if after > end {
+                return Err(Error::NoMemory);
+            }
+            match self
+                .next
+                .compare_exchange_weak(next, after, Ordering::Relaxed, Ordering::Relaxed)
+            {
+                Ok(_) => {
+                    return Ok(Extent {
+                        address,
+                        zeroed: false,
+                    });
+                }
+                Err(now) => next = now,
+            }
+        }
+    }
+
+    pub(super) fn for_each_range(&self, mut each: impl FnMut(usize, usize)) {
+        let next = self.next.load(Ordering::Relaxed);
+        if let Some(first) = self.first_page().filter(|first| next > *first) {
+            each(first, next - first);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fixed;
+
+    #[test]
+    fn one_page_is_enough_and_less_is_not() {
+        let area = Fixed::new(0x10_0000, 4096);
+        assert!(area.take(4096, 4096).is_ok());
+        assert!(area.take(4096, 4096).is_err());
+        assert!(Fixed::new(0x10_0001, 4096).take(4096, 4096).is_err());
+        assert!(Fixed::new(0x10_0000, 4095).take(4096, 4096).is_err());
+    }
+
+    #[test]
+    fn nonsense_areas_have_no_room() {
+        assert!(Fixed::new(usize::MAX, 0).take(4096, 4096).is_err());
+        assert!(Fixed::new(usize::MAX, usize::MAX).take(4096, 4096).is_err());
+        assert!(
+            Fixed::new(0, usize::MAX)
+                .take(usize::MAX & !4095, 1 << 40)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn alignment_is_kept_and_the_gap_is_lost() {
+        let area = Fixed::new(0x1000, 1 << 20);
+        assert_eq!(area.take(4096, 4096).map(|e| e.address), Ok(0x1000));
+        assert_eq!(area.take(4096, 65536).map(|e| e.address), Ok(0x1_0000));
+    }
+}
