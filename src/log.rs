@@ -33,7 +33,15 @@ pub struct Line {
 impl Line {
     /// An empty line.
     pub const fn new() -> Self {
-        Self { bytes: [0; 1024], len: 0 }
+        Self {
+            bytes: [0; 1024],
+            len: 0,
+        }
+    }
+
+    /// The text so far.
+    pub fn text(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("")
     }
 
     /// Writes the line and a newline to standard error in one call, keeping `errno`.
@@ -42,7 +50,13 @@ impl Line {
         let errno = errno();
         // SAFETY: the first `len + 1` bytes of the buffer are initialised and live
         // during the call; a failed write is not an error worth reporting.
-        unsafe { libc::write(libc::STDERR_FILENO, self.bytes.as_ptr().cast(), self.len + 1) };
+        unsafe {
+            libc::write(
+                libc::STDERR_FILENO,
+                self.bytes.as_ptr().cast(),
+                self.len + 1,
+            )
+        };
         set_errno(errno);
     }
 }

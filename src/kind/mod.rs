@@ -1,77 +1,339 @@
 //! A kind of memory: a row of data with a heap.
+//!
+//! What a kind does follows from its row (`spec`); the static rows are in `table`,
+//! kinds made at run time in `dynamic`, and `registry` finds them all.
 
+pub mod defrag;
+pub mod dynamic;
+mod head;
+pub mod registry;
+pub mod spec;
+mod statistics;
+pub mod table;
+
+pub use head::Head;
+pub use statistics::stat_of_all;
+
+use core::ffi::c_int;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::backing::{Anonymous, Backing, Bind};
 use crate::error::Error;
-use crate::heap::je;
+use crate::heap::{self, Heap, arenas, je, page_map};
+use crate::log;
+use crate::topology;
+use spec::{Source, Spec};
 
-/// The head that compiled C programs and debuggers read, then our own fields.
+/// A kind of memory.
 #[repr(C)]
 pub struct Kind {
-    partition: u32,
+    /// What compiled C programs see.
+    pub head: Head,
+    /// The row.
+    pub spec: Spec,
+    heap: Heap,
+    /// Whether its first use has been logged.
+    announced: AtomicBool,
 }
-
-/// MEMKIND_DEFAULT.
-pub static DEFAULT: Kind = Kind { partition: 0 };
 
 impl Kind {
-    /// The kind's number, 0 to 514; never two live kinds with the same.
-    pub fn partition(&self) -> usize {
-        self.partition as usize
+    const fn new(head: Head, spec: Spec, heap: Heap) -> Self {
+        Self {
+            head,
+            spec,
+            heap,
+            announced: AtomicBool::new(false),
+        }
     }
+
+    const fn fixed_row(number: u32, name: &str, spec: Spec) -> Self {
+        let source = Anonymous::new(spec.page, spec.thp, spec.bind);
+        Self::new(
+            Head::new(number, name.as_bytes()),
+            spec,
+            Heap::new(Backing::Anonymous(source), number, None),
+        )
+    }
+
+    /// The kind's number, below [`registry::NUMBERS`]; no two live kinds share one.
+    pub const fn partition(&self) -> usize {
+        self.head.partition() as usize
+    }
+
     /// The kind's name, e.g. `memkind_default`.
     pub fn name(&self) -> &str {
-        "memkind_default"
+        self.head.name()
     }
-    /// Allocates; `Ok(null)` for size 0 unless zero allocations are allowed.
+
+    /// Called once the kind is where it will stay.
+    fn placed(&self) {
+        if let Backing::File(file) = &self.heap.backing {
+            self.head.set_private(ptr::from_ref(file).cast());
+        }
+    }
+
+    /// Allows allocations, from up to `count` arenas.
+    fn open(&self, count: u32) {
+        self.head.set_arena_count(count);
+        self.heap.open(count);
+    }
+
+    #[inline]
+    fn is_system(&self) -> bool {
+        self.spec.source == Source::System
+    }
+
+    /// Makes a static kind ready at its first use.
+    ///
+    /// # Errors
+    /// `Environ` and `Unavailable` are fatal by the manual's standards: a malformed
+    /// MEMKIND_ARENA_NUM_PER_KIND, no NUMA in the kernel. `NoMemory` when the machine
+    /// has no such memory.
+    #[cold]
+    fn prepare(&self) -> Result<(), Error> {
+        if self.is_system() || self.heap.arena_limit() != 0 {
+            return Ok(());
+        }
+        if !self.announced.swap(true, Ordering::Relaxed) {
+            log::info!("Initializing kind {}.", self.name());
+        }
+        if self.spec.bind != Bind::None && !topology::numa_available() {
+            return Err(Error::Unavailable);
+        }
+        let count = arenas::limit()?;
+        let targets = self.spec.targets().map_err(|_| Error::NoMemory)?;
+        if let (Some(targets), Backing::Anonymous(source)) = (targets, &self.heap.backing) {
+            source.set_targets(targets);
+        }
+        self.open(count);
+        Ok(())
+    }
+
+    #[inline]
+    fn allocate(&'static self, size: usize, flags: c_int) -> Result<*mut u8, Error> {
+        if self.is_system() {
+            let block = je::mallocx(size, flags);
+            return if block.is_null() {
+                Err(Error::NoMemory)
+            } else {
+                Ok(block)
+            };
+        }
+        match self.heap.allocate(size, flags) {
+            Err(_) if self.heap.arena_limit() == 0 => {
+                self.prepare()?;
+                self.heap.allocate(size, flags)
+            }
+            result => result,
+        }
+    }
+
+    #[cold]
+    fn allocate_nothing(&'static self, flags: c_int) -> Result<*mut u8, Error> {
+        if self.head.allow_zero_allocs.load(Ordering::Relaxed) {
+            return self.allocate(1, flags);
+        }
+        match self.prepare() {
+            Err(error @ (Error::Environ | Error::Unavailable)) => Err(error),
+            _ => Ok(ptr::null_mut()),
+        }
+    }
+
+    /// Allocates `size` bytes; `Ok(null)` for size 0 unless zero allocations are allowed.
+    ///
+    /// # Errors
+    /// `NoMemory`, and those of the first use (`Environ`, `Unavailable`).
+    #[inline]
     pub fn malloc(&'static self, size: usize) -> Result<*mut u8, Error> {
-        if size == 0 { return Ok(core::ptr::null_mut()); }
-        let p = je::mallocx(size, 0);
-        if p.is_null() { Err(Error::NoMemory) } else { Ok(p) }
+        if size == 0 {
+            self.allocate_nothing(0)
+        } else {
+            self.allocate(size, 0)
+        }
     }
-    /// Allocates zeroed memory for an array; an overflow is `NoMemory`.
+
+    /// Allocates zeroed memory for `num` times `size` bytes; an overflow is `NoMemory`.
+    ///
+    /// # Errors
+    /// As [`Kind::malloc`].
+    #[inline]
     pub fn calloc(&'static self, num: usize, size: usize) -> Result<*mut u8, Error> {
-        let n = num.checked_mul(size).ok_or(Error::NoMemory)?;
-        if n == 0 { return Ok(core::ptr::null_mut()); }
-        let p = je::mallocx(n, je::ZERO);
-        if p.is_null() { Err(Error::NoMemory) } else { Ok(p) }
+        match num.checked_mul(size) {
+            Some(0) => self.allocate_nothing(je::ZERO),
+            Some(bytes) => self.allocate(bytes, je::ZERO),
+            None => Err(Error::NoMemory),
+        }
     }
-    /// Allocates aligned memory.
+
+    /// Allocates `size` bytes at a multiple of `align`, a power of two.
+    ///
+    /// # Errors
+    /// As [`Kind::malloc`].
+    #[inline]
     pub fn memalign(&'static self, align: usize, size: usize) -> Result<*mut u8, Error> {
-        let p = je::mallocx(size, je::align(align));
-        if p.is_null() { Err(Error::NoMemory) } else { Ok(p) }
+        let flags = je::align(align);
+        if size == 0 {
+            self.allocate_nothing(flags)
+        } else {
+            self.allocate(size, flags)
+        }
     }
-    /// Resizes; the old block stays valid on error.
+
+    /// Resizes a block of any kind to `size` bytes of this kind. A null block is
+    /// allocated, size 0 frees. The old block stays valid on error.
+    ///
+    /// # Errors
+    /// As [`Kind::malloc`]; `InvalidArgument` for a pointer that is not ours.
     ///
     /// # Safety
-    /// `ptr` is null or a live block of any kind.
+    /// `ptr` is null, a live block of any kind, or not a block of the library at all.
+    #[inline]
     pub unsafe fn realloc(&'static self, ptr: *mut u8, size: usize) -> Result<*mut u8, Error> {
-        if ptr.is_null() { return self.malloc(size); }
-        // SAFETY: caller
-        let p = unsafe { je::rallocx(ptr, size, 0) };
-        if p.is_null() { Err(Error::NoMemory) } else { Ok(p) }
+        if ptr.is_null() {
+            return self.malloc(size);
+        }
+        if size == 0 {
+            // SAFETY: the caller's promise.
+            unsafe { self.free(ptr) };
+            return Ok(ptr::null_mut());
+        }
+        let owner = page_map::owner(ptr as usize) as usize;
+        if owner != self.partition() {
+            // SAFETY: the caller's promise.
+            return unsafe { self.move_here(ptr, size) };
+        }
+        if self.is_system() {
+            // SAFETY: a block that no heap owns is jemalloc's own, by the caller's promise.
+            let block = unsafe { je::rallocx(ptr, size, 0) };
+            return if block.is_null() {
+                Err(Error::NoMemory)
+            } else {
+                Ok(block)
+            };
+        }
+        // SAFETY: the page map says that the block is this heap's.
+        unsafe { self.heap.resize(ptr, size) }
+    }
+
+    /// Moves a block of another kind here.
+    #[cold]
+    unsafe fn move_here(&'static self, ptr: *mut u8, size: usize) -> Result<*mut u8, Error> {
+        if detect(ptr).is_none() {
+            log_foreign(ptr);
+            return Err(Error::InvalidArgument);
+        }
+        let fresh = self.allocate(size, 0)?;
+        // SAFETY: both blocks are live; the shorter length fits both.
+        unsafe {
+            ptr::copy_nonoverlapping(ptr, fresh, size.min(je::sallocx(ptr)));
+            free(ptr);
+        }
+        Ok(fresh)
+    }
+
+    /// Frees a block that is said to be of this kind; a wrong kind does no harm.
+    ///
+    /// # Safety
+    /// `ptr` is null, a live block of any kind or, for kinds other than
+    /// MEMKIND_DEFAULT, not a block of the library at all.
+    #[inline]
+    pub unsafe fn free(&self, ptr: *mut u8) {
+        if page_map::owner(ptr as usize) != 0 {
+            // SAFETY: the page map says that the block is a heap's.
+            unsafe { heap::free(ptr) }
+        } else if self.is_system() && !ptr.is_null() {
+            // SAFETY: by the caller's promise a block of jemalloc's own arenas.
+            unsafe { je::dallocx(ptr, 0) }
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { free(ptr) }
+        }
+    }
+
+    /// The arena from which the calling thread allocates `size` bytes.
+    ///
+    /// # Errors
+    /// As [`Kind::malloc`]; `ArenasCreate` when jemalloc has none left.
+    pub fn arena(&'static self) -> Result<u32, Error> {
+        if self.is_system() {
+            return Ok(0);
+        }
+        self.prepare()?;
+        self.heap.arena()
+    }
+
+    /// The most bytes the kind can hold.
+    ///
+    /// # Errors
+    /// As [`Spec::capacity`], after a line under MEMKIND_DEBUG.
+    pub fn capacity(&self) -> Result<u64, Error> {
+        let result = match &self.heap.backing {
+            Backing::File(file) => file.capacity().map(|bytes| bytes as u64),
+            Backing::Fixed(area) => Ok(area.size() as u64),
+            Backing::Anonymous(_) => self.spec.capacity(),
+        };
+        result.inspect_err(|error| Spec::log_no_capacity(self.name(), *error))
     }
 }
 
-/// Frees a block of any kind; null is a no-op.
-///
-/// # Safety
-/// `ptr` is null or a live block of any kind.
-pub unsafe fn free(ptr: *mut u8) {
-    // SAFETY: caller
-    if !ptr.is_null() { unsafe { je::dallocx(ptr, 0) } }
-}
-/// The kind that owns the address, if the library owns it.
+/// The kind that owns an address; `None` when the library does not.
+#[inline]
 pub fn detect(ptr: *const u8) -> Option<&'static Kind> {
-    if ptr.is_null() { None } else { Some(&DEFAULT) }
+    match page_map::owner(ptr as usize) {
+        0 => je::arena_of(ptr).map(|_| &table::KINDS[0]),
+        number => registry::by_number(number as usize),
+    }
 }
-/// The usable size of a block in bytes; 0 for null.
+
+/// Frees a block of any kind; null is a no-op, a pointer that is not ours is left
+/// alone and reported under MEMKIND_DEBUG.
 ///
 /// # Safety
-/// `ptr` is null or a live block of any kind.
-pub unsafe fn usable_size(ptr: *const u8) -> usize {
-    // SAFETY: caller
-    if ptr.is_null() { 0 } else { unsafe { je::sallocx(ptr) } }
+/// `ptr` is null, a live block of any kind, or not a block of the library at all.
+#[inline]
+pub unsafe fn free(ptr: *mut u8) {
+    if page_map::owner(ptr as usize) != 0 {
+        // SAFETY: the page map says that the block is a heap's.
+        unsafe { heap::free(ptr) }
+    } else if ptr.is_null() {
+    } else if je::arena_of(ptr).is_some() {
+        // SAFETY: jemalloc knows the address and no heap owns it.
+        unsafe { je::dallocx(ptr, 0) }
+    } else {
+        log_foreign(ptr);
+    }
 }
-/// The live kind at this address, or `None` for null, a bogus or a destroyed kind.
+
+/// The usable size of a block in bytes; 0 for null and for a pointer that is not ours.
+///
+/// # Safety
+/// `ptr` is null, a live block of any kind, or not a block of the library at all.
+#[inline]
+pub unsafe fn usable_size(ptr: *const u8) -> usize {
+    if ptr.is_null() || (page_map::owner(ptr as usize) == 0 && je::arena_of(ptr).is_none()) {
+        return 0;
+    }
+    // SAFETY: the block is the library's, and live by the caller's promise.
+    unsafe { je::sallocx(ptr) }
+}
+
+/// The live kind at this address; `None` for null, a bogus or a destroyed kind.
+#[inline]
 pub fn from_ptr(kind: *const Kind) -> Option<&'static Kind> {
-    (kind == &raw const DEFAULT).then_some(&DEFAULT)
+    registry::by_address(kind)
+}
+
+/// In a child just forked: gives it file-backed memory of its own. Async-signal-safe.
+pub fn after_fork_in_child() {
+    for kind in registry::dynamic() {
+        if let Backing::File(file) = &kind.heap.backing {
+            file.after_fork_in_child();
+        }
+    }
+}
+
+#[cold]
+fn log_foreign(ptr: *const u8) {
+    log::error!("The pointer {ptr:p} was not allocated by memkind and is ignored.");
 }

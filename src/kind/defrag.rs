@@ -1,0 +1,48 @@
+//! Moving blocks out of slabs that are nearly empty.
+
+use core::ptr;
+
+use super::detect;
+use crate::heap::{self, je, page_map};
+
+/// Moves a block if that helps to empty its slab: the slab is not the one that is
+/// being filled, and is less full than the class is on average. `None` leaves the
+/// block where it is.
+///
+/// # Safety
+/// `ptr` is null, a live block of any kind, or not a block of the library at all.
+pub unsafe fn reallocate(ptr: *mut u8) -> Option<*mut u8> {
+    let kind = detect(ptr)?;
+    // SAFETY: detect knows the block.
+    let slab = unsafe { je::utilization(ptr) }?;
+    if slab.blocks <= 1 || slab.free == 0 || slab.class_blocks == 0 {
+        return None;
+    }
+    let current = slab.current_slab..slab.current_slab.saturating_add(slab.size);
+    if current.contains(&(ptr as usize)) {
+        return None;
+    }
+    // Fuller than the average by up to an eighth still moves, or slabs that are all
+    // equally full would never be emptied.
+    let used = (slab.blocks - slab.free) as u128;
+    let class_used = slab.class_blocks.saturating_sub(slab.class_free) as u128;
+    if used * slab.class_blocks as u128 > (class_used + class_used / 8) * slab.blocks as u128 {
+        return None;
+    }
+    // SAFETY: the block is live; both blocks have at least its usable size. Caches are
+    // bypassed: they would hand the emptied places out again.
+    unsafe {
+        let size = je::sallocx(ptr);
+        let fresh = if page_map::owner(ptr as usize) == 0 {
+            je::mallocx(size, je::TCACHE_NONE)
+        } else {
+            kind.malloc(size).ok().filter(|block| !block.is_null())?
+        };
+        if fresh.is_null() {
+            return None;
+        }
+        ptr::copy_nonoverlapping(ptr, fresh, size);
+        heap::free(ptr);
+        Some(fresh)
+    }
+}

@@ -1,0 +1,100 @@
+//! Kinds that the program makes: file-backed and fixed ones.
+
+use core::ffi::CStr;
+
+use super::spec::{From, Source, Spec};
+use super::{Head, Kind, registry};
+use crate::backing::{Backing, Bind, File, Fixed, PageSize, TransparentHuge, round_up};
+use crate::error::Error;
+use crate::heap::{Heap, arenas};
+use crate::log::{self, Line};
+
+/// The smallest limit of a file-backed kind, in bytes (`MEMKIND_PMEM_MIN_SIZE`).
+pub const FILE_MIN_SIZE: usize = 16 << 20;
+/// Limits are rounded up to a multiple of this.
+const FILE_UNIT: usize = 2 << 20;
+
+/// When a kind gives freed memory back (memkind(3), MEMORY USAGE POLICY).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// After a while.
+    Default,
+    /// At once.
+    Conservative,
+}
+
+/// Creates a kind on a temporary file in `dir`; `limit` in bytes, 0 for none.
+///
+/// # Errors
+/// `Invalid` for a limit below [`FILE_MIN_SIZE`] or, with `errno`, a directory in which
+/// no file can be made; `Environ` for a malformed variable; `TooMany`.
+pub fn create_file(dir: &CStr, limit: usize, usage: Usage) -> Result<&'static Kind, Error> {
+    let rounded = round_up(limit, FILE_UNIT).filter(|size| *size == 0 || limit >= FILE_MIN_SIZE);
+    let Some(limit) = rounded else {
+        log::error!(
+            "Cannot create pmem: invalid size: {limit} - size must be equal 0 or greater than \
+             or equal to MEMKIND_PMEM_MIN_SIZE"
+        );
+        return Err(Error::Invalid);
+    };
+    let decay_ms = match usage {
+        Usage::Default => None,
+        Usage::Conservative => Some(0),
+    };
+    create(Source::File, decay_ms, || {
+        let file = File::create(dir, limit)?;
+        let name = format_name(format_args!("pmem{:08x}", file.descriptor()));
+        Ok((Backing::File(file), name))
+    })
+}
+
+/// Creates a kind on an area of the caller's, which stays the caller's.
+///
+/// # Errors
+/// `Invalid` when a kind with this start address lives; `Environ`; `TooMany`.
+pub fn create_fixed(start: usize, size: usize) -> Result<&'static Kind, Error> {
+    let name = format_name(format_args!("fixed{start:#x}"));
+    let taken = registry::dynamic().any(|kind| match &kind.heap.backing {
+        Backing::Fixed(area) => area.start() == start,
+        _ => false,
+    });
+    if taken {
+        log::error!("Kind with the name {} already exists", name.text());
+        return Err(Error::Invalid);
+    }
+    create(Source::Fixed, None, || {
+        Ok((Backing::Fixed(Fixed::new(start, size)), name))
+    })
+}
+
+fn create(
+    source: Source,
+    decay_ms: Option<isize>,
+    make: impl FnOnce() -> Result<(Backing, Line), Error>,
+) -> Result<&'static Kind, Error> {
+    let count = arenas::limit()?;
+    registry::add(|number| {
+        let (backing, name) = make()?;
+        let spec = Spec {
+            source,
+            from: From::Any,
+            bind: Bind::None,
+            page: PageSize::Base,
+            thp: TransparentHuge::AsSystem,
+        };
+        let kind = Kind::new(
+            Head::new(number, name.text().as_bytes()),
+            spec,
+            Heap::new(backing, number, decay_ms),
+        );
+        kind.open(count);
+        Ok(kind)
+    })
+}
+
+fn format_name(text: core::fmt::Arguments<'_>) -> Line {
+    let mut line = Line::new();
+    // A line takes what fits and does not fail.
+    let _ = core::fmt::Write::write_fmt(&mut line, text);
+    line
+}

@@ -1,0 +1,115 @@
+//! What a kind is, as data, and what follows from it.
+
+use once_cell::race::OnceBox;
+
+use crate::backing::{Bind, PageSize, TransparentHuge};
+use crate::error::Error;
+use crate::log;
+use crate::topology::{self, Choice, NodeMask, Targets};
+
+/// All nodes with memory, for kinds that spread over the machine.
+static EVERYWHERE: OnceBox<Targets> = OnceBox::new();
+
+/// Where a kind's memory comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// jemalloc's own arenas.
+    System,
+    /// Private mappings, bound to nodes.
+    Anonymous,
+    /// A temporary file.
+    File,
+    /// An area of the user's.
+    Fixed,
+}
+
+/// Which nodes a kind takes memory from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// Any.
+    Any,
+    /// Those that the topology chooses.
+    Chosen(Choice),
+}
+
+/// A kind's row.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Where memory comes from.
+    pub source: Source,
+    /// Which nodes.
+    pub from: From,
+    /// How it is tied to them.
+    pub bind: Bind,
+    /// The page size.
+    pub page: PageSize,
+    /// Transparent huge pages.
+    pub thp: TransparentHuge,
+}
+
+impl Spec {
+    /// The nodes per CPU; `None` for a kind without a policy.
+    ///
+    /// # Errors
+    /// As [`topology::targets`].
+    pub fn targets(&self) -> Result<Option<&'static Targets>, Error> {
+        match (self.from, self.bind) {
+            (_, Bind::None) => Ok(None),
+            (From::Any, _) => {
+                Ok(Some(EVERYWHERE.get_or_init(|| {
+                    Box::new(Targets::everywhere(topology::memory_nodes()))
+                })))
+            }
+            (From::Chosen(choice), _) => topology::targets(choice).map(Some),
+        }
+    }
+
+    /// Whether memory of this kind can be had here.
+    ///
+    /// # Errors
+    /// As [`Spec::targets`]; `HugeTlb` when there are no huge pages on the nodes.
+    pub fn check_available(&self) -> Result<(), Error> {
+        let targets = self.targets()?;
+        if self.page != PageSize::Base {
+            let nodes = targets.map(Targets::all);
+            topology::huge_pages_available(2 << 20, nodes.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Bytes that the nodes of the calling thread's CPU have in all.
+    ///
+    /// # Errors
+    /// `OperationFailed` for kinds whose memory has no fixed place (preferred kinds,
+    /// huge pages of chosen nodes), else as [`Spec::targets`].
+    pub fn capacity(&self) -> Result<u64, Error> {
+        let huge = self.page != PageSize::Base;
+        match (self.from, self.bind) {
+            (From::Any, _) if huge => Ok(topology::huge_pages_capacity()),
+            (From::Any, _) => Ok(topology::capacity(&topology::memory_nodes())),
+            (From::Chosen(_), Bind::Preferred) => Err(Error::OperationFailed),
+            (From::Chosen(_), _) if huge => Err(Error::OperationFailed),
+            (From::Chosen(_), _) => Ok(topology::capacity(&self.nodes_here()?)),
+        }
+    }
+
+    /// The nodes of the calling thread's CPU.
+    ///
+    /// # Errors
+    /// As [`Spec::targets`].
+    pub fn nodes_here(&self) -> Result<NodeMask, Error> {
+        Ok(match self.targets()? {
+            Some(targets) => *targets.of_cpu(topology::current_cpu()),
+            None => topology::memory_nodes(),
+        })
+    }
+
+    /// Says under MEMKIND_DEBUG why a kind has no capacity.
+    pub fn log_no_capacity(name: &str, error: Error) {
+        if error == Error::OperationFailed {
+            log::error!("memkind_get_capacity() failed. {name} kind is not supported.");
+        } else {
+            log::error!("get_mbind_nodemask() failed");
+        }
+    }
+}
