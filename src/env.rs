@@ -76,7 +76,10 @@ mod tests {
     fn decimal_accepts_what_the_original_accepts() {
         assert_eq!(parse_decimal(c"", 10), Some(0));
         assert_eq!(parse_decimal(c"+5", 10), Some(5));
-        assert_eq!(parse_decimal(c"4294967295", u64::from(u32::MAX)), Some(4_294_967_295));
+        assert_eq!(
+            parse_decimal(c"4294967295", u64::from(u32::MAX)),
+            Some(4_294_967_295)
+        );
     }
 
     #[test]

@@ -1,0 +1,40 @@
+//! memkind_deprecated.h (the header is written by hand).
+
+use core::ffi::c_int;
+
+use super::handle_of;
+use super::memkind::memkind_t;
+use crate::error::Error;
+use crate::kind::{registry, table};
+
+/// Deprecated: huge pages of high-bandwidth memory in mappings of whole GiB.
+#[unsafe(no_mangle)]
+pub static mut MEMKIND_HBW_GBTLB: memkind_t = handle_of(&table::KINDS[6]);
+/// Deprecated: as MEMKIND_HBW_GBTLB, preferred.
+#[unsafe(no_mangle)]
+pub static mut MEMKIND_HBW_PREFERRED_GBTLB: memkind_t = handle_of(&table::KINDS[7]);
+/// Deprecated: huge pages in mappings of whole GiB.
+#[unsafe(no_mangle)]
+pub static mut MEMKIND_GBTLB: memkind_t = handle_of(&table::KINDS[8]);
+
+/// The kind with this number; MEMKIND_ERROR_UNAVAILABLE when there is none.
+///
+/// # Safety
+/// `kind` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memkind_get_kind_by_partition(
+    partition: c_int,
+    kind: *mut memkind_t,
+) -> c_int {
+    let found = usize::try_from(partition)
+        .ok()
+        .and_then(registry::by_number);
+    match found {
+        Some(found) if !kind.is_null() => {
+            // SAFETY: not null, and writable by the caller's promise.
+            unsafe { *kind = handle_of(found) };
+            0
+        }
+        _ => Error::Unavailable.code(),
+    }
+}

@@ -1,0 +1,72 @@
+//! What happens when the library is loaded: hooks are looked for, the three variables
+//! that the manual says are read at load are read, and fork handlers are registered.
+//!
+//! There is no counterpart at exit: kinds stay usable to the last destructor of the
+//! program, and the kernel takes everything back.
+
+use super::{abort, decorate};
+use crate::heap::je;
+use crate::{backing, env, kind, log, topology};
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_LOAD: extern "C" fn() = at_load;
+
+extern "C" fn at_load() {
+    decorate::find();
+    read_heap_manager();
+    if env::get(env::HOG_MEMORY).is_some_and(|value| value.to_bytes().first() == Some(&b'1')) {
+        backing::keep_freed_memory();
+    }
+    read_background_threads();
+    // jemalloc's own handlers are registered with its first use. Ours come after them:
+    // prepare handlers run last first, so a thread that loads the topology can still
+    // allocate while we wait for it.
+    je::refresh_stats();
+    // SAFETY: the handlers are functions of the library, which is never unloaded.
+    unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
+}
+
+unsafe extern "C" fn before_fork() {
+    topology::prepare_fork();
+}
+
+unsafe extern "C" fn in_parent() {
+    topology::parent_after_fork();
+}
+
+unsafe extern "C" fn in_child() {
+    topology::child_after_fork();
+    kind::after_fork_in_child();
+}
+
+fn read_heap_manager() {
+    let Some(value) = env::get(env::HEAP_MANAGER) else {
+        return;
+    };
+    if value.to_bytes() == b"TBB" {
+        log::fatal!(
+            "MEMKIND_HEAP_MANAGER=TBB: the TBB heap manager is not built into this library; \
+             unset the variable to use jemalloc."
+        );
+        abort();
+    }
+}
+
+fn read_background_threads() {
+    let Some(value) = env::get(env::BACKGROUND_THREAD_LIMIT) else {
+        return;
+    };
+    let Some(limit) = env::parse_decimal(value, u64::from(u32::MAX)) else {
+        log::fatal!(
+            "Error: Wrong value of MEMKIND_BACKGROUND_THREAD_LIMIT={}",
+            log::Bytes(value.to_bytes())
+        );
+        abort();
+    };
+    // jemalloc refuses a limit above what it was built for: the most it can is meant then.
+    if limit > 0 {
+        je::set_max_background_threads(limit as usize);
+    }
+    je::set_background_threads(true);
+}
