@@ -1,88 +1,71 @@
 //! Which nodes a kind takes memory from, per CPU.
 //!
-//! Facts are read once, when first needed; the choice itself is pure code in `select`.
+//! A choice is pure code in [`select`] on tables that are read once, when first
+//! needed: nodes from sysfs, bandwidth and locality from libhwloc. This module owns
+//! the one lock under which they are read and keeps every answer, errors too.
+//!
+//! libhwloc and libc allocate with libc's malloc. When a preloaded malloc built on
+//! this library gets such a request, the same thread comes back here; it is sent away
+//! with an error instead of waiting for itself.
 
+mod hwloc;
+mod hwloc_sys;
+mod linux;
+mod load;
+
+pub mod huge;
 pub mod mask;
+pub mod nodes;
+pub mod nodestring;
+pub mod note;
 pub mod select;
+pub mod sysfs;
 
+pub use huge::HugePages;
+pub use linux::{current_cpu, node_of_pages, numa_available};
+pub use load::{
+    attributes, child_after_fork, huge_pages_available, machine, parent_after_fork, prepare_fork,
+    targets,
+};
 pub use mask::NodeMask;
 pub use select::{Attribute, Choice, Nodes, Reach, Take, Targets};
 
-use crate::error::Error;
-use once_cell::race::OnceBox;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
-static TARGETS: [OnceBox<Result<Targets, Error>>; Choice::COUNT] =
-    [const { OnceBox::new() }; Choice::COUNT];
+use sysfs::Sysfs;
 
-/// The nodes for each CPU, computed at the first call for a choice and kept, errors too.
-///
-/// # Errors
-/// [`Error::MemtypeNotAvailable`] or [`Error::Unavailable`]: the machine has no such
-/// memory; [`Error::Runtime`]: a tie where one node is wanted; [`Error::Environ`]: a
-/// malformed variable; [`Error::OperationFailed`]: called again by the same thread
-/// while it is reading the topology (from a preloaded malloc), not kept.
-pub fn targets(choice: Choice) -> Result<&'static Targets, Error> {
-    TARGETS[choice.index()]
-        .get_or_init(|| Box::new(Ok(Targets::everywhere(NodeMask::single(0)))))
-        .as_ref()
-        .map_err(|error| *error)
-}
-
-/// Holds the topology over fork(2): call before it.
-pub fn prepare_fork() {}
-
-/// Call in the parent after fork(2).
-pub fn parent_after_fork() {}
-
-/// Call in the child after fork(2).
-pub fn child_after_fork() {}
-
-/// Bytes of memory of the nodes together (MemTotal), read anew at each call.
+/// Bytes of memory of the nodes together (MemTotal), read anew at each call; nodes
+/// that do not exist count 0.
 pub fn capacity(mask: &NodeMask) -> u64 {
-    let _ = mask;
-    0
+    let total = |node| Sysfs::HOST.memory(node).unwrap_or_default().total;
+    mask.iter().map(total).sum()
 }
 
-/// The nodes that have memory and that this process may use.
+/// Total and free bytes of memory of a node, read anew at each call.
+pub fn memory(node: u16) -> Option<sysfs::Memory> {
+    Sysfs::HOST.memory(node)
+}
+
+/// The nodes that have memory, whether this process may use them or not.
 pub fn memory_nodes() -> NodeMask {
-    NodeMask::single(0)
+    Sysfs::HOST.nodes_with_memory()
 }
 
-/// Whether the kernel knows NUMA.
-pub fn numa_available() -> bool {
-    true
-}
-
-/// Number of CPUs of the machine, online or not; at least 1.
+/// Number of CPUs of the machine, online or not; at least 1. Read once.
 pub fn n_cpus_configured() -> usize {
-    2
+    static N_CPUS: AtomicUsize = AtomicUsize::new(0);
+    let known = N_CPUS.load(Ordering::Relaxed);
+    if known != 0 {
+        return known;
+    }
+    // libc may allocate for its answer; sysfs needs no memory.
+    let n_cpus = Sysfs::HOST.n_cpus().unwrap_or_else(linux::n_cpus);
+    N_CPUS.store(n_cpus, Ordering::Relaxed);
+    n_cpus
 }
 
-/// The CPU that the calling thread runs on; 0 when the kernel does not tell.
-pub fn current_cpu() -> usize {
-    // SAFETY: no preconditions.
-    usize::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(0)
-}
-
-/// Whether huge pages of `page_size` bytes can be had, on the given nodes or on any.
-///
-/// # Errors
-/// [`Error::HugeTlb`] when there are no persistent ones and no overcommit is allowed.
-pub fn huge_pages_available(page_size: usize, nodes: Option<&NodeMask>) -> Result<(), Error> {
-    let _ = (page_size, nodes);
-    Err(Error::HugeTlb)
-}
-
-/// Bytes of all 2 MiB pages of the machine, persistent ones and those that overcommit allows.
+/// Bytes of all 2 MiB pages of the machine, persistent ones and those that overcommit
+/// allows, read anew at each call.
 pub fn huge_pages_capacity() -> u64 {
-    0
-}
-
-/// The node of each page, or a negative `errno` value for a page that is not there.
-///
-/// # Errors
-/// The `errno` of move_pages(2).
-pub fn node_of_pages(addrs: &[*const u8], nodes: &mut [i32]) -> Result<(), i32> {
-    let _ = (addrs, nodes);
-    Err(libc::ENOSYS)
+    huge::capacity(&Sysfs::HOST)
 }

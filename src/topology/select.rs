@@ -1,7 +1,20 @@
 //! Which nodes a kind takes memory from: pure rules on facts, environment and row.
+//!
+//! The rules are those of memkind(3), KINDS and ENVIRONMENT. Nothing is read and
+//! nothing printed here: facts come in as tables, remarks go out as [`Note`] values.
 #![forbid(unsafe_code)]
 
+use core::ffi::CStr;
+
 use super::mask::NodeMask;
+use super::nodes::{Attributes, Initiator, Machine, Target};
+use super::nodestring;
+use super::note::Note;
+use crate::env;
+use crate::error::Error;
+
+/// MiB/s from which memory is high-bandwidth memory, unless MEMKIND_HBW_THRESHOLD says otherwise.
+const DEFAULT_THRESHOLD: u64 = 200 * 1024;
 
 /// Which nodes are meant at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +90,297 @@ impl Choice {
     }
 }
 
+/// What the environment asks; `None` where a variable is unset.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings<'a> {
+    /// MEMKIND_HBW_NODES.
+    pub hbw_nodes: Option<&'a CStr>,
+    /// MEMKIND_HBW_THRESHOLD.
+    pub hbw_threshold: Option<&'a CStr>,
+    /// MEMKIND_DAX_KMEM_NODES.
+    pub dax_kmem_nodes: Option<&'a CStr>,
+}
+
+/// What a choice is decided on.
+///
+/// The two expensive tables are functions, since most choices need neither; each is
+/// called at most once.
+pub struct Facts<'a> {
+    /// The nodes.
+    pub machine: &'a Machine,
+    /// Bandwidth, latency and locality.
+    pub attributes: &'a dyn Fn() -> Result<&'a Attributes, Error>,
+    /// The nodes of DAX devices in use as RAM.
+    pub dax_kmem: &'a dyn Fn() -> NodeMask,
+}
+
+/// Decides for each CPU which nodes a kind takes memory from. A remark for the person
+/// who debugs goes to `report` at the moment it arises.
+///
+/// Only nodes that have memory and are allowed by the cpuset are chosen from, so the
+/// nearest allowed node is found even where a nearer one is not allowed. An empty list
+/// in the environment is a valid wish: the kind is then available and has nothing.
+///
+/// # Errors
+/// * [`Error::Environ`]: a variable that decides is malformed
+/// * [`Error::MemtypeNotAvailable`]: some CPUs have no such memory within reach, or
+///   [`Take::One`] meets several nodes of the most capacity
+/// * [`Error::Unavailable`]: no node is meant, or none is allowed, or libhwloc failed
+/// * [`Error::Runtime`]: [`Take::One`] meets several nodes equally near
+pub fn select(
+    facts: &Facts<'_>,
+    settings: &Settings<'_>,
+    choice: Choice,
+    report: &mut dyn FnMut(Note<'_>),
+) -> Result<Targets, Error> {
+    let machine = facts.machine;
+    match choice.nodes {
+        Nodes::WithCpus => allowed(machine, &machine.with_cpus(), report)
+            .and_then(|nodes| reach(machine, &nodes, choice, report)),
+        Nodes::MostCapacity => most_capacity(machine, choice, report),
+        Nodes::DaxKmem => {
+            let nodes = match settings.dax_kmem_nodes {
+                Some(text) => listed(machine, text, report)?,
+                None => allowed(machine, &(facts.dax_kmem)(), report)?,
+            };
+            reach(machine, &nodes, choice, report)
+        }
+        Nodes::HighBandwidth => {
+            if let Some(text) = settings.hbw_nodes {
+                let nodes = listed(machine, text, report)?;
+                reach(machine, &nodes, choice, report)
+            } else if machine.knights {
+                let nodes = knights(machine, report)?;
+                reach(machine, &nodes, choice, report)
+            } else {
+                let threshold = threshold(settings, report)?;
+                fast(machine, (facts.attributes)()?, threshold, choice, report)
+            }
+        }
+        Nodes::Best(attribute) => best(machine, (facts.attributes)()?, attribute, report),
+    }
+}
+
+/// The nodes of a list in the environment.
+fn listed(
+    machine: &Machine,
+    text: &CStr,
+    report: &mut dyn FnMut(Note<'_>),
+) -> Result<NodeMask, Error> {
+    nodestring::parse(text.to_bytes(), &machine.allowed, &machine.online())
+        .map(|nodes| nodes.intersection(&machine.allowed))
+        .map_err(|problem| {
+            report(Note::NodeList(problem));
+            report(Note::InvalidVariable(text));
+            Error::Environ
+        })
+}
+
+/// The bandwidth in MiB/s from which memory counts.
+fn threshold(settings: &Settings<'_>, report: &mut dyn FnMut(Note<'_>)) -> Result<u64, Error> {
+    let Some(text) = settings.hbw_threshold else {
+        return Ok(DEFAULT_THRESHOLD);
+    };
+    report(Note::ThresholdDetected(text));
+    env::parse_decimal(text, u32::MAX.into()).ok_or_else(|| {
+        report(Note::ThresholdInvalid);
+        Error::Environ
+    })
+}
+
+/// Those of the nodes that the process may use.
+fn allowed(
+    machine: &Machine,
+    nodes: &NodeMask,
+    report: &mut dyn FnMut(Note<'_>),
+) -> Result<NodeMask, Error> {
+    let usable = nodes.intersection(&machine.allowed);
+    if !usable.is_empty() {
+        return Ok(usable);
+    }
+    if !nodes.is_empty() {
+        report(Note::NoneAllowed {
+            nodes,
+            allowed: &machine.allowed,
+        });
+    }
+    Err(Error::Unavailable)
+}
+
+/// The high-bandwidth nodes of a Xeon Phi: those without CPUs.
+fn knights(machine: &Machine, report: &mut dyn FnMut(Note<'_>)) -> Result<NodeMask, Error> {
+    let nodes = machine.allowed.difference(&machine.with_cpus());
+    if nodes.is_empty() {
+        report(Note::KnightsWithout);
+        return Err(Error::MemtypeNotAvailable);
+    }
+    report(Note::KnightsDetected);
+    Ok(nodes)
+}
+
+/// The nodes that reach `threshold` from the CPUs of each node.
+fn fast(
+    machine: &Machine,
+    attributes: &Attributes,
+    threshold: u64,
+    choice: Choice,
+    report: &mut dyn FnMut(Note<'_>),
+) -> Result<Targets, Error> {
+    per_initiator(machine, attributes, report, |initiator, report| {
+        let mut nodes = NodeMask::EMPTY;
+        for target in &initiator.targets {
+            match target.bandwidth {
+                Some(bandwidth) if bandwidth < threshold => {}
+                Some(_) if machine.allowed.contains(target.node) => nodes.insert(target.node),
+                Some(_) => {}
+                None => report(Note::Unknown {
+                    initiator: initiator.node,
+                    target: target.node,
+                }),
+            }
+        }
+        if nodes.is_empty() {
+            report(Note::NoFastNode(initiator.node));
+            return Err(Error::MemtypeNotAvailable);
+        }
+        within_reach(machine, initiator.node, &nodes, choice, report)
+    })
+}
+
+/// The local node that is best by an attribute.
+fn best(
+    machine: &Machine,
+    attributes: &Attributes,
+    attribute: Attribute,
+    report: &mut dyn FnMut(Note<'_>),
+) -> Result<Targets, Error> {
+    let capacity = |target: &Target| machine.node(target.node).map_or(0, |node| node.capacity);
+    per_initiator(machine, attributes, report, |initiator, report| {
+        // Of two keys the larger is better; the first of equal ones wins.
+        let mut best: Option<((u64, u64), u16)> = None;
+        let local = |target: &&Target| target.local && machine.allowed.contains(target.node);
+        for target in initiator.targets.iter().filter(local) {
+            let smaller = u64::MAX - capacity(target);
+            let key = match attribute {
+                Attribute::Capacity => {
+                    let distance = machine.distance(initiator.node, target.node);
+                    Some((capacity(target), distance.into()))
+                }
+                Attribute::Bandwidth => target.bandwidth.map(|value| (value, smaller)),
+                Attribute::Latency => target.latency.map(|value| (u64::MAX - value, smaller)),
+            };
+            match key {
+                Some(key) if best.is_none_or(|(so_far, _)| key > so_far) => {
+                    best = Some((key, target.node));
+                }
+                Some(_) => {}
+                None => report(Note::Unknown {
+                    initiator: initiator.node,
+                    target: target.node,
+                }),
+            }
+        }
+        let Some((_, node)) = best else {
+            report(Note::NoLocalNode(initiator.node));
+            return Err(Error::MemtypeNotAvailable);
+        };
+        Ok(NodeMask::single(node))
+    })
+}
+
+/// Decides for the CPUs of each node in hwloc's order; the first that fails ends it.
+fn per_initiator(
+    machine: &Machine,
+    attributes: &Attributes,
+    report: &mut dyn FnMut(Note<'_>),
+    mut decide: impl FnMut(&Initiator, &mut dyn FnMut(Note<'_>)) -> Result<NodeMask, Error>,
+) -> Result<Targets, Error> {
+    let mut targets = Targets::nowhere();
+    for initiator in &attributes.initiators {
+        let node = machine.node(initiator.node);
+        let cpus = node.map_or(&[][..], |node| &node.cpus);
+        if cpus.is_empty() || !initiator.has_cpus {
+            report(Note::NoCpus(initiator.node));
+            continue;
+        }
+        targets.add(cpus, decide(initiator, report)?);
+    }
+    if targets.places.is_empty() {
+        return Err(Error::MemtypeNotAvailable);
+    }
+    Ok(targets)
+}
+
+/// The nodes with the most memory.
+fn most_capacity(
+    machine: &Machine,
+    choice: Choice,
+    report: &mut dyn FnMut(Note<'_>),
+) -> Result<Targets, Error> {
+    let usable = |mask: &NodeMask| {
+        let nodes = machine.nodes.iter();
+        let mask = *mask;
+        nodes.filter(move |node| mask.contains(node.number))
+    };
+    let most = usable(&machine.allowed).map(|node| node.capacity).max();
+    let nodes: NodeMask = usable(&machine.allowed)
+        .filter(|node| Some(node.capacity) == most)
+        .map(|node| node.number)
+        .collect();
+    if nodes.is_empty() {
+        return Err(Error::Unavailable);
+    }
+    if choice.take == Take::One && nodes.count() > 1 {
+        report(Note::CapacityTie);
+        return Err(Error::MemtypeNotAvailable);
+    }
+    reach(machine, &nodes, choice, report)
+}
+
+/// The nodes within the choice's reach, for every CPU.
+fn reach(
+    machine: &Machine,
+    nodes: &NodeMask,
+    choice: Choice,
+    report: &mut dyn FnMut(Note<'_>),
+) -> Result<Targets, Error> {
+    let mut targets = Targets::nowhere();
+    for node in machine.nodes.iter().filter(|node| !node.cpus.is_empty()) {
+        let near = within_reach(machine, node.number, nodes, choice, report)?;
+        targets.add(&node.cpus, near);
+    }
+    if targets.places.is_empty() {
+        return Ok(Targets::everywhere(*nodes));
+    }
+    Ok(targets)
+}
+
+/// Those of the nodes within the choice's reach from one node.
+fn within_reach(
+    machine: &Machine,
+    from: u16,
+    nodes: &NodeMask,
+    choice: Choice,
+    report: &mut dyn FnMut(Note<'_>),
+) -> Result<NodeMask, Error> {
+    let near = match choice.reach {
+        Reach::All => *nodes,
+        Reach::Local => {
+            let distance = |node: u16| machine.distance(from, node);
+            let shortest = nodes.iter().map(distance).min();
+            nodes
+                .iter()
+                .filter(|node| Some(distance(*node)) == shortest)
+                .collect()
+        }
+    };
+    if choice.take == Take::One && near.count() > 1 {
+        report(Note::DistanceTie(from));
+        return Err(Error::Runtime);
+    }
+    Ok(near)
+}
+
 /// For each CPU the nodes to take memory from.
 ///
 /// CPUs with the same nodes share a *place*, numbered from 0: a heap that keeps
@@ -117,11 +421,38 @@ impl Targets {
     }
 
     /// The same nodes for every CPU.
-    pub fn everywhere(nodes: NodeMask) -> Self {
+    fn everywhere(nodes: NodeMask) -> Self {
         Self {
             places: vec![nodes],
             place_of_cpu: Vec::new(),
             all: nodes,
+        }
+    }
+
+    /// No CPU yet; of use only after [`Targets::add`].
+    fn nowhere() -> Self {
+        Self {
+            places: Vec::new(),
+            place_of_cpu: Vec::new(),
+            all: NodeMask::EMPTY,
+        }
+    }
+
+    /// Sets the nodes of some CPUs.
+    fn add(&mut self, cpus: &[usize], nodes: NodeMask) {
+        let place = self.places.iter().position(|place| *place == nodes);
+        let place = place.unwrap_or_else(|| {
+            self.places.push(nodes);
+            self.places.len() - 1
+        });
+        self.all = self.all.union(&nodes);
+        // At most one place per node, so the number fits.
+        let place = u16::try_from(place).unwrap_or(0);
+        for cpu in cpus {
+            if self.place_of_cpu.len() <= *cpu {
+                self.place_of_cpu.resize(cpu + 1, 0);
+            }
+            self.place_of_cpu[*cpu] = place;
         }
     }
 }

@@ -1,0 +1,165 @@
+//! The few declarations of libhwloc (2.3 and later) that are needed.
+//!
+//! Field by field as hwloc.h and hwloc/memattrs.h of hwloc 2 have them; the test
+//! at the end compares them with the installed headers.
+
+use core::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
+
+/// `HWLOC_TYPE_DEPTH_NUMANODE`: the level that holds the NUMA nodes.
+pub(super) const DEPTH_NUMANODE: c_int = -3;
+/// `HWLOC_MEMATTR_ID_BANDWIDTH`: MiB/s.
+pub(super) const MEMATTR_BANDWIDTH: c_uint = 2;
+/// `HWLOC_MEMATTR_ID_LATENCY`: nanoseconds.
+pub(super) const MEMATTR_LATENCY: c_uint = 3;
+/// `HWLOC_LOCATION_TYPE_CPUSET`.
+pub(super) const LOCATION_CPUSET: c_int = 1;
+
+/// A topology (`struct hwloc_topology`).
+#[repr(C)]
+pub(super) struct Topology {
+    _opaque: [u8; 0],
+}
+
+/// A set of numbers (`struct hwloc_bitmap_s`).
+#[repr(C)]
+pub(super) struct Bitmap {
+    _opaque: [u8; 0],
+}
+
+/// The head of `struct hwloc_obj`, up to its last field that is read here.
+#[repr(C)]
+#[allow(
+    dead_code,
+    reason = "fields in between keep the others in their places"
+)]
+pub(super) struct Object {
+    pub(super) kind: c_int,
+    pub(super) subtype: *mut c_char,
+    pub(super) os_index: c_uint,
+    pub(super) name: *mut c_char,
+    pub(super) total_memory: u64,
+    pub(super) attr: *mut c_void,
+    pub(super) depth: c_int,
+    pub(super) logical_index: c_uint,
+    pub(super) next_cousin: *mut Object,
+    pub(super) prev_cousin: *mut Object,
+    pub(super) parent: *mut Object,
+    pub(super) sibling_rank: c_uint,
+    pub(super) next_sibling: *mut Object,
+    pub(super) prev_sibling: *mut Object,
+    pub(super) arity: c_uint,
+    pub(super) children: *mut *mut Object,
+    pub(super) first_child: *mut Object,
+    pub(super) last_child: *mut Object,
+    pub(super) symmetric_subtree: c_int,
+    pub(super) memory_arity: c_uint,
+    pub(super) memory_first_child: *mut Object,
+    pub(super) io_arity: c_uint,
+    pub(super) io_first_child: *mut Object,
+    pub(super) misc_arity: c_uint,
+    pub(super) misc_first_child: *mut Object,
+    pub(super) cpuset: *const Bitmap,
+}
+
+/// `struct hwloc_location`: where a memory access starts. Its union holds one
+/// pointer, here always that of a CPU set.
+#[repr(C)]
+pub(super) struct Location {
+    /// Which member of the union is valid: [`LOCATION_CPUSET`].
+    pub(super) kind: c_int,
+    /// The CPUs.
+    pub(super) cpuset: *const Bitmap,
+}
+
+// The link argument comes from the crate hwloc2, see lib.rs.
+unsafe extern "C" {
+    pub(super) fn hwloc_topology_init(topology: *mut *mut Topology) -> c_int;
+    pub(super) fn hwloc_topology_load(topology: *mut Topology) -> c_int;
+    pub(super) fn hwloc_topology_destroy(topology: *mut Topology);
+    pub(super) fn hwloc_get_obj_by_depth(
+        topology: *mut Topology,
+        depth: c_int,
+        index: c_uint,
+    ) -> *mut Object;
+    pub(super) fn hwloc_get_local_numanode_objs(
+        topology: *mut Topology,
+        location: *const Location,
+        n_objects: *mut c_uint,
+        objects: *mut *mut Object,
+        flags: c_ulong,
+    ) -> c_int;
+    pub(super) fn hwloc_memattr_get_value(
+        topology: *mut Topology,
+        attribute: c_uint,
+        target: *mut Object,
+        initiator: *const Location,
+        flags: c_ulong,
+        value: *mut u64,
+    ) -> c_int;
+    pub(super) fn hwloc_bitmap_iszero(bitmap: *const Bitmap) -> c_int;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        DEPTH_NUMANODE, LOCATION_CPUSET, Location, MEMATTR_BANDWIDTH, MEMATTR_LATENCY, Object,
+    };
+    use core::mem::{offset_of, size_of};
+    use std::process::Command;
+
+    /// What the installed headers say, in the order of the test below.
+    const PROGRAM: &str = r"
+        #include <hwloc.h>
+        #include <stddef.h>
+        #include <stdio.h>
+        int main(void)
+        {
+            printf(
+                `%zu %zu %zu %zu %zu %zu %zu %zu %zu %zu %d %d %d %d`,
+                offsetof(struct hwloc_obj, type), offsetof(struct hwloc_obj, os_index),
+                offsetof(struct hwloc_obj, total_memory), offsetof(struct hwloc_obj, depth),
+                offsetof(struct hwloc_obj, symmetric_subtree),
+                offsetof(struct hwloc_obj, misc_first_child), offsetof(struct hwloc_obj, cpuset),
+                sizeof(struct hwloc_location), offsetof(struct hwloc_location, type),
+                offsetof(struct hwloc_location, location), (int)HWLOC_TYPE_DEPTH_NUMANODE,
+                (int)HWLOC_MEMATTR_ID_BANDWIDTH, (int)HWLOC_MEMATTR_ID_LATENCY,
+                (int)HWLOC_LOCATION_TYPE_CPUSET);
+            return 0;
+        }";
+
+    #[test]
+    fn layouts_are_those_of_the_headers() {
+        let dir = std::env::temp_dir().join(format!("memkind-hwloc-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("temporary directory");
+        let (source, program) = (dir.join("layout.c"), dir.join("layout"));
+        std::fs::write(&source, PROGRAM.replace('`', "\"")).expect("source");
+        let mut compiler = Command::new("cc");
+        let compiled = compiler.arg("-o").arg(&program).arg(&source).output();
+        let says = match compiled {
+            Ok(output) if output.status.success() => Command::new(&program).output(),
+            _ => {
+                eprintln!("skipped: no C compiler or no hwloc.h");
+                return;
+            }
+        };
+        std::fs::remove_dir_all(&dir).expect("temporary directory");
+        let ours = format!(
+            "{} {} {} {} {} {} {} {} {} {} {} {} {} {}",
+            offset_of!(Object, kind),
+            offset_of!(Object, os_index),
+            offset_of!(Object, total_memory),
+            offset_of!(Object, depth),
+            offset_of!(Object, symmetric_subtree),
+            offset_of!(Object, misc_first_child),
+            offset_of!(Object, cpuset),
+            size_of::<Location>(),
+            offset_of!(Location, kind),
+            offset_of!(Location, cpuset),
+            DEPTH_NUMANODE,
+            MEMATTR_BANDWIDTH,
+            MEMATTR_LATENCY,
+            LOCATION_CPUSET,
+        );
+        assert_eq!(String::from_utf8_lossy(&says.expect("run").stdout), ours);
+    }
+}

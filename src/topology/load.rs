@@ -1,0 +1,180 @@
+//! The answers that are kept, and the lock under which they are found.
+//!
+//! An answer that is there is read without a lock. The lock is held while facts are
+//! read, and over fork(2); [`LOADER`] names the thread that holds it for loading.
+
+use core::cell::UnsafeCell;
+use core::marker::PhantomData;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use once_cell::race::OnceBox;
+use parking_lot::RawMutex;
+use parking_lot::lock_api::RawMutex as _;
+
+use super::huge::HugePages;
+use super::mask::NodeMask;
+use super::nodes::{Attributes, Machine};
+use super::select::{self, Choice, Facts, Settings, Targets};
+use super::sysfs::Sysfs;
+use super::{hwloc, linux};
+use crate::env;
+use crate::error::Error;
+
+static TARGETS: [OnceBox<Result<Targets, Error>>; Choice::COUNT] =
+    [const { OnceBox::new() }; Choice::COUNT];
+static MACHINE: OnceBox<Machine> = OnceBox::new();
+static ATTRIBUTES: OnceBox<Result<Attributes, Error>> = OnceBox::new();
+static DAX_KMEM: OnceBox<NodeMask> = OnceBox::new();
+static HUGE_PAGES: OnceBox<HugePages> = OnceBox::new();
+
+/// The thread that is loading, 0 when none is. A thread can find its own number here
+/// only if it put it there, so relaxed order is enough.
+static LOADER: AtomicUsize = AtomicUsize::new(0);
+/// Whether `prepare_fork` took the lock.
+static HELD_OVER_FORK: AtomicBool = AtomicBool::new(false);
+static LOCK: Lock = Lock(UnsafeCell::new(RawMutex::INIT));
+
+/// A mutex that the child of a fork can make anew.
+struct Lock(UnsafeCell<RawMutex>);
+
+// SAFETY: the mutex synchronises itself; it is overwritten only by the child of a
+// fork, which has one thread.
+unsafe impl Sync for Lock {}
+
+impl Lock {
+    fn mutex(&self) -> &RawMutex {
+        // SAFETY: valid and initialised for the life of the process; overwritten only
+        // while the process has one thread, which then holds no reference.
+        unsafe { &*self.0.get() }
+    }
+}
+
+/// The lock, held by this thread for loading; it stays in this thread.
+struct Loading(PhantomData<*const ()>);
+
+impl Loading {
+    /// Takes the lock; `OperationFailed` when this thread has it already.
+    fn begin() -> Result<Self, Error> {
+        let thread = linux::thread();
+        if LOADER.load(Ordering::Relaxed) == thread {
+            return Err(Error::OperationFailed);
+        }
+        LOCK.mutex().lock();
+        LOADER.store(thread, Ordering::Relaxed);
+        Ok(Self(PhantomData))
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        LOADER.store(0, Ordering::Relaxed);
+        // SAFETY: `begin` locked the mutex in this thread, which the value cannot leave.
+        unsafe { LOCK.mutex().unlock() };
+    }
+}
+
+/// The answer kept in `place`, found under the lock by the first who asks.
+fn kept<T>(place: &'static OnceBox<T>, find: impl FnOnce() -> T) -> Result<&'static T, Error> {
+    if let Some(answer) = place.get() {
+        return Ok(answer);
+    }
+    let _loading = Loading::begin()?;
+    Ok(place.get_or_init(|| Box::new(find())))
+}
+
+/// The nodes for each CPU, found at the first call for a choice and kept, errors too.
+/// The environment is read at that first call.
+///
+/// MT-safe. The first call for a choice reads files and may load libhwloc; later ones
+/// cost one load.
+///
+/// # Errors
+/// Those of [`select::select`], and [`Error::OperationFailed`] when the calling thread
+/// is just reading the topology, that is, when it comes from a preloaded malloc; this
+/// one is not kept.
+pub fn targets(choice: Choice) -> Result<&'static Targets, Error> {
+    kept(&TARGETS[choice.index()], || find(choice))?
+        .as_ref()
+        .map_err(|error| *error)
+}
+
+/// The nodes of this machine, read at the first call.
+///
+/// # Errors
+/// [`Error::OperationFailed`] as for [`targets`].
+pub fn machine() -> Result<&'static Machine, Error> {
+    kept(&MACHINE, read_machine)
+}
+
+/// Bandwidth, latency and locality on this machine, read at the first call.
+///
+/// # Errors
+/// [`Error::Unavailable`] when libhwloc fails, [`Error::OperationFailed`] as for [`targets`].
+pub fn attributes() -> Result<&'static Attributes, Error> {
+    kept(&ATTRIBUTES, hwloc::read)?
+        .as_ref()
+        .map_err(|error| *error)
+}
+
+/// Whether huge pages of `page_size` bytes can be had, on the given nodes or on any.
+/// The numbers of pages are read at the first call and kept.
+///
+/// # Errors
+/// [`Error::HugeTlb`] when there are no persistent ones and no overcommit is allowed;
+/// [`Error::OperationFailed`] as for [`targets`].
+pub fn huge_pages_available(page_size: usize, nodes: Option<&NodeMask>) -> Result<(), Error> {
+    kept(&HUGE_PAGES, || HugePages::read(&Sysfs::HOST))?.available(page_size, nodes)
+}
+
+/// Decides a choice; the lock is held.
+fn find(choice: Choice) -> Result<Targets, Error> {
+    let facts = Facts {
+        machine: MACHINE.get_or_init(|| Box::new(read_machine())),
+        attributes: &|| {
+            ATTRIBUTES
+                .get_or_init(|| Box::new(hwloc::read()))
+                .as_ref()
+                .map_err(|error| *error)
+        },
+        dax_kmem: &|| *DAX_KMEM.get_or_init(|| Box::new(Sysfs::HOST.dax_kmem_nodes())),
+    };
+    let settings = Settings {
+        hbw_nodes: env::get(env::HBW_NODES),
+        hbw_threshold: env::get(env::HBW_THRESHOLD),
+        dax_kmem_nodes: env::get(env::DAX_KMEM_NODES),
+    };
+    select::select(&facts, &settings, choice, &mut |note| note.log())
+}
+
+fn read_machine() -> Machine {
+    Machine::read(&Sysfs::HOST, linux::mems_allowed(), linux::knights())
+}
+
+/// Holds the topology still over fork(2): call before it, and one of the next two after.
+pub fn prepare_fork() {
+    // A thread that forks while it is loading holds the lock already.
+    let mine = LOADER.load(Ordering::Relaxed) == linux::thread();
+    if !mine {
+        LOCK.mutex().lock();
+    }
+    HELD_OVER_FORK.store(!mine, Ordering::Relaxed);
+}
+
+/// Lets go of the topology: call in the parent after fork(2).
+pub fn parent_after_fork() {
+    if HELD_OVER_FORK.swap(false, Ordering::Relaxed) {
+        // SAFETY: `prepare_fork` locked the mutex in this thread.
+        unsafe { LOCK.mutex().unlock() };
+    }
+}
+
+/// Lets go of the topology: call in the child after fork(2).
+pub fn child_after_fork() {
+    if HELD_OVER_FORK.swap(false, Ordering::Relaxed) {
+        // Threads that waited for the lock are not in the child, but parking_lot's
+        // table still lists them: unlocking might hand the lock to one of them.
+        // SAFETY: the child has this one thread, so nobody else uses the mutex, and
+        // nobody will unlock the old one.
+        unsafe { *LOCK.0.get() = RawMutex::INIT };
+    }
+}
