@@ -268,12 +268,15 @@ static const struct named_kind static_kinds[] __attribute__((unused)) = {
 static const char *const node_0_for_all_kinds[] __attribute__((unused)) = {
     "MEMKIND_HBW_NODES=0", "MEMKIND_DAX_KMEM_NODES=0", NULL};
 
+/* The size of the kinds that every_kind makes. */
+#define SMALL_KIND_SIZE (64 * MIB)
+
 /* Applies `body` to each static kind that has memory of base pages, to a file-backed kind and to a
  * fixed kind. `argc` is main's: the work is done in a second run of the program, with node 0 for all
  * kinds. The huge page kinds are left out: their pools are small. */
 static inline int every_kind(int argc, void (*body)(memkind_t kind))
 {
-    static char area[32 * 1024 * 1024] __attribute__((aligned(4096)));
+    static char area[SMALL_KIND_SIZE] __attribute__((aligned(4096)));
     memkind_t kind = NULL;
 
     if (argc == 1) {
@@ -287,7 +290,7 @@ static inline int every_kind(int argc, void (*body)(memkind_t kind))
         }
     }
     check_context = "file-backed kind";
-    kind = make_pmem(test_dir(), 32 * MIB);
+    kind = make_pmem(test_dir(), SMALL_KIND_SIZE);
     body(kind);
     CHECK_INT(0, memkind_destroy_kind(kind));
     check_context = "fixed kind";

@@ -66,7 +66,7 @@ static void check(memkind_t kind)
     for (size_t alignment = sizeof(void *); alignment <= largest; alignment *= 2) {
         check_alignment(kind, alignment);
     }
-    if (!file && memkind_get_capacity(kind) != 32 * (ssize_t)MIB) {
+    if (!file && memkind_get_capacity(kind) != (ssize_t)SMALL_KIND_SIZE) {
         check_alignment(kind, 2 * MIB);
         check_alignment(kind, 1 * GIB);
     }

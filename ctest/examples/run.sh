@@ -28,7 +28,7 @@ source_of() {
 }
 
 compile() { # compile NAME SOURCE
-    local libs=(-L"$dist" -Wl,--no-as-needed -lmemkind -lpthread)
+    local libs=(-L"$dist" '-Wl,--no-as-needed' -lmemkind -lpthread)
     case $1 in
     # Hooks for any program: put into one that uses two kinds. The distribution's library does not
     # mention hooks, so the linker exports them only when told to.

@@ -421,7 +421,7 @@ impl Targets {
     }
 
     /// The same nodes for every CPU.
-    fn everywhere(nodes: NodeMask) -> Self {
+    pub fn everywhere(nodes: NodeMask) -> Self {
         Self {
             places: vec![nodes],
             place_of_cpu: Vec::new(),
