@@ -1,6 +1,127 @@
-//! Link arguments of the shared library.
+//! Link arguments of the shared library, and the C headers.
+//!
+//! One header per file of `src/ffi`, written to OUT_DIR; `make headers` copies
+//! them to `include/` and `make check-headers` compares.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use cbindgen::{Builder, Config};
+
+/// A header: its name, its source, and what goes before and after its declarations.
+struct Header {
+    name: &'static str,
+    source: &'static str,
+    includes: &'static [&'static str],
+    after_includes: &'static str,
+    trailer: &'static str,
+}
+
+const HEADERS: [Header; 3] = [
+    Header {
+        name: "memkind.h",
+        source: "memkind.rs",
+        includes: &["stdbool.h", "stddef.h", "sys/types.h"],
+        after_includes: "
+/* Define as `const` to pass pointers to constant memory to memkind_malloc_usable_size(). */
+#ifndef MEMKIND_MALLOC_USABLE_SIZE_CONST
+#define MEMKIND_MALLOC_USABLE_SIZE_CONST
+#endif",
+        trailer: MEMKIND_TRAILER,
+    },
+    Header {
+        name: "hbwmalloc.h",
+        source: "hbw.rs",
+        includes: &["stddef.h", "stdlib.h"],
+        after_includes: "",
+        trailer: "",
+    },
+    Header {
+        name: "memkind_memtier.h",
+        source: "memtier.rs",
+        includes: &["memkind.h", "stdbool.h", "stddef.h"],
+        after_includes: "",
+        trailer: "",
+    },
+];
+
+/// The hooks are the program's to define, so no Rust function stands for them.
+const MEMKIND_TRAILER: &str = r#"/*
+ * Decorators: a program may define any of these, and the library calls them. Those that
+ * end in _pre may change the arguments, those that end in _post the result.
+ * See memkind(3), DECORATORS.
+ */
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void memkind_malloc_pre(memkind_t *kind, size_t *size);
+void memkind_malloc_post(memkind_t kind, size_t size, void **result);
+void memkind_calloc_pre(memkind_t *kind, size_t *nmemb, size_t *size);
+void memkind_calloc_post(memkind_t kind, size_t nmemb, size_t size, void **result);
+void memkind_posix_memalign_pre(memkind_t *kind, void **memptr, size_t *alignment, size_t *size);
+void memkind_posix_memalign_post(memkind_t kind, void **memptr, size_t alignment, size_t size, int *err);
+void memkind_realloc_pre(memkind_t *kind, void **ptr, size_t *size);
+void memkind_realloc_post(memkind_t *kind, void *ptr, size_t size, void **result);
+void memkind_free_pre(memkind_t *kind, void **ptr);
+void memkind_free_post(memkind_t kind, void *ptr);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#include "memkind_deprecated.h"
+"#;
+
 fn main() {
+    // The names that programs link to and dlopen; TLS destructors and callbacks of
+    // other libraries may outlive a dlclose.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libmemkind.so.0");
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,now");
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=cbindgen.toml");
+    println!("cargo:rerun-if-changed=src/ffi");
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
+    for header in HEADERS {
+        let source = root.join("src/ffi").join(header.source);
+        if source.exists() {
+            let text = generate(&root, &header, &source);
+            fs::write(out.join(header.name), text).expect("OUT_DIR is writable");
+        }
+    }
+}
+
+fn generate(root: &Path, header: &Header, source: &Path) -> Vec<u8> {
+    let mut config = Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml is valid");
+    config.after_includes = Some(header.after_includes.to_owned());
+    config.trailer = Some(header.trailer.trim_end().to_owned()).filter(|text| !text.is_empty());
+    let mut builder = Builder::new().with_config(config).with_src(source);
+    for include in header.includes {
+        // Our own headers are found beside this one.
+        builder = if include.starts_with("memkind") {
+            builder.with_include(*include)
+        } else {
+            builder.with_sys_include(*include)
+        };
+    }
+    let mut text = Vec::new();
+    builder.generate().expect("src/ffi parses").write(&mut text);
+    let text = String::from_utf8(text).expect("cbindgen writes UTF-8");
+    // Opaque types get no typedef: programs may use the bare names for themselves.
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for line in &mut lines {
+        let words: Vec<&str> = line.trim_end_matches(';').split(' ').collect();
+        if let ["typedef", "struct", tag, name] = words[..] {
+            if tag == name {
+                *line = format!("struct {tag};");
+            }
+        }
+    }
+    let text = lines.join("\n") + "\n";
+    // The caller's duties stand under `# Safety` in Rust, under a warning in C.
+    text.replace("# Safety\n *\n * ", "\\warning\n * ")
+        .replace("# Safety\n * ", "\\warning\n * ")
+        .into_bytes()
 }

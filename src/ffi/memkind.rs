@@ -223,9 +223,13 @@ pub struct RawStat(c_uint);
 pub struct RawStatPrintOptions(c_uint);
 
 /// Settings of a file-backed kind; see memkind_config_new().
-#[repr(C)]
 #[allow(non_camel_case_types, reason = "the C name")]
-pub struct memkind_config {
+pub struct memkind_config(Config);
+
+/// cbindgen:ignore
+/// Old programs read the fields, hence the layout.
+#[repr(C)]
+struct Config {
     pmem_dir: *const c_char,
     pmem_size: usize,
     policy: RawUsagePolicy,
@@ -395,7 +399,7 @@ pub unsafe extern "C" fn memkind_config_set_path(
 ) {
     // SAFETY: the caller's promise.
     if let Some(cfg) = unsafe { cfg.as_mut() } {
-        cfg.pmem_dir = pmem_dir;
+        cfg.0.pmem_dir = pmem_dir;
     }
 }
 
@@ -410,7 +414,7 @@ pub unsafe extern "C" fn memkind_config_set_path(
 pub unsafe extern "C" fn memkind_config_set_size(cfg: *mut memkind_config, pmem_size: usize) {
     // SAFETY: the caller's promise.
     if let Some(cfg) = unsafe { cfg.as_mut() } {
-        cfg.pmem_size = pmem_size;
+        cfg.0.pmem_size = pmem_size;
     }
 }
 
@@ -428,7 +432,7 @@ pub unsafe extern "C" fn memkind_config_set_memory_usage_policy(
 ) {
     // SAFETY: the caller's promise.
     if let Some(cfg) = unsafe { cfg.as_mut() } {
-        cfg.policy = policy;
+        cfg.0.policy = policy;
     }
 }
 
@@ -477,7 +481,7 @@ pub unsafe extern "C" fn memkind_create_pmem_with_config(
     let Some(cfg) = (unsafe { cfg.as_ref() }) else {
         return Error::Invalid.code();
     };
-    let usage = match cfg.policy.0 {
+    let usage = match cfg.0.policy.0 {
         0 => Usage::Default,
         1 => Usage::Conservative,
         other => {
@@ -486,7 +490,7 @@ pub unsafe extern "C" fn memkind_create_pmem_with_config(
         }
     };
     // SAFETY: the caller's promises.
-    unsafe { create_pmem(cfg.pmem_dir, cfg.pmem_size, usage, kind) }
+    unsafe { create_pmem(cfg.0.pmem_dir, cfg.0.pmem_size, usage, kind) }
 }
 
 unsafe fn create_pmem(
