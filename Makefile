@@ -18,10 +18,16 @@ CMAKEDIR ?= $(LIBDIR)/cmake/memkind
 DESTDIR ?=
 INSTALL ?= install
 
-CARGO ?= $(shell scripts/cargo-env.sh 2>/dev/null || echo scripts/cargo-env.sh)
+# Looked for when it is used: a cargo that is installed on the way (by the target check) must be found.
+ifndef CARGO
+cargo = $$(scripts/cargo-env.sh)
+else
+cargo = $(CARGO)
+export CARGO
+endif
 CARGOFLAGS ?= --locked
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
-export CARGO CARGOFLAGS
+export CARGOFLAGS
 
 HEADERS := memkind.h memkind_deprecated.h hbwmalloc.h memkind_memtier.h \
 	memkind_allocator.h hbw_allocator.h pmem_allocator.h fixed_allocator.h
@@ -40,7 +46,7 @@ all: $(LIBS) $(HEADERS:%=build/include/%) ## build everything into build/
 
 .PHONY: cargo-build
 cargo-build: build/.tools
-	$(CARGO) build --release $(CARGOFLAGS)
+	$(cargo) build --release $(CARGOFLAGS)
 
 build/.tools: scripts/check-tools.sh
 	@scripts/check-tools.sh
@@ -76,16 +82,27 @@ headers: build/.tools ## copy the headers that build.rs generates into include/
 
 CHECKS := scripts headers rust abi api examples consumers install debug-heap
 
+# Packages that are missing are installed first, by scripts/setup.sh; SETUP=no leaves that to you.
+SETUP ?= yes
+setup = @[ "$(SETUP)" = no ] || scripts/setup.sh $1
+
+.PHONY: setup
+setup: ## install what building and checking need (Debian, Ubuntu)
+	scripts/setup.sh check
+
 .PHONY: check
-check: all ## run every test (README.md: "Checking")
+check: ## build, then run every test
+	$(call setup,check)
 	@scripts/check.sh
 
 .PHONY: $(CHECKS:%=check-%)
-$(CHECKS:%=check-%): check-%: all
+$(CHECKS:%=check-%): check-%:
 	@scripts/check.sh $*
 
 .PHONY: demo
-demo: all ## build, show this machine's kinds, run programs on the library
+demo: ## build, show this machine's kinds, run programs on the library
+	$(call setup,demo)
+	@$(MAKE) --no-print-directory all
 	@scripts/demo.sh
 
 # ---- Installing ----
@@ -99,8 +116,9 @@ INSTALLED := $(LIBDIR)/$(SOFILE) $(LIBDIR)/$(SONAME) $(LIBDIR)/libmemkind.so $(L
 fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SONAME@|$(SONAME)|g' \
 	-e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' $1 >'$(DESTDIR)$2' && chmod 644 '$(DESTDIR)$2'
 
+# Under sudo, what the user has built is installed as it is: root may have no cargo.
 .PHONY: install
-install: all ## install under PREFIX (LIBDIR, INCLUDEDIR, BINDIR, MANDIR, DESTDIR)
+install: $(if $(and $(SUDO_UID),$(wildcard build/lib/$(SOFILE))),,all) ## install under PREFIX (LIBDIR, INCLUDEDIR, BINDIR, MANDIR, DESTDIR)
 	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(PKGCONFIGDIR)' '$(DESTDIR)$(CMAKEDIR)'
 	$(INSTALL) -m 644 build/lib/$(SOFILE) '$(DESTDIR)$(LIBDIR)/$(SOFILE)'
 	ln -sf $(SOFILE) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
@@ -126,7 +144,7 @@ list-installed: ## print the files that install creates
 .PHONY: clean
 clean: ## remove build/ and cargo's output
 	rm -rf build
-	$(CARGO) clean
+	$(cargo) clean
 
 .PHONY: help
 help: ## this list

@@ -4,16 +4,19 @@
 #
 # usage: scripts/check.sh [part...]        (default: every part, in this order)
 #
+# Builds first; if that fails, nothing else is run.
 # The last line of output is "N passed, N failed, N skipped"; the exit status is
 # 0 only when nothing failed. The whole output of a part is in build/log/PART.log.
 set -u
 cd "$(dirname "$0")/.." || exit 2
+. scripts/testlib.sh
 
 all_parts="scripts headers rust abi api examples consumers install debug-heap"
 
 # Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
 run_part() {
     case $1 in
+    build) check "make all" build ;;
     scripts) scripts/check-scripts.sh ;;
     headers) scripts/check-headers.sh ;;
     rust) scripts/check-rust.sh ;;
@@ -29,6 +32,9 @@ run_part() {
         ;;
     esac
 }
+
+# Shows what it does: the first time it takes minutes.
+build() { "${MAKE:-make}" --no-print-directory all >&3 2>&1; }
 
 # The C property tests on our library, and the same programs as the
 # distribution's headers and library make them, again on ours.
@@ -47,9 +53,10 @@ mkdir -p build/log || exit 2
 passed=0 failed=0 skipped=0
 summary=build/log/summary
 : >"$summary"
+exec 3>&1
 count() { grep -c "^$1 " "$2"; }
 
-for part; do
+for part in build "$@"; do
     log=build/log/$part.log
     echo "== $part"
     start=$SECONDS
@@ -67,6 +74,7 @@ for part; do
     skipped=$((skipped + $(count SKIP "$log")))
     grep -E '^(FAIL|SKIP) ' "$log" | sed "s/^\(FAIL\|SKIP\) /\1 [$part] /" >>"$summary"
     echo "== $part: $((SECONDS - start)) s"
+    [ "$part" != build ] || [ "$failed" -eq 0 ] || break
 done
 
 if grep -q . "$summary"; then

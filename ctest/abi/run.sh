@@ -249,8 +249,9 @@ distribution_program() {
 }
 
 check_static_mix() {
-    local rustc=${RUSTC:-rustc}
-    case ${CARGO:-} in *RUSTC=*) rustc=${CARGO##*RUSTC=} rustc=${rustc%% *} ;; esac
+    local rustc=${RUSTC:-rustc} cargo
+    cargo=${CARGO:-$(scripts/cargo-env.sh)}
+    case $cargo in *RUSTC=*) rustc=${cargo##*RUSTC=} rustc=${rustc%% *} ;; esac
     have "$rustc" || rustc=$HOME/.cargo/bin/rustc
     if ! have "$rustc"; then
         skip "static with another Rust library" "no rustc"

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The committed headers are those that build.rs generates, and each of them compiles alone, without a
+# warning, in C and C++.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+. scripts/testlib.sh
+
+check "include/ is what build.rs generates (else: make headers)" scripts/headers.sh diff
+
+compiles() { # compiles HEADER LANGUAGE COMPILER...
+    local header=$1 language=$2
+    shift 2
+    # C++ headers that use the C ones; no other warning flag hides anything.
+    echo "#include <$header>" | "$@" -x "$language" -Wall -Wextra -Werror -pedantic -I"$include" -fsyntax-only -
+}
+
+for path in "$include"/*.h; do
+    header=${path##*/}
+    for standard in c99 c17; do
+        # The allocators are class templates: C++ only.
+        case $header in *_allocator.h) continue ;; esac
+        check "$header alone, $standard" compiles "$header" c "${cc[@]}" -std=$standard
+        have clang && check "$header alone, $standard, clang" compiles "$header" c clang -std=$standard
+    done
+    for standard in c++11 c++20; do
+        check "$header alone, $standard" compiles "$header" c++ "${cxx[@]}" -std=$standard
+        have clang++ && check "$header alone, $standard, clang" compiles "$header" c++ clang++ -std=$standard
+    done
+done
+exit 0

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The Rust side: unit and documentation tests, formatting, lints, documentation.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+. scripts/testlib.sh
+read -ra cargo <<<"${CARGO:-$(scripts/cargo-env.sh)}"
+read -ra flags <<<"${CARGOFLAGS:---locked}"
+# The lints of another clippy may not be those that the code was written against.
+clippy_version=1.95
+mkdir -p build
+
+# Each Rust test is a result of its own.
+"${cargo[@]}" test --release "${flags[@]}" >build/rust-tests.log 2>&1
+status=$?
+sed -n -e 's/^test \(.*\) \.\.\. ok$/PASS \1/p' \
+    -e 's/^test \(.*\) \.\.\. FAILED$/FAIL \1: see below/p' \
+    -e 's/^test \(.*\) \.\.\. ignored\(, \(.*\)\)\?$/SKIP \1: \3/p' build/rust-tests.log
+if [ $status -ne 0 ]; then
+    fail "cargo test" "exit status $status"
+    tail -n 60 build/rust-tests.log | indent
+fi
+
+if "${cargo[@]}" fmt --version >/dev/null 2>&1; then
+    check "cargo fmt --check" "${cargo[@]}" fmt --check
+else
+    skip "cargo fmt --check" "rustfmt is not installed"
+fi
+
+clippy() {
+    local version
+    "${cargo[@]}" clippy --release --all-targets "${flags[@]}" -- -D warnings && return
+    version=$("${cargo[@]}" clippy --version)
+    case $version in *" 0.${clippy_version#*.}" | *" 0.${clippy_version#*.}."* | *" $clippy_version."*) return 1 ;; esac
+    echo "the lints are kept clean for clippy $clippy_version; this one, $version, has complaints"
+    return 77
+}
+if "${cargo[@]}" clippy --version >/dev/null 2>&1; then
+    check "cargo clippy" clippy
+else
+    skip "cargo clippy" "clippy is not installed"
+fi
+
+if [ -n "${RUSTDOC:-}" ] || have rustdoc || [ -x "$HOME/.cargo/bin/rustdoc" ]; then
+    check "cargo doc" env RUSTDOCFLAGS="-D warnings" "${cargo[@]}" doc --release --no-deps --document-private-items "${flags[@]}"
+else
+    skip "cargo doc" "rustdoc is not installed"
+fi
+exit 0
