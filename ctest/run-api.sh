@@ -12,7 +12,8 @@
 # MEMKIND_DIST_LIBDIR directory with the distribution's    (default: /usr/lib/x86_64-linux-gnu)
 # TEST_TIMEOUT        seconds for one test                 (default: 60)
 #
-# A test may name further link flags in a comment line of its own: " * link: -rdynamic".
+# A test may name further link flags in a comment line of its own: " * link: -rdynamic", and likewise
+# a source in ctest/api/lib to be built as a shared object beside the program: " * library: NAME".
 # Exit status: 0 nothing failed, 1 something failed, 2 wrong usage or nothing to run.
 
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 2
@@ -60,12 +61,17 @@ build() {
     else
         headers='' link="-L$distribution -lmemkind" made_from=$distribution/libmemkind.so.0
     fi
-    newest=$(ls -t "$2" "$1" "$root"/ctest/api/*.h "$made_from" 2>/dev/null | head -n 1)
+    newest=$(ls -t "$2" "$1" "$root"/ctest/api/*.h "$root"/ctest/api/lib/* "$made_from" 2>/dev/null | head -n 1)
     [ "$newest" = "$2" ] && return 0
-    extra=$(sed -n 's/^ \* link: //p' "$1")
+    extra=$(sed -n 's/^ \* link: //p' "$1" | sed 's: *\*/$::')
+    compile="gcc -std=gnu11 -Wall -Wextra -Werror -O1 -g $headers"
     # The flags are lists of words, so they are not quoted.
     # shellcheck disable=SC2086
-    gcc -std=gnu11 -Wall -Wextra -Werror -O1 -g $headers -o "$2" "$1" $link -lpthread $extra
+    for shared in $(sed -n 's/^ \* library: \([a-z_]*\).*/\1/p' "$1"); do
+        $compile -shared -fPIC -o "$(dirname "$2")/$shared.so" "$root/ctest/api/lib/$shared.c" $link || return
+    done
+    # shellcheck disable=SC2086
+    $compile -o "$2" "$1" $link -lpthread $extra
 }
 
 run_library() {
