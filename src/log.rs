@@ -119,7 +119,8 @@ impl fmt::Display for Bytes<'_> {
 /// Writes one message; see the macros `info!`, `error!` and `fatal!`.
 #[cold]
 pub fn message(level: Level, text: fmt::Arguments<'_>) {
-    if level != Level::Fatal && !enabled() {
+    // Asked even for what is always shown: an unknown MEMKIND_DEBUG is reported first.
+    if !enabled() && level != Level::Fatal {
         return;
     }
     let mut line = Line::new();

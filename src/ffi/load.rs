@@ -68,5 +68,4 @@ fn read_background_threads() {
     if limit > 0 {
         je::set_max_background_threads(limit as usize);
     }
-    je::set_background_threads(true);
 }

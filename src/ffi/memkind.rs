@@ -582,7 +582,8 @@ fn find_static(memtype: c_uint, policy: c_uint, flags: c_uint) -> Result<&'stati
     const HIGH_BANDWIDTH: c_uint = memkind_memtype_t::MEMKIND_MEMTYPE_HIGH_BANDWIDTH as c_uint;
     const BOTH: c_uint = DEFAULT | HIGH_BANDWIDTH;
     const HUGE: c_uint = memkind_bits_t::MEMKIND_MASK_PAGE_SIZE_2MB as c_uint;
-    if flags & !HUGE != 0 {
+    if memtype == 0 || memtype & !BOTH != 0 {
+        log::error!("Cannot create kind: incorrect memtype_flags.");
         return Err(Error::Invalid);
     }
     // The kind with base pages, and with huge ones if there is one.
@@ -595,19 +596,20 @@ fn find_static(memtype: c_uint, policy: c_uint, flags: c_uint) -> Result<&'stati
         (BOTH, 4) => (10, None),
         _ => return Err(Error::Invalid),
     };
-    let number = if flags == 0 {
-        base
-    } else {
-        huge.ok_or(Error::Invalid)?
+    let number = match flags {
+        0 => base,
+        HUGE => huge.ok_or(Error::Invalid)?,
+        _ => return Err(Error::Invalid),
     };
-    if memtype == HIGH_BANDWIDTH && table::KINDS[1].spec.targets().is_err() {
-        return if policy == 2 {
-            Ok(&table::KINDS[0])
-        } else {
+    let kind = &table::KINDS[number];
+    match kind.spec.check_available() {
+        Ok(()) => Ok(kind),
+        Err(_) if policy == 2 => Ok(&table::KINDS[0]),
+        Err(_) => {
+            log::error!("Cannot create kind: requested memory type is not available.");
             Err(Error::MemtypeNotAvailable)
-        };
+        }
     }
-    Ok(&table::KINDS[number])
 }
 
 /// Destroys a kind that memkind_create_pmem(), memkind_create_pmem_with_config() or

@@ -99,7 +99,7 @@ unsafe fn memalign_into(
         return libc::EINVAL;
     }
     let errno = log::errno();
-    let result = if valid_alignment(alignment) {
+    let result = if valid_alignment(alignment) || (size == 0 && kind.is_system()) {
         kind.memalign(alignment, size)
     } else {
         Err(Error::InvalidArgument)
@@ -108,8 +108,11 @@ unsafe fn memalign_into(
         Ok(block) => (block, 0),
         Err(error) => (ptr::null_mut(), failure(Some(kind), error)),
     };
-    // SAFETY: the caller's promise, and `memptr` is not null.
-    unsafe { *memptr = block.cast() };
+    // MEMKIND_DEFAULT is as jemalloc is: on failure it leaves the pointer alone.
+    if code == 0 || !kind.is_system() {
+        // SAFETY: the caller's promise, and `memptr` is not null.
+        unsafe { *memptr = block.cast() };
+    }
     log::set_errno(errno);
     code
 }

@@ -12,6 +12,24 @@ use tikv_jemalloc_sys as sys;
 
 pub use sys::extent_hooks_t as ExtentHooks;
 
+// Options that jemalloc reads at its first use; MALLOC_CONF-style settings of the user
+// (_RJEM_MALLOC_CONF) come later and win. Hidden, or every program would see the symbol.
+// * narenas: threads spread over up to 256 arenas, whatever the number of CPUs.
+// * disable_large_size_classes: programs rely on four size classes per doubling.
+core::arch::global_asm!(
+    ".pushsection .rodata.memkind_conf, \"a\"",
+    ".Lmemkind_conf: .asciz \"narenas:256,disable_large_size_classes:false\"",
+    ".popsection",
+    ".pushsection .data.rel.ro.memkind_conf, \"aw\"",
+    ".p2align 3",
+    ".globl _rjem_malloc_conf",
+    ".hidden _rjem_malloc_conf",
+    ".type _rjem_malloc_conf, @object",
+    ".size _rjem_malloc_conf, 8",
+    "_rjem_malloc_conf: .8byte .Lmemkind_conf",
+    ".popsection",
+);
+
 /// Flag: the block must be zeroed.
 pub const ZERO: c_int = sys::MALLOCX_ZERO;
 /// Flag: bypass jemalloc's per-thread cache.

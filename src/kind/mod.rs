@@ -79,8 +79,9 @@ impl Kind {
         self.heap.open(count);
     }
 
+    /// Whether the kind is jemalloc's own arenas (MEMKIND_DEFAULT).
     #[inline]
-    fn is_system(&self) -> bool {
+    pub fn is_system(&self) -> bool {
         self.spec.source == Source::System
     }
 
@@ -172,12 +173,10 @@ impl Kind {
     /// As [`Kind::malloc`].
     #[inline]
     pub fn memalign(&'static self, align: usize, size: usize) -> Result<*mut u8, Error> {
-        let flags = je::align(align);
         if size == 0 {
-            self.allocate_nothing(flags)
-        } else {
-            self.allocate(size, flags)
+            return self.allocate_nothing(0);
         }
+        self.allocate(size, je::align(align))
     }
 
     /// Resizes a block of any kind to `size` bytes of this kind. A null block is
