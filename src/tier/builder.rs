@@ -172,10 +172,19 @@ impl Builder {
             }
             return Err(Error::Invalid);
         };
-        let tiers = collect(self.tiers.iter().map(|&(kind, ratio)| Tier {
-            kind,
-            ratio: policy::normalized(first, ratio),
-        }))?;
+        let tiers = collect(
+            self.tiers
+                .iter()
+                .enumerate()
+                .map(|(index, &(kind, ratio))| {
+                    let ratio = if index == 0 {
+                        1.0
+                    } else {
+                        policy::normalized(first, ratio)
+                    };
+                    Tier { kind, ratio }
+                }),
+        )?;
         let borders = match self.policy {
             Policy::StaticRatio => None,
             Policy::DynamicThreshold => Some(self.borders(&tiers)?),

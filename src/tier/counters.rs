@@ -35,11 +35,13 @@ struct Cell {
 }
 
 impl Cell {
-    const NEW: Self = Self {
-        sum: AtomicI64::new(0),
-        mark: AtomicI64::new(0),
-        folded: AtomicI64::new(0),
-    };
+    const fn new() -> Self {
+        Self {
+            sum: AtomicI64::new(0),
+            mark: AtomicI64::new(0),
+            folded: AtomicI64::new(0),
+        }
+    }
 
     /// Brings the common total up to `mark`.
     ///
@@ -73,7 +75,7 @@ impl Cell {
 #[repr(align(64))]
 struct Row([Cell; KINDS]);
 
-static ROWS: [Row; SHARDS] = [const { Row([const { Cell::NEW }; KINDS]) }; SHARDS];
+static ROWS: [Row; SHARDS] = [const { Row([const { Cell::new() }; KINDS]) }; SHARDS];
 
 static TOTALS: [AtomicI64; KINDS] = [const { AtomicI64::new(0) }; KINDS];
 

@@ -28,7 +28,8 @@ impl Policy {
 }
 
 /// The weight of a tier relative to the first one, as the policies use it:
-/// how many bytes the first tier should hold per byte of this tier.
+/// how many bytes the first tier should hold per byte of this tier. That of the first
+/// itself is 1, even if its ratio is 0.
 #[allow(
     clippy::cast_precision_loss,
     reason = "the original's precision decides"
