@@ -23,8 +23,12 @@ echo DW.ref.rust_eh_personality >>"$work/keep"
 # The bfd linker by name: `ld` may be another one, without --gc-sections under -r.
 linker=$(command -v ld.bfd || command -v ld)
 "$linker" -r --gc-sections "@$work/roots" -o "$work/memkind.o" "$from"
+# What the linker collected leaves weak references behind that nothing uses, as local undefined symbols;
+# objcopy would make them strong ones (pidfd_spawnp, which an older libc does not have).
+readelf -sW "$work/memkind.o" | awk '$5 == "LOCAL" && $7 == "UND" && $8 != "" { print $8 }' >"$work/unused"
 # .llvmbc: ar's LTO plug-in may abort on the bitcode of a newer LLVM.
-objcopy --strip-debug -R .llvmbc -R .llvmcmd --keep-global-symbols="$work/keep" "$work/memkind.o"
+objcopy --strip-debug -R .llvmbc -R .llvmcmd --strip-symbols="$work/unused" \
+    --keep-global-symbols="$work/keep" "$work/memkind.o"
 rm -f "$to.new"
 ar rcsD "$to.new" "$work/memkind.o"
 mv "$to.new" "$to"

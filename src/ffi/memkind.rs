@@ -12,6 +12,7 @@ use crate::kind::dynamic::{self, Usage};
 use crate::kind::registry;
 use crate::kind::{self, Kind, defrag, table};
 use crate::log;
+use crate::tier;
 
 /// A kind of memory. Programs hold pointers to it and never look inside.
 #[allow(non_camel_case_types, reason = "the C name")]
@@ -626,8 +627,12 @@ pub unsafe extern "C" fn memkind_destroy_kind(kind: memkind_t) -> c_int {
     let Some(kind) = kind_of(kind) else {
         return Error::Invalid.code();
     };
-    // SAFETY: the caller's promise.
-    unsafe { registry::remove(kind) };
+    // Only dynamic kinds go; the blocks of a static one stay, and stay counted.
+    if kind.is_dynamic() {
+        tier::forget_kind(kind.partition());
+        // SAFETY: the caller's promise.
+        unsafe { registry::remove(kind) };
+    }
     0
 }
 

@@ -11,6 +11,7 @@ pub mod hbw_region;
 pub mod internal;
 mod load;
 pub mod memkind;
+pub mod memtier;
 
 use core::ffi::{c_int, c_void};
 use core::ptr;

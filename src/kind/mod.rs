@@ -85,6 +85,11 @@ impl Kind {
         self.spec.source == Source::System
     }
 
+    /// Whether the program made the kind.
+    pub const fn is_dynamic(&self) -> bool {
+        matches!(self.spec.source, Source::File | Source::Fixed)
+    }
+
     /// Makes a static kind ready at its first use.
     ///
     /// # Errors

@@ -1,0 +1,477 @@
+//! The two policies of libmemtier(7) as arithmetic: sizes and counters in, a tier out.
+//!
+//! Nothing here allocates, locks or knows where a counter lives. Ratios are `f32`
+//! and rounded as C rounds them, because the tier that a block lands on is
+//! observable and has to agree with the original's choice.
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
+
+/// How allocations are spread over the tiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Keep the ratio between the tiers' allocated bytes, whatever the sizes.
+    StaticRatio,
+    /// Small blocks to the first tiers, large ones to the later; the borders move.
+    DynamicThreshold,
+}
+
+impl Policy {
+    /// The policy with this C number, if there is one.
+    pub const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            0 => Some(Self::StaticRatio),
+            1 => Some(Self::DynamicThreshold),
+            _ => None,
+        }
+    }
+}
+
+/// The weight of a tier relative to the first one, as the policies use it:
+/// how many bytes the first tier should hold per byte of this tier. That of the first
+/// itself is 1, even if its ratio is 0.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "the original's precision decides"
+)]
+pub fn normalized(first_ratio: u32, ratio: u32) -> f32 {
+    first_ratio as f32 / ratio as f32
+}
+
+/// The tier for the next block under [`Policy::StaticRatio`]: the last one that
+/// holds less than its share compared with the first, else the first.
+///
+/// `first` is the number of bytes in the first tier, `others` yields bytes and
+/// [`normalized`] ratio of the second tier and up.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "the original's precision decides"
+)]
+pub fn least_filled(first: usize, others: impl Iterator<Item = (usize, f32)>) -> usize {
+    let mut chosen = 0;
+    for (index, (allocated, ratio)) in others.enumerate() {
+        if allocated as f32 * ratio < first as f32 {
+            chosen = index + 1;
+        }
+    }
+    chosen
+}
+
+/// The settings of one border between two neighbouring tiers, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// Blocks smaller than this go to the lower tier.
+    pub val: usize,
+    /// `val` never sinks below this.
+    pub min: usize,
+    /// `val` never rises above this.
+    pub max: usize,
+}
+
+impl Threshold {
+    /// The default of the border between tiers `index` and `index + 1`.
+    pub const fn default_for(index: usize) -> Self {
+        const STEP: usize = 1024;
+        let min = index.saturating_mul(STEP).saturating_add(STEP / 2);
+        Self {
+            val: min.saturating_add(STEP / 2),
+            min,
+            max: min.saturating_add(STEP - 1),
+        }
+    }
+}
+
+/// The settings of [`Policy::DynamicThreshold`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tuning {
+    /// Operations between two checks of the ratio; 0 never checks.
+    pub check_cnt: u32,
+    /// The smallest deviation from the ratio that moves a border.
+    pub trigger: f32,
+    /// The part of its value by which a border moves.
+    pub degree: f32,
+}
+
+impl Tuning {
+    /// What a dynamic builder starts with.
+    pub const DEFAULT: Self = Self {
+        check_cnt: 20,
+        trigger: 0.02,
+        degree: 0.15,
+    };
+    /// What a static builder shows.
+    pub const NONE: Self = Self {
+        check_cnt: 0,
+        trigger: 0.0,
+        degree: 0.0,
+    };
+}
+
+/// Why settings cannot be used; displays as the message of the original.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Inconsistent {
+    /// `min` is above `val`.
+    Minimum(usize, Threshold),
+    /// `val` is above `max`.
+    Maximum(usize, Threshold),
+    /// `max` is above the `min` of the next border.
+    Overlap(usize),
+    /// The degree is negative.
+    Degree,
+    /// The trigger is negative.
+    Trigger,
+}
+
+impl core::fmt::Display for Inconsistent {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Minimum(index, threshold) => write!(
+                f,
+                "Minimum value of threshold {index} is too high (min = {}, val = {})",
+                threshold.min, threshold.val
+            ),
+            Self::Maximum(index, threshold) => write!(
+                f,
+                "Maximum value of threshold {index} is too low (val = {}, max = {})",
+                threshold.val, threshold.max
+            ),
+            Self::Overlap(index) => write!(
+                f,
+                "Maximum value of threshold {index} should be less than minimum value of threshold {}",
+                index + 1
+            ),
+            Self::Degree => f.write_str("Threshold change value has to be >= 0"),
+            Self::Trigger => f.write_str("Threshold trigger value has to be >= 0"),
+        }
+    }
+}
+
+/// Checks that the borders are ordered and the tuning is usable.
+pub fn check(thresholds: &[Threshold], tuning: &Tuning) -> Result<(), Inconsistent> {
+    for (index, threshold) in thresholds.iter().enumerate() {
+        if threshold.min > threshold.val {
+            return Err(Inconsistent::Minimum(index, *threshold));
+        }
+        if threshold.val > threshold.max {
+            return Err(Inconsistent::Maximum(index, *threshold));
+        }
+        if thresholds
+            .get(index + 1)
+            .is_some_and(|next| threshold.max > next.min)
+        {
+            return Err(Inconsistent::Overlap(index));
+        }
+    }
+    // Written so that NaN is refused as well.
+    if !matches!(tuning.degree.partial_cmp(&0.0), Some(order) if order.is_ge()) {
+        return Err(Inconsistent::Degree);
+    }
+    if !matches!(tuning.trigger.partial_cmp(&0.0), Some(order) if order.is_ge()) {
+        return Err(Inconsistent::Trigger);
+    }
+    Ok(())
+}
+
+/// A border in use.
+///
+/// Threads that move it at the same moment may lose a step, never its limits.
+pub struct Border {
+    val: AtomicUsize,
+    min: usize,
+    max: usize,
+    /// Bytes in the upper tier per byte in the lower that the ratios ask for.
+    expected: f32,
+    /// The same as last seen, as the bits of an `f32`.
+    seen: AtomicU32,
+}
+
+impl Border {
+    /// A border between two tiers whose [`normalized`] ratios are given.
+    pub fn new(threshold: Threshold, lower_ratio: f32, upper_ratio: f32) -> Self {
+        let expected = lower_ratio / upper_ratio;
+        Self {
+            val: AtomicUsize::new(threshold.val),
+            min: threshold.min,
+            max: threshold.max,
+            expected,
+            seen: AtomicU32::new(expected.to_bits()),
+        }
+    }
+
+    /// The settings with the current value.
+    pub fn threshold(&self) -> Threshold {
+        Threshold {
+            val: self.val.load(Ordering::Relaxed),
+            min: self.min,
+            max: self.max,
+        }
+    }
+
+    /// Moves the border if the tiers' bytes are off by more than the trigger and
+    /// not already on their way back.
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "the original's precision decides"
+    )]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the value is not negative, and `as` saturates"
+    )]
+    fn adjust(&self, lower: usize, upper: usize, tuning: &Tuning) {
+        let mut raise = true;
+        if lower > 0 {
+            let ratio = upper as f32 / lower as f32;
+            let off = (ratio - self.expected).abs();
+            let seen = f32::from_bits(self.seen.swap(ratio.to_bits(), Ordering::Relaxed));
+            if off < tuning.trigger || off < (seen - self.expected).abs() {
+                return;
+            }
+            raise = ratio > self.expected;
+        }
+        let val = self.val.load(Ordering::Relaxed);
+        let step = (val as f32 * tuning.degree).ceil() as usize;
+        let moved = if raise {
+            val.checked_add(step).filter(|&higher| higher <= self.max)
+        } else {
+            val.checked_sub(step).filter(|&smaller| smaller >= self.min)
+        };
+        if let Some(moved) = moved {
+            self.val.store(moved, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The state of [`Policy::DynamicThreshold`].
+pub struct Borders {
+    borders: Box<[Border]>,
+    tuning: Tuning,
+    /// Operations left until the next check; dips below 0 when threads meet there.
+    left: AtomicI64,
+}
+
+impl Borders {
+    /// Starts with the given borders, ordered by their values.
+    pub fn new(borders: Box<[Border]>, tuning: Tuning) -> Self {
+        let left = AtomicI64::new(i64::from(tuning.check_cnt));
+        Self {
+            borders,
+            tuning,
+            left,
+        }
+    }
+
+    /// The borders, lowest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Border> {
+        self.borders.iter()
+    }
+
+    /// The settings.
+    pub const fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
+    /// Operations until the next check.
+    pub fn left(&self) -> i64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// The tier for a block of `size` bytes.
+    pub fn tier(&self, size: usize) -> usize {
+        self.borders
+            .iter()
+            .position(|border| size < border.val.load(Ordering::Relaxed))
+            .unwrap_or(self.borders.len())
+    }
+
+    /// Counts one operation and, every `check_cnt`, compares the ratios with the
+    /// bytes that `allocated` reports for a tier.
+    pub fn count(&self, allocated: impl Fn(usize) -> usize) {
+        if self.tuning.check_cnt == 0 {
+            return;
+        }
+        // Whoever passes 1 pays for the next round, so that no decrement is lost.
+        if self.left.fetch_sub(1, Ordering::Relaxed) <= 1 {
+            self.left
+                .fetch_add(i64::from(self.tuning.check_cnt), Ordering::Relaxed);
+            for (index, border) in self.borders.iter().enumerate() {
+                border.adjust(allocated(index), allocated(index + 1), &self.tuning);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        Border, Borders, Inconsistent, Threshold, Tuning, check, least_filled, normalized,
+    };
+
+    #[test]
+    fn static_ratio_follows_the_ratio() {
+        // 1:4: the second tier takes blocks until it holds four times the first.
+        let ratio = normalized(1, 4);
+        assert_eq!(least_filled(0, [(0, ratio)].into_iter()), 0);
+        assert_eq!(least_filled(100, [(0, ratio)].into_iter()), 1);
+        assert_eq!(least_filled(100, [(399, ratio)].into_iter()), 1);
+        assert_eq!(least_filled(100, [(400, ratio)].into_iter()), 0);
+    }
+
+    #[test]
+    fn the_last_tier_below_its_share_wins() {
+        let ratios = [normalized(1, 1), normalized(1, 2)];
+        assert_eq!(
+            least_filled(100, [(0, ratios[0]), (0, ratios[1])].into_iter()),
+            2
+        );
+        assert_eq!(
+            least_filled(100, [(0, ratios[0]), (200, ratios[1])].into_iter()),
+            1
+        );
+    }
+
+    #[test]
+    fn a_tier_with_ratio_zero_gets_nothing() {
+        let none = normalized(1, 0);
+        assert_eq!(least_filled(1 << 40, [(0, none)].into_iter()), 0);
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_manual() {
+        assert_eq!(
+            Threshold::default_for(0),
+            Threshold {
+                val: 1024,
+                min: 512,
+                max: 1535
+            }
+        );
+        assert_eq!(
+            Threshold::default_for(1),
+            Threshold {
+                val: 2048,
+                min: 1536,
+                max: 2559
+            }
+        );
+    }
+
+    #[test]
+    fn contradictions_are_found() {
+        let good = [Threshold::default_for(0), Threshold::default_for(1)];
+        let with = |index: usize, threshold: Threshold| {
+            let mut all = good;
+            all[index] = threshold;
+            check(&all, &Tuning::DEFAULT)
+        };
+        let low = Threshold { val: 10, ..good[0] };
+        let high = Threshold {
+            val: 2000,
+            ..good[0]
+        };
+        assert_eq!(check(&good, &Tuning::DEFAULT), Ok(()));
+        assert_eq!(with(0, low), Err(Inconsistent::Minimum(0, low)));
+        assert_eq!(with(0, high), Err(Inconsistent::Maximum(0, high)));
+        assert_eq!(
+            with(
+                0,
+                Threshold {
+                    max: 1536,
+                    ..good[0]
+                }
+            ),
+            Ok(())
+        );
+        assert_eq!(
+            with(
+                0,
+                Threshold {
+                    max: 1537,
+                    ..good[0]
+                }
+            ),
+            Err(Inconsistent::Overlap(0))
+        );
+        let negative = Tuning {
+            degree: -1.0,
+            ..Tuning::DEFAULT
+        };
+        assert_eq!(check(&good, &negative), Err(Inconsistent::Degree));
+        let unordered = Tuning {
+            trigger: f32::NAN,
+            ..Tuning::DEFAULT
+        };
+        assert_eq!(check(&good, &unordered), Err(Inconsistent::Trigger));
+    }
+
+    fn one_border(check_cnt: u32) -> Borders {
+        let border = Border::new(
+            Threshold::default_for(0),
+            normalized(1, 1),
+            normalized(1, 4),
+        );
+        Borders::new(
+            Box::new([border]),
+            Tuning {
+                check_cnt,
+                ..Tuning::DEFAULT
+            },
+        )
+    }
+
+    fn val(borders: &Borders) -> usize {
+        borders
+            .iter()
+            .next()
+            .map_or(0, |border| border.threshold().val)
+    }
+
+    #[test]
+    fn sizes_part_at_the_border() {
+        let borders = one_border(1);
+        assert_eq!(borders.tier(0), 0);
+        assert_eq!(borders.tier(1023), 0);
+        assert_eq!(borders.tier(1024), 1);
+        assert_eq!(borders.tier(usize::MAX), 1);
+    }
+
+    #[test]
+    fn an_empty_lower_tier_raises_the_border_up_to_its_maximum() {
+        let borders = one_border(1);
+        let expected = [1178, 1355, 1355];
+        for value in expected {
+            borders.count(|_| 0);
+            assert_eq!(val(&borders), value);
+        }
+    }
+
+    #[test]
+    fn the_border_moves_against_the_deviation_unless_it_shrinks() {
+        let borders = one_border(1);
+        // Too much below: the border sinks.
+        borders.count(|tier| if tier == 0 { 1000 } else { 1000 });
+        assert_eq!(val(&borders), 870);
+        // Better than last time: it stays.
+        borders.count(|tier| if tier == 0 { 1000 } else { 2000 });
+        assert_eq!(val(&borders), 870);
+        // Too much above: it rises.
+        borders.count(|tier| if tier == 0 { 1000 } else { 9000 });
+        assert_eq!(val(&borders), 1001);
+        // As asked for: it stays.
+        borders.count(|tier| if tier == 0 { 1000 } else { 4000 });
+        assert_eq!(val(&borders), 1001);
+    }
+
+    #[test]
+    fn checks_come_every_check_cnt_operations() {
+        let borders = one_border(3);
+        borders.count(|_| 0);
+        borders.count(|_| 0);
+        assert_eq!((val(&borders), borders.left()), (1024, 1));
+        borders.count(|_| 0);
+        assert_eq!((val(&borders), borders.left()), (1178, 3));
+        let never = one_border(0);
+        (0..100).for_each(|_| never.count(|_| 0));
+        assert_eq!(val(&never), 1024);
+    }
+}
