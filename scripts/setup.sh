@@ -8,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-build_packages="gcc libc6-dev make binutils pkg-config libhwloc-dev"
+build_packages="ca-certificates gcc libc6-dev make binutils pkg-config libhwloc-dev"
 # The original's library and headers, to build a program for it.
 demo_packages="libmemkind-dev"
 # The original's tools, and what the tests link and build with.
