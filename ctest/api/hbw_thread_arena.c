@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* memkind_thread_get_arena answers for a kind and spreads threads: with a thread for each CPU, no arena
+ * is shared by more than eight. Item 56. */
+#include "check.h"
+
+#include <pthread.h>
+
+#define MOST 256
+#define SHARED 8
+
+static int (*thread_get_arena)(memkind_t, unsigned *, size_t);
+static unsigned arenas[MOST];
+
+static void *ask(void *place)
+{
+    const unsigned unset = 1u << 31;
+    unsigned again = unset;
+
+    *(unsigned *)place = unset;
+    CHECK_INT(0, thread_get_arena(MEMKIND_HBW, place, 100));
+    CHECK(*(unsigned *)place != unset);
+    CHECK_INT(0, thread_get_arena(MEMKIND_HBW, &again, 100));
+    CHECK(again != unset);
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t threads[MOST];
+    void *symbol = dlsym(RTLD_DEFAULT, "memkind_thread_get_arena");
+
+    (void)argv;
+    CHECK_NOT_NULL(symbol);
+    memcpy(&thread_get_arena, &symbol, sizeof(symbol));
+    if (argc == 1) {
+        return run_again("with node 0", node_0_for_all_kinds);
+    }
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    count = count > MOST ? MOST : count;
+    CHECK_NOT_NULL(memkind_malloc(MEMKIND_HBW, 100));
+    for (long i = 0; i < count; i++) {
+        CHECK_INT(0, pthread_create(&threads[i], NULL, ask, &arenas[i]));
+    }
+    for (long i = 0; i < count; i++) {
+        CHECK_INT(0, pthread_join(threads[i], NULL));
+    }
+    for (long i = 0; i < count; i++) {
+        int same = 0;
+        for (long j = 0; j < count; j++) {
+            same += arenas[i] == arenas[j];
+        }
+        CHECK(same <= SHARED);
+    }
+    return 0;
+}
