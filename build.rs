@@ -41,9 +41,23 @@ const HEADERS: [Header; 3] = [
         source: "memtier.rs",
         includes: &["memkind.h", "stdbool.h", "stddef.h"],
         after_includes: "",
-        trailer: "",
+        trailer: MEMTIER_TRAILER,
     },
 ];
+
+/// Never was a function of the library, and programs have it compiled in.
+const MEMTIER_TRAILER: &str = r#"/**
+ * Frees a block of any kind; NULL is a no-op.
+ *
+ * \param ptr the block
+ * \note MT-safe
+ * \note STANDARD API; see libmemtier(3), HEAP MANAGEMENT
+ */
+static inline void memtier_free(void *ptr)
+{
+    memtier_kind_free(NULL, ptr);
+}
+"#;
 
 /// The hooks are the program's to define, so no Rust function stands for them.
 const MEMKIND_TRAILER: &str = r#"/*

@@ -33,6 +33,7 @@ pub enum memtier_policy_t {
     MEMTIER_POLICY_MAX_VALUE,
 }
 
+/// cbindgen:ignore
 /// A `memtier_policy_t` as C passes it: any integer.
 #[repr(transparent)]
 #[derive(Clone, Copy)]
