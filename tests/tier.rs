@@ -40,7 +40,7 @@ unsafe impl Sync for Block {}
 
 #[test]
 fn allocated_size_is_exact_under_threads() {
-    let kind = &kind::DEFAULT;
+    let kind = &kind::table::KINDS[0];
     let before = tier::allocated_size(kind);
 
     let lists: Vec<std::sync::Mutex<Vec<Block>>> = (0..N_THREADS)

@@ -51,6 +51,10 @@ pub struct Extent {
 }
 
 /// A source of extents.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives inside its kind's slot; a box would be an allocation"
+)]
 pub enum Backing {
     /// Private memory of the process, bound to nodes by `mbind(2)`.
     Anonymous(Anonymous),

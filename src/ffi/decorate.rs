@@ -83,7 +83,7 @@ pub(super) fn present() -> bool {
 pub(super) fn hooks() -> &'static Hooks {
     // SAFETY: the table above, of ten pointers, is filled before any code of ours runs
     // and constant afterwards.
-    unsafe { &*(&raw const memkind_hook_table) }
+    unsafe { &memkind_hook_table }
 }
 
 /// Looks for hooks; called once, at load.

@@ -784,15 +784,13 @@ pub unsafe extern "C" fn memkind_stats_print(
         return Error::Invalid.code();
     }
     let mut text = [0_u8; LETTERS.len() + 2];
-    let mut length = 0;
-    for letter in LETTERS
+    let chosen = LETTERS
         .iter()
         .enumerate()
         .filter(|(bit, _)| opts.0 & (1 << bit) != 0)
-        .flat_map(|(_, letters)| letters.iter())
-    {
-        text[length] = *letter;
-        length += 1;
+        .flat_map(|(_, letters)| letters.iter());
+    for (place, letter) in text.iter_mut().zip(chosen) {
+        *place = *letter;
     }
     let text = CStr::from_bytes_until_nul(&text).unwrap_or(c"");
     // SAFETY: the caller's promise.
