@@ -96,6 +96,7 @@ fn allocated_size_is_exact_under_threads() {
     assert_eq!(tier::allocated_size(kind) - before, SIZE);
     // SAFETY: the block is live; size 0 frees it.
     assert_eq!(
+        // SAFETY: the block is live and not used again.
         unsafe { tier::kind_realloc(None, block, 0) },
         Ok(std::ptr::null_mut())
     );
