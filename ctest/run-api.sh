@@ -71,7 +71,7 @@ build() {
         $compile -shared -fPIC -o "$(dirname "$2")/$shared.so" "$root/ctest/api/lib/$shared.c" $link || return
     done
     # shellcheck disable=SC2086
-    $compile -o "$2" "$1" $link -lpthread $extra
+    $compile -o "$2" "$1" $link -lpthread -L"${2%/*}" -Wl,-rpath,"${2%/*}" $extra
 }
 
 run_library() {
@@ -94,7 +94,8 @@ run_library() {
         esac
         program=$out/$name
         if ! build "$source" "$program" "$library" 2>"$program.err"; then
-            report FAIL "$name" "$library" "$program.err"
+            grep -m 1 error: "$program.err" >"$program.out"
+            report FAIL "$name" "$library" "$program.out"
             continue
         fi
         LD_LIBRARY_PATH=$runtime timeout "$limit" "$program" >"$program.out" 2>"$program.err"
