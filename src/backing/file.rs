@@ -11,10 +11,11 @@
 use core::ffi::{CStr, c_char, c_int};
 use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::ffi::CString;
 
-use super::{Extent, PAGE, keeps_freed_memory, round_up};
+use super::temporary::temporary_file;
+use super::{Extent, keeps_freed_memory, round_up};
 use crate::error::Error;
 use crate::log;
 
@@ -30,6 +31,8 @@ struct Piece {
     base: AtomicUsize,
     /// Bytes handed out, from the front.
     used: AtomicUsize,
+    /// The file from this piece on, -1 for the same as the piece before.
+    fd: AtomicI32,
 }
 
 /// A temporary file as a source of extents.
@@ -76,6 +79,7 @@ impl File {
                 Piece {
                     base: AtomicUsize::new(0),
                     used: AtomicUsize::new(0),
+                    fd: AtomicI32::new(-1),
                 }
             }; PIECES],
             current: AtomicUsize::new(0),
@@ -105,13 +109,25 @@ impl File {
         usize::try_from(stat.f_blocks * stat.f_frsize).map_err(|_| Error::Runtime)
     }
 
-    /// Length of a piece, and its position in the file. Both are fixed by its number.
+    /// Length of a piece, and its position if all pieces were in one file.
     const fn piece_span(&self, index: usize) -> (usize, usize) {
         if self.max_size != 0 {
             (self.max_size, self.max_size * index)
         } else {
             (FIRST_PIECE << index, FIRST_PIECE * ((1 << index) - 1))
         }
+    }
+
+    /// The file that a piece is in, and where it begins there.
+    fn piece_file(&self, index: usize) -> (c_int, usize) {
+        let (_, position) = self.piece_span(index);
+        for first in (1..=index).rev() {
+            let fd = self.pieces[first].fd.load(Ordering::Acquire);
+            if fd >= 0 {
+                return (fd, position - self.piece_span(first).1);
+            }
+        }
+        (self.fd, position)
     }
 
     pub(super) fn take(&self, size: usize, align: usize) -> Result<Extent, Error> {
@@ -160,7 +176,10 @@ impl File {
                     piece
                         .used
                         .compare_exchange(after, used, Ordering::Relaxed, Ordering::Relaxed);
-                return Err(error);
+                if error == Fill::FileTooLarge && used != 0 && self.another_file(index, size) {
+                    continue;
+                }
+                return Err(Error::NoMemory);
             }
             return Ok(Extent {
                 address,
@@ -186,8 +205,9 @@ impl File {
 
     /// Maps a piece unless another thread does; its address.
     fn map_piece(&self, index: usize) -> Result<usize, Error> {
-        let (length, offset) = self.piece_span(index);
-        let base = map_shared(self.fd, length, offset)?;
+        let (length, _) = self.piece_span(index);
+        let (fd, offset) = self.piece_file(index);
+        let base = map_shared(fd, length, offset)?;
         let piece = &self.pieces[index];
         match piece
             .base
@@ -202,44 +222,66 @@ impl File {
         }
     }
 
-    /// The position in the file of an address inside a piece.
-    fn position(&self, address: usize) -> Option<usize> {
+    /// The file behind an address inside a piece, and the position there.
+    fn position(&self, address: usize) -> Option<(c_int, usize)> {
         (0..PIECES).find_map(|index| {
             let base = self.pieces[index].base.load(Ordering::Acquire);
-            let (length, offset) = self.piece_span(index);
-            (base != 0 && address >= base && address - base < length)
-                .then(|| offset + (address - base))
+            let (length, _) = self.piece_span(index);
+            (base != 0 && address >= base && address - base < length).then(|| {
+                let (fd, start) = self.piece_file(index);
+                (fd, start + (address - base))
+            })
         })
     }
 
     /// Puts zeroed memory behind a range.
-    fn fill(&self, address: usize, size: usize) -> Result<(), Error> {
+    fn fill(&self, address: usize, size: usize) -> Result<(), Fill> {
         if self.inherited.load(Ordering::Relaxed) {
             return map_over(address, size);
         }
-        let position = self.position(address).ok_or(Error::NoMemory)?;
-        let (Ok(start), Ok(length)) =
-            (libc::off_t::try_from(position), libc::off_t::try_from(size))
-        else {
-            return Err(Error::NoMemory);
-        };
-        // SAFETY: allocates blocks of our own file.
-        let status = unsafe { libc::posix_fallocate(self.fd, start, length) };
-        if status != 0 {
-            log::error!("posix_fallocate() failed: errno={}.", status);
-            return Err(Error::NoMemory);
-        }
+        let (fd, position) = self.position(address).ok_or(Fill::NoSpace)?;
+        allocate_blocks(fd, position, size)?;
         self.offset.fetch_max(position + size, Ordering::Relaxed);
         Ok(())
     }
 
+    /// The file has reached the size that the system allows: goes on in another one,
+    /// if that can hold `size` bytes. The next piece is in it.
+    fn another_file(&self, index: usize, size: usize) -> bool {
+        let Some(next) = self.pieces.get(index + 1) else {
+            return false;
+        };
+        // SAFETY: `dir` is the string that `create` made.
+        let Ok(fd) = temporary_file(unsafe { CStr::from_ptr(self.dir) }) else {
+            return false;
+        };
+        let usable = allocate_blocks(fd, 0, size).is_ok();
+        let installed = usable
+            && next
+                .fd
+                .compare_exchange(-1, fd, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok();
+        if !installed {
+            // SAFETY: nobody has seen our descriptor.
+            unsafe { libc::close(fd) };
+        }
+        if usable {
+            let _ = self.current.compare_exchange(
+                index,
+                index + 1,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+        }
+        usable
+    }
+
     pub(super) fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
         self.charge(size)?;
-        let result = self.fill(address, size);
-        if result.is_err() {
+        self.fill(address, size).map_err(|_| {
             self.current_size.fetch_sub(size, Ordering::Relaxed);
-        }
-        result
+            Error::NoMemory
+        })
     }
 
     pub(super) fn give_back(&self, address: usize, size: usize) -> bool {
@@ -273,7 +315,8 @@ impl File {
             if base == 0 {
                 continue;
             }
-            let (length, offset) = self.piece_span(index);
+            let (length, _) = self.piece_span(index);
+            let (fd, offset) = self.piece_file(index);
             // SAFETY: replaces a mapping of ours by one of the same file and length;
             // the child has only this thread.
             let status = unsafe {
@@ -282,7 +325,7 @@ impl File {
                     length,
                     libc::PROT_READ | libc::PROT_WRITE,
                     libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE,
-                    self.fd,
+                    fd,
                     offset as libc::off_t,
                 )
             };
@@ -313,6 +356,11 @@ impl Drop for File {
                 let (length, _) = self.piece_span(index);
                 // SAFETY: our own mapping; the heap on it has been destroyed.
                 unsafe { libc::munmap(base as *mut _, length) };
+            }
+            let fd = *self.pieces[index].fd.get_mut();
+            if fd >= 0 {
+                // SAFETY: our own descriptor.
+                unsafe { libc::close(fd) };
             }
         }
         // SAFETY: our own descriptor; `dir` came from CString::into_raw.
@@ -368,8 +416,34 @@ fn map_shared(fd: c_int, length: usize, offset: usize) -> Result<usize, Error> {
     }
 }
 
+/// Why a range could not be filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fill {
+    /// The file system or memory is full.
+    NoSpace,
+    /// The file may not become so large.
+    FileTooLarge,
+}
+
+/// Allocates blocks of a file, zeroed.
+fn allocate_blocks(fd: c_int, position: usize, size: usize) -> Result<(), Fill> {
+    let (Ok(start), Ok(length)) = (libc::off_t::try_from(position), libc::off_t::try_from(size))
+    else {
+        return Err(Fill::NoSpace);
+    };
+    // SAFETY: changes a file of ours only.
+    match unsafe { libc::posix_fallocate(fd, start, length) } {
+        0 => Ok(()),
+        libc::EFBIG => Err(Fill::FileTooLarge),
+        status => {
+            log::error!("posix_fallocate() failed: errno={status}.");
+            Err(Fill::NoSpace)
+        }
+    }
+}
+
 /// Puts anonymous memory over a range of a private mapping, in a forked child.
-fn map_over(address: usize, size: usize) -> Result<(), Error> {
+fn map_over(address: usize, size: usize) -> Result<(), Fill> {
     // SAFETY: the range is our own and the heap vouches that no live block is in it.
     let status = unsafe {
         libc::mmap(
@@ -382,74 +456,8 @@ fn map_over(address: usize, size: usize) -> Result<(), Error> {
         )
     };
     if status == libc::MAP_FAILED {
-        Err(Error::NoMemory)
+        Err(Fill::NoSpace)
     } else {
         Ok(())
     }
-}
-
-/// Opens a file without a name in `dir`, mode 0600, closed on exec. Signals are
-/// blocked while it has a name, so that none can leave it behind.
-fn temporary_file(dir: &CStr) -> Result<c_int, Error> {
-    const TEMPLATE: &[u8] = b"/memkind.XXXXXX\0";
-    let dir = dir.to_bytes();
-    let mut path = [0_u8; libc::PATH_MAX as usize + TEMPLATE.len()];
-    if dir.len() > libc::PATH_MAX as usize {
-        log::error!("Could not create temporary file: too long path.");
-        return Err(Error::Invalid);
-    }
-    path[..dir.len()].copy_from_slice(dir);
-    path[dir.len()..dir.len() + TEMPLATE.len()].copy_from_slice(TEMPLATE);
-    let before = log::errno();
-    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
-    let mut old = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: the sets are filled before use; the path is writable and ends in NUL.
-    let (fd, errno) = unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr());
-        let fd = libc::mkostemp(path.as_mut_ptr().cast(), libc::O_CLOEXEC);
-        let errno = log::errno();
-        if fd >= 0 {
-            libc::unlink(path.as_ptr().cast());
-        }
-        libc::pthread_sigmask(libc::SIG_SETMASK, old.as_ptr(), ptr::null_mut());
-        (fd, errno)
-    };
-    log::set_errno(if fd < 0 { errno } else { before });
-    if fd < 0 {
-        log::error!("Could not create temporary file: errno={errno}.");
-        return Err(Error::Invalid);
-    }
-    Ok(fd)
-}
-
-/// Whether files in `dir` are mapped straight to persistent memory (DAX): `Runtime`
-/// with `errno` when no file can be created there, `Mmap` with EOPNOTSUPP when the
-/// file system has no DAX.
-pub fn dax_path(dir: &CStr) -> Result<(), Error> {
-    let before = log::errno();
-    let fd = temporary_file(dir).map_err(|_| Error::Runtime)?;
-    // SAFETY: maps one page of our own file and gives everything back.
-    let errno = unsafe {
-        let mut errno = libc::posix_fallocate(fd, 0, PAGE as libc::off_t);
-        if errno == 0 {
-            let page = libc::mmap(
-                ptr::null_mut(),
-                PAGE,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED_VALIDATE | libc::MAP_SYNC,
-                fd,
-                0,
-            );
-            errno = if page == libc::MAP_FAILED {
-                log::errno()
-            } else {
-                libc::munmap(page, PAGE)
-            };
-        }
-        libc::close(fd);
-        errno
-    };
-    log::set_errno(if errno == 0 { before } else { errno });
-    if errno == 0 { Ok(()) } else { Err(Error::Mmap) }
 }

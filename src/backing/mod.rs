@@ -9,11 +9,13 @@ mod anonymous;
 mod file;
 mod fixed;
 mod policy;
+mod temporary;
 
 pub use anonymous::{Anonymous, PageSize, TransparentHuge};
-pub use file::{File, dax_path};
+pub use file::File;
 pub use fixed::Fixed;
 pub use policy::Bind;
+pub use temporary::dax_path;
 
 use core::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,0 +1,75 @@
+//! Files without a name, and whether they are mapped straight to persistent memory.
+
+use core::ffi::{CStr, c_int};
+use core::mem::MaybeUninit;
+use core::ptr;
+
+use super::PAGE;
+use crate::error::Error;
+use crate::log;
+
+/// Opens a file without a name in `dir`, mode 0600, closed on exec. Signals are
+/// blocked while it has a name, so that none can leave it behind.
+pub(super) fn temporary_file(dir: &CStr) -> Result<c_int, Error> {
+    const TEMPLATE: &[u8] = b"/memkind.XXXXXX\0";
+    let dir = dir.to_bytes();
+    let mut path = [0_u8; libc::PATH_MAX as usize + TEMPLATE.len()];
+    if dir.len() > libc::PATH_MAX as usize {
+        log::error!("Could not create temporary file: too long path.");
+        return Err(Error::Invalid);
+    }
+    path[..dir.len()].copy_from_slice(dir);
+    path[dir.len()..dir.len() + TEMPLATE.len()].copy_from_slice(TEMPLATE);
+    let before = log::errno();
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut old = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the sets are filled before use; the path is writable and ends in NUL.
+    let (fd, errno) = unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr());
+        let fd = libc::mkostemp(path.as_mut_ptr().cast(), libc::O_CLOEXEC);
+        let errno = log::errno();
+        if fd >= 0 {
+            libc::unlink(path.as_ptr().cast());
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, old.as_ptr(), ptr::null_mut());
+        (fd, errno)
+    };
+    log::set_errno(if fd < 0 { errno } else { before });
+    if fd < 0 {
+        log::error!("Could not create temporary file: errno={errno}.");
+        return Err(Error::Invalid);
+    }
+    Ok(fd)
+}
+
+/// Whether files in `dir` are mapped straight to persistent memory (DAX): `Runtime`
+/// with `errno` when no file can be created there, `Mmap` with EOPNOTSUPP when the
+/// file system has no DAX.
+pub fn dax_path(dir: &CStr) -> Result<(), Error> {
+    let before = log::errno();
+    let fd = temporary_file(dir).map_err(|_| Error::Runtime)?;
+    // SAFETY: maps one page of our own file and gives everything back.
+    let errno = unsafe {
+        let mut errno = libc::posix_fallocate(fd, 0, PAGE as libc::off_t);
+        if errno == 0 {
+            let page = libc::mmap(
+                ptr::null_mut(),
+                PAGE,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED_VALIDATE | libc::MAP_SYNC,
+                fd,
+                0,
+            );
+            errno = if page == libc::MAP_FAILED {
+                log::errno()
+            } else {
+                libc::munmap(page, PAGE)
+            };
+        }
+        libc::close(fd);
+        errno
+    };
+    log::set_errno(if errno == 0 { before } else { errno });
+    if errno == 0 { Ok(()) } else { Err(Error::Mmap) }
+}
