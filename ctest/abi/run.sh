@@ -292,9 +292,22 @@ check_cxx_inclusion() {
         echo "#include <${header##*/}>"
     done >"$work/all_headers.inc"
     for standard in c++11 c++20; do
-        # A template header may call what is deprecated; including it must still be free of warnings.
         check "every header twice in two units, $standard" cxx_units $standard
+        check "the allocators in containers, $standard" allocators $standard "$libdir" -Wall -Wextra -Werror -I"$include"
     done
+    if [ -n "$dist" ] && [ -e /usr/include/memkind_allocator.h ]; then
+        check "the original's allocators in containers, on our library" allocators c++11 "$dist" -w -DORIGINAL
+    else
+        skip "the original's allocators in containers, on our library" "libmemkind-dev is not installed"
+    fi
+}
+
+# allocators STANDARD LIBDIR FLAGS...
+allocators() {
+    local standard=$1 dir=$2
+    shift 2
+    "${cxx[@]}" -std="$standard" "$@" -o "$work/allocators" "$here/allocators.cc" -L"$dir" -l:libmemkind.so.0 &&
+        mkdir -p "$work/pmem" && LD_LIBRARY_PATH=$libdir "$work/allocators" "$work/pmem"
 }
 
 cxx_units() {

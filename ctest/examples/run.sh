@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Real input: the example programs of the distribution's package libmemkind-dev, compiled with the
 # distribution's headers and library, must behave on our library as they do on the distribution's: same
-# exit status, same stdout, same stderr. table.txt says how each is run and what is made equal first.
+# exit status, same stdout, same stderr. They must also compile with our headers. table.txt says how each is run and what is made equal first.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . scripts/testlib.sh
@@ -37,6 +37,14 @@ compile() { # compile NAME SOURCE
         ;;
     *.c) "${cc[@]}" -w -O1 -o "$work/$1.bin" "$2" "${libs[@]}" ;;
     *.cpp) "${cxx[@]}" -w -O1 -I"$here" -o "$work/$1.bin" "$2" "${libs[@]}" ;;
+    esac
+}
+
+# Programs are compiled again, too: with our headers instead of the distribution's.
+compile_with_ours() { # compile_with_ours NAME SOURCE
+    case $1 in
+    *.c) "${cc[@]}" -w -I"$include" -fsyntax-only "$2" ;;
+    *.cpp) "${cxx[@]}" -w -I"$include" -I"$here" -fsyntax-only "$2" ;;
     esac
 }
 
@@ -115,6 +123,7 @@ while IFS='|' read -r name arguments normalisation _; do
         cat "$work/$name.compile"
         continue
     }
+    check "$name compiles with our headers" compile_with_ours "$name" "$path"
     arguments=${arguments/DIR/$work/dir}
     read -r normalisation <<<"$normalisation"
     check "$name" compare "$name" "$arguments" "$normalisation"
