@@ -20,6 +20,7 @@ pub mod nodestring;
 pub mod note;
 pub mod select;
 pub mod sysfs;
+pub mod targets;
 
 pub use huge::HugePages;
 pub use linux::{current_cpu, node_of_pages, numa_available};
@@ -28,7 +29,8 @@ pub use load::{
     targets,
 };
 pub use mask::NodeMask;
-pub use select::{Attribute, Choice, Nodes, Reach, Take, Targets};
+pub use select::{Attribute, Choice, Nodes, Reach, Take};
+pub use targets::Targets;
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
