@@ -117,6 +117,14 @@ pub fn attributes() -> Result<&'static Attributes, Error> {
         .map_err(|error| *error)
 }
 
+/// The nodes of the DAX devices that the kernel uses as RAM, read at the first call.
+///
+/// # Errors
+/// [`Error::OperationFailed`] as for [`targets`].
+pub fn dax_kmem_nodes() -> Result<NodeMask, Error> {
+    kept(&DAX_KMEM, || Sysfs::HOST.dax_kmem_nodes()).copied()
+}
+
 /// Whether huge pages of `page_size` bytes can be had, on the given nodes or on any.
 /// The numbers of pages are read at the first call and kept.
 ///

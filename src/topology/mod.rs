@@ -25,8 +25,8 @@ pub mod targets;
 pub use huge::HugePages;
 pub use linux::{current_cpu, node_of_pages, numa_available};
 pub use load::{
-    attributes, child_after_fork, huge_pages_available, machine, parent_after_fork, prepare_fork,
-    targets,
+    attributes, child_after_fork, dax_kmem_nodes, huge_pages_available, machine, parent_after_fork,
+    prepare_fork, targets,
 };
 pub use mask::NodeMask;
 pub use select::{Attribute, Choice, Nodes, Reach, Take};

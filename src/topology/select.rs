@@ -73,6 +73,11 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// The choice of a row.
+    pub const fn new(nodes: Nodes, reach: Reach, take: Take) -> Self {
+        Self { nodes, reach, take }
+    }
+
     /// Number of distinct choices; [`Choice::index`] is below it.
     pub const COUNT: usize = 28;
 
