@@ -71,3 +71,25 @@ pub fn n_cpus_configured() -> usize {
 pub fn huge_pages_capacity() -> u64 {
     huge::capacity(&Sysfs::HOST)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{NodeMask, capacity, current_cpu, memory, memory_nodes, n_cpus_configured};
+
+    #[test]
+    fn this_machine() {
+        let nodes = memory_nodes();
+        assert!(!nodes.is_empty());
+        // Memory may be plugged in or out between two looks.
+        let equal = |_| {
+            let sum = nodes.iter().filter_map(memory).map(|memory| memory.total);
+            capacity(&nodes) == sum.sum::<u64>()
+        };
+        assert!((0..10).any(equal));
+        assert!(capacity(&nodes) > 0);
+        assert_eq!(capacity(&NodeMask::EMPTY), 0);
+        assert_eq!(capacity(&NodeMask::single(1023)), 0);
+        assert_eq!(n_cpus_configured(), super::linux::n_cpus());
+        assert!(current_cpu() < n_cpus_configured());
+    }
+}
