@@ -1,11 +1,13 @@
 //! Node lists against the installed libnuma: same nodes, same warning, for every text
 //! that can be put together from a few pieces. Skipped without libnuma's headers.
 
+mod topology;
+
 use std::fs::{self, File};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use memkind::topology::{machine, nodestring};
+use topology::compile;
 
 /// Pieces of node lists, good and bad.
 const PIECES: [&str; 16] = [
@@ -53,13 +55,7 @@ fn libnuma_reads_the_same_nodes() {
     let dir = std::env::temp_dir().join(format!("memkind-nodestring-{}", std::process::id()));
     fs::create_dir_all(&dir).expect("temporary directory");
     let program = dir.join("libnuma");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/topology/libnuma.c");
-    let mut compiler = Command::new("cc");
-    compiler.arg("-o").arg(&program).arg(source).arg("-lnuma");
-    if !compiler
-        .output()
-        .is_ok_and(|output| output.status.success())
-    {
+    if !compile("libnuma.c", &program, &["-lnuma".to_owned()]) {
         eprintln!("skipped: needs cc, numa.h and libnuma");
         return;
     }

@@ -5,14 +5,17 @@
 //! the remarks that it logs on the way. Skipped where the original, its headers, those
 //! of libnuma and libhwloc or a C compiler are missing.
 
+mod topology;
+
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use memkind::topology::nodes::{Attributes, Initiator, Machine, Node, Target};
 use memkind::topology::select::{Facts, Settings, select};
 use memkind::topology::{Attribute, Choice, NodeMask, Nodes, Reach, Take};
+use topology::{compile, original};
 
 const N_MACHINES: u64 = 150;
 
@@ -286,42 +289,19 @@ fn without_the_rest(text: &str) -> String {
     result
 }
 
-/// Compiles the two C files; `None` when that is not possible here.
-fn compiled(dir: &Path) -> Option<()> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/topology");
-    let run = |arguments: &[&str], output: PathBuf, file: &str, libraries: &[&str]| {
-        let mut command = Command::new("cc");
-        command
-            .args(arguments)
-            .arg("-o")
-            .arg(output)
-            .arg(source.join(file))
-            .args(libraries);
-        command
-            .output()
-            .is_ok_and(|output| output.status.success())
-            .then_some(())
-    };
-    let libraries = ["-lhwloc", "-lnuma", "-ldl"];
-    run(
-        &["-shared", "-fPIC"],
-        dir.join("machine.so"),
-        "machine.c",
-        &libraries,
-    )?;
-    run(
-        &[],
-        dir.join("ask"),
-        "ask.c",
-        &["-l:libmemkind.so.0", "-ldl"],
-    )
+/// Compiles the two C files; false when that is not possible here.
+fn compiled(dir: &Path) -> bool {
+    let owned = |text: &[&str]| -> Vec<String> { text.iter().map(|t| (*t).to_owned()).collect() };
+    let shim = owned(&["-shared", "-fPIC", "-lhwloc", "-lnuma", "-ldl"]);
+    let ask = [original(), owned(&["-ldl"])].concat();
+    compile("machine.c", &dir.join("machine.so"), &shim) && compile("ask.c", &dir.join("ask"), &ask)
 }
 
 #[test]
 fn the_original_chooses_the_same_nodes() {
     let dir = std::env::temp_dir().join(format!("memkind-original-{}", std::process::id()));
     fs::create_dir_all(&dir).expect("temporary directory");
-    if compiled(&dir).is_none() {
+    if !compiled(&dir) {
         eprintln!("skipped: needs cc, hwloc.h, numa.h, memkind.h and libmemkind.so.0");
         return;
     }
