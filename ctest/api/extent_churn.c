@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Creating, using and destroying kinds leaves nothing behind: after 10,000 cycles the process has the
- * memory, mappings, descriptors and address space that it had after 100. The original loses some. */
+ * memory, mappings, descriptors and address space that it had after 100. The original keeps address space of each kind. */
 #include "check.h"
 
 #include <dirent.h>
@@ -81,7 +81,7 @@ int main(void)
     struct footprint early = {0}, late;
 
     if (original()) {
-        SKIP("1.14.0 keeps some memory of every kind");
+        SKIP("1.14.0 keeps the address space of kinds that are gone");
     }
     memset(area, 1, sizeof(area));
     footprint(); /* Its own buffers. */

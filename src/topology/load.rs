@@ -14,8 +14,9 @@ use parking_lot::lock_api::RawMutex as _;
 use super::huge::HugePages;
 use super::mask::NodeMask;
 use super::nodes::{Attributes, Machine};
-use super::select::{self, Choice, Facts, Settings, Targets};
+use super::select::{self, Choice, Facts, Settings};
 use super::sysfs::Sysfs;
+use super::targets::Targets;
 use super::{hwloc, linux};
 use crate::env;
 use crate::error::Error;
@@ -116,6 +117,14 @@ pub fn attributes() -> Result<&'static Attributes, Error> {
         .map_err(|error| *error)
 }
 
+/// The nodes of the DAX devices that the kernel uses as RAM, read at the first call.
+///
+/// # Errors
+/// [`Error::OperationFailed`] as for [`targets`].
+pub fn dax_kmem_nodes() -> Result<NodeMask, Error> {
+    kept(&DAX_KMEM, || Sysfs::HOST.dax_kmem_nodes()).copied()
+}
+
 /// Whether huge pages of `page_size` bytes can be had, on the given nodes or on any.
 /// The numbers of pages are read at the first call and kept.
 ///
@@ -176,5 +185,69 @@ pub fn child_after_fork() {
         // SAFETY: the child has this one thread, so nobody else uses the mutex, and
         // nobody will unlock the old one.
         unsafe { *LOCK.0.get() = RawMutex::INIT };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, LOCK, Loading, kept, targets};
+    use super::{child_after_fork, parent_after_fork, prepare_fork};
+    use crate::topology::{Choice, Nodes, Reach, Take};
+    use once_cell::race::OnceBox;
+    use parking_lot::lock_api::RawMutex as _;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    const REGULAR: Choice = Choice::new(Nodes::WithCpus, Reach::All, Take::Many);
+
+    #[test]
+    fn a_thread_that_comes_back_while_loading_is_sent_away() {
+        static ANSWER: OnceBox<Result<i32, Error>> = OnceBox::new();
+        static NEVER: OnceBox<i32> = OnceBox::new();
+        let answer = kept(&ANSWER, || kept(&NEVER, || 1).copied());
+        assert_eq!(answer, Ok(&Err(Error::OperationFailed)));
+        // Sending away is not an answer that is kept.
+        assert_eq!(kept(&NEVER, || 2), Ok(&2));
+        assert!(targets(REGULAR).is_ok());
+    }
+
+    #[test]
+    fn threads_wait_for_one_answer() {
+        static ANSWER: OnceBox<usize> = OnceBox::new();
+        static N_FOUND: AtomicUsize = AtomicUsize::new(0);
+        let find = || N_FOUND.fetch_add(1, Ordering::Relaxed) + 1;
+        let ask = move || kept(&ANSWER, find).copied();
+        let threads: Vec<_> = (0..8).map(|_| thread::spawn(ask)).collect();
+        for thread in threads {
+            assert_eq!(thread.join().expect("no panic"), Ok(1));
+        }
+        assert_eq!(N_FOUND.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn parent_and_child_of_a_fork_can_load() {
+        prepare_fork();
+        // Somebody who waits for the lock during the fork and is not in the child.
+        let waiting = thread::spawn(|| Loading::begin().is_ok());
+        // SAFETY: the child calls nothing but the functions under test and _exit.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            child_after_fork();
+            let free = LOCK.mutex().try_lock();
+            // SAFETY: ends the child without running anything of the parent's.
+            unsafe { libc::_exit(if free { 0 } else { 1 }) };
+        }
+        parent_after_fork();
+        assert!(waiting.join().expect("no panic"));
+        let mut status = 0;
+        // SAFETY: `child` is a child of this process and `status` is writable.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(status, 0);
+        let loading = Loading::begin();
+        assert!(loading.is_ok());
+        // Within loading the lock is there already, and stays.
+        prepare_fork();
+        parent_after_fork();
+        assert!(LOCK.mutex().is_locked());
     }
 }

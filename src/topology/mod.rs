@@ -20,15 +20,17 @@ pub mod nodestring;
 pub mod note;
 pub mod select;
 pub mod sysfs;
+pub mod targets;
 
 pub use huge::HugePages;
 pub use linux::{current_cpu, node_of_pages, numa_available};
 pub use load::{
-    attributes, child_after_fork, huge_pages_available, machine, parent_after_fork, prepare_fork,
-    targets,
+    attributes, child_after_fork, dax_kmem_nodes, huge_pages_available, machine, parent_after_fork,
+    prepare_fork, targets,
 };
 pub use mask::NodeMask;
-pub use select::{Attribute, Choice, Nodes, Reach, Take, Targets};
+pub use select::{Attribute, Choice, Nodes, Reach, Take};
+pub use targets::Targets;
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -68,4 +70,26 @@ pub fn n_cpus_configured() -> usize {
 /// allows, read anew at each call.
 pub fn huge_pages_capacity() -> u64 {
     huge::capacity(&Sysfs::HOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NodeMask, capacity, current_cpu, memory, memory_nodes, n_cpus_configured};
+
+    #[test]
+    fn this_machine() {
+        let nodes = memory_nodes();
+        assert!(!nodes.is_empty());
+        // Memory may be plugged in or out between two looks.
+        let equal = |_| {
+            let sum = nodes.iter().filter_map(memory).map(|memory| memory.total);
+            capacity(&nodes) == sum.sum::<u64>()
+        };
+        assert!((0..10).any(equal));
+        assert!(capacity(&nodes) > 0);
+        assert_eq!(capacity(&NodeMask::EMPTY), 0);
+        assert_eq!(capacity(&NodeMask::single(1023)), 0);
+        assert_eq!(n_cpus_configured(), super::linux::n_cpus());
+        assert!(current_cpu() < n_cpus_configured());
+    }
 }

@@ -18,9 +18,9 @@ pub enum Problem<'a> {
     /// No number where one is needed; the text from there on.
     Unparseable(&'a [u8]),
     /// A node that is not allowed or does not exist, as a single node or first of a range.
-    OutOfRange(i64),
+    OutOfRange(i32),
     /// The same for the last node of a range.
-    LastOutOfRange(i64),
+    LastOutOfRange(i32),
     /// Nothing usable after the dash of a range; the text from there on.
     MissingLast(&'a [u8]),
     /// Characters after a complete list: an error that libnuma does not comment on.
@@ -68,13 +68,13 @@ pub fn parse<'a>(
         }
         let (first, after) = number(rest).ok_or(Problem::Unparseable(rest))?;
         let first = member(resolve(first, relative, allowed), allowed)
-            .map_err(|node| Problem::OutOfRange(signed(node)))?;
+            .map_err(|node| Problem::OutOfRange(printed(node)))?;
         mask.insert(first);
         rest = after;
         if let (true, after) = strip(rest, b'-') {
             let (last, end) = number(after).ok_or(Problem::MissingLast(after))?;
             let last = member(resolve(last, relative, allowed), allowed)
-                .map_err(|node| Problem::LastOutOfRange(signed(node)))?;
+                .map_err(|node| Problem::LastOutOfRange(printed(node)))?;
             let range = allowed
                 .iter()
                 .filter(|node| (first..=last).contains(node))
@@ -117,19 +117,24 @@ fn strip(text: &[u8], character: u8) -> (bool, &[u8]) {
     }
 }
 
-/// The number that a written one stands for: itself, or the n-th allowed node.
-/// A number past the last one is [`N_NODES`], which is never a member.
+/// The number that a written one stands for: itself, or the n-th allowed node. A
+/// relative number past the last one is [`N_NODES`] and a negative one is -1: neither
+/// is ever a member.
 fn resolve(number: u64, relative: bool, allowed: &NodeMask) -> u64 {
-    if !relative || signed(number) < 0 {
+    if !relative {
         return number;
+    }
+    if number > i64::MAX as u64 {
+        return u64::MAX;
     }
     let nth = usize::try_from(number).unwrap_or(usize::MAX);
     allowed.iter().nth(nth).map_or(N_NODES as u64, u64::from)
 }
 
-/// The number as libnuma prints it: the upper half of the range is negative.
-fn signed(number: u64) -> i64 {
-    i64::from_ne_bytes(number.to_ne_bytes())
+/// The number as libnuma prints it, a C `int`.
+fn printed(number: u64) -> i32 {
+    let [a, b, c, d, ..] = number.to_le_bytes();
+    i32::from_le_bytes([a, b, c, d])
 }
 
 /// The number as a node, or back as an error when it is not one of those allowed.

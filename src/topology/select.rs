@@ -10,6 +10,7 @@ use super::mask::NodeMask;
 use super::nodes::{Attributes, Initiator, Machine, Target};
 use super::nodestring;
 use super::note::Note;
+use super::targets::Targets;
 use crate::env;
 use crate::error::Error;
 
@@ -72,6 +73,11 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// The choice of a row.
+    pub const fn new(nodes: Nodes, reach: Reach, take: Take) -> Self {
+        Self { nodes, reach, take }
+    }
+
     /// Number of distinct choices; [`Choice::index`] is below it.
     pub const COUNT: usize = 28;
 
@@ -305,7 +311,7 @@ fn per_initiator(
         }
         targets.add(cpus, decide(initiator, report)?);
     }
-    if targets.places.is_empty() {
+    if targets.is_nowhere() {
         return Err(Error::MemtypeNotAvailable);
     }
     Ok(targets)
@@ -349,7 +355,7 @@ fn reach(
         let near = within_reach(machine, node.number, nodes, choice, report)?;
         targets.add(&node.cpus, near);
     }
-    if targets.places.is_empty() {
+    if targets.is_nowhere() {
         return Ok(Targets::everywhere(*nodes));
     }
     Ok(targets)
@@ -381,78 +387,5 @@ fn within_reach(
     Ok(near)
 }
 
-/// For each CPU the nodes to take memory from.
-///
-/// CPUs with the same nodes share a *place*, numbered from 0: a heap that keeps
-/// memory apart per place keeps local memory local.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Targets {
-    places: Vec<NodeMask>,
-    place_of_cpu: Vec<u16>,
-    all: NodeMask,
-}
-
-impl Targets {
-    /// The nodes for a CPU; those of place 0 for a CPU that was not there when the
-    /// choice was made. An empty mask means that there is nothing to allocate from.
-    pub fn of_cpu(&self, cpu: usize) -> &NodeMask {
-        self.of_place(self.place_of_cpu(cpu))
-    }
-
-    /// The place of a CPU, below [`Targets::n_places`].
-    pub fn place_of_cpu(&self, cpu: usize) -> usize {
-        self.place_of_cpu.get(cpu).copied().unwrap_or(0).into()
-    }
-
-    /// The nodes of a place; no nodes for a number that is not below [`Targets::n_places`].
-    pub fn of_place(&self, place: usize) -> &NodeMask {
-        const NOTHING: &NodeMask = &NodeMask::EMPTY;
-        self.places.get(place).unwrap_or(NOTHING)
-    }
-
-    /// Number of places, at least 1.
-    pub fn n_places(&self) -> usize {
-        self.places.len()
-    }
-
-    /// The nodes of all CPUs together.
-    pub fn all(&self) -> NodeMask {
-        self.all
-    }
-
-    /// The same nodes for every CPU.
-    pub fn everywhere(nodes: NodeMask) -> Self {
-        Self {
-            places: vec![nodes],
-            place_of_cpu: Vec::new(),
-            all: nodes,
-        }
-    }
-
-    /// No CPU yet; of use only after [`Targets::add`].
-    fn nowhere() -> Self {
-        Self {
-            places: Vec::new(),
-            place_of_cpu: Vec::new(),
-            all: NodeMask::EMPTY,
-        }
-    }
-
-    /// Sets the nodes of some CPUs.
-    fn add(&mut self, cpus: &[usize], nodes: NodeMask) {
-        let place = self.places.iter().position(|place| *place == nodes);
-        let place = place.unwrap_or_else(|| {
-            self.places.push(nodes);
-            self.places.len() - 1
-        });
-        self.all = self.all.union(&nodes);
-        // At most one place per node, so the number fits.
-        let place = u16::try_from(place).unwrap_or(0);
-        for cpu in cpus {
-            if self.place_of_cpu.len() <= *cpu {
-                self.place_of_cpu.resize(cpu + 1, 0);
-            }
-            self.place_of_cpu[*cpu] = place;
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* When RLIMIT_AS leaves no room every kind gives NULL and ENOMEM, blocks stay intact, and the kind goes
+ * on when there is room again. */
+#include "check.h"
+
+#include <sys/resource.h>
+
+static void limit_to(rlim_t size)
+{
+    struct rlimit limit;
+
+    CHECK_INT(0, getrlimit(RLIMIT_AS, &limit));
+    limit.rlim_cur = size;
+    CHECK_INT(0, setrlimit(RLIMIT_AS, &limit));
+}
+
+static rlim_t address_space(void)
+{
+    size_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    CHECK_NOT_NULL(file);
+    CHECK_INT(1, fscanf(file, "%zu", &pages));
+    fclose(file);
+    return pages * 4096;
+}
+
+static void check_kind(memkind_t kind)
+{
+    enum { MOST = 1000 };
+    static char *blocks[MOST];
+    void *block = NULL;
+    int n = 0;
+
+    blocks[n++] = memkind_malloc(kind, MIB);
+    limit_to(address_space() + 64 * MIB);
+    while (n < MOST) {
+        errno = 0;
+        blocks[n] = memkind_malloc(kind, MIB);
+        if (blocks[n] == NULL) {
+            CHECK_INT(ENOMEM, errno);
+            break;
+        }
+        memset(blocks[n], n, MIB);
+        n++;
+    }
+    CHECK(n > 16 && n < MOST);
+    CHECK_ALLOC_FAILS(ENOMEM, memkind_malloc(kind, 200 * MIB));
+    CHECK_ALLOC_FAILS(ENOMEM, memkind_calloc(kind, 2, 200 * MIB));
+    CHECK_ALLOC_FAILS(ENOMEM, memkind_realloc(kind, blocks[1], 200 * MIB));
+    CHECK_INT(ENOMEM, memkind_posix_memalign(kind, &block, 4096, 200 * MIB));
+    for (int i = 1; i < n; i++) {
+        CHECK((unsigned char)blocks[i][0] == (unsigned char)i && (unsigned char)blocks[i][MIB - 1] == (unsigned char)i);
+    }
+    limit_to(RLIM_INFINITY);
+    block = memkind_malloc(kind, 200 * MIB);
+    CHECK_NOT_NULL(block);
+    memkind_free(kind, block);
+    for (int i = 0; i < n; i++) {
+        memkind_free(kind, blocks[i]);
+    }
+}
+
+int main(void)
+{
+    struct rlimit limit;
+
+    CHECK_INT(0, getrlimit(RLIMIT_AS, &limit));
+    if (limit.rlim_max != RLIM_INFINITY) {
+        SKIP("RLIMIT_AS is limited already");
+    }
+    check_kind(MEMKIND_DEFAULT);
+    check_kind(MEMKIND_REGULAR);
+    check_kind(MEMKIND_INTERLEAVE);
+    memkind_t pmem = make_pmem("/dev/shm", 0);
+    check_kind(pmem);
+    CHECK_INT(0, memkind_destroy_kind(pmem));
+    return 0;
+}

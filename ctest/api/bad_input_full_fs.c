@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* On a full file system a file-backed kind gives NULL and ENOMEM, never SIGBUS, and goes on when there
+ * is room again. Item 34: space is really allocated when a kind grows. */
+#include "check.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+#define FS_SIZE "size=24m"
+
+static char dir[] = "/tmp/memkind-full-XXXXXX";
+
+/* A small memory file system that only this process sees. */
+static void mount_small_fs(void)
+{
+    CHECK_NOT_NULL(mkdtemp(dir));
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", dir, "tmpfs", 0, FS_SIZE) != 0) {
+        const int reason = errno;
+        rmdir(dir);
+        SKIP("cannot mount a small file system: %s", strerror(reason));
+    }
+}
+
+static size_t fill_up(memkind_t kind, size_t size, char **blocks, size_t most)
+{
+    size_t n = 0;
+
+    while (n < most) {
+        errno = 0;
+        blocks[n] = memkind_malloc(kind, size);
+        if (blocks[n] == NULL) {
+            CHECK_INT(ENOMEM, errno);
+            break;
+        }
+        memset(blocks[n], (int)n, size);
+        n++;
+    }
+    return n;
+}
+
+static void check_full(size_t max_size, size_t size)
+{
+    enum { MOST = 20000 };
+    static char *blocks[MOST];
+    memkind_t kind = make_pmem(dir, max_size);
+    void *block = NULL;
+
+    const size_t n = fill_up(kind, size, blocks, MOST);
+    CHECK(n > 8 * MIB / size && n < MOST);
+    CHECK_ALLOC_FAILS(ENOMEM, memkind_calloc(kind, 1, 4 * MIB));
+    CHECK_ALLOC_FAILS(ENOMEM, memkind_realloc(kind, blocks[0], 20 * MIB));
+    CHECK_INT(ENOMEM, memkind_posix_memalign(kind, &block, 64, 4 * MIB));
+    for (size_t i = 0; i < n; i++) {
+        CHECK((unsigned char)blocks[i][0] == (unsigned char)i && (unsigned char)blocks[i][size - 1] == (unsigned char)i);
+        memkind_free(kind, blocks[i]);
+    }
+    /* The original finds a sixth of the room again when the blocks are small. */
+    CHECK(fill_up(kind, size, blocks, MOST) >= (original() ? n / 10 : n * 3 / 4));
+    CHECK_INT(0, memkind_destroy_kind(kind));
+}
+
+/* Another program takes the space between two growths of the kind. */
+static void check_taken(void)
+{
+    char path[sizeof(dir) + 16];
+    memkind_t kind = make_pmem(dir, 0);
+    char *block = memkind_malloc(kind, MIB);
+
+    CHECK_NOT_NULL(block);
+    memset(block, 1, MIB);
+    snprintf(path, sizeof(path), "%s/other", dir);
+    const int file = open(path, O_CREAT | O_WRONLY, 0600);
+    CHECK(file >= 0);
+    char page[4096] = {0};
+    while (write(file, page, sizeof(page)) > 0) {
+    }
+    CHECK_INT(ENOSPC, errno);
+    CHECK_ALLOC_FAILS(ENOMEM, memkind_malloc(kind, 8 * MIB));
+    CHECK(all_zero(page, sizeof(page)) && block[0] == 1 && block[MIB - 1] == 1);
+    CHECK_INT(0, close(file));
+    CHECK_INT(0, unlink(path));
+    char *late = memkind_malloc(kind, 8 * MIB);
+    CHECK_NOT_NULL(late);
+    memset(late, 2, 8 * MIB);
+    CHECK_INT(0, memkind_destroy_kind(kind));
+}
+
+int main(void)
+{
+    mount_small_fs();
+    check_full(0, MIB);
+    check_full(0, 5000);
+    check_full(128 * MIB, 300 * KIB);
+    check_taken();
+    CHECK_INT(0, umount2(dir, MNT_DETACH));
+    CHECK_INT(0, rmdir(dir));
+    return 0;
+}

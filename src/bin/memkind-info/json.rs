@@ -1,0 +1,83 @@
+//! The report for a program: one JSON document, sizes in bytes.
+
+use core::fmt::{Display, Write};
+
+use memkind::topology::NodeMask;
+
+use crate::report::{KindRow, NodeRow, Report};
+
+/// The whole report.
+pub(crate) fn document(report: &Report) -> String {
+    format!(
+        "{{\"nodes\": {}, \"kinds\": {}, \"huge_pages_2m_bytes\": {}}}\n",
+        array(report.nodes.iter().map(node)),
+        array(report.kinds.iter().map(kind)),
+        report.huge_pages
+    )
+}
+
+fn node(row: &NodeRow) -> String {
+    let seen = |value: Option<(u16, u64)>| match value {
+        Some((from, value)) => format!("{{\"from_node\": {from}, \"value\": {value}}}"),
+        None => "null".to_owned(),
+    };
+    format!(
+        "\n  {{\"node\": {}, \"cpus\": {}, \"memory_bytes\": {}, \"free_bytes\": {}, \
+         \"allowed\": {}, \"dax_kmem\": {}, \"bandwidth_mib_s\": {}, \"latency_ns\": {}}}",
+        row.number,
+        array(row.cpus.iter()),
+        row.memory.total,
+        row.memory.free,
+        row.allowed,
+        row.dax_kmem,
+        seen(row.bandwidth),
+        seen(row.latency)
+    )
+}
+
+fn kind(row: &KindRow) -> String {
+    let name = string(row.name);
+    match &row.places {
+        Err((error, reason)) => format!(
+            "\n  {{\"kind\": {name}, \"available\": false, \"code\": {}, \"reason\": {}}}",
+            error.code(),
+            string(reason)
+        ),
+        Ok(places) => {
+            let place = |(cpus, nodes): &(Vec<usize>, NodeMask)| {
+                let (cpus, nodes) = (array(cpus.iter()), array(nodes.iter()));
+                format!("{{\"cpus\": {cpus}, \"nodes\": {nodes}}}")
+            };
+            format!(
+                "\n  {{\"kind\": {name}, \"available\": true, \"capacity_bytes\": {}, \"places\": {}}}",
+                row.capacity,
+                array(places.iter().map(place))
+            )
+        }
+    }
+}
+
+fn array(items: impl Iterator<Item = impl Display>) -> String {
+    let mut text = String::from("[");
+    for (index, item) in items.enumerate() {
+        let separator = if index == 0 { "" } else { ", " };
+        let _ = write!(text, "{separator}{item}");
+    }
+    text.push(']');
+    text
+}
+
+fn string(content: &str) -> String {
+    let mut text = String::from("\"");
+    for character in content.chars() {
+        match character {
+            '"' | '\\' => text.extend(['\\', character]),
+            control if control < ' ' => {
+                let _ = write!(text, "\\u{:04x}", u32::from(control));
+            }
+            other => text.push(other),
+        }
+    }
+    text.push('"');
+    text
+}

@@ -1,0 +1,90 @@
+//! memkind-info: what memory this machine has, and which kinds of it can be had.
+//!
+//! For a person who wonders why a kind is not available, and with `--json` for a
+//! program. It looks and allocates nothing of any kind.
+
+mod json;
+mod report;
+mod text;
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use memkind::topology::sysfs::Sysfs;
+use report::Report;
+
+const HELP: &str = "\
+Usage: memkind-info [--json] [--sysfs DIR]
+Shows the NUMA nodes of this machine and, for each kind of memory, the nodes that it
+takes memory from or the reason why it is not available.
+
+  --json       the same as one JSON document; sizes in bytes
+  --sysfs DIR  read the nodes from a copy of /sys; give bandwidth and latency with
+               HWLOC_XMLFILE (see hwloc(7))
+  -h, --help   this text
+
+MEMKIND_HBW_NODES, MEMKIND_HBW_THRESHOLD and MEMKIND_DAX_KMEM_NODES count as they do
+in a program. Exit status: 0, 1 when the machine cannot be read, 2 for a wrong option.
+";
+
+/// What the command line asks for.
+enum Request {
+    Help,
+    Show { json: bool, sysfs: Option<String> },
+}
+
+fn request(arguments: impl Iterator<Item = String>) -> Result<Request, String> {
+    let (mut json, mut sysfs) = (false, None);
+    let mut arguments = arguments;
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--json" => json = true,
+            "-h" | "--help" => return Ok(Request::Help),
+            "--sysfs" => match arguments.next() {
+                Some(dir) => sysfs = Some(dir),
+                None => return Err("Option --sysfs needs a directory.".to_owned()),
+            },
+            other => match other.strip_prefix("--sysfs=") {
+                Some(dir) => sysfs = Some(dir.to_owned()),
+                None => return Err(format!("Unknown option {other}.")),
+            },
+        }
+    }
+    Ok(Request::Show { json, sysfs })
+}
+
+/// Writes to standard output; nobody reading any more is no failure.
+fn put(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = std::env::args_os().skip(1);
+    let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    let (json, sysfs) = match request(arguments) {
+        Ok(Request::Help) => return put(HELP),
+        Ok(Request::Show { json, sysfs }) => (json, sysfs),
+        Err(problem) => {
+            let _ = writeln!(
+                io::stderr(),
+                "ERROR: {problem} More info with \"memkind-info --help\"."
+            );
+            return ExitCode::from(2);
+        }
+    };
+    let report = match &sysfs {
+        Some(dir) => Report::of_tree(&Sysfs::at(dir), &report::KINDS),
+        None => Report::of_host(&report::KINDS),
+    };
+    match report {
+        Ok(report) if json => put(&json::document(&report)),
+        Ok(report) => put(&text::screen(&report)),
+        Err(problem) => {
+            let _ = writeln!(io::stderr(), "ERROR: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The report for a person: tables that fit one screen.
+
+use core::fmt::Write;
+
+use memkind::topology::NodeMask;
+
+use crate::report::{KindRow, NodeRow, Report};
+
+/// The whole report.
+pub(crate) fn screen(report: &Report) -> String {
+    let mut text = String::new();
+    let heading = ["node", "CPUs", "memory", "free", "bandwidth", "latency", ""];
+    let mut rows = vec![heading.map(str::to_owned)];
+    rows.extend(report.nodes.iter().map(node));
+    table(&mut text, &rows);
+    text.push('\n');
+    let mut rows = vec![["kind", "capacity", "nodes"].map(str::to_owned)];
+    rows.extend(report.kinds.iter().map(kind));
+    table(&mut text, &rows);
+    let _ = writeln!(text, "\n2 MiB pages: {}", bytes(report.huge_pages));
+    text
+}
+
+fn node(row: &NodeRow) -> [String; 7] {
+    let seen = |value: Option<(u16, u64)>, unit: &str| match value {
+        Some((from, value)) if from == row.number => format!("{value} {unit}"),
+        Some((from, value)) => format!("{value} {unit} from node {from}"),
+        None => "unknown".to_owned(),
+    };
+    let remark = match (row.allowed, row.dax_kmem) {
+        _ if row.memory.total == 0 => "no memory",
+        (false, _) => "not allowed (cpuset)",
+        (true, true) => "DAX",
+        (true, false) => "",
+    };
+    [
+        row.number.to_string(),
+        list(&row.cpus),
+        bytes(row.memory.total),
+        bytes(row.memory.free),
+        seen(row.bandwidth, "MiB/s"),
+        seen(row.latency, "ns"),
+        remark.to_owned(),
+    ]
+}
+
+fn kind(row: &KindRow) -> [String; 3] {
+    let (capacity, nodes) = match &row.places {
+        Err((error, reason)) => ("-".to_owned(), format!("{reason} ({})", error.code())),
+        Ok(places) => {
+            let place = |(cpus, nodes): &(Vec<usize>, NodeMask)| match places.len() {
+                1 => or_none(nodes),
+                _ => format!("{} (CPUs {})", or_none(nodes), list(cpus)),
+            };
+            let nodes: Vec<String> = places.iter().map(place).collect();
+            (bytes(row.capacity), nodes.join(", "))
+        }
+    };
+    [row.name.to_owned(), capacity, nodes]
+}
+
+fn or_none(nodes: &NodeMask) -> String {
+    if nodes.is_empty() {
+        "none".to_owned()
+    } else {
+        nodes.to_string()
+    }
+}
+
+/// Numbers as a list of ranges, `0-3,8`; `-` for none.
+fn list(numbers: &[usize]) -> String {
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == *number => *last = *number,
+            _ => ranges.push((*number, *number)),
+        }
+    }
+    let range = |(first, last): &(usize, usize)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    match ranges.as_slice() {
+        [] => "-".to_owned(),
+        ranges => ranges.iter().map(range).collect::<Vec<_>>().join(","),
+    }
+}
+
+/// Bytes with the unit that leaves one to four digits before the point.
+fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut unit = 0;
+    // In tenths, rounded down.
+    let mut tenths = bytes.saturating_mul(10) / 1024;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    match tenths {
+        0 => "0".to_owned(),
+        _ => format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]),
+    }
+}
+
+/// Rows in columns as wide as their widest text; the last one is ragged.
+fn table<const N: usize>(text: &mut String, rows: &[[String; N]]) {
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let _ = write!(line, "{cell:<width$}  ", width = width(column));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+}

@@ -1,0 +1,85 @@
+//! The answer to a choice: for each CPU the nodes to take memory from.
+#![forbid(unsafe_code)]
+
+use super::mask::NodeMask;
+
+/// For each CPU the nodes to take memory from.
+///
+/// CPUs with the same nodes share a *place*, numbered from 0: a heap that keeps
+/// memory apart per place keeps local memory local.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Targets {
+    places: Vec<NodeMask>,
+    place_of_cpu: Vec<u16>,
+    all: NodeMask,
+}
+
+impl Targets {
+    /// The nodes for a CPU; those of place 0 for a CPU that was not there when the
+    /// choice was made. An empty mask means that there is nothing to allocate from.
+    pub fn of_cpu(&self, cpu: usize) -> &NodeMask {
+        self.of_place(self.place_of_cpu(cpu))
+    }
+
+    /// The place of a CPU, below [`Targets::n_places`].
+    pub fn place_of_cpu(&self, cpu: usize) -> usize {
+        self.place_of_cpu.get(cpu).copied().unwrap_or(0).into()
+    }
+
+    /// The nodes of a place; no nodes for a number that is not below [`Targets::n_places`].
+    pub fn of_place(&self, place: usize) -> &NodeMask {
+        const NOTHING: &NodeMask = &NodeMask::EMPTY;
+        self.places.get(place).unwrap_or(NOTHING)
+    }
+
+    /// Number of places, at least 1.
+    pub fn n_places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The nodes of all CPUs together.
+    pub fn all(&self) -> NodeMask {
+        self.all
+    }
+
+    /// The same nodes for every CPU.
+    pub fn everywhere(nodes: NodeMask) -> Self {
+        Self {
+            places: vec![nodes],
+            place_of_cpu: Vec::new(),
+            all: nodes,
+        }
+    }
+
+    /// No CPU yet; of use only after [`Targets::add`].
+    pub(super) fn nowhere() -> Self {
+        Self {
+            places: Vec::new(),
+            place_of_cpu: Vec::new(),
+            all: NodeMask::EMPTY,
+        }
+    }
+
+    /// Whether no CPU was added.
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Sets the nodes of some CPUs.
+    pub(super) fn add(&mut self, cpus: &[usize], nodes: NodeMask) {
+        let place = self.places.iter().position(|place| *place == nodes);
+        let place = place.unwrap_or_else(|| {
+            self.places.push(nodes);
+            self.places.len() - 1
+        });
+        self.all = self.all.union(&nodes);
+        // At most one place per node, so the number fits.
+        let place = u16::try_from(place).unwrap_or(0);
+        for cpu in cpus {
+            if self.place_of_cpu.len() <= *cpu {
+                self.place_of_cpu.resize(cpu + 1, 0);
+            }
+            self.place_of_cpu[*cpu] = place;
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! memkind-info on machines made of files: nodes from a tree laid out as `/sys`,
+//! bandwidth and locality from libhwloc reading `ctest/topology/*.xml`. So sysfs, hwloc
+//! and rules are tested together, with the answers that memkind 1.14 gave in virtual
+//! machines of the same shape.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A directory laid out as `/sys`, removed at the end.
+struct Tree(PathBuf);
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Tree {
+    fn new(name: &str) -> Self {
+        let name = format!("memkind-info-{}-{name}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn put(&self, file: &str, content: &str) {
+        let path = self.0.join(file);
+        fs::create_dir_all(path.parent().expect("parent")).expect("directory");
+        fs::write(path, content.to_owned() + "\n").expect("file");
+    }
+
+    /// A node with CPUs as a list, KiB of memory, and distances.
+    fn node(&self, number: u16, cpus: &str, kib: u64, distances: &str) {
+        let dir = format!("devices/system/node/node{number}");
+        self.put(&format!("{dir}/cpulist"), cpus);
+        self.put(&format!("{dir}/distance"), distances);
+        let total = format!("Node {number} MemTotal:       {kib} kB");
+        let free = format!("Node {number} MemFree:        {} kB", kib / 2);
+        self.put(&format!("{dir}/meminfo"), &format!("{total}\n{free}"));
+    }
+
+    fn nodes(&self, online: &str) {
+        self.put("devices/system/node/online", online);
+        self.put("devices/system/node/has_memory", online);
+    }
+
+    /// The pool of huge pages of a size, on the machine and on node 0.
+    fn huge_pages(&self, size_kib: u32, persistent: u32, overcommit: u32) {
+        let pool = format!("hugepages/hugepages-{size_kib}kB");
+        let machine = format!("kernel/mm/{pool}");
+        self.put(&format!("{machine}/nr_hugepages"), &persistent.to_string());
+        self.put(
+            &format!("{machine}/nr_overcommit_hugepages"),
+            &overcommit.to_string(),
+        );
+        let node = format!("devices/system/node/node0/{pool}/nr_hugepages");
+        self.put(&node, &persistent.to_string());
+    }
+
+    fn info(&self, xml: &str, variables: &[(&str, &str)]) -> Output {
+        let xml = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("ctest/topology")
+            .join(xml);
+        let mut command = info();
+        command
+            .arg("--sysfs")
+            .arg(&self.0)
+            .env("HWLOC_XMLFILE", xml);
+        command.envs(variables.iter().copied());
+        command.output().expect("memkind-info starts")
+    }
+
+    /// The last column of each kind's row.
+    fn rows(&self, xml: &str, variables: &[(&str, &str)]) -> Vec<(String, String)> {
+        let output = self.info(xml, variables);
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let kinds = text.lines().skip_while(|line| !line.starts_with("kind "));
+        let rows = kinds.skip(1).take_while(|line| !line.is_empty());
+        rows.map(|row| {
+            let (name, rest) = row.split_once(' ').expect("a name");
+            let (_, nodes) = rest.trim_start().split_once("  ").expect("a capacity");
+            (name.to_owned(), nodes.trim().to_owned())
+        })
+        .collect()
+    }
+
+    fn expect(&self, xml: &str, variables: &[(&str, &str)], expected: &[(&str, &str)]) {
+        let rows = self.rows(xml, variables);
+        for (kind, nodes) in expected {
+            let row = rows.iter().find(|(name, _)| name == kind);
+            let (_, found) = row.expect(kind);
+            // A reason is compared by its code.
+            let found = match found.rsplit_once('(') {
+                Some((_, code)) if nodes.starts_with('-') => code.trim_end_matches(')'),
+                _ => found,
+            };
+            assert_eq!(found, *nodes, "{kind} with {variables:?}");
+        }
+    }
+}
+
+fn info() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memkind-info"));
+    for name in [
+        "MEMKIND_HBW_NODES",
+        "MEMKIND_HBW_THRESHOLD",
+        "MEMKIND_DAX_KMEM_NODES",
+        "MEMKIND_DEBUG",
+        "HWLOC_XMLFILE",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn hbm(name: &str) -> Tree {
+    let tree = Tree::new(name);
+    tree.nodes("0-3");
+    tree.node(0, "0", 476_896, "10 21 13 23");
+    tree.node(1, "1", 515_660, "21 10 23 13");
+    tree.node(2, "", 257_876, "13 23 10 23");
+    tree.node(3, "", 257_708, "23 13 23 10");
+    tree
+}
+
+#[test]
+fn high_bandwidth_memory() {
+    let tree = hbm("hbm");
+    let local = "2 (CPUs 0), 3 (CPUs 1)";
+    let dram = "0 (CPUs 0), 1 (CPUs 1)";
+    let kinds = [
+        ("DEFAULT", "0-3"),
+        ("REGULAR", "0-1"),
+        ("INTERLEAVE", "0-3"),
+        ("HBW", local),
+        ("HBW_ALL", local),
+        ("HBW_PREFERRED", local),
+        ("HBW_INTERLEAVE", local),
+        ("HBW_HUGETLB", "-18"),
+        ("DAX_KMEM", "-1"),
+        ("HIGHEST_CAPACITY", "1"),
+        ("HIGHEST_CAPACITY_PREFERRED", "1"),
+        ("HIGHEST_CAPACITY_LOCAL", dram),
+        ("LOWEST_LATENCY_LOCAL", dram),
+        ("HIGHEST_BANDWIDTH_LOCAL", local),
+    ];
+    tree.expect("hbm.xml", &[], &kinds);
+    let listed = [("MEMKIND_HBW_NODES", "2,3")];
+    tree.expect("hbm.xml", &listed, &[("HBW", local), ("HBW_ALL", "2-3")]);
+    for (threshold, nodes) in [
+        ("1", "0,2 (CPUs 0), 1,3 (CPUs 1)"),
+        ("819200", local),
+        ("819201", "-20"),
+        ("-1", "-12"),
+    ] {
+        let variable = [("MEMKIND_HBW_THRESHOLD", threshold)];
+        tree.expect("hbm.xml", &variable, &[("HBW_ALL", nodes)]);
+    }
+    for (nodes, code) in [("9", "-12"), ("abc", "-12"), ("", "none")] {
+        tree.expect("hbm.xml", &[("MEMKIND_HBW_NODES", nodes)], &[("HBW", code)]);
+    }
+}
+
+#[test]
+fn persistent_memory() {
+    let tree = Tree::new("kmem");
+    tree.nodes("0-2");
+    tree.node(0, "0", 476_896, "10 21 17");
+    tree.node(1, "1", 515_248, "21 10 28");
+    tree.node(2, "", 524_288, "17 28 10");
+    tree.put("bus/dax/drivers/kmem/bind", "");
+    tree.put("bus/dax/drivers/device_dax/bind", "");
+    for (device, driver, node) in [("dax0.0", "kmem", "2"), ("dax1.0", "device_dax", "1")] {
+        tree.put(&format!("bus/dax/devices/{device}/target_node"), node);
+        let link = tree.0.join(format!("bus/dax/devices/{device}/driver"));
+        symlink(format!("../../drivers/{driver}"), link).expect("link");
+    }
+    let near = "2 (CPUs 0), 1 (CPUs 1)";
+    let kinds = [
+        ("REGULAR", "0-1"),
+        ("HBW", "-20"),
+        ("DAX_KMEM", "2"),
+        ("DAX_KMEM_ALL", "2"),
+        ("DAX_KMEM_PREFERRED", "2"),
+        ("DAX_KMEM_INTERLEAVE", "2"),
+        ("HIGHEST_CAPACITY", "2"),
+        ("HIGHEST_CAPACITY_LOCAL", near),
+        ("LOWEST_LATENCY_LOCAL", "-20"),
+        ("HIGHEST_BANDWIDTH_LOCAL", "-20"),
+    ];
+    tree.expect("kmem.xml", &[], &kinds);
+    let listed = [("MEMKIND_DAX_KMEM_NODES", "0")];
+    tree.expect("kmem.xml", &listed, &[("DAX_KMEM_ALL", "0")]);
+}
+
+#[test]
+fn clusters_of_one_socket() {
+    let tree = Tree::new("snc4");
+    tree.nodes("0-7");
+    for node in 0..8u16 {
+        let distance = |other: u16| match (node == other, node % 4 == other % 4) {
+            (true, _) => "10",
+            (_, true) => "13",
+            _ => "21",
+        };
+        let distances: Vec<&str> = (0..8).map(distance).collect();
+        let (cpus, kib) = match node {
+            0..4 => (format!("{}-{}", node * 2, node * 2 + 1), 1 << 20),
+            _ => (String::new(), 1 << 18),
+        };
+        tree.node(node, &cpus, kib, &distances.join(" "));
+    }
+    let fast = "4 (CPUs 0-1), 5 (CPUs 2-3), 6 (CPUs 4-5), 7 (CPUs 6-7)";
+    let kinds = [
+        ("HBW", fast),
+        ("HBW_PREFERRED", fast),
+        ("HIGHEST_BANDWIDTH_LOCAL", fast),
+        ("HIGHEST_CAPACITY", "0-3"),
+        ("HIGHEST_CAPACITY_PREFERRED", "-20"),
+    ];
+    tree.expect("snc4.xml", &[], &kinds);
+}
+
+#[test]
+fn huge_pages() {
+    for (persistent, overcommit, nodes) in [(0, 0, "-18"), (8, 0, "0-3"), (0, 1, "0-3")] {
+        let tree = hbm(&format!("huge-{persistent}-{overcommit}"));
+        tree.huge_pages(2048, persistent, overcommit);
+        tree.huge_pages(1_048_576, 1, 0);
+        tree.expect("hbm.xml", &[], &[("HUGETLB", nodes)]);
+        // Those on node 0 are of no use to a kind that takes memory elsewhere.
+        let elsewhere = if overcommit == 0 {
+            "-18"
+        } else {
+            "2 (CPUs 0), 3 (CPUs 1)"
+        };
+        tree.expect("hbm.xml", &[], &[("HBW_HUGETLB", elsewhere)]);
+        let output = tree.info("hbm.xml", &[("MEMKIND_DEBUG", "1")]);
+        let messages = String::from_utf8(output.stderr).expect("text");
+        let lines = format!(
+            "MEMKIND_INFO: Overcommit limit for 2097152 kB hugepages is {overcommit}.\n\
+             MEMKIND_INFO: Number of 2097152 kB hugepages on node 0 equals {persistent}.\n\
+             MEMKIND_INFO: Overcommit limit for 1073741824 kB hugepages is 0.\n\
+             MEMKIND_INFO: Number of 1073741824 kB hugepages on node 0 equals 1.\n"
+        );
+        assert!(messages.starts_with(&lines), "{messages}");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let total = if persistent > 0 {
+            "16.0 MiB"
+        } else if overcommit > 0 {
+            "2.0 MiB"
+        } else {
+            "0"
+        };
+        assert!(text.ends_with(&format!("2 MiB pages: {total}\n")), "{text}");
+    }
+}
+
+#[test]
+fn this_machine_and_wrong_options() {
+    let output = info().output().expect("memkind-info starts");
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(
+        text.starts_with("node") && text.contains("\nREGULAR"),
+        "{text}"
+    );
+    let output = info().arg("--json").output().expect("memkind-info starts");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(
+        text.starts_with("{\"nodes\": [") && text.ends_with("}\n"),
+        "{text}"
+    );
+    for (arguments, words) in [
+        (&["--bad"][..], "Unknown option --bad."),
+        (&["extra"], "Unknown option extra."),
+        (&["--sysfs"], "Option --sysfs needs a directory."),
+    ] {
+        let output = info()
+            .args(arguments)
+            .output()
+            .expect("memkind-info starts");
+        assert_eq!(output.status.code(), Some(2));
+        assert!(output.stdout.is_empty());
+        let message = String::from_utf8(output.stderr).expect("text");
+        assert!(message.contains(words), "{message}");
+    }
+    let output = info().args(["--sysfs", "/nonexistent"]).output();
+    assert_eq!(output.expect("memkind-info starts").status.code(), Some(1));
+}
