@@ -5,8 +5,8 @@
 use core::alloc::Layout;
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
-use super::kind_of;
 use super::memkind::memkind_t;
+use super::{block_or_errno, failure, kind_of, valid_alignment};
 use crate::error::Error;
 use crate::log;
 use crate::tier::{self, Builder, Memory, Value, ValueType};
@@ -56,16 +56,7 @@ fn boxed<T>(value: T) -> Option<Box<T>> {
 
 /// A block as C gets it: null and `errno` on error, `errno` untouched otherwise.
 fn block(result: Result<*mut u8, Error>) -> *mut c_void {
-    match result {
-        Ok(block) => block.cast(),
-        Err(error) => {
-            // A kind's own codes are negative and no errno; they all mean that the
-            // kind has no memory to give.
-            let code = error.code();
-            log::set_errno(if code > 0 { code } else { libc::ENOMEM });
-            core::ptr::null_mut()
-        }
-    }
+    block_or_errno(None, result)
 }
 
 /// The answer of the posix_memalign family: a code, and `errno` as it was.
@@ -77,22 +68,21 @@ unsafe fn aligned(
     alignment: usize,
     allocate: impl FnOnce() -> Result<*mut u8, Error>,
 ) -> c_int {
-    let valid = alignment.is_power_of_two() && alignment >= size_of::<*mut c_void>();
-    if !valid || memptr.is_null() {
+    if memptr.is_null() || !valid_alignment(alignment) {
         return libc::EINVAL;
     }
     let errno = log::errno();
     let result = allocate();
-    log::set_errno(errno);
-    match result {
+    let code = match result {
         Ok(block) => {
             // SAFETY: not null, and the caller promises that it is writable.
             unsafe { *memptr = block.cast() };
             0
         }
-        Err(Error::InvalidArgument) => libc::EINVAL,
-        Err(_) => libc::ENOMEM,
-    }
+        Err(error) => failure(None, error),
+    };
+    log::set_errno(errno);
+    code
 }
 
 /// Creates a builder of memtier memories.

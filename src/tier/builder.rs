@@ -187,12 +187,12 @@ impl Builder {
         )?;
         let borders = match self.policy {
             Policy::StaticRatio => None,
-            Policy::DynamicThreshold => Some(self.borders(&tiers)?),
+            Policy::DynamicThreshold => Some(self.borders()?),
         };
         Ok(Memory { tiers, borders })
     }
 
-    fn borders(&self, tiers: &[Tier]) -> Result<Borders, Error> {
+    fn borders(&self) -> Result<Borders, Error> {
         if self.thresholds.is_empty() {
             too_few_tiers();
             return Err(Error::Invalid);
@@ -204,8 +204,8 @@ impl Builder {
         let borders = self
             .thresholds
             .iter()
-            .zip(tiers.iter().zip(tiers.iter().skip(1)))
-            .map(|(&threshold, (lower, upper))| Border::new(threshold, lower.ratio, upper.ratio));
+            .zip(self.tiers.iter().zip(self.tiers.iter().skip(1)))
+            .map(|(&threshold, (&(_, lower), &(_, upper)))| Border::new(threshold, lower, upper));
         Ok(Borders::new(collect(borders)?, self.tuning))
     }
 }

@@ -186,9 +186,13 @@ pub struct Border {
 }
 
 impl Border {
-    /// A border between two tiers whose [`normalized`] ratios are given.
-    pub fn new(threshold: Threshold, lower_ratio: f32, upper_ratio: f32) -> Self {
-        let expected = lower_ratio / upper_ratio;
+    /// A border between two tiers whose ratios are given as in the builder.
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "the original's precision decides"
+    )]
+    pub fn new(threshold: Threshold, lower_ratio: u32, upper_ratio: u32) -> Self {
+        let expected = upper_ratio as f32 / lower_ratio as f32;
         Self {
             val: AtomicUsize::new(threshold.val),
             min: threshold.min,
@@ -405,11 +409,7 @@ mod tests {
     }
 
     fn one_border(check_cnt: u32) -> Borders {
-        let border = Border::new(
-            Threshold::default_for(0),
-            normalized(1, 1),
-            normalized(1, 4),
-        );
+        let border = Border::new(Threshold::default_for(0), 1, 4);
         Borders::new(
             Box::new([border]),
             Tuning {
