@@ -50,7 +50,8 @@ static void check_kind(memkind_t kind)
     CHECK_ALLOC_FAILS(ENOMEM, memkind_realloc(kind, blocks[1], 200 * MIB));
     CHECK_INT(ENOMEM, memkind_posix_memalign(kind, &block, 4096, 200 * MIB));
     for (int i = 1; i < n; i++) {
-        CHECK((unsigned char)blocks[i][0] == (unsigned char)i && (unsigned char)blocks[i][MIB - 1] == (unsigned char)i);
+        CHECK_INT(i & 0xff, (unsigned char)blocks[i][0]);
+        CHECK_INT(i & 0xff, (unsigned char)blocks[i][MIB - 1]);
     }
     limit_to(RLIM_INFINITY);
     block = memkind_malloc(kind, 200 * MIB);

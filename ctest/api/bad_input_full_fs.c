@@ -53,7 +53,8 @@ static void check_full(size_t max_size, size_t size)
     CHECK_ALLOC_FAILS(ENOMEM, memkind_realloc(kind, blocks[0], 20 * MIB));
     CHECK_INT(ENOMEM, memkind_posix_memalign(kind, &block, 64, 4 * MIB));
     for (size_t i = 0; i < n; i++) {
-        CHECK((unsigned char)blocks[i][0] == (unsigned char)i && (unsigned char)blocks[i][size - 1] == (unsigned char)i);
+        CHECK_INT(i & 0xff, (unsigned char)blocks[i][0]);
+        CHECK_INT(i & 0xff, (unsigned char)blocks[i][size - 1]);
         memkind_free(kind, blocks[i]);
     }
     /* The original finds a sixth of the room again when the blocks are small. */

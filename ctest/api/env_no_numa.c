@@ -26,7 +26,8 @@ static void forbid_numa(void)
     }
 }
 
-static const char *const placed[] = {"memkind_regular", "memkind_interleave", "memkind_highest_capacity", "memkind_hbw"};
+static const char *const placed[] = {"memkind_regular", "memkind_interleave", "memkind_highest_capacity",
+                                     "memkind_hbw"};
 
 static void use(const char *name)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Creating, using and destroying kinds leaves nothing behind: after 10,000 cycles the process has the
- * memory, mappings, descriptors and address space that it had after 100. The original keeps address space of each kind. */
+ * memory, mappings, descriptors and address space that it had after 100. The original keeps the address
+ * space of every kind. */
 #include "check.h"
 
 #include <dirent.h>
