@@ -1,4 +1,4 @@
-//! The ten weak hooks around the heap functions (memkind(3), DECORATORS).
+//! The weak hooks around the heap functions (memkind(3) and libmemtier(3), DECORATORS).
 //!
 //! A program, or a library preloaded into it, may define any of them; the dynamic
 //! linker fills the table below, and an undefined hook is null. One flag, computed at
@@ -21,6 +21,12 @@ core::arch::global_asm!(
     ".weak memkind_realloc_post",
     ".weak memkind_free_pre",
     ".weak memkind_free_post",
+    ".weak memtier_kind_malloc_post",
+    ".weak memtier_kind_calloc_post",
+    ".weak memtier_kind_posix_memalign_post",
+    ".weak memtier_kind_realloc_post",
+    ".weak memtier_kind_free_pre",
+    ".weak memtier_kind_usable_size_post",
     ".pushsection .data.rel.ro.memkind_hooks, \"aw\"",
     ".p2align 3",
     ".hidden memkind_hook_table",
@@ -36,6 +42,12 @@ core::arch::global_asm!(
     ".8byte memkind_realloc_post",
     ".8byte memkind_free_pre",
     ".8byte memkind_free_post",
+    ".8byte memtier_kind_malloc_post",
+    ".8byte memtier_kind_calloc_post",
+    ".8byte memtier_kind_posix_memalign_post",
+    ".8byte memtier_kind_realloc_post",
+    ".8byte memtier_kind_free_pre",
+    ".8byte memtier_kind_usable_size_post",
     ".popsection",
 );
 
@@ -65,6 +77,20 @@ pub struct Hooks {
     pub free_pre: Option<unsafe extern "C" fn(*mut memkind_t, *mut *mut c_void)>,
     /// After memkind_free.
     pub free_post: Option<unsafe extern "C" fn(memkind_t, *mut c_void)>,
+    /// After memtier_kind_malloc.
+    pub tier_malloc_post: Option<unsafe extern "C" fn(memkind_t, usize, *mut *mut c_void)>,
+    /// After memtier_kind_calloc.
+    pub tier_calloc_post: Option<unsafe extern "C" fn(memkind_t, usize, usize, *mut *mut c_void)>,
+    /// After memtier_kind_posix_memalign.
+    pub tier_posix_memalign_post:
+        Option<unsafe extern "C" fn(memkind_t, *mut *mut c_void, usize, usize, *mut c_int)>,
+    /// After memtier_kind_realloc.
+    pub tier_realloc_post:
+        Option<unsafe extern "C" fn(*mut memkind_t, *mut c_void, usize, *mut *mut c_void)>,
+    /// Before memtier_kind_free.
+    pub tier_free_pre: Option<unsafe extern "C" fn(*mut *mut c_void)>,
+    /// After memtier_usable_size.
+    pub tier_usable_size_post: Option<unsafe extern "C" fn(*mut *mut c_void, usize)>,
 }
 
 unsafe extern "C" {
@@ -72,6 +98,7 @@ unsafe extern "C" {
 }
 
 static PRESENT: AtomicBool = AtomicBool::new(false);
+static TIER_PRESENT: AtomicBool = AtomicBool::new(false);
 
 /// Whether any hook exists.
 #[inline(always)]
@@ -79,9 +106,15 @@ pub(super) fn present() -> bool {
     PRESENT.load(Ordering::Relaxed)
 }
 
+/// The hooks around memtier functions, if any exists.
+#[inline(always)]
+pub(super) fn tier_hooks() -> Option<&'static Hooks> {
+    TIER_PRESENT.load(Ordering::Relaxed).then(hooks)
+}
+
 /// The hooks; all null if none exists.
 pub(super) fn hooks() -> &'static Hooks {
-    // SAFETY: the table above, of ten pointers, is filled before any code of ours runs
+    // SAFETY: the table above, of sixteen pointers, is filled before any code of ours runs
     // and constant afterwards.
     unsafe { &memkind_hook_table }
 }
@@ -100,4 +133,11 @@ pub(super) fn find() {
         || hooks.free_pre.is_some()
         || hooks.free_post.is_some();
     PRESENT.store(any, Ordering::Relaxed);
+    let any = hooks.tier_malloc_post.is_some()
+        || hooks.tier_calloc_post.is_some()
+        || hooks.tier_posix_memalign_post.is_some()
+        || hooks.tier_realloc_post.is_some()
+        || hooks.tier_free_pre.is_some()
+        || hooks.tier_usable_size_post.is_some();
+    TIER_PRESENT.store(any, Ordering::Relaxed);
 }

@@ -5,6 +5,7 @@
 use core::alloc::Layout;
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
+use super::decorate::tier_hooks;
 use super::memkind::memkind_t;
 use super::{block_or_errno, failure, kind_of, valid_alignment};
 use crate::error::Error;
@@ -228,8 +229,13 @@ pub unsafe extern "C" fn memtier_malloc(memory: *mut memtier_memory, size: usize
 /// \note STANDARD API; see libmemtier(3), HEAP MANAGEMENT
 #[unsafe(no_mangle)]
 pub extern "C" fn memtier_kind_malloc(kind: memkind_t, size: usize) -> *mut c_void {
-    let kind = kind_of(kind).ok_or(Error::InvalidArgument);
-    block(kind.and_then(|kind| tier::kind_malloc(kind, size)))
+    let found = kind_of(kind).ok_or(Error::InvalidArgument);
+    let mut result = block(found.and_then(|kind| tier::kind_malloc(kind, size)));
+    if let Some(post) = tier_hooks().and_then(|hooks| hooks.tier_malloc_post) {
+        // SAFETY: hooks are the program's own functions and take these pointers.
+        unsafe { post(kind, size, &raw mut result) };
+    }
+    result
 }
 
 /// Allocates a zeroed array from a tier that the policy chooses for its whole size.
@@ -274,8 +280,13 @@ pub unsafe extern "C" fn memtier_calloc(
 /// \note STANDARD API; see libmemtier(3), HEAP MANAGEMENT
 #[unsafe(no_mangle)]
 pub extern "C" fn memtier_kind_calloc(kind: memkind_t, num: usize, size: usize) -> *mut c_void {
-    let kind = kind_of(kind).ok_or(Error::InvalidArgument);
-    block(kind.and_then(|kind| tier::kind_calloc(kind, num, size)))
+    let found = kind_of(kind).ok_or(Error::InvalidArgument);
+    let mut result = block(found.and_then(|kind| tier::kind_calloc(kind, num, size)));
+    if let Some(post) = tier_hooks().and_then(|hooks| hooks.tier_calloc_post) {
+        // SAFETY: hooks are the program's own functions and take these pointers.
+        unsafe { post(kind, num, size, &raw mut result) };
+    }
+    result
 }
 
 /// Resizes a block within its own kind.
@@ -324,7 +335,7 @@ pub unsafe extern "C" fn memtier_realloc(
 /// The block must be NULL or live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memtier_kind_realloc(
-    kind: memkind_t,
+    mut kind: memkind_t,
     ptr: *mut c_void,
     size: usize,
 ) -> *mut c_void {
@@ -333,7 +344,12 @@ pub unsafe extern "C" fn memtier_kind_realloc(
         return block(Err(Error::InvalidArgument));
     }
     // SAFETY: the caller promises that the block is null or live.
-    block(unsafe { tier::kind_realloc(live, ptr.cast(), size) })
+    let mut result = block(unsafe { tier::kind_realloc(live, ptr.cast(), size) });
+    if let Some(post) = tier_hooks().and_then(|hooks| hooks.tier_realloc_post) {
+        // SAFETY: hooks are the program's own functions and take these pointers.
+        unsafe { post(&raw mut kind, ptr, size, &raw mut result) };
+    }
+    result
 }
 
 /// Allocates aligned memory from a tier that the policy chooses.
@@ -387,15 +403,20 @@ pub unsafe extern "C" fn memtier_kind_posix_memalign(
     alignment: usize,
     size: usize,
 ) -> c_int {
-    let Some(kind) = kind_of(kind) else {
+    let Some(found) = kind_of(kind) else {
         return libc::EINVAL;
     };
     // SAFETY: the caller promises that memptr is writable.
-    unsafe {
+    let mut code = unsafe {
         aligned(memptr, alignment, || {
-            tier::kind_memalign(kind, alignment, size)
+            tier::kind_memalign(found, alignment, size)
         })
+    };
+    if let Some(post) = tier_hooks().and_then(|hooks| hooks.tier_posix_memalign_post) {
+        // SAFETY: hooks are the program's own functions and take these pointers.
+        unsafe { post(kind, memptr, alignment, size, &raw mut code) };
     }
+    code
 }
 
 /// Gives the usable size of a block.
@@ -408,9 +429,14 @@ pub unsafe extern "C" fn memtier_kind_posix_memalign(
 /// # Safety
 /// The block must be NULL or live.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn memtier_usable_size(ptr: *mut c_void) -> usize {
+pub unsafe extern "C" fn memtier_usable_size(mut ptr: *mut c_void) -> usize {
     // SAFETY: the caller promises that the block is null or live.
-    unsafe { crate::kind::usable_size(ptr.cast_const().cast()) }
+    let size = unsafe { crate::kind::usable_size(ptr.cast_const().cast()) };
+    if let Some(post) = tier_hooks().and_then(|hooks| hooks.tier_usable_size_post) {
+        // SAFETY: hooks are the program's own functions and take these pointers.
+        unsafe { post(&raw mut ptr, size) };
+    }
+    size
 }
 
 /// Frees a block.
@@ -423,7 +449,11 @@ pub unsafe extern "C" fn memtier_usable_size(ptr: *mut c_void) -> usize {
 /// # Safety
 /// The block must be NULL or live, and must not be used again.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn memtier_kind_free(kind: memkind_t, ptr: *mut c_void) {
+pub unsafe extern "C" fn memtier_kind_free(kind: memkind_t, mut ptr: *mut c_void) {
+    if let Some(pre) = tier_hooks().and_then(|hooks| hooks.tier_free_pre) {
+        // SAFETY: hooks are the program's own functions and take this pointer.
+        unsafe { pre(&raw mut ptr) };
+    }
     // SAFETY: the caller promises that the block is null or live.
     unsafe { tier::kind_free(kind_of(kind), ptr.cast()) };
 }
