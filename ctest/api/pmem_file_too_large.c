@@ -6,18 +6,21 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#define N_BLOCKS 10
+#define N_BLOCKS 11
+#define N_DESCRIPTORS 64
 
 int main(void)
 {
-    const struct rlimit limit = {10 * MIB, 10 * MIB};
+    const struct rlimit limit = {40 * MIB, 40 * MIB};
     char *blocks[N_BLOCKS];
-    const int first_free = dup(0);
+    bool open_before[N_DESCRIPTORS];
 
-    CHECK_INT(0, close(first_free));
+    for (int fd = 0; fd < N_DESCRIPTORS; fd++) {
+        open_before[fd] = fcntl(fd, F_GETFD) >= 0;
+    }
     CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
     CHECK_INT(0, setrlimit(RLIMIT_FSIZE, &limit));
-    memkind_t kind = make_pmem(test_dir(), 64 * MIB);
+    memkind_t kind = make_pmem(test_dir(), 256 * MIB);
     for (unsigned i = 0; i < N_BLOCKS; i++) {
         blocks[i] = memkind_malloc(kind, 4 * MIB);
         CHECK_NOT_NULL(blocks[i]);
@@ -30,8 +33,8 @@ int main(void)
     }
     CHECK_NOT_NULL(memkind_malloc(kind, 4 * MIB));
     CHECK_INT(0, memkind_destroy_kind(kind));
-    for (int fd = first_free; fd < first_free + 20 && !original(); fd++) {
-        CHECK_INT(-1, fcntl(fd, F_GETFD));
+    for (int fd = 0; fd < N_DESCRIPTORS && !original(); fd++) {
+        CHECK_INT(open_before[fd], fcntl(fd, F_GETFD) >= 0);
     }
     return 0;
 }
