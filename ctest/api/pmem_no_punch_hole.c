@@ -20,15 +20,18 @@ static void write_line(const char *path, const char *line)
 /* Mounts a ramfs, which has no holes, where only this process sees it. */
 static void mount_ramfs(const char *dir)
 {
-    char map[64];
+    const bool superuser = geteuid() == 0;
+    char users[64], groups[64];
 
-    snprintf(map, sizeof(map), "0 %u 1", (unsigned)geteuid());
-    if (geteuid() == 0 ? unshare(CLONE_NEWNS) : unshare(CLONE_NEWNS | CLONE_NEWUSER)) {
+    snprintf(users, sizeof(users), "0 %u 1", (unsigned)geteuid());
+    snprintf(groups, sizeof(groups), "0 %u 1", (unsigned)getegid());
+    if (unshare(superuser ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) != 0) {
         SKIP("no mount name space of its own: %s", strerror(errno));
     }
-    if (map[2] != '0') {
+    if (!superuser) {
         write_line("/proc/self/setgroups", "deny");
-        write_line("/proc/self/uid_map", map);
+        write_line("/proc/self/uid_map", users);
+        write_line("/proc/self/gid_map", groups);
     }
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mount("none", dir, "ramfs", 0, NULL) != 0) {
         SKIP("cannot mount a ramfs: %s", strerror(errno));
