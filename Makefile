@@ -31,7 +31,7 @@ export CARGOFLAGS
 
 HEADERS := memkind.h memkind_deprecated.h hbwmalloc.h memkind_memtier.h \
 	memkind_allocator.h hbw_allocator.h pmem_allocator.h fixed_allocator.h
-BINS := $(notdir $(basename $(wildcard src/bin/*.rs)))
+BINS := $(basename $(notdir $(wildcard src/bin/*.rs) $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs))))
 MANS := $(wildcard man/*.[1-8])
 
 LIBS := build/lib/$(SOFILE) build/lib/$(SONAME) build/lib/libmemkind.so build/lib/libmemkind.a

@@ -19,14 +19,14 @@ installed() {
 expected() {
     {
         grep -v '^#' ctest/consumers/installed.txt | sed "s/VERSION/${version#*.}/"
-        find src/bin -name '*.rs' 2>/dev/null | sed 's|.*/|BINDIR/|; s|\.rs$||'
+        find src/bin -mindepth 1 -maxdepth 1 2>/dev/null | sed 's|.*/|BINDIR/|; s|\.rs$||'
         find man -name '*.[1-8]' 2>/dev/null | sed 's|.*/\(.*\)\.\([1-8]\)$|MANDIR/man\2/\1.\2|'
     } | sort
 }
 
 modes_are_right() {
     local wrong
-    wrong=$(find "$1" -type f \( -path '*/bin/*' ! -perm 755 -o ! -path '*/bin/*' ! -perm 644 \))
+    wrong=$(find "$1" -type f \( -path "*/$bindir_name/*" ! -perm 755 -o ! -path "*/$bindir_name/*" ! -perm 644 \))
     [ -z "$wrong" ] && return 0
     # shellcheck disable=SC2086
     ls -l $wrong
