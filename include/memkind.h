@@ -698,7 +698,7 @@ void *memkind_realloc(memkind_t kind, void *ptr, size_t size);
  * \param ptr   the block; NULL is a no-op
  *
  * errno is kept. What is not memory of this library is left alone and reported under
- * MEMKIND_DEBUG, unless `kind` is MEMKIND_DEFAULT. MT-safe. STANDARD API.
+ * MEMKIND_DEBUG. A wrong kind does no harm. MT-safe. STANDARD API.
  * See memkind(3), HEAP MANAGEMENT.
  *
  * \warning

@@ -38,12 +38,13 @@ int main(int argc, char **argv)
         snprintf(variable, sizeof(variable), "MEMKIND_ARENA_NUM_PER_KIND=%s", bad[i].value);
         CHECK_OUTPUT(ABORTED, "MEMKIND_FATAL: [memkind_regular] Failed to create arena map (error code:-12).\n", "-12",
                      ENV(variable));
+        /* Difference: ours quotes the value, the original what strtoul made of it. */
         snprintf(text, sizeof(text),
                  "MEMKIND_ERROR: Wrong MEMKIND_ARENA_NUM_PER_KIND environment value: %s.\n"
                  "MEMKIND_INFO: Initializing kind memkind_regular.\n"
                  "MEMKIND_ERROR: Wrong MEMKIND_ARENA_NUM_PER_KIND environment value: %s.\n"
                  "MEMKIND_FATAL: [memkind_regular] Failed to create arena map (error code:-12).\n",
-                 bad[i].as_number, bad[i].as_number);
+                 original() ? bad[i].as_number : bad[i].value, original() ? bad[i].as_number : bad[i].value);
         CHECK_OUTPUT(ABORTED, text, "-12", ENV(variable, "MEMKIND_DEBUG=1"));
     }
     static const char *const good[] = {"1", "3", "4", "300"};

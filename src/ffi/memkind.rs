@@ -1044,7 +1044,7 @@ unsafe fn decorated_realloc(
 /// \param ptr   the block; NULL is a no-op
 ///
 /// errno is kept. What is not memory of this library is left alone and reported under
-/// MEMKIND_DEBUG, unless `kind` is MEMKIND_DEFAULT. MT-safe. STANDARD API.
+/// MEMKIND_DEBUG. A wrong kind does no harm. MT-safe. STANDARD API.
 /// See memkind(3), HEAP MANAGEMENT.
 ///
 /// # Safety
@@ -1061,14 +1061,10 @@ pub unsafe extern "C" fn memkind_free(kind: memkind_t, ptr: *mut c_void) {
 }
 
 #[inline]
-unsafe fn free(kind: memkind_t, ptr: *mut c_void) {
+unsafe fn free(_kind: memkind_t, ptr: *mut c_void) {
+    // The page map knows the kind: a wrong one does no harm.
     // SAFETY: the caller's promise.
-    unsafe {
-        match kind_of(kind) {
-            Some(kind) => kind.free(ptr.cast()),
-            None => kind::free(ptr.cast()),
-        }
-    }
+    unsafe { kind::free(ptr.cast()) }
 }
 
 #[cold]

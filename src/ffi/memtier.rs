@@ -6,7 +6,7 @@ use core::alloc::Layout;
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
 use super::decorate::tier_hooks;
-use super::memkind::memkind_t;
+use super::memkind::{memkind_detect_kind, memkind_t};
 use super::{block_or_errno, failure, kind_of, valid_alignment};
 use crate::error::Error;
 use crate::log;
@@ -58,6 +58,40 @@ fn boxed<T>(value: T) -> Option<Box<T>> {
 /// A block as C gets it: null and `errno` on error, `errno` untouched otherwise.
 fn block(result: Result<*mut u8, Error>) -> *mut c_void {
     block_or_errno(None, result)
+}
+
+fn after_malloc(kind: memkind_t, size: usize, result: &mut *mut c_void) {
+    if let Some(post) = tier_hooks().and_then(|hooks| hooks.tier_malloc_post) {
+        // SAFETY: hooks are the program's own functions and take these pointers.
+        unsafe { post(kind, size, result) };
+    }
+}
+
+fn after_calloc(kind: memkind_t, num: usize, size: usize, result: &mut *mut c_void) {
+    if let Some(post) = tier_hooks().and_then(|hooks| hooks.tier_calloc_post) {
+        // SAFETY: hooks are the program's own functions and take these pointers.
+        unsafe { post(kind, num, size, result) };
+    }
+}
+
+fn after_realloc(mut kind: memkind_t, ptr: *mut c_void, size: usize, result: &mut *mut c_void) {
+    if let Some(post) = tier_hooks().and_then(|hooks| hooks.tier_realloc_post) {
+        // SAFETY: hooks are the program's own functions and take these pointers.
+        unsafe { post(&raw mut kind, ptr, size, result) };
+    }
+}
+
+fn after_memalign(
+    kind: memkind_t,
+    memptr: *mut *mut c_void,
+    alignment: usize,
+    size: usize,
+    code: &mut c_int,
+) {
+    if let Some(post) = tier_hooks().and_then(|hooks| hooks.tier_posix_memalign_post) {
+        // SAFETY: hooks are the program's own functions and take these pointers.
+        unsafe { post(kind, memptr, alignment, size, code) };
+    }
 }
 
 /// The answer of the posix_memalign family: a code, and `errno` as it was.
@@ -210,11 +244,15 @@ pub unsafe extern "C" fn memtier_delete_memtier_memory(memory: *mut memtier_memo
 pub unsafe extern "C" fn memtier_malloc(memory: *mut memtier_memory, size: usize) -> *mut c_void {
     // SAFETY: the caller promises that a memory is live.
     let memory = unsafe { memory.as_ref() };
-    block(
+    let mut result = block(
         memory
             .ok_or(Error::InvalidArgument)
             .and_then(|memory| memory.0.malloc(size)),
-    )
+    );
+    if tier_hooks().is_some() {
+        after_malloc(memkind_detect_kind(result), size, &mut result);
+    }
+    result
 }
 
 /// Allocates uninitialised memory of a kind.
@@ -231,10 +269,7 @@ pub unsafe extern "C" fn memtier_malloc(memory: *mut memtier_memory, size: usize
 pub extern "C" fn memtier_kind_malloc(kind: memkind_t, size: usize) -> *mut c_void {
     let found = kind_of(kind).ok_or(Error::InvalidArgument);
     let mut result = block(found.and_then(|kind| tier::kind_malloc(kind, size)));
-    if let Some(post) = tier_hooks().and_then(|hooks| hooks.tier_malloc_post) {
-        // SAFETY: hooks are the program's own functions and take these pointers.
-        unsafe { post(kind, size, &raw mut result) };
-    }
+    after_malloc(kind, size, &mut result);
     result
 }
 
@@ -260,11 +295,15 @@ pub unsafe extern "C" fn memtier_calloc(
 ) -> *mut c_void {
     // SAFETY: the caller promises that a memory is live.
     let memory = unsafe { memory.as_ref() };
-    block(
+    let mut result = block(
         memory
             .ok_or(Error::InvalidArgument)
             .and_then(|memory| memory.0.calloc(num, size)),
-    )
+    );
+    if tier_hooks().is_some() {
+        after_calloc(memkind_detect_kind(result), num, size, &mut result);
+    }
+    result
 }
 
 /// Allocates a zeroed array of a kind.
@@ -282,10 +321,7 @@ pub unsafe extern "C" fn memtier_calloc(
 pub extern "C" fn memtier_kind_calloc(kind: memkind_t, num: usize, size: usize) -> *mut c_void {
     let found = kind_of(kind).ok_or(Error::InvalidArgument);
     let mut result = block(found.and_then(|kind| tier::kind_calloc(kind, num, size)));
-    if let Some(post) = tier_hooks().and_then(|hooks| hooks.tier_calloc_post) {
-        // SAFETY: hooks are the program's own functions and take these pointers.
-        unsafe { post(kind, num, size, &raw mut result) };
-    }
+    after_calloc(kind, num, size, &mut result);
     result
 }
 
@@ -315,7 +351,11 @@ pub unsafe extern "C" fn memtier_realloc(
         return block(Err(Error::InvalidArgument));
     };
     // SAFETY: the caller promises that the block is null or live.
-    block(unsafe { memory.0.realloc(ptr.cast(), size) })
+    let mut result = block(unsafe { memory.0.realloc(ptr.cast(), size) });
+    if tier_hooks().is_some() {
+        after_realloc(memkind_detect_kind(result), ptr, size, &mut result);
+    }
+    result
 }
 
 /// Resizes a block using memory of a kind.
@@ -335,7 +375,7 @@ pub unsafe extern "C" fn memtier_realloc(
 /// The block must be NULL or live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memtier_kind_realloc(
-    mut kind: memkind_t,
+    kind: memkind_t,
     ptr: *mut c_void,
     size: usize,
 ) -> *mut c_void {
@@ -345,10 +385,7 @@ pub unsafe extern "C" fn memtier_kind_realloc(
     }
     // SAFETY: the caller promises that the block is null or live.
     let mut result = block(unsafe { tier::kind_realloc(live, ptr.cast(), size) });
-    if let Some(post) = tier_hooks().and_then(|hooks| hooks.tier_realloc_post) {
-        // SAFETY: hooks are the program's own functions and take these pointers.
-        unsafe { post(&raw mut kind, ptr, size, &raw mut result) };
-    }
+    after_realloc(kind, ptr, size, &mut result);
     result
 }
 
@@ -378,7 +415,19 @@ pub unsafe extern "C" fn memtier_posix_memalign(
         return libc::EINVAL;
     };
     // SAFETY: the caller promises that memptr is writable.
-    unsafe { aligned(memptr, alignment, || memory.0.memalign(alignment, size)) }
+    unsafe {
+        let mut code = aligned(memptr, alignment, || memory.0.memalign(alignment, size));
+        if tier_hooks().is_some() && !memptr.is_null() {
+            after_memalign(
+                memkind_detect_kind(*memptr),
+                memptr,
+                alignment,
+                size,
+                &mut code,
+            );
+        }
+        code
+    }
 }
 
 /// Allocates aligned memory of a kind.
@@ -412,10 +461,7 @@ pub unsafe extern "C" fn memtier_kind_posix_memalign(
             tier::kind_memalign(found, alignment, size)
         })
     };
-    if let Some(post) = tier_hooks().and_then(|hooks| hooks.tier_posix_memalign_post) {
-        // SAFETY: hooks are the program's own functions and take these pointers.
-        unsafe { post(kind, memptr, alignment, size, &raw mut code) };
-    }
+    after_memalign(kind, memptr, alignment, size, &mut code);
     code
 }
 

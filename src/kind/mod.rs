@@ -90,24 +90,32 @@ impl Kind {
         matches!(self.spec.source, Source::File | Source::Fixed)
     }
 
-    /// Makes a static kind ready at its first use.
+    /// Says under MEMKIND_DEBUG that a static kind is used for the first time; the
+    /// number of arenas that it may have.
     ///
     /// # Errors
-    /// `Environ` and `Unavailable` are fatal by the manual's standards: a malformed
-    /// MEMKIND_ARENA_NUM_PER_KIND, no NUMA in the kernel. `NoMemory` when the machine
-    /// has no such memory.
-    #[cold]
-    fn prepare(&self) -> Result<(), Error> {
-        if self.is_system() || self.heap.arena_limit() != 0 {
-            return Ok(());
-        }
+    /// Both are fatal by the manual's standards: `Unavailable` without NUMA in the
+    /// kernel, `Environ` for a malformed MEMKIND_ARENA_NUM_PER_KIND.
+    fn announce(&self) -> Result<u32, Error> {
         if !self.announced.swap(true, Ordering::Relaxed) {
             log::info!("Initializing kind {}.", self.name());
         }
         if self.spec.bind != Bind::None && !topology::numa_available() {
             return Err(Error::Unavailable);
         }
-        let count = arenas::limit()?;
+        arenas::limit()
+    }
+
+    /// Makes a static kind ready at its first use.
+    ///
+    /// # Errors
+    /// As [`Kind::announce`]; `NoMemory` when the machine has no such memory.
+    #[cold]
+    fn prepare(&self) -> Result<(), Error> {
+        if self.is_system() || self.heap.arena_limit() != 0 {
+            return Ok(());
+        }
+        let count = self.announce()?;
         let targets = self.spec.targets().map_err(|_| Error::NoMemory)?;
         if let (Some(targets), Backing::Anonymous(source)) = (targets, &self.heap.backing) {
             source.set_targets(targets);
@@ -140,10 +148,10 @@ impl Kind {
         if self.head.allow_zero_allocs.load(Ordering::Relaxed) {
             return self.allocate(1, flags);
         }
-        match self.prepare() {
-            Err(error @ (Error::Environ | Error::Unavailable)) => Err(error),
-            _ => Ok(ptr::null_mut()),
+        if !self.is_system() && self.heap.arena_limit() == 0 {
+            self.announce()?;
         }
+        Ok(ptr::null_mut())
     }
 
     /// Allocates `size` bytes; `Ok(null)` for size 0 unless zero allocations are allowed.
@@ -199,16 +207,16 @@ impl Kind {
         }
         if size == 0 {
             // SAFETY: the caller's promise.
-            unsafe { self.free(ptr) };
+            unsafe { free(ptr) };
             return Ok(ptr::null_mut());
         }
         let owner = page_map::owner(ptr as usize) as usize;
-        if owner != self.partition() {
+        if owner != self.partition() || (self.is_system() && je::arena_of(ptr).is_none()) {
             // SAFETY: the caller's promise.
             return unsafe { self.move_here(ptr, size) };
         }
         if self.is_system() {
-            // SAFETY: a block that no heap owns is jemalloc's own, by the caller's promise.
+            // SAFETY: jemalloc knows the block and no heap owns it.
             let block = unsafe { je::rallocx(ptr, size, 0) };
             return if block.is_null() {
                 Err(Error::NoMemory)
@@ -234,25 +242,6 @@ impl Kind {
             free(ptr);
         }
         Ok(fresh)
-    }
-
-    /// Frees a block that is said to be of this kind; a wrong kind does no harm.
-    ///
-    /// # Safety
-    /// `ptr` is null, a live block of any kind or, for kinds other than
-    /// MEMKIND_DEFAULT, not a block of the library at all.
-    #[inline]
-    pub unsafe fn free(&self, ptr: *mut u8) {
-        if page_map::owner(ptr as usize) != 0 {
-            // SAFETY: the page map says that the block is a heap's.
-            unsafe { heap::free(ptr) }
-        } else if self.is_system() && !ptr.is_null() {
-            // SAFETY: by the caller's promise a block of jemalloc's own arenas.
-            unsafe { je::dallocx(ptr, 0) }
-        } else {
-            // SAFETY: the caller's promise.
-            unsafe { free(ptr) }
-        }
     }
 
     /// The arena from which the calling thread allocates `size` bytes.

@@ -69,6 +69,10 @@ impl Spec {
     /// # Errors
     /// As [`Spec::targets`]; `HugeTlb` when there are no huge pages on the nodes.
     pub fn check_available(&self) -> Result<(), Error> {
+        if self.page == PageSize::Huge1G {
+            // The deprecated kinds have always asked for pages first.
+            topology::huge_pages_available(2 << 20, None)?;
+        }
         let targets = self.targets()?;
         if self.page != PageSize::Base {
             let nodes = targets.map(Targets::all);
