@@ -99,6 +99,10 @@ check: ## build, then run every test
 $(CHECKS:%=check-%): check-%:
 	@scripts/check.sh $*
 
+.PHONY: check-stress check-stress-short
+check-stress check-stress-short: check-%: ## the model-based stress test: 10 minutes, or 12 seconds
+	@scripts/check.sh $*
+
 .PHONY: demo
 demo: ## build, show this machine's kinds, run programs on the library
 	$(call setup,demo)
