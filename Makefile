@@ -109,6 +109,15 @@ demo: ## build, show this machine's kinds, run programs on the library
 	@$(MAKE) --no-print-directory all
 	@scripts/demo.sh
 
+# ---- Measuring: bench/README.md says what and how; results go to docs/benchmarks/. ----
+
+.PHONY: bench bench-quick
+bench: all ## compare all allocators on everything: half an hour
+	python3 -B bench/bench.py --all
+
+bench-quick: all ## the most important figures, in a few minutes
+	python3 -B bench/bench.py
+
 # ---- Installing ----
 
 INSTALLED := $(LIBDIR)/$(SOFILE) $(LIBDIR)/$(SONAME) $(LIBDIR)/libmemkind.so $(LIBDIR)/libmemkind.a \
