@@ -112,10 +112,14 @@ demo: ## build, show this machine's kinds, run programs on the library
 # ---- Measuring: bench/README.md says what and how; results go to docs/benchmarks/. ----
 
 .PHONY: bench bench-quick
-bench: all ## compare all allocators on everything: half an hour
+bench: ## compare all allocators on everything: half an hour
+	$(call setup,bench)
+	@$(MAKE) --no-print-directory all
 	python3 -B bench/bench.py --all
 
-bench-quick: all ## the most important figures, in a few minutes
+bench-quick: ## the most important figures, in a few minutes
+	$(call setup,bench)
+	@$(MAKE) --no-print-directory all
 	python3 -B bench/bench.py
 
 # ---- Installing ----
