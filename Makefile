@@ -120,15 +120,31 @@ check: ## build, then run every test
 $(filter-out check-preload,$(CHECKS:%=check-%)): check-%:
 	@scripts/check.sh $*
 
-# More than `make check` does: real programs, some of them for minutes.
-check-preload:
+check-preload: ## both preload libraries, real programs under them too (minutes)
 	@scripts/check.sh preload programs
+
+.PHONY: check-stress check-stress-short
+check-stress check-stress-short: check-%: ## the model-based stress test: 10 minutes, or 12 seconds
+	@scripts/check.sh $*
 
 .PHONY: demo
 demo: ## build, show this machine's kinds, run programs on the library
 	$(call setup,demo)
 	@$(MAKE) --no-print-directory all
 	@scripts/demo.sh
+
+# ---- Measuring: bench/README.md says what and how; results go to docs/benchmarks/. ----
+
+.PHONY: bench bench-quick
+bench: ## compare all allocators on everything: half an hour
+	$(call setup,bench)
+	@$(MAKE) --no-print-directory all
+	python3 -B bench/bench.py --all
+
+bench-quick: ## the most important figures, in a few minutes
+	$(call setup,bench)
+	@$(MAKE) --no-print-directory all
+	python3 -B bench/bench.py
 
 # ---- Installing ----
 

@@ -1,4 +1,4 @@
-//! Private memory, one mapping per extent, bound to the nodes of the CPU that asks.
+//! Private memory, one mapping per extent, bound to a set of nodes.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use super::{Bind, Extent, PAGE, keeps_freed_memory, round_up};
 use crate::error::Error;
 use crate::log;
-use crate::topology::{self, Targets};
+use crate::topology::NodeMask;
 
 /// The page size of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +51,8 @@ pub struct Anonymous {
     page: PageSize,
     thp: TransparentHuge,
     bind: Bind,
-    /// The nodes per CPU; set before the first extent unless `bind` is `None`.
-    targets: AtomicPtr<Targets>,
+    /// Set before the first extent unless `bind` is `None`.
+    nodes: AtomicPtr<NodeMask>,
 }
 
 impl Anonymous {
@@ -62,14 +62,14 @@ impl Anonymous {
             page,
             thp,
             bind,
-            targets: AtomicPtr::new(ptr::null_mut()),
+            nodes: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
     /// Says which nodes to bind to.
-    pub fn set_targets(&self, targets: &'static Targets) {
-        self.targets
-            .store(ptr::from_ref(targets).cast_mut(), Ordering::Release);
+    pub fn set_nodes(&self, nodes: &'static NodeMask) {
+        self.nodes
+            .store(ptr::from_ref(nodes).cast_mut(), Ordering::Release);
     }
 
     pub(super) fn take(&self, size: usize, align: usize) -> Result<Extent, Error> {
@@ -118,10 +118,9 @@ impl Anonymous {
 
     fn place(&self, address: usize, length: usize) -> Result<(), Error> {
         if self.bind != Bind::None {
-            let targets = self.targets.load(Ordering::Acquire);
-            // SAFETY: null or a `&'static Targets` from `set_targets`.
-            let targets = unsafe { targets.as_ref() }.ok_or(Error::NoMemory)?;
-            let nodes = targets.of_cpu(topology::current_cpu());
+            let nodes = self.nodes.load(Ordering::Acquire);
+            // SAFETY: null or a `&'static NodeMask` from `set_nodes`.
+            let nodes = unsafe { nodes.as_ref() }.ok_or(Error::NoMemory)?;
             self.bind.apply(address, length, nodes)?;
         }
         if self.thp == TransparentHuge::Never {

@@ -51,6 +51,11 @@ impl Heap {
         }
     }
 
+    /// What the page map says about this heap's pages.
+    pub const fn owner(&self) -> u32 {
+        self.owner
+    }
+
     /// Allows `count` arenas, a power of two; before that every allocation fails.
     pub fn open(&self, count: u32) {
         self.arenas.set_count(count);

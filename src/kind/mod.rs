@@ -6,6 +6,7 @@
 pub mod defrag;
 pub mod dynamic;
 mod head;
+mod places;
 pub mod registry;
 pub mod spec;
 mod statistics;
@@ -23,6 +24,8 @@ use crate::error::Error;
 use crate::heap::{self, Heap, arenas, je, page_map};
 use crate::log;
 use crate::topology;
+use once_cell::race::OnceBox;
+use places::Places;
 use spec::{Source, Spec};
 
 /// A kind of memory.
@@ -33,6 +36,8 @@ pub struct Kind {
     /// The row.
     pub spec: Spec,
     heap: Heap,
+    /// The heaps of further places.
+    places: OnceBox<Places>,
     /// Whether its first use has been logged.
     announced: AtomicBool,
 }
@@ -43,6 +48,7 @@ impl Kind {
             head,
             spec,
             heap,
+            places: OnceBox::new(),
             announced: AtomicBool::new(false),
         }
     }
@@ -118,10 +124,32 @@ impl Kind {
         let count = self.announce()?;
         let targets = self.spec.targets().map_err(|_| Error::NoMemory)?;
         if let (Some(targets), Backing::Anonymous(source)) = (targets, &self.heap.backing) {
-            source.set_targets(targets);
+            source.set_nodes(targets.of_place(0));
+            places::install(
+                &self.places,
+                self.head.partition() as u16,
+                &self.spec,
+                targets,
+                count,
+            );
         }
         self.open(count);
         Ok(())
+    }
+
+    /// The heap of the place that the calling thread runs on.
+    #[inline]
+    fn heap_here(&'static self) -> &'static Heap {
+        match self.places.get() {
+            None => &self.heap,
+            Some(places) => places.here().unwrap_or(&self.heap),
+        }
+    }
+
+    /// The heaps of all places.
+    fn heaps(&'static self) -> impl Iterator<Item = &'static Heap> {
+        let more = self.places.get().map_or(&[][..], Places::heaps);
+        core::iter::once(&self.heap).chain(more)
     }
 
     #[inline]
@@ -134,10 +162,10 @@ impl Kind {
                 Ok(block)
             };
         }
-        match self.heap.allocate(size, flags) {
+        match self.heap_here().allocate(size, flags) {
             Err(_) if self.heap.arena_limit() == 0 => {
                 self.prepare()?;
-                self.heap.allocate(size, flags)
+                self.heap_here().allocate(size, flags)
             }
             result => result,
         }
@@ -210,7 +238,8 @@ impl Kind {
             unsafe { free(ptr) };
             return Ok(ptr::null_mut());
         }
-        let owner = page_map::owner(ptr as usize) as usize;
+        let number = page_map::owner(ptr as usize) as usize;
+        let owner = places::kind_number(number);
         if owner != self.partition() || (self.is_system() && je::arena_of(ptr).is_none()) {
             // SAFETY: the caller's promise.
             return unsafe { self.move_here(ptr, size) };
@@ -224,8 +253,12 @@ impl Kind {
                 Ok(block)
             };
         }
+        let heap = match number.checked_sub(self.partition()) {
+            Some(0) => Some(&self.heap),
+            _ => self.heaps().find(|heap| heap.owner() as usize == number),
+        };
         // SAFETY: the page map says that the block is this heap's.
-        unsafe { self.heap.resize(ptr, size) }
+        unsafe { heap.ok_or(Error::NoMemory)?.resize(ptr, size) }
     }
 
     /// Moves a block of another kind here.
@@ -253,7 +286,7 @@ impl Kind {
             return Ok(0);
         }
         self.prepare()?;
-        self.heap.arena()
+        self.heap_here().arena()
     }
 
     /// The most bytes the kind can hold.
@@ -275,7 +308,7 @@ impl Kind {
 pub fn detect(ptr: *const u8) -> Option<&'static Kind> {
     match page_map::owner(ptr as usize) {
         0 => je::arena_of(ptr).map(|_| &table::KINDS[0]),
-        number => registry::by_number(number as usize),
+        number => registry::by_number(places::kind_number(number as usize)),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Kind, registry};
 use crate::error::Error;
 use crate::heap::je::{self, Stat};
-use crate::heap::stats;
+use crate::heap::{Heap, stats};
 
 /// jemalloc's arena numbers are below this.
 const ARENAS: usize = 4096;
@@ -13,12 +13,12 @@ impl Kind {
     ///
     /// # Errors
     /// `Invalid` when the kind was first used after the last snapshot.
-    pub fn stat(&self, stat: Stat) -> Result<usize, Error> {
+    pub fn stat(&'static self, stat: Stat) -> Result<usize, Error> {
         if !self.is_system() {
-            return stats::sum(self.heap.arenas(), stat);
+            return stats::sum(self.heaps().flat_map(Heap::arenas), stat);
         }
         let mut owned = [0_u64; ARENAS / 64];
-        for arena in registry::all().flat_map(|kind| kind.heap.arenas()) {
+        for arena in registry::all().flat_map(Kind::heaps).flat_map(Heap::arenas) {
             owned[arena as usize / 64] |= 1 << (arena % 64);
         }
         let own = (0..je::n_arenas().min(ARENAS as u32))

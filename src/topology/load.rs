@@ -191,7 +191,7 @@ pub fn child_after_fork() {
 #[cfg(test)]
 mod tests {
     use super::{Error, LOCK, Loading, kept, targets};
-    use super::{child_after_fork, parent_after_fork, prepare_fork};
+    use super::{parent_after_fork, prepare_fork};
     use crate::topology::{Choice, Nodes, Reach, Take};
     use once_cell::race::OnceBox;
     use parking_lot::lock_api::RawMutex as _;
@@ -224,25 +224,30 @@ mod tests {
         assert_eq!(N_FOUND.load(Ordering::Relaxed), 1);
     }
 
+    // The library's fork handlers hold the lock over each of these forks.
     #[test]
     fn parent_and_child_of_a_fork_can_load() {
-        prepare_fork();
-        // Somebody who waits for the lock during the fork and is not in the child.
-        let waiting = thread::spawn(|| Loading::begin().is_ok());
-        // SAFETY: the child calls nothing but the functions under test and _exit.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            child_after_fork();
-            let free = LOCK.mutex().try_lock();
-            // SAFETY: ends the child without running anything of the parent's.
-            unsafe { libc::_exit(if free { 0 } else { 1 }) };
+        static STOP: AtomicUsize = AtomicUsize::new(0);
+        let busy = thread::spawn(|| {
+            while STOP.load(Ordering::Relaxed) == 0 {
+                assert!(Loading::begin().is_ok());
+            }
+        });
+        for _ in 0..50 {
+            // SAFETY: the child calls nothing but the function under test and _exit.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                let free = LOCK.mutex().try_lock();
+                // SAFETY: ends the child without running anything of the parent's.
+                unsafe { libc::_exit(if free { 0 } else { 1 }) };
+            }
+            let mut status = 0;
+            // SAFETY: `child` is a child of this process and `status` is writable.
+            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+            assert_eq!(status, 0);
         }
-        parent_after_fork();
-        assert!(waiting.join().expect("no panic"));
-        let mut status = 0;
-        // SAFETY: `child` is a child of this process and `status` is writable.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert_eq!(status, 0);
+        STOP.store(1, Ordering::Relaxed);
+        assert!(busy.join().is_ok());
         let loading = Loading::begin();
         assert!(loading.is_ok());
         // Within loading the lock is there already, and stays.
