@@ -30,7 +30,8 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 export CARGOFLAGS
 
 HEADERS := memkind.h memkind_deprecated.h hbwmalloc.h memkind_memtier.h \
-	memkind_allocator.h hbw_allocator.h pmem_allocator.h fixed_allocator.h autohbw_api.h
+	memkind_allocator.h hbw_allocator.h pmem_allocator.h fixed_allocator.h \
+	autohbw_api.h memkind_ext.h
 BINS := $(basename $(notdir $(wildcard src/bin/*.rs) $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs))))
 MANS := $(wildcard man/*.[1-8])
 

@@ -29,9 +29,11 @@ extern "C" fn at_load() {
 
 unsafe extern "C" fn before_fork() {
     topology::prepare_fork();
+    kind::prepare_fork();
 }
 
 unsafe extern "C" fn in_parent() {
+    kind::parent_after_fork();
     topology::parent_after_fork();
 }
 
