@@ -12,7 +12,11 @@ impl Kind {
     /// # Errors
     /// `Invalid` when the kind was first used after the last snapshot.
     pub fn stat(&'static self, stat: Stat) -> Result<usize, Error> {
-        let sum = stats::sum(self.heaps().flat_map(Heap::arenas), stat)?;
+        let sum = match stats::sum(self.heaps().flat_map(Heap::arenas), stat) {
+            // MEMKIND_DEFAULT always exists: before the first snapshot it holds nothing.
+            Err(_) if self.is_system() => 0,
+            sum => sum?,
+        };
         Ok(sum.saturating_sub(match stat {
             Stat::Allocated => self.heaps().map(Heap::cached_bytes).sum(),
             Stat::Active | Stat::Resident => 0,
