@@ -103,6 +103,13 @@ $(CHECKS:%=check-%): check-%:
 check-stress check-stress-short: check-%: ## the model-based stress test: 10 minutes, or 12 seconds
 	@scripts/check.sh $*
 
+# Three machines show most of what can go wrong; all of them take some minutes.
+.PHONY: check-numa check-numa-ci
+check-numa: all ## boot every memory topology as a virtual machine, check placement there
+	@ctest/numa/run.sh
+check-numa-ci: all
+	@ctest/numa/run.sh hbm kmem hbm-tiny
+
 .PHONY: demo
 demo: ## build, show this machine's kinds, run programs on the library
 	$(call setup,demo)
