@@ -45,12 +45,12 @@ all: $(LIBS) $(HEADERS:%=build/include/%) ## build everything into build/
 # ---- Building. Cargo knows best what is out of date, so it always runs. ----
 
 .PHONY: cargo-build
-cargo-build: build/.tools
+cargo-build: check-tools
 	$(cargo) build --release $(CARGOFLAGS)
 
-build/.tools: scripts/check-tools.sh
+.PHONY: check-tools
+check-tools:
 	@scripts/check-tools.sh
-	@mkdir -p build && touch $@
 
 $(TARGET)/release/libmemkind.so $(TARGET)/release/libmemkind.a: cargo-build ;
 
@@ -75,7 +75,7 @@ include/%:
 	@test -e $@ || { echo "$@ is missing: run 'make headers'" >&2; exit 1; }
 
 .PHONY: headers
-headers: build/.tools ## copy the headers that build.rs generates into include/
+headers: check-tools ## copy the headers that build.rs generates into include/
 	scripts/headers.sh copy
 
 # ---- Checking. Each check-NAME is one part of `make check`. ----
