@@ -17,7 +17,7 @@ def main():
     operations = OPERATIONS
     if len(sys.argv) > 2:
         operations = [(word.split(":")[0], int(word.split(":")[1])) for word in sys.argv[2:]]
-    targets.compile_worker()
+    targets.compile_all(("worker",))
     found = targets.find_targets(sys.argv[1], allocators=("jemalloc", "mimalloc", "tcmalloc"))
     counts = count.count_all(found, operations)
 

@@ -68,12 +68,27 @@ def find_targets(ours, kinds=KINDS, allocators=tuple(ALLOCATORS)):
     return found
 
 
-def compile_worker():
+# program: (sources, further flags, libraries)
+PROGRAMS = {
+    "worker": (("worker.c", "target.c", "team.c"), [], ["-lpthread"]),
+    "lifecycle": (("lifecycle.c", "target.c"), [], []),
+    "start": (("start.c",), [], []),
+    "hello": (("hello.c",), [], []),
+    "hello-memkind": (("hello.c",), ["-Wl,--no-as-needed"], ["-l:libmemkind.so.0"]),
+    "hello-first": (("hello.c",), ["-DFIRST_MALLOC"], ["-l:libmemkind.so.0"]),
+}
+
+
+def compile_all(names=tuple(PROGRAMS)):
+    """Compiles the programs that are older than their sources."""
     os.makedirs(BUILD, exist_ok=True)
     here = os.path.join(ROOT, "bench")
-    sources = [os.path.join(here, name) for name in ("worker.c", "target.c")]
     made_from = [os.path.join(here, name) for name in os.listdir(here) if name.endswith((".c", ".h"))]
-    if os.path.exists(WORKER) and os.path.getmtime(WORKER) > max(map(os.path.getmtime, made_from)):
-        return
-    flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fno-builtin"]
-    subprocess.run(["gcc", *flags, "-o", WORKER, *sources, "-lpthread"], check=True)
+    newest = max(map(os.path.getmtime, made_from))
+    flags = ["-std=gnu11", "-O2", "-fno-builtin", "-Wall", "-Wextra", "-Werror"]
+    for name in names:
+        sources, more, libraries = PROGRAMS[name]
+        program = os.path.join(BUILD, name)
+        if not os.path.exists(program) or os.path.getmtime(program) < newest:
+            subprocess.run(["gcc", *flags, *more, "-o", program, *(os.path.join(here, source) for source in sources),
+                            "-L" + os.path.join(ROOT, "build", "lib"), *libraries], check=True)

@@ -13,7 +13,7 @@ fi
 
 grep -E '\.sh$|^\.ci/run$' <<<"$files" | while IFS= read -r script; do
     if have shellcheck; then
-        check "shellcheck $script" shellcheck "$script"
+        check "shellcheck $script" shellcheck --severity=warning "$script"
     else
         skip "shellcheck $script" "shellcheck is not installed"
     fi
@@ -21,7 +21,8 @@ done
 
 license_missing() {
     local missing
-    missing=$(grep -E '\.(c|cc|cpp|h|hpp|sh|py)$|(^|/)Makefile$|^\.ci/run$' <<<"$files" | while IFS= read -r file; do
+    # src/ and tests/ are the crate's: Cargo.toml names their license.
+    missing=$(grep -vE '^tests/' <<<"$files" | grep -E '\.(c|cc|cpp|h|hpp|sh|py)$|(^|/)Makefile$|^\.ci/run$' | while IFS= read -r file; do
         [ ! -e "$file" ] || head -n 5 "$file" | grep -q 'SPDX-License-Identifier: BSD-2-Clause' || echo "$file"
     done)
     [ -z "$missing" ] && return 0

@@ -26,6 +26,8 @@ run_part() {
     consumers) ctest/consumers/run.sh ;;
     install) ctest/consumers/install.sh ;;
     debug-heap) scripts/check-debug-heap.sh ;;
+    stress-short) ctest/stress/run.sh short ;;
+    stress) ctest/stress/run.sh long ;;
     *)
         echo "scripts/check.sh: no part called '$1'; there are: $all_parts" >&2
         return 2

@@ -3,7 +3,7 @@
 # Installs what is needed to build and check the library on Debian or Ubuntu: packages only, nothing is
 # configured. Safe to run again. As root, or as a user who may use sudo.
 #
-# usage: scripts/setup.sh [build|demo|check]
+# usage: scripts/setup.sh [build|demo|check|bench]
 #   what for: each needs a little more than the one before it; check is the default
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,14 +11,17 @@ cd "$(dirname "$0")/.."
 build_packages="ca-certificates gcc libc6-dev make binutils pkg-config libhwloc-dev"
 # The original's library and headers, to build a program for it.
 demo_packages="libmemkind-dev"
-# The original's tools, and what the tests link and build with.
+# The original's tools, what the tests link and build with, and what lets hwloc read any XML file.
 check_packages="g++ clang libomp-dev lld python3 cmake autoconf automake shellcheck
-    libjemalloc-dev libmemkind-progs numactl"
+    libjemalloc-dev libmemkind-progs libhwloc-plugins numactl"
+# What make bench compares with, and counts instructions with.
+bench_packages="libmemkind0 libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2 valgrind"
 
 case ${1:-check} in
 build) packages=$build_packages ;;
 demo) packages="$build_packages $demo_packages" ;;
 check) packages="$build_packages $demo_packages $check_packages" ;;
+bench) packages="$build_packages $demo_packages $check_packages $bench_packages" ;;
 *)
     sed -n 's/^# usage: /usage: /p' "$0" >&2
     exit 2

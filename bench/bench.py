@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Compares this libmemkind with the distribution's and with other allocators.
+
+usage: bench.py [--all] [--library LIBMEMKIND.SO.0] [--output DIRECTORY] [--rounds N] [--threads N]
+
+Without --all: malloc and free, NULL-kind free, LIFO, and the instruction counts; a few minutes. Writes
+quick.md or full.md, and SVG plots of the same name, into the output directory (default: docs/benchmarks).
+"""
+
+import argparse
+import os
+import sys
+import time
+
+import count
+import groups
+import lifecycle
+import report
+import targets
+import timing
+
+
+class Results:
+    """Everything measured. Rounds of CPU ns, or a count: target name -> (op, size) -> value."""
+
+    def __init__(self):
+        self.ns, self.threaded, self.instructions, self.live = {}, {}, {}, {}
+        self.life, self.many, self.start = {}, {}, {}
+
+    @staticmethod
+    def add(table, key, measured):
+        for name, rounds in measured.items():
+            table.setdefault(name, {})[key] = rounds
+
+
+def say(text):
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def measure_all(found, operations, table, rounds, threads=1, slice_ms=3.0):
+    workers = [timing.Worker(target, threads) for target in found]
+    try:
+        for op, size in operations:
+            say(f"{op} {size}")
+            slow = op == "mlarge" or (op == "touch" and size > groups.MIB)
+            Results.add(table, (op, size), timing.measure(workers, op, size, min(rounds, 7) if slow else rounds, slice_ms))
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def measure_live(found, table):
+    for size in groups.LIVE:
+        say(f"live {size}")
+        for target in found:
+            # One after the other: ten million blocks of each at once would not fit everywhere.
+            worker = timing.Worker(target, 1)
+            Results.add(table, ("live", size), timing.measure([worker], "live", size, 3, fixed_n=300000))
+            worker.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Compares allocators; see docs/benchmarks.")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--library", default=os.path.join(targets.ROOT, "build", "lib", "libmemkind.so.0"))
+    parser.add_argument("--output", default=os.path.join(targets.ROOT, "docs", "benchmarks"))
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    rounds = options.rounds or (25 if options.all else 31)
+    began = time.monotonic()
+
+    targets.compile_all()
+    found = targets.find_targets(options.library)
+    results = Results()
+    if count.available():
+        say("instruction counts")
+        results.instructions = count.count_all(found, groups.COUNTED)
+    else:
+        say("no instruction counts: valgrind is missing (package valgrind)")
+    measure_all(found, groups.SINGLE if options.all else groups.QUICK, results.ns, rounds)
+    if options.all:
+        measure_all(found, groups.LARGE + groups.BRIEF, results.ns, rounds, slice_ms=6)
+        workloads = dict.fromkeys(groups.THREADED + groups.PUBLISHED)
+        measure_all(found, workloads, results.threaded, min(rounds, 11), options.threads, slice_ms=20)
+        lifecycle.measure(found, results, say)
+        measure_live([t for t in found if t.how != "hbw"], results.live)
+    took = time.monotonic() - began
+    os.makedirs(options.output, exist_ok=True)
+    report.write(options.output, "full" if options.all else "quick", found, results, took, rounds, options.threads)
+
+
+main()

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What kinds cost besides their blocks: making and destroying them, their first block, memory. The library
+ * comes by LD_PRELOAD.
+ *
+ * usage: lifecycle create pmem|fixed          CPU us and KiB of one kind among 40, in the median
+ *        lifecycle number pmem|fixed          how many can be had
+ *        lifecycle many pmem|fixed KINDS      ns per malloc and free, each in the next one of so many kinds
+ *        lifecycle first KIND                 CPU us and KiB of the first block of a kind
+ *        lifecycle memory KIND OPERATIONS     KiB resident after so many operations, beside the live bytes
+ * Prints lines "name value".
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "worker.h"
+
+enum { SOME = 40, MOST = 512 };
+
+#define AREA ((size_t)64 << 20)
+
+static int (*create_pmem)(const char *, size_t, void **);
+static int (*create_fixed)(void *, size_t, void **);
+static int (*destroy_kind)(void *);
+static void *(*kind_malloc)(void *, size_t);
+static void (*kind_free)(void *, void *);
+
+void fatal(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("lifecycle: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    _exit(1);
+}
+
+uint32_t next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*state >> 33);
+}
+
+static double cpu_us(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
+}
+
+/* Without stdio, which may allocate. Resident and all virtual memory, in KiB. */
+static void memory(double *resident, double *virtual)
+{
+    char text[128];
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t length = read(fd, text, sizeof(text) - 1);
+    unsigned long all, present;
+    close(fd);
+    text[length < 0 ? 0 : length] = '\0';
+    require(sscanf(text, "%lu %lu", &all, &present) == 2, "/proc/self/statm");
+    *virtual = (double)all * 4;
+    *resident = (double)present * 4;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t n)
+{
+    qsort(values, n, sizeof(*values), compare);
+    return values[n / 2];
+}
+
+static int create(const char *type, void *area, void **kind)
+{
+    if (strcmp(type, "pmem") == 0) {
+        const char *directory = getenv("BENCH_PMEM");
+        return create_pmem(directory != NULL ? directory : "/dev/shm", AREA, kind);
+    }
+    return create_fixed(area, AREA, kind);
+}
+
+static char *area(size_t n)
+{
+    char *p = mmap(NULL, n * AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    require(p != MAP_FAILED, "mmap of the areas");
+    return p;
+}
+
+static void measure_create(const char *type)
+{
+    static double making[SOME], first[SOME], both[SOME], destroying[SOME];
+    void *kinds[SOME], *blocks[SOME], *warm;
+    double resident[3], virtual[3];
+    char *areas = area(SOME + 1);
+
+    /* What is once per process. */
+    require(create(type, areas + SOME * AREA, &warm) == 0, "create");
+    touched(kind_malloc(warm, 64));
+    memory(&resident[0], &virtual[0]);
+    for (size_t i = 0; i < SOME; i++) {
+        double start = cpu_us();
+        require(create(type, areas + i * AREA, &kinds[i]) == 0, "create");
+        making[i] = cpu_us() - start;
+    }
+    memory(&resident[1], &virtual[1]);
+    for (size_t i = 0; i < SOME; i++) {
+        double start = cpu_us();
+        blocks[i] = touched(kind_malloc(kinds[i], 64));
+        first[i] = cpu_us() - start;
+        both[i] = making[i] + first[i];
+    }
+    memory(&resident[2], &virtual[2]);
+    for (size_t i = 0; i < SOME; i++) {
+        kind_free(kinds[i], blocks[i]);
+        double start = cpu_us();
+        require(destroy_kind(kinds[i]) == 0, "destroy");
+        destroying[i] = cpu_us() - start;
+    }
+    printf("create %.3f\nfirst %.3f\ncreate+first %.3f\ndestroy %.3f\n", median(making, SOME), median(first, SOME),
+           median(both, SOME), median(destroying, SOME));
+    printf("rss %.1f\nvirt %.1f\nrss-used %.1f\nvirt-used %.1f\n", (resident[1] - resident[0]) / SOME,
+           (virtual[1] - virtual[0]) / SOME, (resident[2] - resident[0]) / SOME, (virtual[2] - virtual[0]) / SOME);
+}
+
+static void measure_number(const char *type)
+{
+    char *areas = area(MOST);
+    void *kind;
+    unsigned n = 0;
+    while (n < MOST && create(type, areas + n * AREA, &kind) == 0) {
+        n++;
+    }
+    printf("number %u\n", n);
+}
+
+static void measure_many(const char *type, size_t n)
+{
+    void *kinds[MOST];
+    char *areas = area(n);
+    require(n >= 1 && n <= MOST, "number of kinds");
+    for (size_t i = 0; i < n; i++) {
+        require(create(type, areas + i * AREA, &kinds[i]) == 0, "create");
+        kind_free(kinds[i], touched(kind_malloc(kinds[i], 64)));
+    }
+    static double took[5];
+    for (unsigned again = 0; again < 5; again++) {
+        double start = cpu_us();
+        for (unsigned i = 0, k = 0; i < 200000; i++) {
+            kind_free(kinds[k], touched(kind_malloc(kinds[k], 64)));
+            k = k + 1 == n ? 0 : k + 1;
+        }
+        took[again] = (cpu_us() - start) / 200000 * 1000;
+    }
+    printf("pair %.2f\n", median(took, 5));
+}
+
+/* One block; or many operations on 20000 live blocks of up to 2 KiB. */
+static void measure_memory(const char *name, unsigned long operations)
+{
+    enum { LIVE = 20000 };
+    double before[2], after[2], start, took;
+    struct target t = {0};
+    char **live = (char **)area(1);
+    uint64_t random = 5, bytes = 0;
+    static unsigned short sizes[LIVE];
+
+    memset(live, 0, LIVE * sizeof(*live));
+    memory(&before[0], &before[1]);
+    if (operations == 0) {
+        t = make_target(name);
+        memory(&before[0], &before[1]);
+        start = cpu_us();
+        touched(kind_malloc(t.kind, 64));
+        took = cpu_us() - start;
+        memory(&after[0], &after[1]);
+        printf("first %.3f\nrss %.1f\nvirt %.1f\n", took, after[0] - before[0], after[1] - before[1]);
+        return;
+    }
+    t = make_target(name);
+    for (unsigned long i = 0; i < operations; i++) {
+        uint32_t r = next_random(&random);
+        unsigned slot = r % LIVE;
+        unsigned short size = (unsigned short)(1 + next_random(&random) % 2048);
+        if (live[slot] != NULL) {
+            kind_free(t.kind, live[slot]);
+            bytes -= sizes[slot];
+        }
+        live[slot] = kind_malloc(t.kind, size);
+        require(live[slot] != NULL, "malloc");
+        memset(live[slot], 1, size);
+        sizes[slot] = size;
+        bytes += size;
+    }
+    memory(&after[0], &after[1]);
+    printf("rss-mixed %.1f\nlive %.1f\n", after[0] - before[0], (double)bytes / 1024);
+    for (unsigned slot = 0; slot < LIVE; slot++) {
+        kind_free(t.kind, live[slot]);
+    }
+    memory(&after[0], &after[1]);
+    printf("rss-freed %.1f\n", after[0] - before[0]);
+}
+
+int main(int argc, char **argv)
+{
+    require(argc >= 3, "command line");
+    create_pmem = dlsym(RTLD_DEFAULT, "memkind_create_pmem");
+    create_fixed = dlsym(RTLD_DEFAULT, "memkind_create_fixed");
+    destroy_kind = dlsym(RTLD_DEFAULT, "memkind_destroy_kind");
+    kind_malloc = dlsym(RTLD_DEFAULT, "memkind_malloc");
+    kind_free = dlsym(RTLD_DEFAULT, "memkind_free");
+    require(create_pmem && create_fixed && destroy_kind && kind_malloc && kind_free, "LD_PRELOAD of libmemkind");
+    unsigned long number = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
+    if (strcmp(argv[1], "create") == 0) {
+        measure_create(argv[2]);
+    } else if (strcmp(argv[1], "number") == 0) {
+        measure_number(argv[2]);
+    } else if (strcmp(argv[1], "many") == 0) {
+        measure_many(argv[2], number);
+    } else {
+        measure_memory(argv[2], number);
+    }
+    fflush(stdout);
+    _exit(0);
+}
