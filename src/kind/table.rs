@@ -90,3 +90,8 @@ pub const fn address(number: usize) -> *const Kind {
     assert!(number < COUNT);
     registry::address(number)
 }
+
+/// All static kinds, by number.
+pub fn all() -> impl Iterator<Item = &'static Kind> {
+    (0..COUNT).map(kind)
+}

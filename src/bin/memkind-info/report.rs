@@ -100,7 +100,7 @@ impl Report {
         let attributes = topology::attributes().unwrap_or(&nothing);
         let tiers = source.tiers();
         let node = |node| source.node(node, attributes, &tiers);
-        let kinds = table::KINDS.iter();
+        let kinds = table::all();
         Self {
             nodes: source.machine.nodes.iter().map(node).collect(),
             kinds: kinds
