@@ -4,7 +4,6 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::cache::Cache;
 use super::{Heap, je, thread};
-use crate::backing::Backing;
 
 /// Held while caches are taken from threads, looked at from outside, or given up by a
 /// thread that ends. A spin lock: the child of a fork can simply let go of it.
@@ -46,10 +45,10 @@ pub(super) fn all(heap: &Heap) {
     if let Some(depot) = heap.depot() {
         depot.drain();
     }
-    if !matches!(heap.backing, Backing::Fixed(_)) {
-        for arena in heap.arenas() {
-            je::purge(arena);
-        }
+    // jemalloc does not split what was used lately for a much smaller request. Once its
+    // pages are given back, or would be if they could, it does.
+    for arena in heap.arenas() {
+        je::purge(arena);
     }
 }
 
