@@ -51,12 +51,12 @@ all: $(LIBS) $(HEADERS:%=build/include/%) ## build everything into build/
 # ---- Building. Cargo knows best what is out of date, so it always runs. ----
 
 .PHONY: cargo-build
-cargo-build: build/.tools
+cargo-build: check-tools
 	$(cargo) build --release $(CARGOFLAGS)
 
-build/.tools: scripts/check-tools.sh
+.PHONY: check-tools
+check-tools:
 	@scripts/check-tools.sh
-	@mkdir -p build && touch $@
 
 $(TARGET)/release/libmemkind.so $(TARGET)/release/libmemkind.a: cargo-build ;
 
@@ -97,7 +97,7 @@ include/%:
 	@test -e $@ || { echo "$@ is missing: run 'make headers'" >&2; exit 1; }
 
 .PHONY: headers
-headers: build/.tools ## copy the headers that build.rs generates into include/
+headers: check-tools ## copy the headers that build.rs generates into include/
 	scripts/headers.sh copy
 
 # ---- Checking. Each check-NAME is one part of `make check`. ----
@@ -127,6 +127,13 @@ check-preload: ## both preload libraries, real programs under them too (minutes)
 .PHONY: check-stress check-stress-short
 check-stress check-stress-short: check-%: ## the model-based stress test: 10 minutes, or 12 seconds
 	@scripts/check.sh $*
+
+# Three machines show most of what can go wrong; all of them take some minutes.
+.PHONY: check-numa check-numa-ci
+check-numa: all ## boot every memory topology as a virtual machine, check placement there
+	@ctest/numa/run.sh
+check-numa-ci: all
+	@ctest/numa/run.sh hbm kmem hbm-tiny
 
 .PHONY: demo
 demo: ## build, show this machine's kinds, run programs on the library

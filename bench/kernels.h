@@ -58,11 +58,13 @@ static uint64_t FN(mixed)(const struct target *t, size_t size, uint64_t n)
     for (unsigned i = 0; i < LIVE; i++) {
         live[i] = touched(MALLOC(1 + (size_t)choice[i].fraction * size / 65536));
     }
+    start_clock();
     for (uint64_t i = 0; i < n; i++) {
         const struct choice *c = &choice[i % CHOICES];
         FREE(live[c->slot]);
         live[c->slot] = touched(MALLOC(1 + (size_t)c->fraction * size / 65536));
     }
+    stop_clock();
     for (unsigned i = 0; i < LIVE; i++) {
         FREE(live[i]);
     }
@@ -142,9 +144,11 @@ static uint64_t FN(usable)(const struct target *t, size_t size, uint64_t n)
     for (unsigned i = 0; i < ASKED; i++) {
         live[i] = touched(MALLOC(size));
     }
+    start_clock();
     for (uint64_t i = 0; i < n; i++) {
         sum += USABLE(live[i % ASKED]);
     }
+    stop_clock();
     for (unsigned i = 0; i < ASKED; i++) {
         FREE(live[i]);
     }
@@ -160,6 +164,7 @@ static uint64_t FN(mlarge)(const struct target *t, size_t size, uint64_t n)
     for (unsigned i = 0; i < 20; i++) {
         live[i] = touched(MALLOC(size));
     }
+    start_clock();
     for (uint64_t i = 0; i < n; i++) {
         const struct choice *c = &choice[i % CHOICES];
         size_t bytes = size / 5 + (size_t)c->fraction * (size - size / 5) / 65536;
@@ -168,6 +173,7 @@ static uint64_t FN(mlarge)(const struct target *t, size_t size, uint64_t n)
         *slot = touched(MALLOC(bytes));
         touch_pages(*slot, bytes);
     }
+    stop_clock();
     for (unsigned i = 0; i < 20; i++) {
         FREE(live[i]);
     }
@@ -229,9 +235,11 @@ static uint64_t FN(det)(const struct target *t, size_t size, uint64_t n)
     for (unsigned i = 0; i < ASKED; i++) {
         live[i] = touched(MALLOC(size));
     }
+    start_clock();
     for (uint64_t i = 0; i < n; i++) {
         right += DETECT(live[i % ASKED]) != NULL;
     }
+    stop_clock();
     for (unsigned i = 0; i < ASKED; i++) {
         FREE(live[i]);
     }
@@ -247,9 +255,11 @@ static uint64_t FN(unull)(const struct target *t, size_t size, uint64_t n)
     for (unsigned i = 0; i < ASKED; i++) {
         live[i] = touched(MALLOC(size));
     }
+    start_clock();
     for (uint64_t i = 0; i < n; i++) {
         sum += USABLE_NULL(live[i % ASKED]);
     }
+    stop_clock();
     for (unsigned i = 0; i < ASKED; i++) {
         FREE(live[i]);
     }

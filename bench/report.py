@@ -195,16 +195,16 @@ def life_tables(results):
              "rss-freed": "KiB resident when all is freed"}
     for (what, kind, name), values in results.life.items():
         ours, original = (median(values.get(who, [])) for who in ("ours", "original"))
-        rows.append([f"{kind}: {names[name]}" + (" (static kind: of the process)" if what == "first" else ""),
+        rows.append([f"{kind}: {names[name]}" + (", the first kind of a process" if what == "first" else ""),
                      number(ours), number(original), number(ours / original, 3) if ours is not None and original else "–"])
-    return ["## Kinds: time and memory", "", "A kind among 40 (the first row of each sort); CPU time, medians.", ""] + table(
+    return ["## Kinds: time and memory", "", "One kind among 40, if not said otherwise; CPU time, medians.", ""] + table(
         ["kind", "ours", "original", "ratio"], rows)
 
 
 def scaling_tables(results, found):
     lines = per_operation(results.live, found, "Live objects",
-                          "CPU ns for replacing one of so many live blocks of 64 bytes (the number is the size column).")
-    lines = [re.sub(r"^\| live (\d+) (B|KiB|MiB) ", r"| live \1 \2 ", line) for line in lines]
+                          "CPU ns for replacing one of so many live blocks of 64 bytes.")
+    lines = [re.sub(r"^\| live (\d+) B ", r"| \1 ", line) for line in lines]
     if results.many:
         rows = []
         for n in groups.MANY_KINDS:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Starts programs in turn, and prints the CPU time of each start in microseconds, from fork to exit.
+/* Starts programs in turn, in another order each time, and prints the CPU time of each start in microseconds, from fork to exit.
  *
  * usage: start ROUNDS [NAME=VALUE...] PROGRAM [-- [NAME=VALUE...] PROGRAM]...
  * Prints a line per round, a number per program.
@@ -14,6 +14,8 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { MOST = 32 };
 
 static long run(char **words, int n)
 {
@@ -44,13 +46,25 @@ int main(int argc, char **argv)
     if (argc < 3) {
         return 2;
     }
-    for (long round = strtol(argv[1], NULL, 10); round > 0; round--) {
-        for (int first = 2, last; first < argc; first = last + 1) {
-            for (last = first; last < argc && strcmp(argv[last], "--") != 0; last++) {
-            }
-            printf("%ld ", run(argv + first, last - first));
+    int first[MOST], last[MOST], order[MOST], n = 0;
+    for (int i = 2; i < argc && n < MOST; i = last[n++] + 1) {
+        first[n] = last[n] = i;
+        order[n] = n;
+        while (last[n] < argc && strcmp(argv[last[n]], "--") != 0) {
+            last[n]++;
         }
-        putchar('\n');
+    }
+    for (long round = strtol(argv[1], NULL, 10); round > 0; round--) {
+        long took[MOST];
+        for (int left = n; left > 0; left--) {
+            int at = (int)(random() % left), program = order[at];
+            order[at] = order[left - 1];
+            order[left - 1] = program;
+            took[program] = run(argv + first[program], last[program] - first[program]);
+        }
+        for (int i = 0; i < n; i++) {
+            printf("%ld%c", took[i], i + 1 < n ? ' ' : '\n');
+        }
     }
     return 0;
 }

@@ -83,16 +83,3 @@ void exchange(struct queue *queue, struct batch *batch)
     }
     pthread_mutex_unlock(&queue->lock);
 }
-
-void take(struct queue *queue, struct batch *batch)
-{
-    pthread_mutex_lock(&queue->lock);
-    if (queue->used == 0) {
-        memset(batch, 0, sizeof(*batch));
-    } else {
-        *batch = queue->batches[queue->first];
-        queue->first = (queue->first + 1) % QUEUE;
-        queue->used--;
-    }
-    pthread_mutex_unlock(&queue->lock);
-}

@@ -48,7 +48,5 @@ void push(struct queue *queue, const struct batch *batch);
 void pop(struct queue *queue, struct batch *batch);
 /* Never waits: gives the batch, and gets the oldest one if the queue is full, else NULLs. */
 void exchange(struct queue *queue, struct batch *batch);
-/* Never waits: the oldest batch, or NULLs. */
-void take(struct queue *queue, struct batch *batch);
 
 #endif

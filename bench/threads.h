@@ -45,12 +45,14 @@ static uint64_t FN(larson)(const struct target *t, size_t size, uint64_t n)
             tables[i].blocks[j] = touched(MALLOC(16 + j % (size - 15)));
         }
     }
+    start_clock();
     while (done < n) {
         done += run_team(t, FN(larson_body), size, generation * team_size, tables);
         struct FN(larson_table) first = tables[0];
         memmove(&tables[0], &tables[1], (team_size - 1) * sizeof(tables[0]));
         tables[team_size - 1] = first;
     }
+    stop_clock();
     for (unsigned i = 0; i < team_size; i++) {
         for (unsigned j = 0; j < LARSON_BLOCKS; j++) {
             FREE(tables[i].blocks[j]);
@@ -205,14 +207,23 @@ static uint64_t FN(mstress)(const struct target *t, size_t size, uint64_t n)
 }
 
 /* As rpmalloc's test: each thread replaces random blocks of 16 bytes to size, and of each 256 sends 64 to the
- * next thread, which frees them. */
+ * next thread, which frees them. The blocks travel as a list, linked through their first words. */
+static void FN(free_list)(const struct target *t, void *list)
+{
+    CALLS(t);
+    while (list != NULL) {
+        void *next = *(void **)list;
+        FREE(list);
+        list = next;
+    }
+}
+
 static void FN(rptest_body)(struct member *m)
 {
     CALLS(m->target);
-    struct queue *queues = m->shared;
-    struct queue *mine = &queues[m->index], *next = &queues[(m->index + 1) % m->team];
+    _Atomic(void *) *lists = m->shared;
+    _Atomic(void *) *next = &lists[(m->index + 1) % m->team];
     void *own[LIVE];
-    struct batch batch;
     uint64_t random = m->index + 1234;
     for (unsigned i = 0; i < LIVE; i++) {
         own[i] = touched(MALLOC(16 + next_random(&random) % m->size));
@@ -223,16 +234,18 @@ static void FN(rptest_body)(struct member *m)
             FREE(own[r % LIVE]);
             own[r % LIVE] = touched(MALLOC(16 + (r >> 10) % m->size));
         }
-        for (unsigned j = 0; j < BATCH; j++) {
-            batch.blocks[j] = touched(MALLOC(16 + next_random(&random) % m->size));
+        void **last = (void **)touched(MALLOC(16 + next_random(&random) % m->size));
+        void *list = last;
+        for (unsigned j = 1; j < BATCH; j++) {
+            void **block = (void **)touched(MALLOC(16 + next_random(&random) % m->size));
+            *block = list;
+            list = block;
         }
-        exchange(next, &batch);
-        take(mine, &batch);
-        for (unsigned j = 0; j < BATCH; j++) {
-            if (batch.blocks[j] != NULL) {
-                FREE(batch.blocks[j]);
-            }
-        }
+        void *before = atomic_load(next);
+        do {
+            *last = before;
+        } while (!atomic_compare_exchange_weak(next, &before, list));
+        FN(free_list)(m->target, atomic_exchange(&lists[m->index], NULL));
     }
     for (unsigned i = 0; i < LIVE; i++) {
         FREE(own[i]);
@@ -241,22 +254,10 @@ static void FN(rptest_body)(struct member *m)
 
 static uint64_t FN(rptest)(const struct target *t, size_t size, uint64_t n)
 {
-    CALLS(t);
-    static struct queue queues[MOST_THREADS];
+    static _Atomic(void *) lists[MOST_THREADS];
+    n = run_team(t, FN(rptest_body), size, n, (void *)lists);
     for (unsigned i = 0; i < team_size; i++) {
-        pthread_mutex_init(&queues[i].lock, NULL);
-    }
-    n = run_team(t, FN(rptest_body), size, n, queues);
-    for (unsigned i = 0; i < team_size; i++) {
-        struct batch batch;
-        while (queues[i].used > 0) {
-            take(&queues[i], &batch);
-            for (unsigned j = 0; j < BATCH; j++) {
-                if (batch.blocks[j] != NULL) {
-                    FREE(batch.blocks[j]);
-                }
-            }
-        }
+        FN(free_list)(t, atomic_exchange(&lists[i], NULL));
     }
     return n;
 }

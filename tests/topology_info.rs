@@ -70,17 +70,18 @@ impl Tree {
         command.output().expect("memkind-info starts")
     }
 
-    /// The last column of each kind's row.
+    /// The last column of each kind's row, its nodes or the reason.
     fn rows(&self, xml: &str, variables: &[(&str, &str)]) -> Vec<(String, String)> {
         let output = self.info(xml, variables);
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).expect("text");
-        let kinds = text.lines().skip_while(|line| !line.starts_with("kind "));
-        let rows = kinds.skip(1).take_while(|line| !line.is_empty());
+        let mut kinds = text.lines().skip_while(|line| !line.starts_with("kind "));
+        let last = kinds.next().and_then(|heading| heading.find("nodes"));
+        let last = last.expect("a heading");
+        let rows = kinds.take_while(|line| !line.is_empty());
         rows.map(|row| {
-            let (name, rest) = row.split_once(' ').expect("a name");
-            let (_, nodes) = rest.trim_start().split_once("  ").expect("a capacity");
-            (name.to_owned(), nodes.trim().to_owned())
+            let (name, _) = row.split_once(' ').expect("a name");
+            (name.to_owned(), row[last..].to_owned())
         })
         .collect()
     }
@@ -160,6 +161,159 @@ fn high_bandwidth_memory() {
     for (nodes, code) in [("9", "-12"), ("abc", "-12"), ("", "none")] {
         tree.expect("hbm.xml", &[("MEMKIND_HBW_NODES", nodes)], &[("HBW", code)]);
     }
+}
+
+/// Every kind of the library has a row, with the properties that the manual gives it.
+#[test]
+fn every_kind_is_shown() {
+    let tree = hbm("kinds");
+    let rows = tree.rows("hbm.xml", &[]);
+    let kinds = &memkind::kind::table::KINDS;
+    assert_eq!(rows.len(), kinds.len());
+    for (row, kind) in rows.iter().zip(kinds) {
+        assert_eq!(format!("memkind_{}", row.0.to_lowercase()), kind.name());
+    }
+    let output = tree.info("hbm.xml", &[]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    for words in [
+        "\nHBW                                bind        4 KiB          503.5 MiB  251.7 MiB  2 (",
+        "\nHBW_PREFERRED_HUGETLB              preferred   2 MiB ",
+        "\nINTERLEAVE                         interleave  4 KiB, no THP ",
+        "\nHUGETLB                            default     2 MiB ",
+    ] {
+        assert!(text.contains(words), "{words} in\n{text}");
+    }
+}
+
+/// A reason says what is missing, from which CPUs, and what helps.
+#[test]
+fn reasons_in_words() {
+    let slow = "no node reaches 819201 MiB/s from CPU 0; the best is node 2 with 819200; lower it \
+                with MEMKIND_HBW_THRESHOLD or name the nodes with MEMKIND_HBW_NODES (-20)";
+    let empty: [(&str, &str); 0] = [];
+    let tree = hbm("reasons");
+    let dax =
+        "there is no DAX device that is used as RAM; MEMKIND_DAX_KMEM_NODES can name nodes (-1)";
+    for (variables, kind, words) in [
+        (&[("MEMKIND_HBW_THRESHOLD", "819201")][..], "HBW", slow),
+        (
+            &[("MEMKIND_HBW_THRESHOLD", "819201")],
+            "HBW_ALL",
+            "as HBW (-20)",
+        ),
+        (
+            &[("MEMKIND_HBW_THRESHOLD", "x")],
+            "HBW",
+            "MEMKIND_HBW_THRESHOLD=x is no number from 0 to 4294967295 (-12)",
+        ),
+        (
+            &[("MEMKIND_HBW_NODES", "9")],
+            "HBW",
+            "MEMKIND_HBW_NODES=9: node argument 9 is out of range (-12)",
+        ),
+        (
+            &[("MEMKIND_HBW_NODES", "2x")],
+            "HBW",
+            "MEMKIND_HBW_NODES=2x is no list of nodes (-12)",
+        ),
+        (
+            &[("MEMKIND_HBW_NODES", "0,3")],
+            "HBW_PREFERRED",
+            "0 (CPUs 0), 3 (CPUs 1)",
+        ),
+        (
+            &[("MEMKIND_DAX_KMEM_NODES", "x")],
+            "DAX_KMEM",
+            "MEMKIND_DAX_KMEM_NODES=x: unparseable node description `x' (-12)",
+        ),
+        (&empty, "DAX_KMEM", dax),
+        (
+            &empty,
+            "HBW_HUGETLB",
+            "no 2 MiB pages on nodes 2-3; vm.nr_hugepages or, per node, nr_hugepages in \
+             /sys/devices/system/node makes some (-18)",
+        ),
+    ] {
+        let rows = tree.rows("hbm.xml", variables);
+        let row = rows.iter().find(|(name, _)| name == kind).expect(kind);
+        assert_eq!(row.1, words, "{kind} with {variables:?}");
+    }
+    // A device that a program uses as it is could be switched over.
+    tree.put("bus/dax/drivers/device_dax/bind", "");
+    tree.put("bus/dax/devices/dax0.0/target_node", "2");
+    let link = tree.0.join("bus/dax/devices/dax0.0/driver");
+    symlink("../../drivers/device_dax", link).expect("link");
+    let rows = tree.rows("hbm.xml", &[]);
+    let row = rows.iter().find(|(name, _)| name == "DAX_KMEM");
+    let (_, words) = row.expect("a row");
+    assert!(
+        words.starts_with("dax0.0 is not used as RAM (daxctl "),
+        "{words}"
+    );
+}
+
+/// Ties are named: the nodes, and the CPUs that see them.
+#[test]
+fn ties_in_words() {
+    let tree = Tree::new("ties");
+    tree.nodes("0-3");
+    tree.node(0, "0", 476_896, "10 21 13 13");
+    tree.node(1, "1", 476_896, "21 10 13 17");
+    tree.node(2, "", 257_876, "13 13 10 23");
+    tree.node(3, "", 257_876, "13 17 23 10");
+    let rows = tree.rows("hbm.xml", &[("MEMKIND_HBW_NODES", "2,3")]);
+    for (kind, words) in [
+        (
+            "HBW_PREFERRED",
+            "nodes 2-3 are equally near to CPU 0 and only one can be preferred; \
+             MEMKIND_HBW_NODES can name one (-255)",
+        ),
+        (
+            "HIGHEST_CAPACITY_PREFERRED",
+            "nodes 0-1 have the same, highest capacity and only one can be preferred (-20)",
+        ),
+        ("HBW", "2-3 (CPUs 0), 2 (CPUs 1)"),
+    ] {
+        let row = rows.iter().find(|(name, _)| name == kind).expect(kind);
+        assert_eq!(row.1, words);
+    }
+}
+
+/// Memory tiers and free huge pages are read from the tree.
+#[test]
+fn tiers_and_huge_pages_of_nodes() {
+    let tree = hbm("tiers");
+    tree.put(
+        "devices/virtual/memory_tiering/memory_tier4/nodelist",
+        "0-1",
+    );
+    tree.put(
+        "devices/virtual/memory_tiering/memory_tier0/nodelist",
+        "2-3",
+    );
+    tree.huge_pages(2048, 5, 0);
+    let pool = "devices/system/node/node2/hugepages/hugepages-2048kB";
+    tree.put(&format!("{pool}/nr_hugepages"), "4");
+    tree.put(&format!("{pool}/free_hugepages"), "3");
+    let output = tree.info("hbm.xml", &[]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    let columns = |start: &str| {
+        let line = text.lines().find(|line| line.starts_with(start));
+        let line = line.unwrap_or_else(|| panic!("no {start} in\n{text}"));
+        let columns = line.split("  ").map(str::trim);
+        columns.filter(|text| !text.is_empty()).collect::<Vec<_>>()
+    };
+    assert_eq!(columns("1 ")[4], "4");
+    assert_eq!(columns("2 ")[4], "0");
+    let kind = [
+        "HBW_HUGETLB",
+        "bind",
+        "2 MiB",
+        "8.0 MiB",
+        "6.0 MiB",
+        "2 (CPUs 0), 3 (CPUs 1)",
+    ];
+    assert_eq!(columns("HBW_HUGETLB "), kind);
 }
 
 #[test]

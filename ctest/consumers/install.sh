@@ -19,7 +19,6 @@ installed() {
 expected() {
     {
         grep -v '^#' ctest/consumers/installed.txt | sed "s/VERSION/${version#*.}/"
-        find src/bin -mindepth 1 -maxdepth 1 2>/dev/null | sed 's|.*/|BINDIR/|; s|\.rs$||'
         find man -name '*.[1-8]' 2>/dev/null | sed 's|.*/\(.*\)\.\([1-8]\)$|MANDIR/man\2/\1.\2|'
     } | sort
 }

@@ -88,8 +88,9 @@ refuses_newer() {
 our_example() {
     local flags
     flags=$(pkg-config --cflags --libs memkind) || return
+    ! grep -q -e -fopenmp "$1" || flags="-fopenmp $flags"
     # shellcheck disable=SC2086
-    "${cc[@]}" -Wall -Wextra -Werror -o "$work/example" "$1" $flags && LD_LIBRARY_PATH=$stage/lib "$work/example"
+    "${cc[@]}" -Wall -Wextra -Werror -O1 -o "$work/example" "$1" $flags && LD_LIBRARY_PATH=$stage/lib "$work/example"
 }
 
 build_systems() {

@@ -98,6 +98,11 @@ impl File {
         self.fd
     }
 
+    /// The limit, if there is one.
+    pub fn limit(&self) -> Option<usize> {
+        (self.max_size != 0).then_some(self.max_size)
+    }
+
     /// The most bytes the file may hold: its limit or the size of the file system.
     pub fn capacity(&self) -> Result<usize, Error> {
         if self.max_size != 0 {

@@ -53,15 +53,11 @@ pub struct Extent {
 }
 
 /// A source of extents.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it lives inside its kind's slot; a box would be an allocation"
-)]
 pub enum Backing {
     /// Private memory of the process, bound to nodes by `mbind(2)`.
     Anonymous(Anonymous),
     /// A temporary file in a directory of the user's choice.
-    File(File),
+    File(Box<File>),
     /// An area that the user owns.
     Fixed(Fixed),
 }

@@ -2,20 +2,20 @@
 
 use core::ffi::c_int;
 
-use super::handle_of;
 use super::memkind::memkind_t;
+use super::{handle_at, handle_of};
 use crate::error::Error;
-use crate::kind::{registry, table};
+use crate::kind::registry;
 
 /// Deprecated: huge pages of high-bandwidth memory in mappings of whole GiB.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HBW_GBTLB: memkind_t = handle_of(&table::KINDS[6]);
+pub static mut MEMKIND_HBW_GBTLB: memkind_t = handle_at(6);
 /// Deprecated: as MEMKIND_HBW_GBTLB, preferred.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HBW_PREFERRED_GBTLB: memkind_t = handle_of(&table::KINDS[7]);
+pub static mut MEMKIND_HBW_PREFERRED_GBTLB: memkind_t = handle_at(7);
 /// Deprecated: huge pages in mappings of whole GiB.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_GBTLB: memkind_t = handle_of(&table::KINDS[8]);
+pub static mut MEMKIND_GBTLB: memkind_t = handle_at(8);
 
 /// The kind with this number; MEMKIND_ERROR_UNAVAILABLE when there is none.
 ///

@@ -105,10 +105,10 @@ const fn numbers(policy: hbw_policy_t) -> (usize, Option<usize>, Option<usize>) 
 
 /// The kind itself or, for the preferred policy without such memory, `otherwise`.
 fn available_or(number: usize, otherwise: usize, policy: hbw_policy_t) -> memkind_t {
-    let kind = &table::KINDS[number];
+    let kind = table::kind(number);
     let preferred = policy == hbw_policy_t::HBW_POLICY_PREFERRED;
     if preferred && kind.spec.check_available().is_err() {
-        handle_of(&table::KINDS[otherwise])
+        handle_of(table::kind(otherwise))
     } else {
         handle_of(kind)
     }
@@ -155,7 +155,7 @@ pub extern "C" fn hbw_set_policy(mode: RawHbwPolicy) -> c_int {
 /// Returns 0 or ENODEV. MT-safe. STANDARD API. See hbwmalloc(3).
 #[unsafe(no_mangle)]
 pub extern "C" fn hbw_check_available() -> c_int {
-    match table::KINDS[1].spec.check_available() {
+    match table::kind(1).spec.check_available() {
         Ok(()) => 0,
         Err(_) => libc::ENODEV,
     }

@@ -5,7 +5,8 @@
 //! program, and the kernel takes everything back.
 
 use super::{abort, decorate};
-use crate::heap::je;
+use crate::heap::{fast, je, reclaim};
+use crate::kind::table;
 use crate::{backing, env, kind, log, topology};
 
 #[used]
@@ -14,6 +15,7 @@ static AT_LOAD: extern "C" fn() = at_load;
 
 extern "C" fn at_load() {
     decorate::find();
+    fast::enable(table::address(0) as usize, !decorate::present());
     read_heap_manager();
     if env::get(env::HOG_MEMORY).is_some_and(|value| value.to_bytes().first() == Some(&b'1')) {
         backing::keep_freed_memory();
@@ -30,9 +32,11 @@ extern "C" fn at_load() {
 unsafe extern "C" fn before_fork() {
     topology::prepare_fork();
     kind::prepare_fork();
+    reclaim::prepare_fork();
 }
 
 unsafe extern "C" fn in_parent() {
+    reclaim::release_after_fork();
     kind::parent_after_fork();
     topology::parent_after_fork();
 }

@@ -4,9 +4,10 @@ use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use core::ptr;
 
 use super::decorate::{self, hooks};
-use super::{block_or_errno, handle_of, kind_of, memalign_into, status};
+use super::{block_or_errno, handle_at, handle_of, kind_of, memalign_into, status};
 use crate::backing;
 use crate::error::{self, Error};
+use crate::heap::fast;
 use crate::heap::je::{self, Stat};
 use crate::kind::dynamic::{self, Usage};
 use crate::kind::registry;
@@ -238,73 +239,73 @@ struct Config {
 
 /// Memory of nodes that have CPUs.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_REGULAR: memkind_t = handle_of(&table::KINDS[11]);
+pub static mut MEMKIND_REGULAR: memkind_t = handle_at(11);
 /// Standard memory, standard pages.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_DEFAULT: memkind_t = handle_of(&table::KINDS[0]);
+pub static mut MEMKIND_DEFAULT: memkind_t = handle_at(0);
 /// Standard memory in huge pages.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HUGETLB: memkind_t = handle_of(&table::KINDS[5]);
+pub static mut MEMKIND_HUGETLB: memkind_t = handle_at(5);
 /// The nearest high-bandwidth memory.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HBW: memkind_t = handle_of(&table::KINDS[1]);
+pub static mut MEMKIND_HBW: memkind_t = handle_at(1);
 /// High-bandwidth memory, the nearest node being chosen when a page is first written.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HBW_ALL: memkind_t = handle_of(&table::KINDS[12]);
+pub static mut MEMKIND_HBW_ALL: memkind_t = handle_at(12);
 /// The nearest high-bandwidth memory, then standard memory.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HBW_PREFERRED: memkind_t = handle_of(&table::KINDS[3]);
+pub static mut MEMKIND_HBW_PREFERRED: memkind_t = handle_at(3);
 /// MEMKIND_HBW in huge pages.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HBW_HUGETLB: memkind_t = handle_of(&table::KINDS[2]);
+pub static mut MEMKIND_HBW_HUGETLB: memkind_t = handle_at(2);
 /// MEMKIND_HBW_ALL in huge pages.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HBW_ALL_HUGETLB: memkind_t = handle_of(&table::KINDS[13]);
+pub static mut MEMKIND_HBW_ALL_HUGETLB: memkind_t = handle_at(13);
 /// MEMKIND_HBW_PREFERRED in huge pages.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HBW_PREFERRED_HUGETLB: memkind_t = handle_of(&table::KINDS[4]);
+pub static mut MEMKIND_HBW_PREFERRED_HUGETLB: memkind_t = handle_at(4);
 /// High-bandwidth memory, page by page over its nodes.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HBW_INTERLEAVE: memkind_t = handle_of(&table::KINDS[9]);
+pub static mut MEMKIND_HBW_INTERLEAVE: memkind_t = handle_at(9);
 /// Page by page over all nodes.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_INTERLEAVE: memkind_t = handle_of(&table::KINDS[10]);
+pub static mut MEMKIND_INTERLEAVE: memkind_t = handle_at(10);
 /// The nearest persistent memory that the kernel uses as RAM.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_DAX_KMEM: memkind_t = handle_of(&table::KINDS[14]);
+pub static mut MEMKIND_DAX_KMEM: memkind_t = handle_at(14);
 /// Any persistent memory that the kernel uses as RAM.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_DAX_KMEM_ALL: memkind_t = handle_of(&table::KINDS[15]);
+pub static mut MEMKIND_DAX_KMEM_ALL: memkind_t = handle_at(15);
 /// The nearest persistent memory, then any other memory.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_DAX_KMEM_PREFERRED: memkind_t = handle_of(&table::KINDS[16]);
+pub static mut MEMKIND_DAX_KMEM_PREFERRED: memkind_t = handle_at(16);
 /// Persistent memory, page by page over its nodes.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_DAX_KMEM_INTERLEAVE: memkind_t = handle_of(&table::KINDS[17]);
+pub static mut MEMKIND_DAX_KMEM_INTERLEAVE: memkind_t = handle_at(17);
 /// The nodes with the most memory of the machine.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HIGHEST_CAPACITY: memkind_t = handle_of(&table::KINDS[18]);
+pub static mut MEMKIND_HIGHEST_CAPACITY: memkind_t = handle_at(18);
 /// The node with the most memory, then any other.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HIGHEST_CAPACITY_PREFERRED: memkind_t = handle_of(&table::KINDS[19]);
+pub static mut MEMKIND_HIGHEST_CAPACITY_PREFERRED: memkind_t = handle_at(19);
 /// The local node with the most memory.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HIGHEST_CAPACITY_LOCAL: memkind_t = handle_of(&table::KINDS[20]);
+pub static mut MEMKIND_HIGHEST_CAPACITY_LOCAL: memkind_t = handle_at(20);
 /// The local node with the most memory, then any other.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HIGHEST_CAPACITY_LOCAL_PREFERRED: memkind_t = handle_of(&table::KINDS[21]);
+pub static mut MEMKIND_HIGHEST_CAPACITY_LOCAL_PREFERRED: memkind_t = handle_at(21);
 /// The local node with the lowest latency.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_LOWEST_LATENCY_LOCAL: memkind_t = handle_of(&table::KINDS[22]);
+pub static mut MEMKIND_LOWEST_LATENCY_LOCAL: memkind_t = handle_at(22);
 /// The local node with the lowest latency, then any other.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_LOWEST_LATENCY_LOCAL_PREFERRED: memkind_t = handle_of(&table::KINDS[23]);
+pub static mut MEMKIND_LOWEST_LATENCY_LOCAL_PREFERRED: memkind_t = handle_at(23);
 /// The local node with the highest bandwidth.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HIGHEST_BANDWIDTH_LOCAL: memkind_t = handle_of(&table::KINDS[24]);
+pub static mut MEMKIND_HIGHEST_BANDWIDTH_LOCAL: memkind_t = handle_at(24);
 /// The local node with the highest bandwidth, then any other.
 #[unsafe(no_mangle)]
-pub static mut MEMKIND_HIGHEST_BANDWIDTH_LOCAL_PREFERRED: memkind_t = handle_of(&table::KINDS[25]);
+pub static mut MEMKIND_HIGHEST_BANDWIDTH_LOCAL_PREFERRED: memkind_t = handle_at(25);
 
 /// The library's version as one number.
 ///
@@ -602,10 +603,10 @@ fn find_static(memtype: c_uint, policy: c_uint, flags: c_uint) -> Result<&'stati
         HUGE => huge.ok_or(Error::Invalid)?,
         _ => return Err(Error::Invalid),
     };
-    let kind = &table::KINDS[number];
+    let kind = table::kind(number);
     match kind.spec.check_available() {
         Ok(()) => Ok(kind),
-        Err(_) if policy == 2 => Ok(&table::KINDS[0]),
+        Err(_) if policy == 2 => Ok(table::kind(0)),
         Err(_) => {
             log::error!("Cannot create kind: requested memory type is not available.");
             Err(Error::MemtypeNotAvailable)
@@ -822,6 +823,16 @@ pub extern "C" fn memkind_set_bg_threads(state: bool) -> c_int {
 /// not a living kind. MT-safe. STANDARD API. See memkind(3), HEAP MANAGEMENT.
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_malloc(kind: memkind_t, size: usize) -> *mut c_void {
+    match fast::allocate(kind as usize, size) {
+        Some(block) => block.as_ptr().cast(),
+        None => malloc_slow(kind, size),
+    }
+}
+
+// `extern "C"`: it does not unwind, so the fast path can jump to it.
+#[cold]
+#[inline(never)]
+extern "C" fn malloc_slow(kind: memkind_t, size: usize) -> *mut c_void {
     if decorate::present() {
         return decorated_malloc(kind, size);
     }
@@ -996,6 +1007,16 @@ pub unsafe extern "C" fn memkind_realloc(
     ptr: *mut c_void,
     size: usize,
 ) -> *mut c_void {
+    match fast::resize(kind as usize, ptr.cast(), size) {
+        Some(block) => block.as_ptr().cast(),
+        // SAFETY: the caller's promise.
+        None => unsafe { realloc_slow(kind, ptr, size) },
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn realloc_slow(kind: memkind_t, ptr: *mut c_void, size: usize) -> *mut c_void {
     // SAFETY: the caller's promise.
     unsafe {
         if decorate::present() {
@@ -1051,6 +1072,15 @@ unsafe fn decorated_realloc(
 /// `ptr` must be NULL or a live block of this library; it may not be used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_free(kind: memkind_t, ptr: *mut c_void) {
+    if !fast::free(ptr.cast()) {
+        // SAFETY: the caller's promise.
+        unsafe { free_slow(kind, ptr) }
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn free_slow(kind: memkind_t, ptr: *mut c_void) {
     // SAFETY: the caller's promise.
     unsafe {
         if decorate::present() {

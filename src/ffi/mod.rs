@@ -18,7 +18,7 @@ use core::ffi::{c_int, c_void};
 use core::ptr;
 
 use crate::error::Error;
-use crate::kind::{self, Kind};
+use crate::kind::{self, Kind, table};
 use crate::log;
 
 use memkind::memkind_t;
@@ -32,6 +32,11 @@ fn kind_of(handle: memkind_t) -> Option<&'static Kind> {
 /// The handle of a kind.
 const fn handle_of(kind: &'static Kind) -> memkind_t {
     ptr::from_ref(kind).cast_mut().cast()
+}
+
+/// The handle of the static kind with this number.
+const fn handle_at(number: usize) -> memkind_t {
+    table::address(number).cast_mut().cast()
 }
 
 /// The integer that C gets.

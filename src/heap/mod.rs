@@ -1,24 +1,49 @@
 //! Malloc semantics, once for every kind: a heap is a few jemalloc arenas on one
-//! source of extents, and the page map that leads from a block back to it.
+//! source of extents, with a cache per thread in front and a depot between threads.
 //!
-//! Arenas are created when first needed. Blocks carry no header: their size and
-//! arena are known to jemalloc, their kind to the page map.
+//! Arenas are created when first needed. Blocks carry no header: the page map leads
+//! from a block to its heap and size class.
 
 pub mod arenas;
+mod cache;
+mod class;
+mod depot;
 mod extent_hooks;
+pub(crate) mod fast;
 pub mod je;
 pub mod page_map;
+pub mod reclaim;
 pub mod stats;
+mod thread;
+#[cfg_attr(not(target_arch = "x86_64"), path = "tls_portable.rs")]
+mod tls;
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
 use core::ptr;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+use once_cell::race::OnceBox;
 
 use crate::backing::{Backing, Extent};
 use crate::error::Error;
+use depot::Depot;
+use thread::Thread;
 
-/// A heap. It must not move once an arena exists: jemalloc holds its address.
+/// Number of heap ids; 0 is nobody's.
+pub const HEAPS: usize = 1024;
+/// Number of kinds that the fast path knows: kind `n` is heap `n + 1`.
+pub const KINDS: usize = 515;
+/// The most bytes that the depot of a heap keeps.
+const DEPOT_LIMIT: usize = 8 << 20;
+
+/// How much may be freed on an unbounded file before its pages go back.
+const FILE_DRAIN_LIMIT: usize = 64 << 20;
+
+/// The heap of each id.
+static BY_ID: [AtomicPtr<Heap>; HEAPS] = [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS];
+
+/// A heap. It must not move once it is open: jemalloc and the caches hold its address.
 #[repr(C)]
 pub struct Heap {
     /// First, so that a hook finds the heap through its own address.
@@ -27,43 +52,71 @@ pub struct Heap {
     pub backing: Backing,
     arenas: arenas::Arenas,
     /// What the page map says about this heap's pages.
-    owner: u32,
+    id: u32,
     /// What it said before about a user-owned area, plus one.
     previous: AtomicU32,
     /// When unused pages go back, in milliseconds; `None` as jemalloc is set up.
     decay_ms: Option<isize>,
+    depot: OnceBox<Depot>,
+    depot_limit: AtomicUsize,
+    /// Bytes that caches have given back to jemalloc since pages last were.
+    drained: AtomicUsize,
+    /// At how many of them pages go back.
+    drain_limit: AtomicUsize,
 }
 
 // SAFETY: the hooks are never written after creation, everything else is atomic,
 // constant or Sync itself.
 unsafe impl Sync for Heap {}
 
+/// Whether a kind gives memory back the moment it is freed: then nothing is cached.
+const AT_ONCE: Option<isize> = Some(0);
+
 impl Heap {
-    /// A heap that has taken nothing yet. `owner` is not 0.
-    pub const fn new(backing: Backing, owner: u32, decay_ms: Option<isize>) -> Self {
+    /// A heap that has taken nothing yet. `id` is between 1 and [`HEAPS`].
+    pub const fn new(backing: Backing, id: u32, decay_ms: Option<isize>) -> Self {
         Self {
             hooks: UnsafeCell::new(extent_hooks::EXTENTS),
             backing,
             arenas: arenas::Arenas::new(),
-            owner,
+            id,
             previous: AtomicU32::new(0),
             decay_ms,
+            depot: OnceBox::new(),
+            depot_limit: AtomicUsize::new(0),
+            drained: AtomicUsize::new(0),
+            drain_limit: AtomicUsize::new(usize::MAX),
         }
     }
 
-    /// What the page map says about this heap's pages.
-    pub const fn owner(&self) -> u32 {
-        self.owner
+    /// The heap's id.
+    #[inline]
+    pub const fn id(&self) -> usize {
+        self.id as usize
     }
 
     /// Allows `count` arenas, a power of two; before that every allocation fails.
-    pub fn open(&self, count: u32) {
-        self.arenas.set_count(count);
+    /// `bound` is the most bytes that the heap can hold, if it is bounded.
+    pub fn open(&'static self, count: u32, bound: Option<usize>) {
+        let limit = bound.map_or(DEPOT_LIMIT, |bytes| (bytes / 16).min(DEPOT_LIMIT));
+        self.depot_limit.store(limit, Ordering::Relaxed);
+        if let Backing::File(_) = self.backing {
+            let part = bound.map_or(FILE_DRAIN_LIMIT, |bytes| bytes / 4);
+            self.drain_limit.store(part, Ordering::Relaxed);
+        }
+        BY_ID[self.id()].store(ptr::from_ref(self).cast_mut(), Ordering::Release);
+        self.arenas.open(count);
     }
 
-    /// The number of arenas allowed, 0 before `open`.
-    pub fn arena_limit(&self) -> u32 {
-        self.arenas.count()
+    /// The heap with this id, if it is open.
+    fn by_id(id: usize) -> Option<&'static Heap> {
+        // SAFETY: null or a heap that has been opened; it is taken out before it goes.
+        unsafe { BY_ID.get(id)?.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Whether `open` has been called.
+    pub fn is_open(&self) -> bool {
+        self.arenas.count() != 0
     }
 
     /// The arena from which the calling thread allocates.
@@ -76,98 +129,275 @@ impl Heap {
         self.arenas.existing()
     }
 
+    fn caches(&self) -> bool {
+        self.decay_ms != AT_ONCE
+    }
+
+    fn depot(&self) -> Option<&Depot> {
+        self.depot.get()
+    }
+
+    fn depot_pop(&self, offset: usize) -> Option<*mut cache::Magazine> {
+        self.depot()?.pop(offset)
+    }
+
+    /// Keeps a magazine for another thread; `false` if it is still the caller's.
+    ///
+    /// # Safety
+    /// The magazine is the caller's and holds free blocks of this heap.
+    unsafe fn depot_push(&self, magazine: *mut cache::Magazine, offset: usize) -> bool {
+        let limit = self.depot_limit.load(Ordering::Relaxed);
+        let depot = self.depot.get_or_init(|| Box::new(Depot::new()));
+        // SAFETY: the caller's promise.
+        unsafe { depot.push(magazine, offset, limit) }
+    }
+
+    /// Counts what caches give back. jemalloc returns pages when time has passed, which
+    /// it notices when it is called; behind caches it may not be called for long. So a
+    /// file, whose blocks others could use, gets its pages back by quantity.
+    fn count_drained(&self, bytes: usize) {
+        let limit = self.drain_limit.load(Ordering::Relaxed);
+        if limit == usize::MAX {
+            return;
+        }
+        if self.drained.fetch_add(bytes, Ordering::Relaxed) + bytes >= limit {
+            self.drained.store(0, Ordering::Relaxed);
+            for arena in self.arenas() {
+                je::purge(arena);
+            }
+        }
+    }
+
     fn take_extent(&self, size: usize, align: usize) -> Option<Extent> {
         let extent = self.backing.take(size, align).ok()?;
         if let Backing::Fixed(_) = self.backing {
             // The area may be a block of another kind; that kind gets it back.
             let before = page_map::owner(extent.address);
-            if before != self.owner {
+            if before != self.id() {
                 let _ = self.previous.compare_exchange(
                     0,
-                    before + 1,
+                    before as u32 + 1,
                     Ordering::Relaxed,
                     Ordering::Relaxed,
                 );
             }
         }
         // On failure the addresses are lost to the kind, which is out of memory anyway.
-        page_map::set_owner(extent.address, size, self.owner).ok()?;
+        page_map::set_owner(extent.address, size, self.id()).ok()?;
         Some(extent)
     }
 
-    /// Allocates `size` bytes, more than 0; `flags` are `je::ZERO` and `je::align`.
-    #[inline]
-    pub fn allocate(&'static self, size: usize, flags: c_int) -> Result<*mut u8, Error> {
-        let own = self.arenas.current(self)?;
-        let block = je::mallocx(size, flags | je::arena(own) | je::TCACHE_NONE);
-        if block.is_null() {
-            self.allocate_elsewhere(own, size, flags)
-        } else {
-            Ok(block)
+    /// Allocates `size` bytes, more than 0.
+    pub fn allocate(&'static self, size: usize) -> Result<*mut u8, Error> {
+        let offset = class::offset(size);
+        if offset != 0 && self.caches() {
+            if let Some(block) = self.cached_block(offset) {
+                return Ok(block);
+            }
+        }
+        self.uncached_block(size, 0)
+    }
+
+    /// Allocates `size` bytes of zeroes, more than 0.
+    pub fn allocate_zeroed(&'static self, size: usize) -> Result<*mut u8, Error> {
+        let offset = class::offset(size);
+        if offset != 0 && self.caches() {
+            if let Some(block) = self.cached_block(offset) {
+                // SAFETY: a block of at least `size` bytes that is the caller's.
+                unsafe { ptr::write_bytes(block, 0, size) };
+                return Ok(block);
+            }
+        }
+        self.uncached_block(size, je::ZERO)
+    }
+
+    /// Allocates `size` bytes, more than 0, at a multiple of `align`, a power of two.
+    pub fn allocate_aligned(&'static self, align: usize, size: usize) -> Result<*mut u8, Error> {
+        match class::aligned_size(align, size) {
+            Some(rounded) => self.allocate(rounded),
+            None => self.uncached_block(size, je::align(align)),
         }
     }
 
-    /// A bounded kind may have room in another thread's arena, or unused pages that
-    /// the arenas hold on to.
+    /// A block from the thread's cache, which is refilled if need be.
+    fn cached_block(&'static self, offset: usize) -> Option<*mut u8> {
+        let thread = Thread::current()?;
+        thread.enter();
+        let block = match cache::pop(thread, self.id(), offset) {
+            Some(block) => block.as_ptr(),
+            None => cache::refill(thread, self, offset),
+        };
+        thread.leave();
+        (!block.is_null()).then_some(block)
+    }
+
+    /// A block straight from jemalloc.
+    fn uncached_block(&'static self, size: usize, flags: c_int) -> Result<*mut u8, Error> {
+        let own = self.arenas.current(self)?;
+        let mut block = je::mallocx(size, flags | je::arena(own) | je::TCACHE_NONE);
+        if block.is_null() {
+            block = self.block_elsewhere(own, size, flags);
+        }
+        if block.is_null() {
+            reclaim::all(self);
+            block = je::mallocx(size, flags | je::arena(own) | je::TCACHE_NONE);
+        }
+        if block.is_null() {
+            block = self.block_elsewhere(own, size, flags);
+        }
+        if block.is_null() {
+            return Err(Error::NoMemory);
+        }
+        self.note(block);
+        Ok(block)
+    }
+
+    /// A bounded kind may have room in another thread's arena.
     #[cold]
-    fn allocate_elsewhere(&self, own: u32, size: usize, flags: c_int) -> Result<*mut u8, Error> {
-        let bounded = !matches!(self.backing, Backing::Anonymous(_));
-        for arena in self.arenas().filter(|arena| bounded && *arena != own) {
-            let block = je::mallocx(size, flags | je::arena(arena) | je::TCACHE_NONE);
-            if !block.is_null() {
-                return Ok(block);
-            }
+    fn block_elsewhere(&self, own: u32, size: usize, flags: c_int) -> *mut u8 {
+        if let Backing::Anonymous(_) = self.backing {
+            return ptr::null_mut();
         }
-        if let Backing::File(_) = self.backing {
-            for arena in self.arenas() {
-                je::purge(arena);
-            }
-            let block = je::mallocx(size, flags | je::arena(own) | je::TCACHE_NONE);
-            if !block.is_null() {
-                return Ok(block);
-            }
-        }
-        Err(Error::NoMemory)
+        self.arenas()
+            .filter(|arena| *arena != own)
+            .map(|arena| je::mallocx(size, flags | je::arena(arena) | je::TCACHE_NONE))
+            .find(|block| !block.is_null())
+            .unwrap_or(ptr::null_mut())
+    }
+
+    /// A block of a class for a cache, without taking anything from other caches.
+    fn block_for_cache(&'static self, size: usize) -> *mut u8 {
+        let Ok(own) = self.arenas.current(self) else {
+            return ptr::null_mut();
+        };
+        je::mallocx(size, je::arena(own) | je::TCACHE_NONE)
+    }
+
+    /// Tells the page map what class a block straight from jemalloc is of.
+    fn note(&self, block: *mut u8) {
+        // SAFETY: the block is live.
+        let size = unsafe { je::sallocx(block) };
+        let offset = if self.caches() {
+            class::offset(size)
+        } else {
+            0
+        };
+        page_map::set_class(block, self.id(), offset);
     }
 
     /// Resizes a block of this heap, in place where possible.
     ///
     /// # Safety
     /// `ptr` is a live block of this heap.
-    pub unsafe fn resize(&'static self, ptr: *mut u8, size: usize) -> Result<*mut u8, Error> {
-        let flags = je::arena(self.arenas.current(self)?) | je::TCACHE_NONE;
-        // SAFETY: the caller's promise.
-        let moved = unsafe { je::rallocx(ptr, size, flags) };
-        if !moved.is_null() {
-            return Ok(moved);
+    pub unsafe fn resize(&'static self, block: *mut u8, size: usize) -> Result<*mut u8, Error> {
+        let offset = (page_map::entry(block as usize) & 0xffff) as usize;
+        if offset != 0 && class::offset(size) == offset {
+            return Ok(block);
         }
-        let fresh = self.allocate(size, 0)?;
-        // SAFETY: both blocks are live and of at least that size; the old one is given
-        // up only after its contents are safe.
+        if offset == 0 || size > class::SLAB_MAX {
+            let flags = je::arena(self.arenas.current(self)?) | je::TCACHE_NONE;
+            // SAFETY: the caller's promise. What is resized here is not cached later:
+            // its page may have stood for another class.
+            let moved = unsafe { je::rallocx(block, size, flags) };
+            if !moved.is_null() {
+                self.note(moved);
+                return Ok(moved);
+            }
+        }
+        let fresh = self.allocate(size)?;
+        // SAFETY: both blocks are live; the shorter length fits both. The old one is
+        // given up only after its contents are safe.
         unsafe {
-            ptr::copy_nonoverlapping(ptr, fresh, size.min(je::sallocx(ptr)));
-            free(ptr);
+            ptr::copy_nonoverlapping(block, fresh, size.min(usable_size(block)));
+            free(block);
         }
         Ok(fresh)
     }
 
+    /// A block straight from jemalloc, of the size of a class: for defragmentation,
+    /// which caches would undo.
+    pub fn allocate_compact(&'static self, size: usize) -> Option<*mut u8> {
+        let block = self.block_for_cache(size);
+        if block.is_null() {
+            return None;
+        }
+        self.note(block);
+        Some(block)
+    }
+
+    /// Bytes of free blocks that caches hold.
+    pub fn cached_bytes(&self) -> usize {
+        let _still = reclaim::lock();
+        cache::cached_bytes(self)
+    }
+
     /// Destroys all blocks and forgets the heap's pages; the backing may go then.
     pub fn destroy(&self) {
+        reclaim::forget(self);
+        BY_ID[self.id()].store(ptr::null_mut(), Ordering::Release);
         self.arenas.destroy();
         let before = self.previous.load(Ordering::Relaxed).saturating_sub(1);
         self.backing.for_each_range(|start, size| {
             // The leaves of the range exist, so this cannot fail.
-            let _ = page_map::set_owner(start, size, before);
+            let _ = page_map::set_owner(start, size, before as usize);
         });
     }
 }
 
-/// Frees a block of a heap (not of jemalloc's own arenas).
+/// Frees a block of a heap. `false` if the address is not one of a heap.
 ///
 /// # Safety
-/// `ptr` is a live block of a heap.
-#[inline]
-pub unsafe fn free(ptr: *mut u8) {
+/// `block` is a live block of a heap or not on a heap's page at all.
+pub unsafe fn free(block: *mut u8) -> bool {
+    let entry = page_map::entry(block as usize) as usize;
+    let (id, offset) = (entry >> 16, entry & 0xffff);
+    if id == 0 {
+        return false;
+    }
+    if offset != 0 {
+        if let (Some(heap), Some(thread)) = (Heap::by_id(id), Thread::current()) {
+            thread.enter();
+            if !cache::push(thread, id, offset, block) {
+                cache::spill(thread, heap, offset, block);
+            }
+            thread.leave();
+            return true;
+        }
+    }
+    // SAFETY: the page map says that the block is a heap's.
+    unsafe { je::dallocx(block, je::TCACHE_NONE) };
+    true
+}
+
+/// Frees a block past all caches, for defragmentation.
+///
+/// # Safety
+/// `block` is a live block of a heap.
+pub unsafe fn free_uncached(block: *mut u8) {
     // SAFETY: the caller's promise.
-    unsafe { je::dallocx(ptr, je::TCACHE_NONE) }
+    unsafe { je::dallocx(block, je::TCACHE_NONE) }
+}
+
+/// The usable size of a block of a heap, in bytes; 0 for any other address.
+///
+/// # Safety
+/// `block` is a live block of a heap or not on a heap's page at all.
+pub unsafe fn usable_size(block: *const u8) -> usize {
+    match page_map::entry(block as usize) as usize {
+        0 => 0,
+        // SAFETY: the page is a heap's, and the block live by the caller's promise.
+        entry if entry & 0xffff == 0 => unsafe { je::sallocx(block) },
+        entry => class::size_of(entry & 0xffff),
+    }
+}
+
+/// In a child just forked: gives up what other threads were holding.
+pub fn after_fork_in_child() {
+    thread::after_fork_in_child();
+    for heap in (1..HEAPS).filter_map(Heap::by_id) {
+        if let Some(depot) = heap.depot() {
+            depot.after_fork_in_child();
+        }
+    }
+    reclaim::release_after_fork();
 }

@@ -1,9 +1,12 @@
-//! From an address to the kind that owns it: two levels, one entry per page.
+//! From an address to the heap that owns it and the class of the blocks there: two
+//! levels, one entry per page.
 //!
 //! A root of 2^17 leaves covers the 47 bits of user addresses; a leaf covers 1 GiB
 //! with four bytes a page and is mapped when first needed. Reading follows two loads
-//! and never faults, whatever the address. Entries change only when an extent is
-//! mapped or a kind is destroyed, so a freed block still tells its kind.
+//! and never faults, whatever the address. The owner changes only when an extent is
+//! mapped or a kind is destroyed, so a freed block still tells its kind. The class is
+//! written by whoever hands a block out; a slab holds one class, so it is right for
+//! every live block.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -20,26 +23,72 @@ pub const END: usize = 1 << (PAGE_BITS + LEAF_BITS + ROOT_BITS);
 
 type Leaf = [AtomicU32; LEAF_PAGES];
 
-static ROOT: [AtomicPtr<Leaf>; 1 << ROOT_BITS] =
-    [const { AtomicPtr::new(ptr::null_mut()) }; 1 << ROOT_BITS];
+type Root = [AtomicPtr<Leaf>; 1 << ROOT_BITS];
 
-/// The owner of the page at `address`, 0 where none was set.
-#[inline]
-pub fn owner(address: usize) -> u32 {
-    let page = address >> PAGE_BITS;
-    let Some(slot) = ROOT.get(page >> LEAF_BITS) else {
-        return 0;
-    };
-    let leaf = slot.load(Ordering::Acquire);
-    if leaf.is_null() {
-        return 0;
-    }
-    // SAFETY: a leaf that was installed is never unmapped or moved.
-    unsafe { (&(*leaf))[page & (LEAF_PAGES - 1)].load(Ordering::Relaxed) }
+static ROOT: Root = [const { AtomicPtr::new(ptr::null_mut()) }; 1 << ROOT_BITS];
+
+/// All leaves missing: what the fast path sees until it may be used.
+static NOTHING: Root = [const { AtomicPtr::new(ptr::null_mut()) }; 1 << ROOT_BITS];
+/// The root for the fast path.
+static FAST: AtomicPtr<Root> = AtomicPtr::new(ptr::from_ref(&NOTHING).cast_mut());
+
+/// Lets the fast path see the map.
+pub(super) fn enable_fast() {
+    FAST.store(ptr::from_ref(&ROOT).cast_mut(), Ordering::Release);
 }
 
-/// Sets the owner of all pages of `[start, start + size)`; both are multiples of the page.
-pub fn set_owner(start: usize, size: usize, owner: u32) -> Result<(), Error> {
+/// The entry of the page at `address`, for the fast path: `None` while that is not
+/// enabled.
+#[inline(always)]
+pub(super) fn fast_entry(address: usize) -> Option<u32> {
+    // SAFETY: one of two statics.
+    entry_in(unsafe { &*FAST.load(Ordering::Relaxed) }, address)
+}
+
+/// The entry of the page at `address`: a heap's id in the upper half, the bin offset
+/// of its blocks in the lower; 0 where nothing was set.
+pub fn entry(address: usize) -> u32 {
+    entry_in(&ROOT, address).unwrap_or(0)
+}
+
+#[inline(always)]
+fn entry_in(root: &Root, address: usize) -> Option<u32> {
+    let page = address >> PAGE_BITS;
+    // SAFETY: null, or a leaf that was installed and is never unmapped or moved.
+    let leaf = unsafe {
+        root.get(page >> LEAF_BITS)?
+            .load(Ordering::Acquire)
+            .as_ref()
+    }?;
+    Some(leaf[page & (LEAF_PAGES - 1)].load(Ordering::Relaxed))
+}
+
+/// The heap that owns the page at `address`, 0 for none.
+pub fn owner(address: usize) -> usize {
+    (entry(address) >> 16) as usize
+}
+
+/// Says what class the blocks on a block's first page are of. The page is the heap's.
+#[inline]
+pub(super) fn set_class(block: *mut u8, id: usize, offset: usize) {
+    let page = block as usize >> PAGE_BITS;
+    let value = (id << 16 | offset) as u32;
+    let Some(slot) = ROOT.get(page >> LEAF_BITS) else {
+        return;
+    };
+    // SAFETY: null or a leaf, which is never unmapped or moved.
+    if let Some(leaf) = unsafe { slot.load(Ordering::Acquire).as_ref() } {
+        let entry = &leaf[page & (LEAF_PAGES - 1)];
+        // Most pages hold one class for long: do not dirty the line for nothing.
+        if entry.load(Ordering::Relaxed) != value {
+            entry.store(value, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Sets the owner of all pages of `[start, start + size)`, with no class yet; both are
+/// multiples of the page. `id` 0 clears them.
+pub fn set_owner(start: usize, size: usize, id: usize) -> Result<(), Error> {
     let end = start.checked_add(size).ok_or(Error::NoMemory)?;
     if end > END {
         return Err(Error::NoMemory);
@@ -51,7 +100,7 @@ pub fn set_owner(start: usize, size: usize, owner: u32) -> Result<(), Error> {
         let first = page & (LEAF_PAGES - 1);
         let count = (LEAF_PAGES - first).min(last - page);
         for entry in &leaf[first..first + count] {
-            entry.store(owner, Ordering::Relaxed);
+            entry.store((id << 16) as u32, Ordering::Relaxed);
         }
         page += count;
     }

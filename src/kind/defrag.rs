@@ -32,17 +32,13 @@ pub unsafe fn reallocate(ptr: *mut u8) -> Option<*mut u8> {
     // SAFETY: the block is live; both blocks have at least its usable size. Caches are
     // bypassed: they would hand the emptied places out again.
     unsafe {
-        let size = je::sallocx(ptr);
-        let fresh = if page_map::owner(ptr as usize) == 0 {
-            je::mallocx(size, je::TCACHE_NONE)
-        } else {
-            kind.malloc(size).ok().filter(|block| !block.is_null())?
-        };
-        if fresh.is_null() {
-            return None;
-        }
+        let size = heap::usable_size(ptr);
+        let heap = kind
+            .heaps()
+            .find(|heap| heap.id() == page_map::owner(ptr as usize))?;
+        let fresh = heap.allocate_compact(size)?;
         ptr::copy_nonoverlapping(ptr, fresh, size);
-        heap::free(ptr);
+        heap::free_uncached(ptr);
         Some(fresh)
     }
 }

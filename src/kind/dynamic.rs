@@ -44,7 +44,7 @@ pub fn create_file(dir: &CStr, limit: usize, usage: Usage) -> Result<&'static Ki
     create(Source::File, decay_ms, || {
         let file = File::create(dir, limit)?;
         let name = format_name(format_args!("pmem{:08x}", file.descriptor()));
-        Ok((Backing::File(file), name))
+        Ok((Backing::File(Box::new(file)), name))
     })
 }
 
@@ -72,7 +72,7 @@ fn create(
     decay_ms: Option<isize>,
     make: impl FnOnce() -> Result<(Backing, Line), Error>,
 ) -> Result<&'static Kind, Error> {
-    let count = arenas::limit()?;
+    arenas::limit()?;
     registry::add(|number| {
         let (backing, name) = make()?;
         let spec = Spec {
@@ -82,13 +82,11 @@ fn create(
             page: PageSize::Base,
             thp: TransparentHuge::AsSystem,
         };
-        let kind = Kind::new(
+        Ok(Kind::new(
             Head::new(number, name.text().as_bytes()),
             spec,
-            Heap::new(backing, number, decay_ms),
-        );
-        kind.open(count);
-        Ok(kind)
+            Heap::new(backing, number + 1, decay_ms),
+        ))
     })
 }
 

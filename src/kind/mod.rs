@@ -15,13 +15,12 @@ pub mod table;
 pub use head::Head;
 pub use statistics::stat_of_all;
 
-use core::ffi::c_int;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::backing::{Anonymous, Backing, Bind, File, file};
 use crate::error::Error;
-use crate::heap::{self, Heap, arenas, je, page_map};
+use crate::heap::{self, Heap, arenas, page_map};
 use crate::log;
 use crate::topology;
 use once_cell::race::OnceBox;
@@ -53,12 +52,12 @@ impl Kind {
         }
     }
 
-    const fn fixed_row(number: u32, name: &str, spec: Spec) -> Self {
+    const fn of_row(number: u32, name: &str, spec: Spec) -> Self {
         let source = Anonymous::new(spec.page, spec.thp, spec.bind);
         Self::new(
             Head::new(number, name.as_bytes()),
             spec,
-            Heap::new(Backing::Anonymous(source), number, None),
+            Heap::new(Backing::Anonymous(source), number + 1, None),
         )
     }
 
@@ -75,18 +74,28 @@ impl Kind {
     /// Called once the kind is where it will stay.
     fn placed(&self) {
         if let Backing::File(file) = &self.heap.backing {
-            self.head.set_private(ptr::from_ref(file).cast());
+            self.head.set_private(ptr::from_ref(&**file).cast());
         }
     }
 
-    /// Allows allocations, from up to `count` arenas.
-    fn open(&self, count: u32) {
-        self.head.set_arena_count(count);
-        self.heap.open(count);
+    /// Allows allocations from a dynamic kind.
+    fn open_dynamic(&'static self) {
+        let bound = match &self.heap.backing {
+            Backing::File(file) => file.limit(),
+            Backing::Fixed(area) => Some(area.size()),
+            Backing::Anonymous(_) => None,
+        };
+        // The number was checked when the kind was made.
+        self.open(arenas::limit().unwrap_or_else(|_| arenas::usual()), bound);
     }
 
-    /// Whether the kind is jemalloc's own arenas (MEMKIND_DEFAULT).
-    #[inline]
+    /// Allows allocations, from up to `count` arenas.
+    fn open(&'static self, count: u32, bound: Option<usize>) {
+        self.head.set_arena_count(count);
+        self.heap.open(count, bound);
+    }
+
+    /// Whether the kind is standard memory without a policy (MEMKIND_DEFAULT).
     pub fn is_system(&self) -> bool {
         self.spec.source == Source::System
     }
@@ -112,38 +121,51 @@ impl Kind {
         arenas::limit()
     }
 
+    /// Whether the kind has been made ready.
+    fn is_ready(&self) -> bool {
+        self.heap.is_open() || self.places.get().is_some()
+    }
+
     /// Makes a static kind ready at its first use.
     ///
     /// # Errors
     /// As [`Kind::announce`]; `NoMemory` when the machine has no such memory.
     #[cold]
-    fn prepare(&self) -> Result<(), Error> {
-        if self.is_system() || self.heap.arena_limit() != 0 {
+    fn prepare(&'static self) -> Result<(), Error> {
+        if self.is_ready() {
+            return Ok(());
+        }
+        if self.is_system() {
+            // The variable is about the other kinds; this one always works.
+            self.open(arenas::usual(), None);
             return Ok(());
         }
         let count = self.announce()?;
         let targets = self.spec.targets().map_err(|_| Error::NoMemory)?;
         if let (Some(targets), Backing::Anonymous(source)) = (targets, &self.heap.backing) {
+            let number = self.head.partition() as u16;
+            if places::install(&self.places, number, &self.spec, targets, count) {
+                self.head.set_arena_count(count);
+                return Ok(());
+            }
             source.set_nodes(targets.of_place(0));
-            places::install(
-                &self.places,
-                self.head.partition() as u16,
-                &self.spec,
-                targets,
-                count,
-            );
         }
-        self.open(count);
+        self.open(count, None);
         Ok(())
     }
 
     /// The heap of the place that the calling thread runs on.
+    ///
+    /// # Errors
+    /// As [`Kind::prepare`].
     #[inline]
-    fn heap_here(&'static self) -> &'static Heap {
-        match self.places.get() {
-            None => &self.heap,
-            Some(places) => places.here().unwrap_or(&self.heap),
+    fn heap_here(&'static self) -> Result<&'static Heap, Error> {
+        if self.heap.is_open() {
+            return Ok(&self.heap);
         }
+        self.prepare()?;
+        let here = self.places.get().and_then(Places::here);
+        Ok(here.unwrap_or(&self.heap))
     }
 
     /// The heaps of all places.
@@ -152,31 +174,12 @@ impl Kind {
         core::iter::once(&self.heap).chain(more)
     }
 
-    #[inline]
-    fn allocate(&'static self, size: usize, flags: c_int) -> Result<*mut u8, Error> {
-        if self.is_system() {
-            let block = je::mallocx(size, flags);
-            return if block.is_null() {
-                Err(Error::NoMemory)
-            } else {
-                Ok(block)
-            };
-        }
-        match self.heap_here().allocate(size, flags) {
-            Err(_) if self.heap.arena_limit() == 0 => {
-                self.prepare()?;
-                self.heap_here().allocate(size, flags)
-            }
-            result => result,
-        }
-    }
-
     #[cold]
-    fn allocate_nothing(&'static self, flags: c_int) -> Result<*mut u8, Error> {
+    fn allocate_nothing(&'static self) -> Result<*mut u8, Error> {
         if self.head.allow_zero_allocs.load(Ordering::Relaxed) {
-            return self.allocate(1, flags);
+            return self.heap_here()?.allocate(1);
         }
-        if !self.is_system() && self.heap.arena_limit() == 0 {
+        if !self.is_system() && !self.is_ready() {
             self.announce()?;
         }
         Ok(ptr::null_mut())
@@ -186,24 +189,21 @@ impl Kind {
     ///
     /// # Errors
     /// `NoMemory`, and those of the first use (`Environ`, `Unavailable`).
-    #[inline]
     pub fn malloc(&'static self, size: usize) -> Result<*mut u8, Error> {
         if size == 0 {
-            self.allocate_nothing(0)
-        } else {
-            self.allocate(size, 0)
+            return self.allocate_nothing();
         }
+        self.heap_here()?.allocate(size)
     }
 
     /// Allocates zeroed memory for `num` times `size` bytes; an overflow is `NoMemory`.
     ///
     /// # Errors
     /// As [`Kind::malloc`].
-    #[inline]
     pub fn calloc(&'static self, num: usize, size: usize) -> Result<*mut u8, Error> {
         match num.checked_mul(size) {
-            Some(0) => self.allocate_nothing(je::ZERO),
-            Some(bytes) => self.allocate(bytes, je::ZERO),
+            Some(0) => self.allocate_nothing(),
+            Some(bytes) => self.heap_here()?.allocate_zeroed(bytes),
             None => Err(Error::NoMemory),
         }
     }
@@ -212,12 +212,11 @@ impl Kind {
     ///
     /// # Errors
     /// As [`Kind::malloc`].
-    #[inline]
     pub fn memalign(&'static self, align: usize, size: usize) -> Result<*mut u8, Error> {
         if size == 0 {
-            return self.allocate_nothing(0);
+            return self.allocate_nothing();
         }
-        self.allocate(size, je::align(align))
+        self.heap_here()?.allocate_aligned(align, size)
     }
 
     /// Resizes a block of any kind to `size` bytes of this kind. A null block is
@@ -228,7 +227,6 @@ impl Kind {
     ///
     /// # Safety
     /// `ptr` is null, a live block of any kind, or not a block of the library at all.
-    #[inline]
     pub unsafe fn realloc(&'static self, ptr: *mut u8, size: usize) -> Result<*mut u8, Error> {
         if ptr.is_null() {
             return self.malloc(size);
@@ -238,40 +236,19 @@ impl Kind {
             unsafe { free(ptr) };
             return Ok(ptr::null_mut());
         }
-        let number = page_map::owner(ptr as usize) as usize;
-        let owner = places::kind_number(number);
-        if owner != self.partition() || (self.is_system() && je::arena_of(ptr).is_none()) {
-            // SAFETY: the caller's promise.
-            return unsafe { self.move_here(ptr, size) };
+        let id = page_map::owner(ptr as usize);
+        if let Some(heap) = self.heaps().find(|heap| heap.id() == id) {
+            // SAFETY: the page map says that the block is this heap's.
+            return unsafe { heap.resize(ptr, size) };
         }
-        if self.is_system() {
-            // SAFETY: jemalloc knows the block and no heap owns it.
-            let block = unsafe { je::rallocx(ptr, size, 0) };
-            return if block.is_null() {
-                Err(Error::NoMemory)
-            } else {
-                Ok(block)
-            };
-        }
-        let heap = match number.checked_sub(self.partition()) {
-            Some(0) => Some(&self.heap),
-            _ => self.heaps().find(|heap| heap.owner() as usize == number),
-        };
-        // SAFETY: the page map says that the block is this heap's.
-        unsafe { heap.ok_or(Error::NoMemory)?.resize(ptr, size) }
-    }
-
-    /// Moves a block of another kind here.
-    #[cold]
-    unsafe fn move_here(&'static self, ptr: *mut u8, size: usize) -> Result<*mut u8, Error> {
-        if detect(ptr).is_none() {
+        if id == 0 {
             log_foreign(ptr);
             return Err(Error::InvalidArgument);
         }
-        let fresh = self.allocate(size, 0)?;
+        let fresh = self.heap_here()?.allocate(size)?;
         // SAFETY: both blocks are live; the shorter length fits both.
         unsafe {
-            ptr::copy_nonoverlapping(ptr, fresh, size.min(je::sallocx(ptr)));
+            ptr::copy_nonoverlapping(ptr, fresh, size.min(heap::usable_size(ptr)));
             free(ptr);
         }
         Ok(fresh)
@@ -282,11 +259,7 @@ impl Kind {
     /// # Errors
     /// As [`Kind::malloc`]; `ArenasCreate` when jemalloc has none left.
     pub fn arena(&'static self) -> Result<u32, Error> {
-        if self.is_system() {
-            return Ok(0);
-        }
-        self.prepare()?;
-        self.heap_here().arena()
+        self.heap_here()?.arena()
     }
 
     /// The most bytes the kind can hold.
@@ -304,11 +277,11 @@ impl Kind {
 }
 
 /// The kind that owns an address; `None` when the library does not.
-#[inline]
 pub fn detect(ptr: *const u8) -> Option<&'static Kind> {
     match page_map::owner(ptr as usize) {
-        0 => je::arena_of(ptr).map(|_| &table::KINDS[0]),
-        number => registry::by_number(places::kind_number(number as usize)),
+        0 => None,
+        // SAFETY: pages belong to heaps of living kinds alone.
+        id => Some(unsafe { &*registry::address(places::kind_number(id)) }),
     }
 }
 
@@ -317,16 +290,9 @@ pub fn detect(ptr: *const u8) -> Option<&'static Kind> {
 ///
 /// # Safety
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
-#[inline]
 pub unsafe fn free(ptr: *mut u8) {
-    if page_map::owner(ptr as usize) != 0 {
-        // SAFETY: the page map says that the block is a heap's.
-        unsafe { heap::free(ptr) }
-    } else if ptr.is_null() {
-    } else if je::arena_of(ptr).is_some() {
-        // SAFETY: jemalloc knows the address and no heap owns it.
-        unsafe { je::dallocx(ptr, 0) }
-    } else {
+    // SAFETY: the caller's promise.
+    if !unsafe { heap::free(ptr) } && !ptr.is_null() {
         log_foreign(ptr);
     }
 }
@@ -335,24 +301,19 @@ pub unsafe fn free(ptr: *mut u8) {
 ///
 /// # Safety
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
-#[inline]
 pub unsafe fn usable_size(ptr: *const u8) -> usize {
-    if ptr.is_null() || (page_map::owner(ptr as usize) == 0 && je::arena_of(ptr).is_none()) {
-        return 0;
-    }
-    // SAFETY: the block is the library's, and live by the caller's promise.
-    unsafe { je::sallocx(ptr) }
+    // SAFETY: the caller's promise.
+    unsafe { heap::usable_size(ptr) }
 }
 
 /// The live kind at this address; `None` for null, a bogus or a destroyed kind.
-#[inline]
 pub fn from_ptr(kind: *const Kind) -> Option<&'static Kind> {
     registry::by_address(kind)
 }
 
 fn files() -> impl Iterator<Item = &'static File> {
     registry::dynamic().filter_map(|kind| match &kind.heap.backing {
-        Backing::File(file) => Some(file),
+        Backing::File(file) => Some(&**file),
         _ => None,
     })
 }
@@ -369,10 +330,12 @@ pub fn parent_after_fork() {
     file::parent_after_fork();
 }
 
-/// In a child just forked: gives it file-backed memory of its own. Async-signal-safe.
+/// In a child just forked: gives it file-backed memory of its own, before anything is
+/// written there, and lets go of what threads that are gone were holding.
 pub fn after_fork_in_child() {
     files().for_each(File::after_fork_in_child);
     file::child_after_fork();
+    heap::after_fork_in_child();
 }
 
 #[cold]

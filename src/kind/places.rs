@@ -12,78 +12,85 @@ use once_cell::race::OnceBox;
 use super::Spec;
 use super::registry;
 use crate::backing::{Anonymous, Backing};
-use crate::heap::Heap;
+use crate::heap::{HEAPS, Heap};
 use crate::log;
 use crate::topology::{self, Targets};
 
-/// Page-map numbers of the heaps beyond each kind's first begin after the kinds'.
-const EXTRA: usize = 1024 - registry::NUMBERS;
+/// A kind's own heap has id number + 1; the ids of the heaps of places begin after the
+/// kinds'. The fast path knows a kind by its own heap alone, so kinds with places leave
+/// that one unused.
+const FIRST: usize = registry::NUMBERS + 1;
+const EXTRA: usize = HEAPS - FIRST;
 
 /// The kinds of the extra heaps.
 static KIND_OF: [AtomicU16; EXTRA] = [const { AtomicU16::new(0) }; EXTRA];
 static USED: AtomicUsize = AtomicUsize::new(0);
 
-/// The number of the kind that a page-map number belongs to.
-pub(super) fn kind_number(owner: usize) -> usize {
-    match owner.checked_sub(registry::NUMBERS) {
-        None => owner,
+/// The number of the kind that a heap belongs to; its id is not 0.
+pub(super) fn kind_number(id: usize) -> usize {
+    match id.checked_sub(FIRST) {
+        None => id - 1,
         Some(extra) => KIND_OF
             .get(extra)
             .map_or(0, |number| number.load(Ordering::Relaxed).into()),
     }
 }
 
-/// The heaps of a kind beyond its first, which serves place 0.
+/// The heaps of a kind's places.
 pub(super) struct Places {
     targets: &'static Targets,
-    more: Vec<Heap>,
+    heaps: Vec<Heap>,
 }
 
 impl Places {
-    fn new(number: u16, spec: &Spec, targets: &'static Targets, arenas: u32) -> Self {
-        let wanted = targets.n_places() - 1;
+    fn new(number: u16, spec: &Spec, targets: &'static Targets) -> Self {
+        let wanted = targets.n_places();
         let first = USED.fetch_add(wanted, Ordering::Relaxed);
         let granted = EXTRA.saturating_sub(first).min(wanted);
         if granted < wanted {
-            log::error!("Too many places: some CPUs share the memory of CPU 0.");
+            log::error!("Too many places: some CPUs share the memory of another.");
         }
         let heap = |index: usize| {
             KIND_OF[first + index].store(number, Ordering::Relaxed);
             let source = Anonymous::new(spec.page, spec.thp, spec.bind);
-            source.set_nodes(targets.of_place(index + 1));
-            let owner = (registry::NUMBERS + first + index) as u32;
-            let heap = Heap::new(Backing::Anonymous(source), owner, None);
-            heap.open(arenas);
-            heap
+            source.set_nodes(targets.of_place(index));
+            let id = (FIRST + first + index) as u32;
+            Heap::new(Backing::Anonymous(source), id, None)
         };
         Self {
             targets,
-            more: (0..granted).map(heap).collect(),
+            heaps: (0..granted).map(heap).collect(),
         }
     }
 
-    /// The heap of the calling thread's CPU, `None` for the kind's first.
+    /// The heap of the calling thread's CPU; the first for a CPU without one.
     #[inline]
     pub(super) fn here(&self) -> Option<&Heap> {
         let place = self.targets.place_of_cpu(topology::current_cpu());
-        self.more.get(place.wrapping_sub(1))
+        self.heaps.get(place).or(self.heaps.first())
     }
 
-    /// All heaps beyond the first.
+    /// All heaps.
     pub(super) fn heaps(&self) -> &[Heap] {
-        &self.more
+        &self.heaps
     }
 }
 
-/// Gives a kind the heaps that its places need: none on most machines.
+/// Gives a kind the heaps that its places need and opens them; `false` if there is but
+/// one place, as on most machines.
 pub(super) fn install(
-    slot: &OnceBox<Places>,
+    slot: &'static OnceBox<Places>,
     number: u16,
     spec: &Spec,
     targets: &'static Targets,
     arenas: u32,
-) {
-    if targets.n_places() > 1 {
-        slot.get_or_init(|| Box::new(Places::new(number, spec, targets, arenas)));
+) -> bool {
+    if targets.n_places() <= 1 {
+        return false;
     }
+    let places = slot.get_or_init(|| Box::new(Places::new(number, spec, targets)));
+    for heap in &places.heaps {
+        heap.open(arenas, None);
+    }
+    true
 }

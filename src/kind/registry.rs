@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::{Kind, table};
 use crate::error::Error;
+use crate::heap::{KINDS, fast};
 use crate::log;
 
 /// The most kinds that can exist, static ones included (`MEMKIND_MAX_KIND`). The three
@@ -24,24 +25,41 @@ const FREE: u8 = 0;
 const BUSY: u8 = 1;
 const LIVE: u8 = 2;
 
-/// The place of a dynamic kind.
+/// The place of a kind. All are side by side, so that the fast path finds a kind's
+/// number from its address.
+#[repr(C, align(512))]
 struct Slot {
-    state: AtomicU8,
     kind: UnsafeCell<MaybeUninit<Kind>>,
+    state: AtomicU8,
 }
+
+const _: () = assert!(size_of::<Slot>() == 1 << fast::SLOT_BITS && NUMBERS == KINDS);
 
 // SAFETY: the kind is written only between FREE and LIVE, by the thread that made the
 // slot BUSY; after that it is shared as `&Kind`, which is Sync.
 unsafe impl Sync for Slot {}
 
-static DYNAMIC: [Slot; MAX_DYNAMIC] = [const {
-    Slot {
-        state: AtomicU8::new(FREE),
-        kind: UnsafeCell::new(MaybeUninit::zeroed()),
+static SLOTS: [Slot; NUMBERS] = {
+    let mut slots = [const {
+        Slot {
+            kind: UnsafeCell::new(MaybeUninit::zeroed()),
+            state: AtomicU8::new(FREE),
+        }
+    }; NUMBERS];
+    let mut number = 0;
+    while number < table::COUNT {
+        let (name, spec) = table::ROWS[number];
+        slots[number] = Slot {
+            kind: UnsafeCell::new(MaybeUninit::new(Kind::of_row(number as u32, name, spec))),
+            state: AtomicU8::new(LIVE),
+        };
+        number += 1;
     }
-}; MAX_DYNAMIC];
+    slots
+};
 
 impl Slot {
+    #[inline]
     fn live(&'static self) -> Option<&'static Kind> {
         if self.state.load(Ordering::Acquire) != LIVE {
             return None;
@@ -52,42 +70,31 @@ impl Slot {
     }
 }
 
+/// Where the kind with this number is, or would be.
+pub const fn address(number: usize) -> *const Kind {
+    SLOTS[number].kind.get().cast::<Kind>()
+}
+
 /// The kind with this number, if it lives.
-#[inline]
 pub fn by_number(number: usize) -> Option<&'static Kind> {
-    match table::KINDS.get(number) {
-        Some(kind) => Some(kind),
-        None => DYNAMIC.get(number - table::COUNT)?.live(),
-    }
+    SLOTS.get(number)?.live()
 }
 
 /// The live kind at this address; `None` for null, a bogus or a destroyed one.
-#[inline]
 pub fn by_address(address: *const Kind) -> Option<&'static Kind> {
-    let address = address as usize;
-    let offset = address.wrapping_sub(table::KINDS.as_ptr() as usize);
-    if offset < size_of_val(&table::KINDS) {
-        let index = offset / size_of::<Kind>();
-        return (index * size_of::<Kind>() == offset).then(|| &table::KINDS[index]);
-    }
-    let offset = address.wrapping_sub(DYNAMIC[0].kind.get() as usize);
-    if offset < size_of_val(&DYNAMIC) {
-        let index = offset / size_of::<Slot>();
-        if index * size_of::<Slot>() == offset {
-            return DYNAMIC.get(index)?.live();
-        }
-    }
-    None
+    let offset = (address as usize).wrapping_sub(SLOTS.as_ptr() as usize);
+    let kind = SLOTS.get(offset / size_of::<Slot>())?.live()?;
+    core::ptr::eq(kind, address).then_some(kind)
 }
 
 /// All dynamic kinds that live.
 pub fn dynamic() -> impl Iterator<Item = &'static Kind> {
-    DYNAMIC.iter().filter_map(Slot::live)
+    SLOTS[table::COUNT..].iter().filter_map(Slot::live)
 }
 
 /// All kinds.
 pub fn all() -> impl Iterator<Item = &'static Kind> {
-    table::KINDS.iter().chain(dynamic())
+    SLOTS.iter().filter_map(Slot::live)
 }
 
 /// Adds a kind; `make` is given its number. Nothing is left behind if it fails.
@@ -95,7 +102,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
 /// # Errors
 /// `TooMany` when every number is taken, else what `make` says.
 pub fn add(make: impl FnOnce(u32) -> Result<Kind, Error>) -> Result<&'static Kind, Error> {
-    let free = DYNAMIC.iter().enumerate().find(|(_, slot)| {
+    let free = SLOTS.iter().enumerate().find(|(_, slot)| {
         slot.state
             .compare_exchange(FREE, BUSY, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
@@ -104,13 +111,15 @@ pub fn add(make: impl FnOnce(u32) -> Result<Kind, Error>) -> Result<&'static Kin
         log::error!("Attempted to initialize more than maximum ({MAX}) number of kinds.");
         return Err(Error::TooMany);
     };
-    match make((table::COUNT + index) as u32) {
+    match make(index as u32) {
         Ok(kind) => {
             // SAFETY: BUSY makes the slot ours; no reference to its kind exists.
             let kind = unsafe { (*slot.kind.get()).write(kind) };
             kind.placed();
             slot.state.store(LIVE, Ordering::Release);
-            slot.live().ok_or(Error::Runtime)
+            let kind = slot.live().ok_or(Error::Runtime)?;
+            kind.open_dynamic();
+            Ok(kind)
         }
         Err(error) => {
             slot.state.store(FREE, Ordering::Release);
@@ -124,11 +133,7 @@ pub fn add(make: impl FnOnce(u32) -> Result<Kind, Error>) -> Result<&'static Kin
 /// # Safety
 /// No other thread uses the kind or its blocks, now or later.
 pub unsafe fn remove(kind: &'static Kind) {
-    let Some(slot) = kind
-        .partition()
-        .checked_sub(table::COUNT)
-        .and_then(|i| DYNAMIC.get(i))
-    else {
+    let Some(slot) = SLOTS.get(kind.partition()).filter(|_| kind.is_dynamic()) else {
         return;
     };
     if slot

@@ -5,25 +5,22 @@ use crate::error::Error;
 use crate::heap::je::{self, Stat};
 use crate::heap::{Heap, stats};
 
-/// jemalloc's arena numbers are below this.
-const ARENAS: usize = 4096;
-
 impl Kind {
-    /// A statistic of this kind, in bytes; 0 for a kind that has not been used.
+    /// A statistic of this kind, in bytes; 0 for a kind that has not been used. Blocks
+    /// that caches hold are not allocated.
     ///
     /// # Errors
     /// `Invalid` when the kind was first used after the last snapshot.
     pub fn stat(&'static self, stat: Stat) -> Result<usize, Error> {
-        if !self.is_system() {
-            return stats::sum(self.heaps().flat_map(Heap::arenas), stat);
-        }
-        let mut owned = [0_u64; ARENAS / 64];
-        for arena in registry::all().flat_map(Kind::heaps).flat_map(Heap::arenas) {
-            owned[arena as usize / 64] |= 1 << (arena % 64);
-        }
-        let own = (0..je::n_arenas().min(ARENAS as u32))
-            .filter(|arena| owned[*arena as usize / 64] & (1 << (arena % 64)) == 0);
-        stats::sum(own, stat)
+        let sum = match stats::sum(self.heaps().flat_map(Heap::arenas), stat) {
+            // MEMKIND_DEFAULT always exists: before the first snapshot it holds nothing.
+            Err(_) if self.is_system() => 0,
+            sum => sum?,
+        };
+        Ok(sum.saturating_sub(match stat {
+            Stat::Allocated => self.heaps().map(Heap::cached_bytes).sum(),
+            Stat::Active | Stat::Resident => 0,
+        }))
     }
 }
 
@@ -32,5 +29,10 @@ impl Kind {
 /// # Errors
 /// `Invalid` when jemalloc does not know it.
 pub fn stat_of_all(stat: Stat) -> Result<usize, Error> {
-    je::total_stat(stat).ok_or(Error::Invalid)
+    let total = je::total_stat(stat).ok_or(Error::Invalid)?;
+    let heaps = registry::all().flat_map(Kind::heaps);
+    Ok(total.saturating_sub(match stat {
+        Stat::Allocated => heaps.map(Heap::cached_bytes).sum(),
+        Stat::Active | Stat::Resident => 0,
+    }))
 }

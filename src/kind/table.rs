@@ -3,8 +3,8 @@
 //! Availability, capacity, mapping flags and policy all follow from a row. A new
 //! static kind is a new row here, a variable in `ffi` and a line in exports.txt.
 
-use super::Kind;
 use super::spec::{From, Source, Spec};
+use super::{Kind, registry};
 use crate::backing::PageSize::{Base, Huge1G, Huge2M};
 use crate::backing::TransparentHuge::{AsSystem, Never};
 use crate::backing::{Bind, PageSize, TransparentHuge};
@@ -17,206 +17,39 @@ use crate::topology::{Choice, Nodes, Reach, Take};
 /// Number of static kinds.
 pub const COUNT: usize = 26;
 
-/// The static kinds; the position is the kind's number.
-pub static KINDS: [Kind; COUNT] = [
-    // Number, name, nodes, policy, page, transparent huge pages.
-    Kind::fixed_row(0, "memkind_default", SYSTEM),
-    row(
-        1,
-        "memkind_hbw",
-        of(HighBandwidth, Local, Many),
-        Bind::Bind,
-        Base,
-        AsSystem,
-    ),
-    row(
-        2,
-        "memkind_hbw_hugetlb",
-        of(HighBandwidth, Local, Many),
-        Bind::Bind,
-        Huge2M,
-        AsSystem,
-    ),
-    row(
-        3,
-        "memkind_hbw_preferred",
-        of(HighBandwidth, Local, One),
-        Bind::Preferred,
-        Base,
-        AsSystem,
-    ),
-    row(
-        4,
-        "memkind_hbw_preferred_hugetlb",
-        of(HighBandwidth, Local, One),
-        Bind::Preferred,
-        Huge2M,
-        AsSystem,
-    ),
-    row(
-        5,
-        "memkind_hugetlb",
-        From::Any,
-        Bind::None,
-        Huge2M,
-        AsSystem,
-    ),
-    row(
-        6,
-        "memkind_hbw_gbtlb",
-        of(HighBandwidth, Local, Many),
-        Bind::Bind,
-        Huge1G,
-        AsSystem,
-    ),
-    row(
-        7,
-        "memkind_hbw_preferred_gbtlb",
-        of(HighBandwidth, Local, One),
-        Bind::Preferred,
-        Huge1G,
-        AsSystem,
-    ),
-    row(8, "memkind_gbtlb", From::Any, Bind::None, Huge1G, AsSystem),
-    row(
-        9,
-        "memkind_hbw_interleave",
-        of(HighBandwidth, All, Many),
-        Bind::Interleave,
-        Base,
-        Never,
-    ),
-    row(
-        10,
-        "memkind_interleave",
-        From::Any,
-        Bind::Interleave,
-        Base,
-        Never,
-    ),
-    row(
-        11,
-        "memkind_regular",
-        of(WithCpus, All, Many),
-        Bind::Bind,
-        Base,
-        AsSystem,
-    ),
-    row(
-        12,
-        "memkind_hbw_all",
-        of(HighBandwidth, All, Many),
-        Bind::Bind,
-        Base,
-        AsSystem,
-    ),
-    row(
-        13,
-        "memkind_hbw_all_hugetlb",
-        of(HighBandwidth, All, Many),
-        Bind::Bind,
-        Huge2M,
-        AsSystem,
-    ),
-    row(
-        14,
-        "memkind_dax_kmem",
-        of(DaxKmem, Local, Many),
-        Bind::Bind,
-        Base,
-        AsSystem,
-    ),
-    row(
-        15,
-        "memkind_dax_kmem_all",
-        of(DaxKmem, All, Many),
-        Bind::Bind,
-        Base,
-        AsSystem,
-    ),
-    row(
-        16,
-        "memkind_dax_kmem_preferred",
-        of(DaxKmem, Local, One),
-        Bind::Preferred,
-        Base,
-        AsSystem,
-    ),
-    row(
-        17,
-        "memkind_dax_kmem_interleave",
-        of(DaxKmem, All, Many),
-        Bind::Interleave,
-        Base,
-        AsSystem,
-    ),
-    row(
-        18,
-        "memkind_highest_capacity",
-        of(MostCapacity, All, Many),
-        Bind::Bind,
-        Base,
-        AsSystem,
-    ),
-    row(
-        19,
-        "memkind_highest_capacity_preferred",
-        of(MostCapacity, All, One),
-        Bind::Preferred,
-        Base,
-        AsSystem,
-    ),
-    row(
-        20,
-        "memkind_highest_capacity_local",
-        of(Best(Capacity), Local, Many),
-        Bind::Bind,
-        Base,
-        AsSystem,
-    ),
-    row(
-        21,
-        "memkind_highest_capacity_local_preferred",
-        of(Best(Capacity), Local, Many),
-        Bind::Preferred,
-        Base,
-        AsSystem,
-    ),
-    row(
-        22,
-        "memkind_lowest_latency_local",
-        of(Best(Latency), Local, Many),
-        Bind::Bind,
-        Base,
-        AsSystem,
-    ),
-    row(
-        23,
-        "memkind_lowest_latency_local_preferred",
-        of(Best(Latency), Local, Many),
-        Bind::Preferred,
-        Base,
-        AsSystem,
-    ),
-    row(
-        24,
-        "memkind_highest_bandwidth_local",
-        of(Best(Bandwidth), Local, Many),
-        Bind::Bind,
-        Base,
-        AsSystem,
-    ),
-    row(
-        25,
-        "memkind_highest_bandwidth_local_preferred",
-        of(Best(Bandwidth), Local, Many),
-        Bind::Preferred,
-        Base,
-        AsSystem,
-    ),
+/// The static kinds: name, nodes, policy, page, transparent huge pages. The position is
+/// the kind's number.
+#[rustfmt::skip]
+pub(super) const ROWS: [(&str, Spec); COUNT] = [
+    ("memkind_default", SYSTEM),
+    row("memkind_hbw", of(HighBandwidth, Local, Many), Bind::Bind, Base, AsSystem),
+    row("memkind_hbw_hugetlb", of(HighBandwidth, Local, Many), Bind::Bind, Huge2M, AsSystem),
+    row("memkind_hbw_preferred", of(HighBandwidth, Local, One), Bind::Preferred, Base, AsSystem),
+    row("memkind_hbw_preferred_hugetlb", of(HighBandwidth, Local, One), Bind::Preferred, Huge2M, AsSystem),
+    row("memkind_hugetlb", From::Any, Bind::None, Huge2M, AsSystem),
+    row("memkind_hbw_gbtlb", of(HighBandwidth, Local, Many), Bind::Bind, Huge1G, AsSystem),
+    row("memkind_hbw_preferred_gbtlb", of(HighBandwidth, Local, One), Bind::Preferred, Huge1G, AsSystem),
+    row("memkind_gbtlb", From::Any, Bind::None, Huge1G, AsSystem),
+    row("memkind_hbw_interleave", of(HighBandwidth, All, Many), Bind::Interleave, Base, Never),
+    row("memkind_interleave", From::Any, Bind::Interleave, Base, Never),
+    row("memkind_regular", of(WithCpus, All, Many), Bind::Bind, Base, AsSystem),
+    row("memkind_hbw_all", of(HighBandwidth, All, Many), Bind::Bind, Base, AsSystem),
+    row("memkind_hbw_all_hugetlb", of(HighBandwidth, All, Many), Bind::Bind, Huge2M, AsSystem),
+    row("memkind_dax_kmem", of(DaxKmem, Local, Many), Bind::Bind, Base, AsSystem),
+    row("memkind_dax_kmem_all", of(DaxKmem, All, Many), Bind::Bind, Base, AsSystem),
+    row("memkind_dax_kmem_preferred", of(DaxKmem, Local, One), Bind::Preferred, Base, AsSystem),
+    row("memkind_dax_kmem_interleave", of(DaxKmem, All, Many), Bind::Interleave, Base, AsSystem),
+    row("memkind_highest_capacity", of(MostCapacity, All, Many), Bind::Bind, Base, AsSystem),
+    row("memkind_highest_capacity_preferred", of(MostCapacity, All, One), Bind::Preferred, Base, AsSystem),
+    row("memkind_highest_capacity_local", of(Best(Capacity), Local, Many), Bind::Bind, Base, AsSystem),
+    row("memkind_highest_capacity_local_preferred", of(Best(Capacity), Local, Many), Bind::Preferred, Base, AsSystem),
+    row("memkind_lowest_latency_local", of(Best(Latency), Local, Many), Bind::Bind, Base, AsSystem),
+    row("memkind_lowest_latency_local_preferred", of(Best(Latency), Local, Many), Bind::Preferred, Base, AsSystem),
+    row("memkind_highest_bandwidth_local", of(Best(Bandwidth), Local, Many), Bind::Bind, Base, AsSystem),
+    row("memkind_highest_bandwidth_local_preferred", of(Best(Bandwidth), Local, Many), Bind::Preferred, Base, AsSystem),
 ];
 
-/// MEMKIND_DEFAULT: jemalloc's own arenas, no policy.
+/// MEMKIND_DEFAULT: standard memory, no policy.
 const SYSTEM: Spec = Spec {
     source: Source::System,
     from: From::Any,
@@ -226,26 +59,39 @@ const SYSTEM: Spec = Spec {
 };
 
 const fn of(nodes: Nodes, reach: Reach, take: Take) -> From {
-    From::Chosen(Choice { nodes, reach, take })
+    From::Chosen(Choice::new(nodes, reach, take))
 }
 
 const fn row(
-    number: u32,
-    name: &str,
+    name: &'static str,
     from: From,
     bind: Bind,
     page: PageSize,
     thp: TransparentHuge,
-) -> Kind {
-    Kind::fixed_row(
-        number,
-        name,
-        Spec {
-            source: Source::Anonymous,
-            from,
-            bind,
-            page,
-            thp,
-        },
-    )
+) -> (&'static str, Spec) {
+    let spec = Spec {
+        source: Source::Anonymous,
+        from,
+        bind,
+        page,
+        thp,
+    };
+    (name, spec)
+}
+
+/// The static kind with this number, below [`COUNT`].
+pub fn kind(number: usize) -> &'static Kind {
+    // SAFETY: static kinds are in their slots from the start and never leave them.
+    unsafe { &*address(number) }
+}
+
+/// Where it is.
+pub const fn address(number: usize) -> *const Kind {
+    assert!(number < COUNT);
+    registry::address(number)
+}
+
+/// All static kinds, by number.
+pub fn all() -> impl Iterator<Item = &'static Kind> {
+    (0..COUNT).map(kind)
 }

@@ -21,9 +21,11 @@ fn node(row: &NodeRow) -> String {
         Some((from, value)) => format!("{{\"from_node\": {from}, \"value\": {value}}}"),
         None => "null".to_owned(),
     };
+    let tier = row.tier.map_or("null".to_owned(), |tier| tier.to_string());
     format!(
         "\n  {{\"node\": {}, \"cpus\": {}, \"memory_bytes\": {}, \"free_bytes\": {}, \
-         \"allowed\": {}, \"dax_kmem\": {}, \"bandwidth_mib_s\": {}, \"latency_ns\": {}}}",
+         \"tier\": {tier}, \"allowed\": {}, \"dax_kmem\": {}, \"bandwidth_mib_s\": {}, \
+         \"latency_ns\": {}}}",
         row.number,
         array(row.cpus.iter()),
         row.memory.total,
@@ -36,12 +38,19 @@ fn node(row: &NodeRow) -> String {
 }
 
 fn kind(row: &KindRow) -> String {
-    let name = string(row.name);
-    match &row.places {
-        Err((error, reason)) => format!(
-            "\n  {{\"kind\": {name}, \"available\": false, \"code\": {}, \"reason\": {}}}",
-            error.code(),
-            string(reason)
+    let head = format!(
+        "\n  {{\"kind\": {}, \"policy\": \"{}\", \"page_bytes\": {}, \
+         \"transparent_huge_pages\": {}, ",
+        string(&row.name),
+        row.policy,
+        row.page_bytes,
+        row.may_be_huge
+    );
+    let tail = match &row.places {
+        Err(reason) => format!(
+            "\"available\": false, \"code\": {}, \"reason\": {}}}",
+            reason.error.code(),
+            string(&reason.text)
         ),
         Ok(places) => {
             let place = |(cpus, nodes): &(Vec<usize>, NodeMask)| {
@@ -49,12 +58,14 @@ fn kind(row: &KindRow) -> String {
                 format!("{{\"cpus\": {cpus}, \"nodes\": {nodes}}}")
             };
             format!(
-                "\n  {{\"kind\": {name}, \"available\": true, \"capacity_bytes\": {}, \"places\": {}}}",
-                row.capacity,
+                "\"available\": true, \"capacity_bytes\": {}, \"free_bytes\": {}, \"places\": {}}}",
+                row.memory.total,
+                row.memory.free,
                 array(places.iter().map(place))
             )
         }
-    }
+    };
+    head + &tail
 }
 
 fn array(items: impl Iterator<Item = impl Display>) -> String {

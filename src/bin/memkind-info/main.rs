@@ -6,17 +6,19 @@
 mod json;
 mod report;
 mod text;
+mod why;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-use memkind::topology::sysfs::Sysfs;
 use report::Report;
 
 const HELP: &str = "\
 Usage: memkind-info [--json] [--sysfs DIR]
-Shows the NUMA nodes of this machine and, for each kind of memory, the nodes that it
-takes memory from or the reason why it is not available.
+Shows the NUMA nodes of this machine and, for each kind of memory, its policy (the mode
+of mbind(2)), its page size, and the nodes that it takes memory from, or the reason why
+it is not available with the code of memkind_check_available. Capacity and free are
+those of all its nodes together; of kinds with 2 MiB pages, what is kept for such pages.
 
   --json       the same as one JSON document; sizes in bytes
   --sysfs DIR  read the nodes from a copy of /sys; give bandwidth and latency with
@@ -76,8 +78,8 @@ fn main() -> ExitCode {
         }
     };
     let report = match &sysfs {
-        Some(dir) => Report::of_tree(&Sysfs::at(dir), &report::KINDS),
-        None => Report::of_host(&report::KINDS),
+        Some(dir) => Report::of_tree(dir),
+        None => Report::of_host(),
     };
     match report {
         Ok(report) if json => put(&json::document(&report)),

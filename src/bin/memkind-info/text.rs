@@ -3,25 +3,38 @@
 use core::fmt::Write;
 
 use memkind::topology::NodeMask;
+use memkind::topology::sysfs::Memory;
 
 use crate::report::{KindRow, NodeRow, Report};
 
 /// The whole report.
 pub(crate) fn screen(report: &Report) -> String {
     let mut text = String::new();
-    let heading = ["node", "CPUs", "memory", "free", "bandwidth", "latency", ""];
+    let heading = [
+        "node",
+        "CPUs",
+        "memory",
+        "free",
+        "tier",
+        "bandwidth",
+        "latency",
+        "",
+    ];
     let mut rows = vec![heading.map(str::to_owned)];
     rows.extend(report.nodes.iter().map(node));
     table(&mut text, &rows);
     text.push('\n');
-    let mut rows = vec![["kind", "capacity", "nodes"].map(str::to_owned)];
-    rows.extend(report.kinds.iter().map(kind));
+    let heading = ["kind", "policy", "page", "capacity", "free", "nodes"];
+    let mut rows = vec![heading.map(str::to_owned)];
+    for (index, row) in report.kinds.iter().enumerate() {
+        rows.push(kind(row, &report.kinds[..index]));
+    }
     table(&mut text, &rows);
     let _ = writeln!(text, "\n2 MiB pages: {}", bytes(report.huge_pages));
     text
 }
 
-fn node(row: &NodeRow) -> [String; 7] {
+fn node(row: &NodeRow) -> [String; 8] {
     let seen = |value: Option<(u16, u64)>, unit: &str| match value {
         Some((from, value)) if from == row.number => format!("{value} {unit}"),
         Some((from, value)) => format!("{value} {unit} from node {from}"),
@@ -38,25 +51,45 @@ fn node(row: &NodeRow) -> [String; 7] {
         list(&row.cpus),
         bytes(row.memory.total),
         bytes(row.memory.free),
+        row.tier.map_or("-".to_owned(), |tier| tier.to_string()),
         seen(row.bandwidth, "MiB/s"),
         seen(row.latency, "ns"),
         remark.to_owned(),
     ]
 }
 
-fn kind(row: &KindRow) -> [String; 3] {
-    let (capacity, nodes) = match &row.places {
-        Err((error, reason)) => ("-".to_owned(), format!("{reason} ({})", error.code())),
+/// A kind's row; a reason that an earlier one has given is not given again.
+fn kind(row: &KindRow, earlier: &[KindRow]) -> [String; 6] {
+    let page = match (row.page_bytes >> 20, row.may_be_huge) {
+        (0, true) => "4 KiB".to_owned(),
+        (0, false) => "4 KiB, no THP".to_owned(),
+        (mib, _) => format!("{mib} MiB"),
+    };
+    let (total, free, nodes) = match &row.places {
+        Err(reason) => {
+            let same = |other: &&KindRow| match &other.places {
+                Err(other) => other.text == reason.text,
+                Ok(_) => false,
+            };
+            let code = reason.error.code();
+            let text = match earlier.iter().find(same) {
+                Some(other) => format!("as {} ({code})", other.name),
+                None => format!("{} ({code})", reason.text),
+            };
+            ("-".to_owned(), "-".to_owned(), text)
+        }
         Ok(places) => {
             let place = |(cpus, nodes): &(Vec<usize>, NodeMask)| match places.len() {
                 1 => or_none(nodes),
                 _ => format!("{} (CPUs {})", or_none(nodes), list(cpus)),
             };
             let nodes: Vec<String> = places.iter().map(place).collect();
-            (bytes(row.capacity), nodes.join(", "))
+            let Memory { total, free } = row.memory;
+            (bytes(total), bytes(free), nodes.join(", "))
         }
     };
-    [row.name.to_owned(), capacity, nodes]
+    let (name, policy) = (row.name.clone(), row.policy.to_owned());
+    [name, policy, page, total, free, nodes]
 }
 
 fn or_none(nodes: &NodeMask) -> String {
@@ -68,7 +101,7 @@ fn or_none(nodes: &NodeMask) -> String {
 }
 
 /// Numbers as a list of ranges, `0-3,8`; `-` for none.
-fn list(numbers: &[usize]) -> String {
+pub(crate) fn list(numbers: &[usize]) -> String {
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     for number in numbers {
         match ranges.last_mut() {

@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Runs in the test machine: does what the lines of the file `plan` say and prints a
+# line "=== WORDS" before the output of each. compare.py makes the plan and reads this.
+here=$(dirname "$0")
+export LD_LIBRARY_PATH="$here/lib"
+while IFS= read -r line; do
+    word=${line%% *}
+    rest=${line#* }
+    case $word in
+    with) echo "=== ${line%% : *}" ;;
+    *) echo "=== $line" ;;
+    esac
+    case $word in
+    kinds) "$here/kinds" 2>&1 ;;
+    with)
+        # Lists of words: variables before the colon, kinds behind it.
+        # shellcheck disable=SC2086
+        env ${rest%% : *} "$here/kinds" ${rest##* : } 2>&1
+        ;;
+    tool | match)
+        # Variables and arguments, in any order, behind the program.
+        program=${rest%% *}
+        variables='' arguments=''
+        for each in ${rest#"$program"}; do
+            case $each in
+            *=*) variables="$variables $each" ;;
+            *) arguments="$arguments $each" ;;
+            esac
+        done
+        # shellcheck disable=SC2086
+        env $variables "$here/$program" $arguments 2>&1
+        status=$?
+        [ $status = 0 ] || echo "status $status"
+        ;;
+    run)
+        "$here/$rest" 2>&1
+        echo "status $?"
+        ;;
+    esac
+    echo "=== uptime $(cut -d' ' -f1 /proc/uptime)"
+done <"$here/plan"

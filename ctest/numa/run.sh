@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Boots a virtual machine for each memory topology and checks, there, from which nodes
+# every kind takes its memory, against what the manual lets one expect.
+#
+# usage: ctest/numa/run.sh [--against ours|distribution] [--keep] [topology...]
+#
+# Default: every topology that has a file in ctest/numa/expect. `--keep` shows the
+# tables that the machines print as well. They stay in build/numa/log/TOPOLOGY.log.
+# `--against distribution` runs the same programs on the distribution's library, to
+# see where the two differ. Where there can be no machine, the tests are skipped.
+#
+# MEMKIND_LIBDIR      directory with our libmemkind.so.0   (default: build/lib)
+# MEMKIND_DIST_LIBDIR directory with the distribution's
+# TEST_TIMEOUT        seconds for one machine              (default: 240)
+#
+# The last line is "N passed, N failed, N skipped"; the exit status is 0 when nothing
+# failed, 1 when something did, 2 for wrong usage.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. scripts/testlib.sh
+here=$root/ctest/numa
+against=ours keep=no
+while [ $# -gt 0 ]; do
+    case $1 in
+    --against)
+        against=${2:-}
+        shift 2 || set --
+        ;;
+    --keep)
+        keep=yes
+        shift
+        ;;
+    -*)
+        against=
+        shift
+        ;;
+    *) break ;;
+    esac
+done
+case $against in
+ours) library=$libdir ;;
+distribution) library=$(distribution_libdir) ;;
+*)
+    sed -n '/^# usage:/s/^# //p' "$0" >&2
+    exit 2
+    ;;
+esac
+if [ $# -eq 0 ]; then
+    for file in "$here"/expect/*.txt; do
+        file=${file##*/}
+        set -- "$@" "${file%.txt}"
+    done
+fi
+for topology; do
+    [ -e "$here/expect/$topology.txt" ] || {
+        echo "$0: no expectations for topology '$topology'" >&2
+        exit 2
+    }
+done
+
+log=$root/build/numa/log
+[ "$against" = ours ] || log=$log-$against
+payload=$root/build/numa/payload-$against
+results=$log/results
+mkdir -p "$log" "$payload/lib" || exit 2
+: >"$results"
+say() { tee -a "$results"; }
+
+# What goes into the machines.
+build() {
+    local source program
+    for source in "$here"/*.c "$root/examples/stream.c"; do
+        program=$payload/$(basename "$source" .c)
+        [ -n "$(find "$program" -newer "$source" -newer "$here/machine.h" 2>/dev/null)" ] && continue
+        "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -g -fopenmp -I"$here" -I"$root/include" \
+            -o "$program" "$source" "$library/libmemkind.so.0" -lpthread || return 1
+    done
+    cp -L "$library/libmemkind.so.0" "$payload/lib/" || return 1
+    for program in memkind-hbw-nodes memkind-auto-dax-kmem-nodes memkind-info; do
+        if [ "$against" = distribution ]; then
+            [ ! -e "/usr/bin/$program" ] || cp "/usr/bin/$program" "$payload/" || return 1
+        else
+            cp "${CARGO_TARGET_DIR:-target}/release/$program" "$payload/" || return 1
+        fi
+    done
+    cp "$here/guest.sh" "$payload/"
+}
+
+if [ -z "$library" ] || [ ! -e "$library/libmemkind.so.0" ]; then
+    echo "$0: no libmemkind.so.0 ($against): build it first" >&2
+    exit 2
+fi
+check "numa programs" build | say
+if [ "${PIPESTATUS[0]}" -eq 0 ]; then
+    for topology; do
+        start=$SECONDS
+        python3 "$here/compare.py" plan "$here/expect/$topology.txt" >"$payload/plan" || exit 2
+        "$here/numa-vm" -t "$topology" -s "${TEST_TIMEOUT:-240}" -H 8 -d "$payload:/numa" -- \
+            /numa/guest.sh >"$log/$topology.log" 2>"$log/$topology.err"
+        status=$?
+        case $status in
+        0)
+            [ $keep = no ] || cat "$log/$topology.log"
+            python3 "$here/compare.py" check "$topology" "$here/expect/$topology.txt" "$log/$topology.log" | say
+            ;;
+        77) skip "$topology" "$(tail -n 1 "$log/$topology.err")" | say ;;
+        *)
+            # What was found before the end counts, too.
+            python3 "$here/compare.py" check "$topology" "$here/expect/$topology.txt" "$log/$topology.log" | say
+            fail "$topology" "the machine ended with status $status: $(tail -n 1 "$log/$topology.err")" | say
+            ;;
+        esac
+        echo "== $topology: $((SECONDS - start)) s"
+    done
+fi
+count() { grep -c "^$1 " "$results"; }
+failed=$(count FAIL)
+echo "$(count PASS) passed, $failed failed, $(count SKIP) skipped"
+[ "$failed" -eq 0 ]

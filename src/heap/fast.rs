@@ -1,0 +1,124 @@
+//! The paths that nearly every call takes: a few dozen instructions, no call, no lock.
+//!
+//! They are off until the library is loaded, and stay off if the program has hooks or
+//! the loader put the thread-local variable out of reach; everything then takes the
+//! slow paths, which do the same and more.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::thread::Thread;
+use super::{cache, class, page_map, thread, tls};
+
+/// With this no address gives a valid index.
+const NOWHERE: usize = 1 << 63;
+
+/// What to add to the address of a kind: minus where the first is.
+static MINUS_BASE: AtomicUsize = AtomicUsize::new(NOWHERE);
+
+/// The kinds lie side by side, each in a slot of two to the power of this bytes.
+pub(crate) const SLOT_BITS: u32 = 9;
+
+/// Prepares the slow paths, and turns the fast ones on if they are wanted and possible.
+/// `kinds` is where the first kind is. Called once, at load.
+pub(crate) fn enable(kinds: usize, wanted: bool) {
+    thread::prepare();
+    if tls::prepare() && wanted {
+        page_map::enable_fast();
+        MINUS_BASE.store(kinds.wrapping_neg(), Ordering::Release);
+    }
+}
+
+/// A block of a kind, by the kind's address; `None` if the slow path has to find one.
+/// Any address will do.
+#[inline(always)]
+pub(crate) fn allocate(kind: usize, size: usize) -> Option<NonNull<u8>> {
+    let offset = if size <= class::FINE_MAX {
+        class::fine_offset(size)
+    } else {
+        unlikely();
+        if size > class::MAX {
+            return None;
+        }
+        class::coarse_offset(size)
+    };
+    let index = index_of(kind);
+    if index >= super::KINDS {
+        unlikely();
+        return None;
+    }
+    let thread = here();
+    thread.enter();
+    let block = cache::pop(thread, index + 1, offset);
+    thread.leave();
+    block
+}
+
+/// A kind's number by its address; large for what is not a kind's address.
+#[inline(always)]
+fn index_of(kind: usize) -> usize {
+    // Rotated, not shifted: an address inside a slot gives a large index.
+    kind.wrapping_add(MINUS_BASE.load(Ordering::Relaxed))
+        .rotate_right(SLOT_BITS)
+}
+
+/// Resizes a small block of a kind to a small size; `None` if the slow path has to.
+/// Any addresses will do.
+#[inline(always)]
+pub(crate) fn resize(kind: usize, block: *mut u8, size: usize) -> Option<NonNull<u8>> {
+    let entry = page_map::fast_entry(block as usize)? as usize;
+    let (id, old) = (entry >> 16, entry & 0xffff);
+    let small = old != 0 && size != 0 && size <= class::FINE_MAX;
+    if !small || (kind != 0 && index_of(kind).wrapping_add(1) != id) || id > super::KINDS {
+        return None;
+    }
+    let new = class::fine_offset(size);
+    if new == old {
+        return NonNull::new(block);
+    }
+    let thread = here();
+    thread.enter();
+    let fresh = cache::pop(thread, id, new);
+    if let Some(fresh) = fresh {
+        // SAFETY: both blocks are live and of at least that many bytes.
+        unsafe {
+            let kept = class::size_of(old).min(size);
+            core::ptr::copy_nonoverlapping(block, fresh.as_ptr(), kept);
+        }
+        if !cache::push(thread, id, old, block) {
+            thread.leave();
+            // SAFETY: the contents are safe; the block is given up.
+            unsafe { super::free(block) };
+            return Some(fresh);
+        }
+    }
+    thread.leave();
+    fresh
+}
+
+/// Frees a block; `false` if the slow path has to. Any address will do.
+#[inline(always)]
+pub(crate) fn free(block: *mut u8) -> bool {
+    let Some(entry) = page_map::fast_entry(block as usize) else {
+        unlikely();
+        return false;
+    };
+    let entry = entry as usize;
+    let thread = here();
+    thread.enter();
+    let done = cache::push(thread, entry >> 16, entry & 0xffff, block);
+    thread.leave();
+    done
+}
+
+/// Keeps tests apart that the compiler would merge into one at the price of more
+/// instructions on the way that is taken.
+#[cold]
+const fn unlikely() {}
+
+#[inline(always)]
+fn here() -> &'static Thread {
+    // SAFETY: the fast paths are on, so the variable is within reach; it holds a
+    // record, none of which is ever unmapped.
+    unsafe { &*tls::current_fast() }
+}

@@ -1,0 +1,285 @@
+//! What a thread keeps: a cache for each heap that it has used.
+//!
+//! Records are never unmapped; a thread that ends leaves its record, with empty
+//! caches, to the next one. Another thread may take a cache away (to reclaim memory,
+//! or because the kind is destroyed): it swaps the pointer, makes every thread pass a
+//! barrier (membarrier(2)) and waits until the owner is not in the middle of an
+//! operation. The owner marks that with two plain stores.
+
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence};
+
+use super::cache::Cache;
+use super::{HEAPS, Heap, tls};
+
+/// See the module.
+#[repr(C)]
+pub(crate) struct Thread {
+    /// Whether the owner is in the middle of an operation.
+    busy: AtomicU32,
+    /// Whether a thread owns the record.
+    owned: AtomicBool,
+    /// Records are numbered as they are made; the number picks the thread's arenas.
+    number: AtomicU32,
+    /// The next record.
+    next: AtomicPtr<Thread>,
+    /// The cache of each heap; [`Cache::EMPTY`] for none. Index 0 is nobody's.
+    caches: [AtomicPtr<Cache>; HEAPS],
+}
+
+/// The record of a thread that has none yet: no caches.
+pub(super) static EMPTY: Thread = Thread {
+    busy: AtomicU32::new(0),
+    owned: AtomicBool::new(true),
+    number: AtomicU32::new(0),
+    next: AtomicPtr::new(ptr::null_mut()),
+    caches: [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS],
+};
+
+/// All records, newest first.
+static ALL: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
+/// A record that was free a moment ago.
+static SPARE: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
+/// The key whose destructor runs when a thread ends, plus one.
+static KEY: AtomicUsize = AtomicUsize::new(0);
+
+impl Thread {
+    /// The calling thread's record, made on first use; `None` when memory is short.
+    pub(super) fn current() -> Option<&'static Thread> {
+        let thread = tls::current();
+        if ptr::eq(thread, &EMPTY) {
+            return attach();
+        }
+        // SAFETY: a record is never unmapped.
+        Some(unsafe { &*thread })
+    }
+
+    /// The record's number.
+    pub(super) fn number(&self) -> usize {
+        self.number.load(Ordering::Relaxed) as usize
+    }
+
+    /// All records.
+    pub(super) fn all() -> impl Iterator<Item = &'static Thread> {
+        let mut next = ALL.load(Ordering::Acquire);
+        core::iter::from_fn(move || {
+            // SAFETY: null or a record, which is never unmapped.
+            let thread = unsafe { next.as_ref() }?;
+            next = thread.next.load(Ordering::Acquire);
+            Some(thread)
+        })
+    }
+
+    /// The cache of heap `id`.
+    #[inline(always)]
+    pub(super) fn cache(&self, id: usize) -> *mut Cache {
+        // SAFETY: ids are below HEAPS, by their making.
+        unsafe { self.caches.get_unchecked(id) }.load(Ordering::Relaxed)
+    }
+
+    /// Replaces the cache of a heap.
+    pub(super) fn swap_cache(&self, id: usize, cache: *mut Cache) -> *mut Cache {
+        self.caches[id].swap(cache, Ordering::AcqRel)
+    }
+
+    /// Begins an operation on the thread's own caches.
+    #[inline(always)]
+    pub(super) fn enter(&self) {
+        self.busy.store(1, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    /// Ends it.
+    #[inline(always)]
+    pub(super) fn leave(&self) {
+        compiler_fence(Ordering::SeqCst);
+        self.busy.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the owner is in the middle of an operation.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Acquire) != 0
+    }
+}
+
+/// Fills the shared empty record; before this the fast paths are not to be used.
+pub(super) fn prepare() {
+    for cache in &EMPTY.caches {
+        cache.store(Cache::none(), Ordering::Relaxed);
+    }
+}
+
+#[cold]
+fn attach() -> Option<&'static Thread> {
+    let thread = take_free().or_else(map)?;
+    tls::set_current(thread);
+    // The key's memory may come from a malloc that is built on this library: by now
+    // the thread has its record.
+    if let Some(key) = key() {
+        // SAFETY: a live key; the value is only handed to `detach`.
+        unsafe { libc::pthread_setspecific(key, ptr::from_ref(thread).cast()) };
+    }
+    Some(thread)
+}
+
+fn take_free() -> Option<&'static Thread> {
+    let free = |thread: &&'static Thread| {
+        !thread.owned.load(Ordering::Relaxed) && !thread.owned.swap(true, Ordering::AcqRel)
+    };
+    let spare = SPARE.swap(ptr::null_mut(), Ordering::AcqRel);
+    // SAFETY: null or a record, which is never unmapped.
+    unsafe { spare.as_ref() }
+        .filter(free)
+        .or_else(|| Thread::all().find(free))
+}
+
+fn map() -> Option<&'static Thread> {
+    // SAFETY: a fresh anonymous mapping; zeroes are a valid record.
+    let thread = unsafe {
+        let memory = libc::mmap(
+            ptr::null_mut(),
+            size_of::<Thread>(),
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        );
+        if memory == libc::MAP_FAILED {
+            return None;
+        }
+        &*memory.cast::<Thread>()
+    };
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    thread.owned.store(true, Ordering::Relaxed);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    thread.number.store(number, Ordering::Relaxed);
+    for cache in &thread.caches {
+        cache.store(Cache::none(), Ordering::Relaxed);
+    }
+    let mut head = ALL.load(Ordering::Relaxed);
+    loop {
+        thread.next.store(head, Ordering::Relaxed);
+        let address = ptr::from_ref(thread).cast_mut();
+        match ALL.compare_exchange_weak(head, address, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => return Some(thread),
+            Err(now) => head = now,
+        }
+    }
+}
+
+fn key() -> Option<libc::pthread_key_t> {
+    match KEY.load(Ordering::Acquire) {
+        0 => {
+            let mut key: libc::pthread_key_t = 0;
+            // SAFETY: `key` is writable; the destructor is a function of the library,
+            // which is never unloaded.
+            if unsafe { libc::pthread_key_create(&raw mut key, Some(detach)) } != 0 {
+                return None;
+            }
+            match KEY.compare_exchange(0, key as usize + 1, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => Some(key),
+                Err(theirs) => {
+                    // SAFETY: our own key, which nobody uses.
+                    unsafe { libc::pthread_key_delete(key) };
+                    Some((theirs - 1) as libc::pthread_key_t)
+                }
+            }
+        }
+        key => Some((key - 1) as libc::pthread_key_t),
+    }
+}
+
+/// Runs when a thread ends, perhaps more than once: other destructors may allocate.
+unsafe extern "C" fn detach(thread: *mut libc::c_void) {
+    tls::set_current(&raw const EMPTY);
+    // SAFETY: the key's value is the thread's record.
+    let thread = unsafe { &*thread.cast::<Thread>() };
+    let _still = super::reclaim::lock();
+    for id in 1..HEAPS {
+        if thread.cache(id) != Cache::none() {
+            let cache = thread.swap_cache(id, Cache::none());
+            if cache != Cache::none() {
+                // SAFETY: whoever swaps a cache out owns it.
+                unsafe { Cache::retire(cache) };
+            }
+        }
+    }
+    thread.owned.store(false, Ordering::Release);
+    SPARE.store(ptr::from_ref(thread).cast_mut(), Ordering::Release);
+}
+
+/// In a child just forked: the records of threads that are gone are free, with what
+/// is in their caches.
+pub(super) fn after_fork_in_child() {
+    let own = tls::current();
+    for thread in Thread::all().filter(|thread| !ptr::eq(*thread, own)) {
+        thread.busy.store(0, Ordering::Relaxed);
+        thread.owned.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Takes the caches of a heap from all threads; they are the caller's afterwards,
+/// linked through their `next`.
+pub(super) fn take_caches(heap: &Heap) -> *mut Cache {
+    let id = heap.id();
+    let mut taken: *mut Cache = ptr::null_mut();
+    for thread in Thread::all() {
+        if thread.cache(id) == Cache::none() {
+            continue;
+        }
+        let cache = thread.swap_cache(id, Cache::none());
+        if cache != Cache::none() {
+            // SAFETY: whoever swaps a cache out owns it; the owner does not use `next`.
+            unsafe { Cache::link(cache, taken) };
+            taken = cache;
+        }
+    }
+    if !taken.is_null() && !quiesce() {
+        // Without the barrier an owner may still be at work: leave everything as it is.
+        return put_back(id, taken);
+    }
+    taken
+}
+
+/// Waits until no thread uses a cache that has been swapped out. `false` when the
+/// kernel has no membarrier(2).
+fn quiesce() -> bool {
+    const REGISTER: libc::c_int = 1 << 4;
+    const EXPEDITED: libc::c_int = 1 << 3;
+    // SAFETY: barriers have no preconditions.
+    let done = unsafe {
+        libc::syscall(libc::SYS_membarrier, REGISTER, 0) == 0
+            && libc::syscall(libc::SYS_membarrier, EXPEDITED, 0) == 0
+    };
+    if done {
+        let own = tls::current();
+        for thread in Thread::all().filter(|thread| !ptr::eq(*thread, own)) {
+            while thread.is_busy() {
+                // SAFETY: no preconditions.
+                unsafe { libc::sched_yield() };
+            }
+        }
+    }
+    done
+}
+
+/// Puts caches back where they were, as far as their places are still free.
+fn put_back(id: usize, mut taken: *mut Cache) -> *mut Cache {
+    while !taken.is_null() {
+        // SAFETY: the list is ours.
+        let next = unsafe { Cache::unlink(taken) };
+        for thread in Thread::all() {
+            let free = thread.caches[id].compare_exchange(
+                Cache::none(),
+                taken,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            if free.is_ok() {
+                break;
+            }
+        }
+        taken = next;
+    }
+    ptr::null_mut()
+}

@@ -1,0 +1,30 @@
+//! One thread-local pointer, as Rust makes it: for processors for which `tls.rs` has
+//! no instructions. The fast paths stay off.
+
+use core::cell::Cell;
+
+use super::thread::{EMPTY, Thread};
+
+thread_local! {
+    static CURRENT: Cell<*const Thread> = const { Cell::new(&raw const EMPTY) };
+}
+
+/// The fast paths may not be used.
+pub(super) fn prepare() -> bool {
+    false
+}
+
+/// Not used, as `prepare` has answered false.
+pub(super) fn current_fast() -> *const Thread {
+    current()
+}
+
+/// The thread's record.
+pub(super) fn current() -> *const Thread {
+    CURRENT.get()
+}
+
+/// Sets the thread's record.
+pub(super) fn set_current(thread: *const Thread) {
+    CURRENT.set(thread);
+}
