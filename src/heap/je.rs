@@ -214,6 +214,12 @@ pub fn set_decay(index: u32, milliseconds: isize) -> bool {
     DIRTY.write(index, milliseconds) && MUZZY.write(index, milliseconds)
 }
 
+/// Sets from what size on a freed block's pages go back at once, in bytes.
+pub fn set_oversize_threshold(index: u32, bytes: usize) -> bool {
+    static THRESHOLD: Control<3> = Control::new(c"arena.0.oversize_threshold", 1);
+    THRESHOLD.write(index, bytes)
+}
+
 /// Gives back all unused pages of an arena now.
 pub fn purge(index: u32) -> bool {
     static PURGE: Control<3> = Control::new(c"arena.0.purge", 1);
