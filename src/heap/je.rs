@@ -47,6 +47,16 @@ pub const fn arena(index: u32) -> c_int {
     sys::MALLOCX_ARENA(index as usize)
 }
 
+/// Makes jemalloc ready, as its first use would.
+pub fn initialise() {
+    let flags = arena(0) | TCACHE_NONE;
+    let block = mallocx(1, flags);
+    if !block.is_null() {
+        // SAFETY: a live block of this jemalloc.
+        unsafe { dallocx(block, flags) };
+    }
+}
+
 /// A block of at least `size` bytes, or null. Size 0 counts as 1.
 #[inline]
 pub fn mallocx(size: usize, flags: c_int) -> *mut u8 {
