@@ -11,7 +11,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 
-all_parts="scripts headers rust abi api preload examples consumers install debug-heap"
+all_parts="scripts headers rust abi api preload examples consumers install debug-heap stress-short"
 
 # Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
 run_part() {

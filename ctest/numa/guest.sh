@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs in the test machine: does what the lines of the file `plan` say and prints a
-# line "=== WORDS" before the output of each. compare.py makes the plan and reads this.
+# Runs in the test machine: does what the lines of a plan say and prints a line
+# "=== WORDS" before the output of each. compare.py makes the plan and reads this.
+#
+# usage: guest.sh PLAN
 here=$(dirname "$0")
 export LD_LIBRARY_PATH="$here/lib"
 while IFS= read -r line; do
@@ -39,4 +41,4 @@ while IFS= read -r line; do
         ;;
     esac
     echo "=== uptime $(cut -d' ' -f1 /proc/uptime)"
-done <"$here/plan"
+done <"$1"

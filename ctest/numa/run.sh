@@ -3,12 +3,14 @@
 # Boots a virtual machine for each memory topology and checks, there, from which nodes
 # every kind takes its memory, against what the manual lets one expect.
 #
-# usage: ctest/numa/run.sh [--against ours|distribution] [--keep] [topology...]
+# usage: ctest/numa/run.sh [--against ours|distribution] [--keep] [--jobs N] [topology...]
 #
 # Default: every topology that has a file in ctest/numa/expect. `--keep` shows the
 # tables that the machines print as well. They stay in build/numa/log/TOPOLOGY.log.
 # `--against distribution` runs the same programs on the distribution's library, to
 # see where the two differ. Where there can be no machine, the tests are skipped.
+# A machine keeps one processor busy; `--jobs` boots so many at a time (default: one for
+# two processors).
 #
 # MEMKIND_LIBDIR      directory with our libmemkind.so.0   (default: build/lib)
 # MEMKIND_DIST_LIBDIR directory with the distribution's
@@ -21,6 +23,7 @@ cd "$(dirname "$0")/../.." || exit 2
 . scripts/testlib.sh
 here=$root/ctest/numa
 against=ours keep=no
+jobs=$(($(nproc 2>/dev/null || echo 2) / 2))
 while [ $# -gt 0 ]; do
     case $1 in
     --against)
@@ -31,6 +34,10 @@ while [ $# -gt 0 ]; do
         keep=yes
         shift
         ;;
+    --jobs)
+        jobs=${2:-}
+        shift 2 || set --
+        ;;
     -*)
         against=
         shift
@@ -38,6 +45,10 @@ while [ $# -gt 0 ]; do
     *) break ;;
     esac
 done
+case $jobs in
+'' | *[!0-9]*) against= ;;
+0) jobs=1 ;;
+esac
 case $against in
 ours) library=$libdir ;;
 distribution) library=$(distribution_libdir) ;;
@@ -91,28 +102,40 @@ if [ -z "$library" ] || [ ! -e "$library/libmemkind.so.0" ]; then
     echo "$0: no libmemkind.so.0 ($against): build it first" >&2
     exit 2
 fi
+# judge TOPOLOGY: boots it and prints what was found
+judge() {
+    local topology=$1 start=$SECONDS status
+    local expected=$here/expect/$topology.txt found=$log/$topology.log
+    mkdir -p "$payload-$topology" || return
+    # Every machine has a plan of its own.
+    python3 "$here/compare.py" plan "$expected" >"$payload-$topology/plan" || return
+    "$here/numa-vm" -t "$topology" -s "${TEST_TIMEOUT:-240}" -H 8 -d "$payload:/numa" -d "$payload-$topology:/numa-plan" -- \
+        /numa/guest.sh /numa-plan/plan >"$found" 2>"$log/$topology.err"
+    status=$?
+    rm -rf "$payload-$topology"
+    [ $keep = no ] || cat "$found"
+    case $status in
+    0) python3 "$here/compare.py" check "$topology" "$expected" "$found" ;;
+    77) skip "$topology" "$(tail -n 1 "$log/$topology.err")" ;;
+    *)
+        # What was found before the end counts, too.
+        python3 "$here/compare.py" check "$topology" "$expected" "$found"
+        fail "$topology" "the machine ended with status $status: $(tail -n 1 "$log/$topology.err")"
+        ;;
+    esac
+    echo "== $topology: $((SECONDS - start)) s"
+}
+
 check "numa programs" build | say
 if [ "${PIPESTATUS[0]}" -eq 0 ]; then
+    # What is fetched is fetched once, before machines run side by side.
+    "$here/numa-vm" -B 2>/dev/null
     for topology; do
-        start=$SECONDS
-        python3 "$here/compare.py" plan "$here/expect/$topology.txt" >"$payload/plan" || exit 2
-        "$here/numa-vm" -t "$topology" -s "${TEST_TIMEOUT:-240}" -H 8 -d "$payload:/numa" -- \
-            /numa/guest.sh >"$log/$topology.log" 2>"$log/$topology.err"
-        status=$?
-        case $status in
-        0)
-            [ $keep = no ] || cat "$log/$topology.log"
-            python3 "$here/compare.py" check "$topology" "$here/expect/$topology.txt" "$log/$topology.log" | say
-            ;;
-        77) skip "$topology" "$(tail -n 1 "$log/$topology.err")" | say ;;
-        *)
-            # What was found before the end counts, too.
-            python3 "$here/compare.py" check "$topology" "$here/expect/$topology.txt" "$log/$topology.log" | say
-            fail "$topology" "the machine ended with status $status: $(tail -n 1 "$log/$topology.err")" | say
-            ;;
-        esac
-        echo "== $topology: $((SECONDS - start)) s"
+        while [ "$(jobs -pr | wc -l)" -ge "$jobs" ]; do wait -n; done
+        # In one piece, when several end at the same time.
+        { judge "$topology" >"$log/$topology.results" 2>&1; say <"$log/$topology.results"; } &
     done
+    wait
 fi
 count() { grep -c "^$1 " "$results"; }
 failed=$(count FAIL)

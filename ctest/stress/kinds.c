@@ -10,7 +10,7 @@
 
 struct kind kinds[MOST_KINDS];
 unsigned n_kinds;
-bool may_renew = true, may_refill = true;
+bool may_renew = true, may_refill = true, may_drop = true;
 _Atomic uint64_t kinds_renewed;
 
 void failed(const struct thread *thread, const char *file, int line, const char *format, ...)
@@ -222,7 +222,7 @@ void renew_kind(struct thread *thread)
     if (!kinds[k].dynamic || !atomic_compare_exchange_strong(&kinds[k].users, &none, -1)) {
         return;
     }
-    switch (chance(thread, 3)) {
+    switch (chance(thread, may_drop ? 3 : 2)) {
     case 0:
         free_blocks_of(thread, k);
         check_empty(thread, k);

@@ -24,7 +24,7 @@ extern "C" fn at_load() {
     // jemalloc's own handlers are registered with its first use. Ours come after them:
     // prepare handlers run last first, so a thread that loads the topology can still
     // allocate while we wait for it.
-    je::refresh_stats();
+    je::initialise();
     // SAFETY: the handlers are functions of the library, which is never unloaded.
     unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
 }

@@ -104,6 +104,7 @@ impl Arenas {
             // jemalloc has 4095: another arena of this kind serves as well.
             return self.existing().next().ok_or(Error::ArenasCreate);
         };
+        je::set_oversize_threshold(fresh, super::LARGE_KEPT);
         if let Some(milliseconds) = heap.decay_ms {
             je::set_decay(fresh, milliseconds);
         }

@@ -33,15 +33,24 @@ pub(crate) fn enable(kinds: usize, wanted: bool) {
 /// Any address will do.
 #[inline(always)]
 pub(crate) fn allocate(kind: usize, size: usize) -> Option<NonNull<u8>> {
-    let offset = if size <= class::FINE_MAX {
-        class::fine_offset(size)
-    } else {
+    if size > class::FINE_MAX {
         unlikely();
-        if size > class::MAX {
-            return None;
-        }
-        class::coarse_offset(size)
-    };
+        return None;
+    }
+    take(kind, class::fine_offset(size))
+}
+
+/// The same for larger blocks: beside the path that nearly every call takes.
+#[inline(always)]
+pub(crate) fn allocate_larger(kind: usize, size: usize) -> Option<NonNull<u8>> {
+    if size <= class::FINE_MAX || size > class::MAX {
+        return None;
+    }
+    take(kind, class::coarse_offset(size))
+}
+
+#[inline(always)]
+fn take(kind: usize, offset: usize) -> Option<NonNull<u8>> {
     let index = index_of(kind);
     if index >= super::KINDS {
         unlikely();

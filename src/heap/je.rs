@@ -47,6 +47,16 @@ pub const fn arena(index: u32) -> c_int {
     sys::MALLOCX_ARENA(index as usize)
 }
 
+/// Makes jemalloc ready, as its first use would.
+pub fn initialise() {
+    let flags = arena(0) | TCACHE_NONE;
+    let block = mallocx(1, flags);
+    if !block.is_null() {
+        // SAFETY: a live block of this jemalloc.
+        unsafe { dallocx(block, flags) };
+    }
+}
+
 /// A block of at least `size` bytes, or null. Size 0 counts as 1.
 #[inline]
 pub fn mallocx(size: usize, flags: c_int) -> *mut u8 {
@@ -212,6 +222,12 @@ pub fn set_decay(index: u32, milliseconds: isize) -> bool {
     static DIRTY: Control<3> = Control::new(c"arena.0.dirty_decay_ms", 1);
     static MUZZY: Control<3> = Control::new(c"arena.0.muzzy_decay_ms", 1);
     DIRTY.write(index, milliseconds) && MUZZY.write(index, milliseconds)
+}
+
+/// Sets from what size on a freed block's pages go back at once, in bytes.
+pub fn set_oversize_threshold(index: u32, bytes: usize) -> bool {
+    static THRESHOLD: Control<3> = Control::new(c"arena.0.oversize_threshold", 1);
+    THRESHOLD.write(index, bytes)
 }
 
 /// Gives back all unused pages of an arena now.

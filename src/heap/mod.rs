@@ -37,6 +37,12 @@ pub const KINDS: usize = 515;
 /// The most bytes that the depot of a heap keeps.
 const DEPOT_LIMIT: usize = 8 << 20;
 
+/// Blocks from this size on are counted when they are freed.
+const LARGE: usize = 8 << 20;
+/// How many bytes of freed large blocks a heap keeps, for as long as jemalloc keeps
+/// unused pages: a program that frees and takes such blocks in turn would otherwise
+/// unmap and fault them each time.
+const LARGE_KEPT: usize = 256 << 20;
 /// How much may be freed on an unbounded file before its pages go back.
 const FILE_DRAIN_LIMIT: usize = 64 << 20;
 
@@ -63,6 +69,8 @@ pub struct Heap {
     drained: AtomicUsize,
     /// At how many of them pages go back.
     drain_limit: AtomicUsize,
+    /// Bytes of large blocks that have been freed and not taken again.
+    idle_large: AtomicUsize,
 }
 
 // SAFETY: the hooks are never written after creation, everything else is atomic,
@@ -86,6 +94,7 @@ impl Heap {
             depot_limit: AtomicUsize::new(0),
             drained: AtomicUsize::new(0),
             drain_limit: AtomicUsize::new(usize::MAX),
+            idle_large: AtomicUsize::new(0),
         }
     }
 
@@ -249,7 +258,30 @@ impl Heap {
             return Err(Error::NoMemory);
         }
         self.note(block);
+        if size >= LARGE {
+            self.large_taken(size);
+        }
         Ok(block)
+    }
+
+    #[cold]
+    fn large_taken(&self, size: usize) {
+        let _ = self
+            .idle_large
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |idle| {
+                Some(idle.saturating_sub(size))
+            });
+    }
+
+    /// Counts a large block that has been freed; when there is much, pages go back.
+    #[cold]
+    fn large_freed(&self, size: usize) {
+        if self.idle_large.fetch_add(size, Ordering::Relaxed) + size > LARGE_KEPT {
+            self.idle_large.store(0, Ordering::Relaxed);
+            for arena in self.arenas() {
+                je::purge(arena);
+            }
+        }
     }
 
     /// A bounded kind may have room in another thread's arena.
@@ -365,7 +397,16 @@ pub unsafe fn free(block: *mut u8) -> bool {
         }
     }
     // SAFETY: the page map says that the block is a heap's.
-    unsafe { je::dallocx(block, je::TCACHE_NONE) };
+    let size = unsafe {
+        let size = je::sallocx(block);
+        je::dallocx(block, je::TCACHE_NONE);
+        size
+    };
+    if size >= LARGE {
+        if let Some(heap) = Heap::by_id(id) {
+            heap.large_freed(size);
+        }
+    }
     true
 }
 

@@ -74,8 +74,13 @@ find_unpacked_libraries() {
         sort -u | paste -sd :)
 }
 
-# run_unpacked COMMAND...: with the libraries that unpacked programs may need
-run_unpacked() { LD_LIBRARY_PATH=$unpacked_libraries "$@"; }
+# run_unpacked COMMAND...: with the libraries that an unpacked program in it may need
+run_unpacked() {
+    case " $*" in
+    *" $cache/programs/"*) LD_LIBRARY_PATH=$unpacked_libraries "$@" ;;
+    *) "$@" ;;
+    esac
+}
 
 fetch_kernel() {
     local dir=$cache/kernel.tmp package real found moddir
