@@ -30,11 +30,17 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 export CARGOFLAGS
 
 HEADERS := memkind.h memkind_deprecated.h hbwmalloc.h memkind_memtier.h \
-	memkind_allocator.h hbw_allocator.h pmem_allocator.h fixed_allocator.h
+	memkind_allocator.h hbw_allocator.h pmem_allocator.h fixed_allocator.h \
+	autohbw_api.h memkind_ext.h
 BINS := $(basename $(notdir $(wildcard src/bin/*.rs) $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs))))
 MANS := $(wildcard man/*.[1-8])
 
 LIBS := build/lib/$(SOFILE) build/lib/$(SONAME) build/lib/libmemkind.so build/lib/libmemkind.a
+
+# The libraries for LD_PRELOAD: a workspace of their own in preload/.
+PRELOADS := libautohbw.so libmemtier.so
+RELEASE := $(SOFILE:libmemkind.so%=%)
+LIBS += $(foreach p,$(PRELOADS),build/lib/$p$(RELEASE) build/lib/$p.0 build/lib/$p)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -67,6 +73,22 @@ build/lib/libmemkind.a: $(TARGET)/release/libmemkind.a ctest/abi/exports.txt scr
 	@if [ -n "$(filter-out $(TARGET)/%,$?)" ] || [ ! -e $@ ] || [ $< -nt $@ ]; then \
 		scripts/static-archive.sh $< $@ && echo "$@"; fi
 
+.PHONY: cargo-build-preload
+cargo-build-preload: build/.tools
+	$(cargo) build --release $(CARGOFLAGS) --manifest-path preload/Cargo.toml --target-dir $(TARGET)/preload
+
+$(PRELOADS:%=$(TARGET)/preload/release/%): cargo-build-preload ;
+
+$(PRELOADS:%=build/lib/%$(RELEASE)): build/lib/%$(RELEASE): $(TARGET)/preload/release/%
+	@mkdir -p $(@D)
+	@cmp -s $< $@ || { cp $< $@.new && mv $@.new $@ && echo "$@"; }
+
+$(PRELOADS:%=build/lib/%.0): build/lib/%.0: build/lib/%$(RELEASE)
+	@ln -sf $(<F) $@
+
+$(PRELOADS:%=build/lib/%): build/lib/%: build/lib/%$(RELEASE)
+	@ln -sf $(<F) $@
+
 build/include/%: include/%
 	@mkdir -p $(@D)
 	@cp $< $@
@@ -80,7 +102,7 @@ headers: check-tools ## copy the headers that build.rs generates into include/
 
 # ---- Checking. Each check-NAME is one part of `make check`. ----
 
-CHECKS := scripts headers rust abi api examples consumers install debug-heap
+CHECKS := scripts headers rust abi api preload examples consumers install debug-heap
 
 # Packages that are missing are installed first, by scripts/setup.sh; SETUP=no leaves that to you.
 SETUP ?= yes
@@ -96,8 +118,11 @@ check: ## build, then run every test
 	@scripts/check.sh
 
 .PHONY: $(CHECKS:%=check-%)
-$(CHECKS:%=check-%): check-%:
+$(filter-out check-preload,$(CHECKS:%=check-%)): check-%:
 	@scripts/check.sh $*
+
+check-preload: ## both preload libraries, real programs under them too (minutes)
+	@scripts/check.sh preload programs
 
 .PHONY: check-stress check-stress-short
 check-stress check-stress-short: check-%: ## the model-based stress test: 10 minutes, or 12 seconds
@@ -132,6 +157,7 @@ bench-quick: ## the most important figures, in a few minutes
 # ---- Installing ----
 
 INSTALLED := $(LIBDIR)/$(SOFILE) $(LIBDIR)/$(SONAME) $(LIBDIR)/libmemkind.so $(LIBDIR)/libmemkind.a \
+	$(foreach p,$(PRELOADS),$(LIBDIR)/$p$(RELEASE) $(LIBDIR)/$p.0 $(LIBDIR)/$p) \
 	$(HEADERS:%=$(INCLUDEDIR)/%) $(PKGCONFIGDIR)/memkind.pc \
 	$(CMAKEDIR)/memkind-config.cmake $(CMAKEDIR)/memkind-config-version.cmake \
 	$(BINS:%=$(BINDIR)/%) $(foreach m,$(MANS),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m))
@@ -148,6 +174,8 @@ install: $(if $(and $(SUDO_UID),$(wildcard build/lib/$(SOFILE))),,all) ## instal
 	ln -sf $(SOFILE) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
 	ln -sf $(SOFILE) '$(DESTDIR)$(LIBDIR)/libmemkind.so'
 	$(INSTALL) -m 644 build/lib/libmemkind.a '$(DESTDIR)$(LIBDIR)/libmemkind.a'
+	$(foreach p,$(PRELOADS),$(INSTALL) -m 644 build/lib/$p$(RELEASE) '$(DESTDIR)$(LIBDIR)/$p$(RELEASE)' && \
+		ln -sf $p$(RELEASE) '$(DESTDIR)$(LIBDIR)/$p.0' && ln -sf $p$(RELEASE) '$(DESTDIR)$(LIBDIR)/$p' &&) true
 	$(INSTALL) -m 644 $(HEADERS:%=build/include/%) '$(DESTDIR)$(INCLUDEDIR)'
 	$(call fill,pkgconfig/memkind.pc.in,$(PKGCONFIGDIR)/memkind.pc)
 	$(call fill,cmake/memkind-config.cmake.in,$(CMAKEDIR)/memkind-config.cmake)

@@ -17,7 +17,7 @@ struct Header {
     trailer: &'static str,
 }
 
-const HEADERS: [Header; 3] = [
+const HEADERS: [Header; 4] = [
     Header {
         name: "memkind.h",
         source: "memkind.rs",
@@ -42,6 +42,13 @@ const HEADERS: [Header; 3] = [
         includes: &["memkind.h", "stdbool.h", "stddef.h"],
         after_includes: "",
         trailer: MEMTIER_TRAILER,
+    },
+    Header {
+        name: "memkind_ext.h",
+        source: "ext.rs",
+        includes: &["memkind.h"],
+        after_includes: "",
+        trailer: "",
     },
 ];
 

@@ -6,7 +6,12 @@
 //! system is ENOMEM and never SIGBUS, and are given back as holes.
 //!
 //! After fork the mappings would be shared, and the child would write into its
-//! parent's heap. `after_fork_in_child` turns the child's into private copies.
+//! parent's heap. `after_fork_in_child` turns the child's into private ones, or copies
+//! the file (`snapshot`).
+
+mod snapshot;
+
+pub use snapshot::{child_after_fork, parent_after_fork, prepare_fork, set_fork};
 
 use core::ffi::{CStr, c_char, c_int};
 use core::mem::MaybeUninit;
@@ -307,37 +312,28 @@ impl File {
         true
     }
 
-    /// Turns the shared mappings into private ones, in a child that has just been
-    /// forked: it sees its parent's data and changes only its own copy. Pages that
-    /// the child has not written may still follow the parent's later writes.
+    /// Makes the memory the child's own, in a child that has just been forked: with
+    /// [`set_fork`] a copy of the file, otherwise, and where a copy is impossible,
+    /// private mappings. Of these, pages that the child has not written may still
+    /// follow the parent's later writes; a copy that failed leaves none such.
     /// Async-signal-safe.
     pub fn after_fork_in_child(&self) {
-        if self.inherited.swap(true, Ordering::Relaxed) {
+        if self.inherited.load(Ordering::Relaxed) {
             return;
         }
-        for (index, piece) in self.pieces.iter().enumerate() {
-            let base = piece.base.load(Ordering::Acquire);
-            if base == 0 {
-                continue;
-            }
-            let (length, _) = self.piece_span(index);
-            let (fd, offset) = self.piece_file(index);
-            // SAFETY: replaces a mapping of ours by one of the same file and length;
-            // the child has only this thread.
-            let status = unsafe {
-                libc::mmap(
-                    base as *mut _,
-                    length,
-                    libc::PROT_READ | libc::PROT_WRITE,
-                    libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE,
-                    fd,
-                    offset as libc::off_t,
-                )
-            };
-            if status == libc::MAP_FAILED {
+        let copies = snapshot::copies();
+        if copies && self.copy_in_child() {
+            return;
+        }
+        self.inherited.store(true, Ordering::Relaxed);
+        for index in 0..PIECES {
+            if !self.map_again(index, libc::MAP_PRIVATE) {
                 log::fatal!("A forked child cannot make its file-backed memory private.");
                 // SAFETY: going on would let the child corrupt its parent's heap.
                 unsafe { libc::_exit(127) };
+            }
+            if copies {
+                self.copy_private_pages(index);
             }
         }
     }

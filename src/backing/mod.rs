@@ -6,7 +6,7 @@
 //! atomics that move forward. `errno` is kept by the caller (`heap::extent_hooks`).
 
 mod anonymous;
-mod file;
+pub mod file;
 mod fixed;
 mod policy;
 mod temporary;

@@ -31,11 +31,13 @@ extern "C" fn at_load() {
 
 unsafe extern "C" fn before_fork() {
     topology::prepare_fork();
+    kind::prepare_fork();
     reclaim::prepare_fork();
 }
 
 unsafe extern "C" fn in_parent() {
     reclaim::release_after_fork();
+    kind::parent_after_fork();
     topology::parent_after_fork();
 }
 

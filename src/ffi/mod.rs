@@ -6,6 +6,7 @@
 
 pub mod decorate;
 pub mod deprecated;
+pub mod ext;
 pub mod hbw;
 pub mod hbw_region;
 pub mod internal;

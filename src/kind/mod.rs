@@ -18,7 +18,7 @@ pub use statistics::stat_of_all;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use crate::backing::{Anonymous, Backing, Bind};
+use crate::backing::{Anonymous, Backing, Bind, File, file};
 use crate::error::Error;
 use crate::heap::{self, Heap, arenas, page_map};
 use crate::log;
@@ -311,15 +311,31 @@ pub fn from_ptr(kind: *const Kind) -> Option<&'static Kind> {
     registry::by_address(kind)
 }
 
-/// In a child just forked: gives it file-backed memory of its own and lets go of what
-/// threads that are gone were holding.
-pub fn after_fork_in_child() {
-    heap::after_fork_in_child();
-    for kind in registry::dynamic() {
-        if let Backing::File(file) = &kind.heap.backing {
-            file.after_fork_in_child();
-        }
+fn files() -> impl Iterator<Item = &'static File> {
+    registry::dynamic().filter_map(|kind| match &kind.heap.backing {
+        Backing::File(file) => Some(&**file),
+        _ => None,
+    })
+}
+
+/// Before a fork: gets ready to wait for a child that copies files.
+pub fn prepare_fork() {
+    if files().any(File::is_in_use) {
+        file::prepare_fork();
     }
+}
+
+/// After a fork, in the parent: waits until the child has copied the files.
+pub fn parent_after_fork() {
+    file::parent_after_fork();
+}
+
+/// In a child just forked: gives it file-backed memory of its own, before anything is
+/// written there, and lets go of what threads that are gone were holding.
+pub fn after_fork_in_child() {
+    files().for_each(File::after_fork_in_child);
+    file::child_after_fork();
+    heap::after_fork_in_child();
 }
 
 #[cold]

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What the preload libraries export and need, and small programs that use malloc in every way, with
+# each library.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. scripts/testlib.sh
+. ctest/preload/modes.sh
+here=ctest/preload
+work=$(new_workdir preload-family) || exit 2
+ulimit -c 0
+
+family="aligned_alloc calloc cfree free free_aligned_sized free_sized malloc malloc_usable_size memalign \
+posix_memalign pvalloc realloc reallocarray valloc"
+
+exports() { # exports LIBRARY NAMES...: exactly these
+    local library=$1
+    shift
+    printf '%s\n' "$@" | sort >"$work/expected"
+    nm -D --defined-only "$libdir/$library" | awk '{ print $3 }' | sort >"$work/got"
+    same "$library exports the malloc family and no more" "$work/expected" "$work/got"
+}
+
+needs() { # a second jemalloc, or a library of kinds of its own, would be a bug
+    readelf -dW "$libdir/$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p' | sort >"$work/got"
+    printf 'libc.so.6\nlibmemkind.so.0\n' >"$work/expected"
+    same "$1 needs libmemkind.so.0 and libc alone" "$work/expected" "$work/got"
+    check "$1 is small" test "$(stat -L -c %s "$libdir/$1")" -lt 100000
+    check "$1 has its name" sh -c "readelf -dW '$libdir/$1' | grep -q 'SONAME.*\[$1\]'"
+    check "$1 has no thread-local storage" sh -c "! readelf -lW '$libdir/$1' | grep -q TLS"
+}
+
+# shellcheck disable=SC2086  # a list of words
+{
+    exports libautohbw.so.0 $family enableAutoHBW disableAutoHBW
+    exports libmemtier.so.0 $family je_malloc je_calloc je_realloc je_free je_posix_memalign je_malloc_usable_size
+}
+needs libautohbw.so.0
+needs libmemtier.so.0
+
+# The program may be linked to the library as well, for its API.
+cat >"$work/api.c" <<'END'
+#include <autohbw_api.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(void)
+{
+    void *volatile block = malloc(5000);
+    free(block);
+    disableAutoHBW();
+    block = malloc(6000);
+    free(block);
+    enableAutoHBW();
+    block = malloc(7000);
+    free(block);
+    return 0;
+}
+END
+api_works() {
+    local got
+    "${cc[@]}" -Wall -Werror -I"$include" -o "$work/api" "$work/api.c" -L"$libdir" -l:libautohbw.so.0 -Wl,-rpath-link,"$libdir" || return
+    got=$(env LD_LIBRARY_PATH="$libdir" AUTO_HBW_LOG=2 AUTO_HBW_SIZE=4K MEMKIND_HBW_NODES=0 "$work/api" 2>&1) || return
+    grep -q "In my memkind malloc sz:5000 ... $(printf '\t')HBW$(printf '\t')ptr:0x" <<<"$got" &&
+        grep -q "In my memkind malloc sz:6000 ... $(printf '\t')ptr:0x" <<<"$got" &&
+        grep -q "In my memkind malloc sz:7000 ... $(printf '\t')HBW" <<<"$got" &&
+        grep -q "In my memkind free, ptr:0x" <<<"$got" && return 0
+    echo "$got"
+    return 1
+}
+check "enableAutoHBW and disableAutoHBW" api_works
+
+check "compile family.c" "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -Wno-deprecated-declarations -O1 -g \
+    -o "$work/family" $here/family.c -lpthread -ldl || exit 0
+check "compile aligned_new.cc" "${cxx[@]}" -std=c++17 -Wall -Wextra -Werror -O1 -o "$work/aligned_new" $here/aligned_new.cc -lpthread
+"${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -o "$work/tls_many" $here/tls_many.c -lpthread -ldl
+for i in {0..59}; do
+    if [ "$i" = 0 ]; then
+        "${cc[@]}" -shared -fPIC -o "$work/tls_module_0.so" $here/tls_module.c
+    else
+        cp "$work/tls_module_0.so" "$work/tls_module_$i.so"
+    fi
+done
+
+for mode in memtier dynamic dram autohbw; do
+    check "$mode: family.c" with $mode timeout 100 "$work/family"
+    check "$mode: C++ operators" with $mode timeout 100 "$work/aligned_new"
+    check "$mode: many modules with thread-local storage" with $mode timeout 100 "$work/tls_many" "$work"
+    check "$mode: ls" with $mode ls -lR ctest
+    check "$mode: grep" with $mode grep -rE 'SPDX|(a|b)+c' ctest
+    check "$mode: sort" with $mode sort ctest/preload/memtier-settings.txt
+    if have python3; then
+        check "$mode: python3" with $mode python3 -c 'import json, re, subprocess, threading
+subprocess.run(["true"], check=True)
+t = threading.Thread(target=lambda: [json.dumps(list(range(1000))) for i in range(100)])
+t.start(); t.join(); print(re.findall(r"a+", "aab" * 100)[:1])'
+    fi
+done
+exit 0

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One of many modules with thread-local storage that tls_many.c opens late. */
+static __thread char block[256] = {1};
+int touch(void);
+int touch(void)
+{
+    return block[0]++;
+}

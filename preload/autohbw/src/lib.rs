@@ -1,0 +1,186 @@
+//! libautohbw.so.0: preloaded into a program, it puts blocks of certain sizes into
+//! high-bandwidth memory (autohbw(7)).
+//!
+//! Until it has been set up, and for other sizes, blocks come from MEMKIND_DEFAULT.
+
+#![no_std]
+
+mod settings;
+
+use core::ffi::{c_int, c_void};
+use core::panic::PanicInfo;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering};
+
+use interpose::c::memkind::*;
+use interpose::c::{Kind, abort};
+use interpose::family::Heap;
+use interpose::text::print;
+
+/// The kind for chosen sizes, null until everything is set up.
+static KIND: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+/// The sizes that are chosen: at least the one and at most the other.
+static LOW: AtomicUsize = AtomicUsize::new(1 << 20);
+static HIGH: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// Switched by enableAutoHBW() and disableAutoHBW().
+static ENABLED: AtomicBool = AtomicBool::new(true);
+/// AUTO_HBW_LOG.
+static LEVEL: AtomicI32 = AtomicI32::new(1);
+
+/// From this AUTO_HBW_LOG on, every call is reported.
+const EVERY_CALL: i32 = 2;
+
+/// The kind for a block of this size, and whether it is the chosen one.
+#[inline]
+fn choose(size: usize) -> (Kind, bool) {
+    let (low, high) = (LOW.load(Ordering::Relaxed), HIGH.load(Ordering::Relaxed));
+    if size >= low && size <= high && ENABLED.load(Ordering::Relaxed) {
+        let kind = KIND.load(Ordering::Acquire);
+        if !kind.is_null() {
+            return (kind, true);
+        }
+    }
+    // SAFETY: initialised before any code runs, and never changed.
+    (unsafe { MEMKIND_DEFAULT }, false)
+}
+
+#[inline]
+fn talks() -> bool {
+    LEVEL.load(Ordering::Relaxed) >= EVERY_CALL
+}
+
+#[inline]
+const fn mark(chosen: bool) -> &'static str {
+    if chosen { "\tHBW" } else { "" }
+}
+
+/// High-bandwidth memory for some sizes, as a heap.
+struct AutoHbw;
+
+impl Heap for AutoHbw {
+    #[inline]
+    fn allocate(size: usize) -> *mut c_void {
+        let (kind, chosen) = choose(size);
+        // SAFETY: the kind is live.
+        let block = unsafe { memkind_malloc(kind, size) };
+        if talks() {
+            print(format_args!(
+                "In my memkind malloc sz:{size} ... {}\tptr:{block:p}\n",
+                mark(chosen)
+            ));
+        }
+        block
+    }
+
+    #[inline]
+    fn allocate_zeroed(num: usize, size: usize) -> *mut c_void {
+        let bytes = num * size;
+        let (kind, chosen) = choose(bytes);
+        // SAFETY: the kind is live.
+        let block = unsafe { memkind_calloc(kind, num, size) };
+        if talks() {
+            print(format_args!(
+                "In my memkind calloc sz:{bytes} ..{}\tptr:{block:p}\n",
+                mark(chosen)
+            ));
+        }
+        block
+    }
+
+    #[inline]
+    fn allocate_aligned(alignment: usize, size: usize) -> Result<*mut c_void, c_int> {
+        let (kind, chosen) = choose(size);
+        let mut block = ptr::null_mut();
+        // SAFETY: the kind is live and the pointer writable.
+        let code = unsafe { memkind_posix_memalign(kind, &raw mut block, alignment, size) };
+        if talks() {
+            print(format_args!(
+                "In my memkind align sz:{size} .. {}\tptr:{block:p}\n",
+                mark(chosen)
+            ));
+        }
+        if code == 0 { Ok(block) } else { Err(code) }
+    }
+
+    #[inline]
+    unsafe fn resize(old: *mut c_void, size: usize) -> *mut c_void {
+        let (kind, chosen) = choose(size);
+        // SAFETY: the caller's promise; the kind is live.
+        let block = unsafe { memkind_realloc(kind, old, size) };
+        if talks() {
+            print(format_args!(
+                "In my memkind realloc sz:{size}, p1:{old:p} ..{}\tptr={block:p}\n",
+                mark(chosen)
+            ));
+        }
+        block
+    }
+
+    #[inline]
+    unsafe fn release(kind: Kind, block: *mut c_void) {
+        if talks() {
+            print(format_args!("In my memkind free, ptr:{block:p}\n"));
+        }
+        // SAFETY: the caller's promise.
+        unsafe { memkind_free(kind, block) }
+    }
+
+    #[inline]
+    unsafe fn usable_size(kind: Kind, block: *mut c_void) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { memkind_malloc_usable_size(kind, block) }
+    }
+
+    fn deprecated(name: &str) {
+        if talks() {
+            print(format_args!(
+                "use of deprecated {name}. Use posix_memalign instead\n"
+            ));
+        }
+    }
+}
+
+interpose::export_malloc_family!(crate::AutoHbw);
+
+/// autohbw_api.h
+#[unsafe(no_mangle)]
+extern "C" fn enableAutoHBW() {
+    ENABLED.store(true, Ordering::Relaxed);
+}
+
+/// autohbw_api.h
+#[unsafe(no_mangle)]
+extern "C" fn disableAutoHBW() {
+    ENABLED.store(false, Ordering::Relaxed);
+}
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_LOAD: extern "C" fn() = at_load;
+
+extern "C" fn at_load() {
+    let kind = settings::read();
+    // The first use of the kind, so that no malloc of the program, or of hwloc, meets it.
+    // SAFETY: a static kind, and its own block.
+    let block = unsafe { memkind_malloc(kind, 16) };
+    let level = LEVEL.load(Ordering::Relaxed);
+    if block.is_null() {
+        if level > settings::SILENT {
+            print(format_args!(
+                "\t-HBW init call FAILED. Is required memory type present on your system?\n"
+            ));
+        }
+        abort();
+    }
+    // SAFETY: the block from above.
+    unsafe { memkind_free(kind, block) };
+    KIND.store(kind, Ordering::Release);
+    if level > settings::SILENT {
+        print(format_args!("\t-HBW int call succeeded\n"));
+    }
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    abort()
+}

@@ -1,0 +1,187 @@
+//! The C interfaces underneath: libmemkind's, and a little of the C library's.
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+
+/// A kind of memory, `struct memkind *` in C.
+pub type Kind = *mut c_void;
+/// `struct memtier_memory *` in C.
+pub type Memory = *mut c_void;
+/// `struct memtier_builder *` in C.
+pub type Builder = *mut c_void;
+
+/// Invalid argument.
+pub const EINVAL: c_int = 22;
+/// Out of memory.
+pub const ENOMEM: c_int = 12;
+
+const RTLD_DEFAULT: *mut c_void = core::ptr::null_mut();
+const RTLD_NEXT: *mut c_void = -1_isize as *mut c_void;
+
+/// memkind.h and memkind_memtier.h; documented there.
+#[allow(missing_docs, reason = "the C headers document them")]
+pub mod memkind {
+    use super::{Builder, Kind, Memory};
+    use core::ffi::{c_char, c_int, c_uint, c_void};
+
+    unsafe extern "C" {
+        pub static MEMKIND_DEFAULT: Kind;
+        pub static MEMKIND_DAX_KMEM: Kind;
+        pub static MEMKIND_HBW: Kind;
+        pub static MEMKIND_HBW_PREFERRED: Kind;
+
+        pub fn memkind_malloc(kind: Kind, size: usize) -> *mut c_void;
+        pub fn memkind_calloc(kind: Kind, num: usize, size: usize) -> *mut c_void;
+        pub fn memkind_posix_memalign(
+            kind: Kind,
+            memptr: *mut *mut c_void,
+            alignment: usize,
+            size: usize,
+        ) -> c_int;
+        pub fn memkind_realloc(kind: Kind, ptr: *mut c_void, size: usize) -> *mut c_void;
+        pub fn memkind_free(kind: Kind, ptr: *mut c_void);
+        pub fn memkind_malloc_usable_size(kind: Kind, ptr: *mut c_void) -> usize;
+        pub fn memkind_detect_kind(ptr: *mut c_void) -> Kind;
+        pub fn memkind_check_available(kind: Kind) -> c_int;
+        pub fn memkind_check_dax_path(dir: *const c_char) -> c_int;
+        pub fn memkind_create_pmem(dir: *const c_char, max_size: usize, kind: *mut Kind) -> c_int;
+
+        pub fn memtier_builder_new(policy: c_uint) -> Builder;
+        pub fn memtier_builder_add_tier(builder: Builder, kind: Kind, ratio: c_uint) -> c_int;
+        pub fn memtier_ctl_set(
+            builder: Builder,
+            name: *const c_char,
+            value: *const c_void,
+        ) -> c_int;
+        pub fn memtier_builder_construct_memtier_memory(builder: Builder) -> Memory;
+        pub fn memtier_builder_delete(builder: Builder);
+        pub fn memtier_malloc(memory: Memory, size: usize) -> *mut c_void;
+        pub fn memtier_calloc(memory: Memory, num: usize, size: usize) -> *mut c_void;
+        pub fn memtier_posix_memalign(
+            memory: Memory,
+            memptr: *mut *mut c_void,
+            alignment: usize,
+            size: usize,
+        ) -> c_int;
+        pub fn memtier_realloc(memory: Memory, ptr: *mut c_void, size: usize) -> *mut c_void;
+        pub fn memtier_kind_malloc(kind: Kind, size: usize) -> *mut c_void;
+        pub fn memtier_kind_calloc(kind: Kind, num: usize, size: usize) -> *mut c_void;
+        pub fn memtier_kind_posix_memalign(
+            kind: Kind,
+            memptr: *mut *mut c_void,
+            alignment: usize,
+            size: usize,
+        ) -> c_int;
+        pub fn memtier_kind_realloc(kind: Kind, ptr: *mut c_void, size: usize) -> *mut c_void;
+        pub fn memtier_kind_free(kind: Kind, ptr: *mut c_void);
+        pub fn memtier_usable_size(ptr: *mut c_void) -> usize;
+    }
+}
+
+unsafe extern "C" {
+    fn __errno_location() -> *mut c_int;
+    #[link_name = "write"]
+    fn write_to(fd: c_int, buffer: *const c_void, count: usize) -> isize;
+    #[link_name = "abort"]
+    fn c_abort() -> !;
+    fn secure_getenv(name: *const c_char) -> *const c_char;
+    fn getpagesize() -> c_int;
+    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+    fn __libc_free(ptr: *mut c_void);
+    fn __libc_realloc(ptr: *mut c_void, size: usize) -> *mut c_void;
+}
+
+/// Ends the process as `abort(3)` does.
+pub fn abort() -> ! {
+    // SAFETY: no precondition.
+    unsafe { c_abort() }
+}
+
+/// Where the calling thread keeps its `errno`.
+#[inline]
+pub fn errno_location() -> *mut c_int {
+    // SAFETY: no precondition.
+    unsafe { __errno_location() }
+}
+
+/// Sets `errno`.
+pub fn set_errno(code: c_int) {
+    // SAFETY: the location is the thread's own and writable.
+    unsafe { *errno_location() = code }
+}
+
+/// Writes to standard error, in one call; a failure is not worth reporting.
+pub fn write_stderr(text: &[u8]) {
+    let location = errno_location();
+    // SAFETY: the text is live during the call, and errno is the thread's own.
+    unsafe {
+        let errno = *location;
+        write_to(2, text.as_ptr().cast(), text.len());
+        *location = errno;
+    }
+}
+
+/// A variable of the environment; `None` too in a set-uid program.
+pub fn environment(name: &CStr) -> Option<&'static CStr> {
+    // SAFETY: the name is a string. The value lives until the program changes it, and
+    // it is read at load only.
+    unsafe {
+        let value = secure_getenv(name.as_ptr());
+        (!value.is_null()).then(|| CStr::from_ptr(value))
+    }
+}
+
+/// The size of a page.
+pub fn page_size() -> usize {
+    // SAFETY: no precondition.
+    unsafe { getpagesize() }.unsigned_abs() as usize
+}
+
+/// A function that the process may have.
+pub fn optional_function(name: &CStr) -> Option<*mut c_void> {
+    // SAFETY: the name is a string.
+    let found = unsafe { dlsym(RTLD_DEFAULT, name.as_ptr()) };
+    (!found.is_null()).then_some(found)
+}
+
+/// Blocks of the C library's own malloc: from before we were loaded, or from a library
+/// that is bound to it.
+pub mod foreign {
+    use super::{RTLD_NEXT, c_void, dlsym};
+
+    /// Gives a block back to the C library.
+    ///
+    /// # Safety
+    /// A live block of the C library.
+    #[cold]
+    pub unsafe fn free(ptr: *mut c_void) {
+        // SAFETY: the caller's promise.
+        unsafe { super::__libc_free(ptr) }
+    }
+
+    /// Resizes a block in the C library.
+    ///
+    /// # Safety
+    /// A live block of the C library.
+    #[cold]
+    pub unsafe fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
+        // SAFETY: the caller's promise.
+        unsafe { super::__libc_realloc(ptr, size) }
+    }
+
+    /// The usable size as the C library knows it.
+    ///
+    /// # Safety
+    /// A live block of the C library.
+    #[cold]
+    pub unsafe fn usable_size(ptr: *mut c_void) -> usize {
+        // SAFETY: the name is a string, and malloc_usable_size has this signature.
+        unsafe {
+            let found = dlsym(RTLD_NEXT, c"malloc_usable_size".as_ptr());
+            if found.is_null() {
+                return 0;
+            }
+            let ask: unsafe extern "C" fn(*mut c_void) -> usize = core::mem::transmute(found);
+            ask(ptr)
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What the preload libraries share.
+//!
+//! * `family`: the malloc family of the C library, once, for any [`family::Heap`];
+//! * `text`: messages, and reading settings;
+//! * `kinds`: the static kinds by name;
+//! * `c`: the C interfaces underneath, of libmemkind and of the C library.
+//!
+//! Nothing here allocates: every function may be called from inside malloc, before any
+//! constructor and after every destructor.
+
+#![cfg_attr(not(test), no_std)]
+
+pub mod c;
+pub mod family;
+pub mod kinds;
+pub mod text;

@@ -1,0 +1,194 @@
+//! libmemtier.so.0: preloaded into a program, it spreads the program's blocks over
+//! tiers of memory, as MEMKIND_MEM_TIERS says (libmemtier(7)).
+//!
+//! Blocks from before the tiers are ready come from MEMKIND_DEFAULT, also those that
+//! libmemkind and hwloc ask for on the way. The tiers stay until the process is gone:
+//! destructors still use their memory.
+
+#![no_std]
+
+mod build;
+mod log;
+mod settings;
+
+use core::ffi::{c_int, c_void};
+use core::panic::PanicInfo;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use interpose::c::memkind::*;
+use interpose::c::{Kind, abort, optional_function};
+use interpose::family::{self, Heap};
+
+/// The tiers, null until they are ready.
+static MEMORY: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+
+#[inline]
+fn memory() -> *mut c_void {
+    MEMORY.load(Ordering::Acquire)
+}
+
+#[inline]
+fn default_kind() -> Kind {
+    // SAFETY: initialised before any code runs, and never changed.
+    unsafe { MEMKIND_DEFAULT }
+}
+
+/// The tiers as a heap.
+struct Tiers;
+
+impl Heap for Tiers {
+    #[inline]
+    fn allocate(size: usize) -> *mut c_void {
+        let memory = memory();
+        // SAFETY: the memory is live, once there is one.
+        unsafe {
+            if memory.is_null() {
+                memtier_kind_malloc(default_kind(), size)
+            } else {
+                memtier_malloc(memory, size)
+            }
+        }
+    }
+
+    #[inline]
+    fn allocate_zeroed(num: usize, size: usize) -> *mut c_void {
+        let memory = memory();
+        // SAFETY: the memory is live, once there is one.
+        unsafe {
+            if memory.is_null() {
+                memtier_kind_calloc(default_kind(), num, size)
+            } else {
+                memtier_calloc(memory, num, size)
+            }
+        }
+    }
+
+    #[inline]
+    fn allocate_aligned(alignment: usize, size: usize) -> Result<*mut c_void, c_int> {
+        let memory = memory();
+        let mut block = ptr::null_mut();
+        // SAFETY: the memory is live, once there is one, and the pointer is writable.
+        let code = unsafe {
+            if memory.is_null() {
+                memtier_kind_posix_memalign(default_kind(), &raw mut block, alignment, size)
+            } else {
+                memtier_posix_memalign(memory, &raw mut block, alignment, size)
+            }
+        };
+        if code == 0 { Ok(block) } else { Err(code) }
+    }
+
+    #[inline]
+    unsafe fn resize(block: *mut c_void, size: usize) -> *mut c_void {
+        let memory = memory();
+        // SAFETY: the caller's promise, and the memory is live, once there is one.
+        unsafe {
+            if memory.is_null() {
+                memtier_kind_realloc(ptr::null_mut(), block, size)
+            } else {
+                memtier_realloc(memory, block, size)
+            }
+        }
+    }
+
+    #[inline]
+    unsafe fn release(kind: Kind, block: *mut c_void) {
+        // SAFETY: the caller's promise.
+        unsafe { memtier_kind_free(kind, block) }
+    }
+
+    #[inline]
+    unsafe fn usable_size(_: Kind, block: *mut c_void) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { memtier_usable_size(block) }
+    }
+}
+
+interpose::export_malloc_family!(crate::Tiers);
+
+/// The names that the original exports as well, for programs built with them.
+mod je {
+    use super::{Tiers, family};
+    use core::ffi::{c_int, c_void};
+
+    #[unsafe(no_mangle)]
+    extern "C" fn je_malloc(size: usize) -> *mut c_void {
+        family::malloc::<Tiers>(size)
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn je_calloc(num: usize, size: usize) -> *mut c_void {
+        family::calloc::<Tiers>(num, size)
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn je_realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
+        // SAFETY: the same promise of the caller.
+        unsafe { family::realloc::<Tiers>(ptr, size) }
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn je_free(ptr: *mut c_void) {
+        // SAFETY: the same promise of the caller.
+        unsafe { family::free::<Tiers>(ptr) }
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn je_posix_memalign(
+        memptr: *mut *mut c_void,
+        alignment: usize,
+        size: usize,
+    ) -> c_int {
+        // SAFETY: the same promise of the caller.
+        unsafe { family::posix_memalign::<Tiers>(memptr, alignment, size) }
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn je_malloc_usable_size(ptr: *mut c_void) -> usize {
+        // SAFETY: the same promise of the caller.
+        unsafe { family::usable_size::<Tiers>(ptr) }
+    }
+}
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_LOAD: extern "C" fn() = at_load;
+
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static AT_EXIT: extern "C" fn() = at_exit;
+
+extern "C" fn at_load() {
+    log::read_level();
+    log::info(&[b"Memkind memtier lib loaded!"]);
+    clone_files_at_fork();
+    match settings::read().and_then(build::memory) {
+        Ok(memory) => MEMORY.store(memory, Ordering::Release),
+        Err(fault) => {
+            log::explain(&fault);
+            abort();
+        }
+    }
+}
+
+extern "C" fn at_exit() {
+    log::info(&[b"Unloading memkind memtier lib!"]);
+}
+
+/// A forked child shall have file-backed memory of its own (memkind_ext.h). An older
+/// libmemkind does not know of this.
+fn clone_files_at_fork() {
+    const CLONE: c_int = 1;
+    if let Some(set) = optional_function(c"memkind_set_pmem_fork") {
+        // SAFETY: the function has this signature.
+        let set: unsafe extern "C" fn(c_int) -> c_int = unsafe { core::mem::transmute(set) };
+        // SAFETY: no precondition.
+        unsafe { set(CLONE) };
+    }
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    abort()
+}

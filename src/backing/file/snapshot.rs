@@ -1,0 +1,287 @@
+//! A forked child's own copy of its parent's files.
+//!
+//! Asked for by [`set_fork`], the child copies every file at once, into a new file in
+//! the same directory, and maps that at the addresses of the old one: it begins with
+//! its parent's data as of the fork, and neither sees what the other writes later. The
+//! thread that forked waits meanwhile. What other threads of the parent write before
+//! the copy is complete, the child may see.
+//!
+//! Copying is left to the file system where it can share blocks (FICLONE). Where there
+//! is no room for a copy, the child gets private pages of the old file, all of them
+//! copied at once too.
+//!
+//! Everything in the child is async-signal-safe and allocates nothing.
+
+use core::ffi::{CStr, c_int};
+use core::mem::MaybeUninit;
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+use super::super::temporary::temporary_file;
+use super::{File, PIECES};
+use crate::log;
+
+const READ: usize = 0;
+const WRITE: usize = 1;
+
+static COPIES: AtomicBool = AtomicBool::new(false);
+/// Over a fork: where the child tells its parent that it is done. -1 for none. Forks
+/// take turns, since the topology's lock is held over each.
+static PIPE: [AtomicI32; 2] = [const { AtomicI32::new(-1) }; 2];
+
+/// From now on a forked child copies the files at once, or else gets private pages of
+/// them, each copied when it is first written.
+pub fn set_fork(copies: bool) {
+    COPIES.store(copies, Ordering::Relaxed);
+}
+
+pub(super) fn copies() -> bool {
+    COPIES.load(Ordering::Relaxed)
+}
+
+/// Before a fork, if there are files in use.
+pub fn prepare_fork() {
+    if !copies() {
+        return;
+    }
+    let mut ends = [-1; 2];
+    // SAFETY: room for two descriptors. Without a pipe the parent does not wait.
+    if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) } == 0 {
+        for (place, end) in PIPE.iter().zip(ends) {
+            place.store(end, Ordering::Relaxed);
+        }
+    }
+}
+
+fn close(end: usize) {
+    let fd = PIPE[end].swap(-1, Ordering::Relaxed);
+    if fd >= 0 {
+        // SAFETY: a descriptor of `prepare_fork`.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// After a fork, in the parent: waits until the child has its copies, or is gone.
+pub fn parent_after_fork() {
+    let errno = log::errno();
+    close(WRITE);
+    let fd = PIPE[READ].load(Ordering::Relaxed);
+    if fd >= 0 {
+        let mut byte = 0_u8;
+        // SAFETY: reads one byte into a byte.
+        while unsafe { libc::read(fd, (&raw mut byte).cast(), 1) } < 0
+            && log::errno() == libc::EINTR
+        {}
+        close(READ);
+    }
+    log::set_errno(errno);
+}
+
+/// After a fork, in the child, when all is copied.
+pub fn child_after_fork() {
+    let fd = PIPE[WRITE].load(Ordering::Relaxed);
+    if fd >= 0 {
+        // SAFETY: writes one byte; if the parent is gone, nobody waits. SIGPIPE cannot
+        // come, since the child still has the other end open.
+        unsafe { libc::write(fd, c"".as_ptr().cast(), 1) };
+    }
+    close(READ);
+    close(WRITE);
+}
+
+impl File {
+    /// Whether the heap has anything in the file.
+    pub fn is_in_use(&self) -> bool {
+        self.pieces[0].base.load(Ordering::Relaxed) != 0
+    }
+
+    /// The pieces that are in the file which begins with piece `first`.
+    fn pieces_from(&self, first: usize) -> Range<usize> {
+        let next = (first + 1..PIECES).find(|index| self.begins_file(*index));
+        first..next.unwrap_or(PIECES)
+    }
+
+    fn begins_file(&self, index: usize) -> bool {
+        index == 0 || self.pieces[index].fd.load(Ordering::Relaxed) >= 0
+    }
+
+    /// Copies every file and maps the copies; `false` when that is not possible for
+    /// all of them. What has been copied stays so.
+    pub(super) fn copy_in_child(&self) -> bool {
+        (0..PIECES)
+            .filter(|index| self.begins_file(*index))
+            .all(|first| self.copy_file(first))
+    }
+
+    /// Copies the file which begins with piece `first`. One that has not been used yet
+    /// is still the parent's: the child needs its own.
+    fn copy_file(&self, first: usize) -> bool {
+        let pieces = self.pieces_from(first);
+        let (old, _) = self.piece_file(first);
+        // SAFETY: `dir` is the string that `create` made.
+        let Ok(new) = temporary_file(unsafe { CStr::from_ptr(self.dir) }) else {
+            return false;
+        };
+        let copied = status(old).is_some_and(|status| {
+            share_blocks(old, new, &status) || self.copy_data(old, new, &status, pieces.clone())
+        });
+        // SAFETY: both are descriptors of ours. The copy takes the place of the old
+        // file in this process only.
+        let replaced = unsafe {
+            let replaced = copied && libc::dup3(new, old, libc::O_CLOEXEC) >= 0;
+            libc::close(new);
+            replaced
+        };
+        replaced
+            && pieces
+                .into_iter()
+                .all(|index| self.map_again(index, libc::MAP_SHARED))
+    }
+
+    /// Copies what is in use of some pieces, which are in the file `old`.
+    fn copy_data(&self, old: c_int, new: c_int, status: &libc::stat, pieces: Range<usize>) -> bool {
+        // SAFETY: a file of ours.
+        if unsafe { libc::ftruncate(new, status.st_size) } != 0 {
+            return false;
+        }
+        let used = |index: usize| self.pieces[index].used.load(Ordering::Relaxed);
+        let used_pieces = pieces.filter(|index| used(*index) != 0);
+        // Where the old file had all its blocks, so has the new one: a full file system
+        // must not be noticed by a write into memory. Files with holes keep them.
+        let all: usize = used_pieces.clone().map(used).sum();
+        let whole = status.st_blocks as usize * 512 >= all;
+        used_pieces.into_iter().all(|index| {
+            let base = self.pieces[index].base.load(Ordering::Acquire);
+            let (_, start) = self.piece_file(index);
+            (!whole || super::allocate_blocks(new, start, used(index)).is_ok())
+                && for_each_data(old, start, start + used(index), |from, to| {
+                    write_at(new, base + (from - start), to - from, from)
+                })
+        })
+    }
+
+    /// Maps a piece once more where it is; what it had mapped before is gone.
+    pub(super) fn map_again(&self, index: usize, sharing: c_int) -> bool {
+        let base = self.pieces[index].base.load(Ordering::Acquire);
+        if base == 0 {
+            return true;
+        }
+        let (length, _) = self.piece_span(index);
+        let (fd, offset) = self.piece_file(index);
+        // SAFETY: replaces a mapping of ours by one of the same length; the process has
+        // only this thread.
+        let mapped = unsafe {
+            libc::mmap(
+                base as *mut _,
+                length,
+                libc::PROT_READ | libc::PROT_WRITE,
+                sharing | libc::MAP_FIXED | libc::MAP_NORESERVE,
+                fd,
+                offset as libc::off_t,
+            )
+        };
+        mapped != libc::MAP_FAILED
+    }
+
+    /// Copies every page of a private mapping that has data.
+    pub(super) fn copy_private_pages(&self, index: usize) {
+        let base = self.pieces[index].base.load(Ordering::Acquire);
+        let used = self.pieces[index].used.load(Ordering::Relaxed);
+        if base == 0 {
+            return;
+        }
+        let (fd, start) = self.piece_file(index);
+        for_each_data(fd, start, start + used, |from, to| {
+            for position in (from..to).step_by(super::super::PAGE) {
+                let byte = (base + (position - start)) as *mut u8;
+                // SAFETY: inside the piece; the byte is written with what it was.
+                unsafe { byte.write_volatile(byte.read_volatile()) };
+            }
+            true
+        });
+    }
+}
+
+fn status(fd: c_int) -> Option<libc::stat> {
+    let mut status = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: fstat fills the buffer when it answers 0.
+    unsafe { (libc::fstat(fd, status.as_mut_ptr()) == 0).then(|| status.assume_init()) }
+}
+
+/// Calls `each` with every part of the file that is not a hole, until it says `false`.
+fn for_each_data(
+    fd: c_int,
+    start: usize,
+    end: usize,
+    mut each: impl FnMut(usize, usize) -> bool,
+) -> bool {
+    // SAFETY: only moves the position in the file, which nothing else uses.
+    let seek = |from: usize, whence| unsafe { libc::lseek(fd, from as libc::off_t, whence) };
+    let mut position = start;
+    while position < end {
+        let data = seek(position, libc::SEEK_DATA);
+        if data < 0 {
+            // ENXIO: there is no more data.
+            return log::errno() == libc::ENXIO;
+        }
+        let data = data as usize;
+        if data >= end {
+            return true;
+        }
+        let hole = seek(data, libc::SEEK_HOLE);
+        if hole < 0 {
+            return false;
+        }
+        let hole = (hole as usize).min(end);
+        if !each(data, hole) {
+            return false;
+        }
+        position = hole;
+    }
+    true
+}
+
+/// Makes one file share the other's blocks, if the file system can and has room to
+/// copy them later.
+fn share_blocks(old: c_int, new: c_int, old_status: &libc::stat) -> bool {
+    // SAFETY: both are files of ours.
+    has_room(new, old_status.st_blocks as u64 * 512)
+        && unsafe { libc::ioctl(new, libc::FICLONE, old) } == 0
+}
+
+/// Whether the file system could still take that much: shared blocks are copied when
+/// one side writes, and must find room then.
+fn has_room(fd: c_int, bytes: u64) -> bool {
+    let mut status = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: fstatfs fills the buffer when it answers 0.
+    let status = unsafe {
+        if libc::fstatfs(fd, status.as_mut_ptr()) != 0 {
+            return false;
+        }
+        status.assume_init()
+    };
+    status.f_bavail.saturating_mul(status.f_bsize as u64) >= bytes
+}
+
+/// Writes memory into a file. This is faster than copy_file_range(2), which goes page by
+/// page where blocks cannot be shared.
+fn write_at(fd: c_int, memory: usize, size: usize, position: usize) -> bool {
+    let mut done = 0;
+    while done < size {
+        // SAFETY: the caller's range is mapped and readable.
+        let part = unsafe {
+            libc::pwrite(
+                fd,
+                (memory + done) as *const _,
+                size - done,
+                (position + done) as libc::off_t,
+            )
+        };
+        if part > 0 {
+            done += part as usize;
+        } else if part == 0 || log::errno() != libc::EINTR {
+            return false;
+        }
+    }
+    true
+}
