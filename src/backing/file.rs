@@ -27,6 +27,9 @@ use crate::log;
 /// Pieces a file can have; unlimited kinds double them from 64 MiB, 128 TiB in all.
 const PIECES: usize = 21;
 const FIRST_PIECE: usize = 64 << 20;
+/// Requests from this size on are compared with what the file system has first: one
+/// that cannot succeed would still fill it for a moment, and use up addresses.
+const LARGE: usize = 16 << 20;
 /// Pieces start at a multiple of this, so that huge and DAX pages fit.
 const PIECE_ALIGN: usize = 2 << 20;
 
@@ -141,6 +144,9 @@ impl File {
     }
 
     pub(super) fn take(&self, size: usize, align: usize) -> Result<Extent, Error> {
+        if size >= LARGE && free_bytes(self.fd).is_some_and(|free| free < size as u64) {
+            return Err(Error::NoMemory);
+        }
         self.charge(size)?;
         let result = self.take_charged(size, align);
         if result.is_err() {
@@ -438,8 +444,24 @@ fn allocate_blocks(fd: c_int, position: usize, size: usize) -> Result<(), Fill> 
         libc::EFBIG => Err(Fill::FileTooLarge),
         status => {
             log::error!("posix_fallocate() failed: errno={status}.");
+            let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+            // SAFETY: as above. What could be had of the range goes back; where holes
+            // cannot be punched it stays until the file goes.
+            unsafe { libc::fallocate(fd, mode, start, length) };
             Err(Fill::NoSpace)
         }
+    }
+}
+
+/// Bytes that the file system of a file has left for this user.
+fn free_bytes(fd: c_int) -> Option<u64> {
+    let mut stat = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: fstatvfs fills the buffer when it answers 0.
+    unsafe {
+        (libc::fstatvfs(fd, stat.as_mut_ptr()) == 0).then(|| {
+            let stat = stat.assume_init();
+            stat.f_bavail * stat.f_frsize
+        })
     }
 }
 
