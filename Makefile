@@ -74,7 +74,7 @@ build/lib/libmemkind.a: $(TARGET)/release/libmemkind.a ctest/abi/exports.txt scr
 		scripts/static-archive.sh $< $@ && echo "$@"; fi
 
 .PHONY: cargo-build-preload
-cargo-build-preload: build/.tools
+cargo-build-preload: check-tools
 	$(cargo) build --release $(CARGOFLAGS) --manifest-path preload/Cargo.toml --target-dir $(TARGET)/preload
 
 $(PRELOADS:%=$(TARGET)/preload/release/%): cargo-build-preload ;

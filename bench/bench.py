@@ -19,6 +19,8 @@ import report
 import targets
 import timing
 
+PROCESSES = 5  # of each target, one after the other, that share the rounds
+
 
 class Results:
     """Everything measured. Rounds of CPU ns, or a count: target name -> (op, size) -> value."""
@@ -27,26 +29,9 @@ class Results:
         self.ns, self.threaded, self.instructions, self.live = {}, {}, {}, {}
         self.life, self.many, self.start = {}, {}, {}
 
-    @staticmethod
-    def add(table, key, measured):
-        for name, rounds in measured.items():
-            table.setdefault(name, {})[key] = rounds
-
 
 def say(text):
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
-
-
-def measure_all(found, operations, table, rounds, threads=1, slice_ms=3.0):
-    workers = [timing.Worker(target, threads) for target in found]
-    try:
-        for op, size in operations:
-            say(f"{op} {size}")
-            slow = op == "mlarge" or (op == "touch" and size > groups.MIB)
-            Results.add(table, (op, size), timing.measure(workers, op, size, min(rounds, 7) if slow else rounds, slice_ms))
-    finally:
-        for worker in workers:
-            worker.stop()
 
 
 def measure_live(found, table):
@@ -55,7 +40,8 @@ def measure_live(found, table):
         for target in found:
             # One after the other: ten million blocks of each at once would not fit everywhere.
             worker = timing.Worker(target, 1)
-            Results.add(table, ("live", size), timing.measure([worker], "live", size, 3, fixed_n=300000))
+            for name, got in timing.measure({worker: 300000}, "live", size, 3).items():
+                table.setdefault(name, {})["live", size] = got
             worker.stop()
 
 
@@ -67,7 +53,7 @@ def main():
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    rounds = options.rounds or (25 if options.all else 31)
+    rounds = options.rounds or (20 if options.all else 30)
     began = time.monotonic()
 
     targets.compile_all()
@@ -78,11 +64,15 @@ def main():
         results.instructions = count.count_all(found, groups.COUNTED)
     else:
         say("no instruction counts: valgrind is missing (package valgrind)")
-    measure_all(found, groups.SINGLE if options.all else groups.QUICK, results.ns, rounds)
+
+    def measure(operations, table, rounds, threads=1, slice_ms=3.0):
+        timing.measure_all(found, operations, table, rounds, PROCESSES, threads, slice_ms, say)
+
+    measure(groups.SINGLE if options.all else groups.QUICK, results.ns, rounds)
     if options.all:
-        measure_all(found, groups.LARGE + groups.BRIEF, results.ns, rounds, slice_ms=6)
+        measure(groups.LARGE + groups.BRIEF, results.ns, rounds, slice_ms=6)
         workloads = dict.fromkeys(groups.THREADED + groups.PUBLISHED)
-        measure_all(found, workloads, results.threaded, min(rounds, 11), options.threads, slice_ms=20)
+        measure(workloads, results.threaded, min(rounds, 10), options.threads, slice_ms=20)
         lifecycle.measure(found, results, say)
         measure_live([t for t in found if t.how != "hbw"], results.live)
     took = time.monotonic() - began

@@ -265,7 +265,7 @@ def write(directory, name, found, results, took, rounds, threads):
              f"Written by `{command}` in {took / 60:.0f} minutes; see [bench/README.md](../../bench/README.md). "
              "*original* is the distribution's libmemkind, *ours* this one.", "", *machine(), ""]
     lines += ["## Targets", "", f"Ratios, ours to the original's, smallest to largest of the operations and kinds in the row: {v.met} "
-              f"met, {v.missed} missed. CPU time: medians of the ratios of {rounds} rounds, all targets in turn.", ""]
+              f"met, {v.missed} missed. CPU time: medians of the ratios of {rounds} rounds that five processes of each target share, all targets in turn.", ""]
     lines += table(["what", "of", "ratio", "target", "verdict"], v.rows)
     lines += [f"![{file}]({file})" for file in plots(directory, name, found, results)] + [""]
     lines += per_operation(results.ns, found, "One thread: CPU ns per operation", LEGEND)

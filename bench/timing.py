@@ -44,20 +44,50 @@ class Worker:
             self.process = None
 
 
-def measure(workers, op, size, rounds, slice_ms=3.0, fixed_n=None):
+def calibrate(workers, op, size, slice_ms):
+    """{worker: number of operations that take a slice}; without the targets that lack the operation."""
+    answers = {worker: worker.ask("calibrate", op, size, int(slice_ms * 1e6)) for worker in workers}
+    return {worker: answer[0] for worker, answer in answers.items() if answer}
+
+
+def measure(counts, op, size, rounds):
     """{target name: [CPU ns per operation, of each round]}; None in the place of a round that failed."""
-    counts = {}
-    for worker in workers:
-        n = [fixed_n] if fixed_n else worker.ask("calibrate", op, size, int(slice_ms * 1e6))
-        if n:
-            counts[worker] = n[0]
     values = {worker.target.name: [] for worker in counts}
     order = list(counts)
     for turn in range(rounds):
         for worker in order[turn % len(order):] + order[:turn % len(order)]:
             answer = worker.ask("run", op, size, counts[worker])
             values[worker.target.name].append(answer[1] / answer[0] if answer else None)
-    return {name: got for name, got in values.items() if any(value is not None for value in got)}
+    return values
+
+
+def measure_all(targets, operations, table, rounds, processes, threads, slice_ms, say):
+    """Adds the rounds of each of the operations to table[target name][op, size].
+
+    Where a process has its blocks and tables in memory is chance, and can make a difference of some
+    nanoseconds in each of its rounds: so the rounds are those of several processes, one after the other."""
+    counts = {}
+    for turn in range(processes):
+        workers = [Worker(target, threads) for target in targets]
+        try:
+            for op, size in operations:
+                say(f"{op} {size} ({turn + 1} of {processes})")
+                if turn == 0:
+                    found = calibrate(workers, op, size, slice_ms)
+                    counts[op, size] = {worker.target: n for worker, n in found.items()}
+                of_these = {worker: counts[op, size][worker.target] for worker in workers
+                            if worker.target in counts[op, size]}
+                for worker, n in of_these.items() if turn > 0 else ():
+                    worker.ask("run", op, size, n)  # as the calibration did: caches are warm, and mapped memory is there
+                share = 1 if (op == "mlarge" or (op == "touch" and size > 1 << 20)) else -(-rounds // processes)
+                for name, got in measure(of_these, op, size, share).items():
+                    table.setdefault(name, {}).setdefault((op, size), []).extend(got)
+        finally:
+            for worker in workers:
+                worker.stop()
+    for measured in table.values():
+        for key in [key for key, values in measured.items() if all(value is None for value in values)]:
+            del measured[key]
 
 
 def median(values):

@@ -60,30 +60,33 @@ summary=build/log/summary
 exec 3>&1
 count() { grep -c "^$1 " "$2"; }
 
-for part in build "$@"; do
-    log=build/log/$part.log
-    echo "== $part"
-    start=$SECONDS
-    run_part "$part" 2>&1 </dev/null | grep -vE --line-buffered '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' | tee "$log"
-    status=${PIPESTATUS[0]}
-    [ "$status" -eq 2 ] && ! grep -qE '^(PASS|FAIL|SKIP) ' "$log" && exit 2
-    # A part that breaks off, or that finds nothing to test, has not passed.
-    if ! grep -qE '^(PASS|FAIL|SKIP) ' "$log"; then
-        echo "FAIL $part: no test was run (exit status $status)" | tee -a "$log"
-    elif [ "$status" -ne 0 ] && ! grep -q '^FAIL ' "$log"; then
-        echo "FAIL $part: ended early (exit status $status)" | tee -a "$log"
-    fi
-    passed=$((passed + $(count PASS "$log")))
-    failed=$((failed + $(count FAIL "$log")))
-    skipped=$((skipped + $(count SKIP "$log")))
-    grep -E '^(FAIL|SKIP) ' "$log" | sed "s/^\(FAIL\|SKIP\) /\1 [$part] /" >>"$summary"
-    echo "== $part: $((SECONDS - start)) s"
-    [ "$part" != build ] || [ "$failed" -eq 0 ] || break
-done
+# A function, so that bash has read the whole script before it starts: a run takes minutes.
+main() {
+    for part in build "$@"; do
+        log=build/log/$part.log
+        echo "== $part"
+        start=$SECONDS
+        run_part "$part" 2>&1 </dev/null | grep -vE --line-buffered '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' | tee "$log"
+        status=${PIPESTATUS[0]}
+        # A part that breaks off, or that finds nothing to test, has not passed.
+        if ! grep -qE '^(PASS|FAIL|SKIP) ' "$log"; then
+            echo "FAIL $part: no test was run (exit status $status)" | tee -a "$log"
+        elif [ "$status" -ne 0 ] && ! grep -q '^FAIL ' "$log"; then
+            echo "FAIL $part: ended early (exit status $status)" | tee -a "$log"
+        fi
+        passed=$((passed + $(count PASS "$log")))
+        failed=$((failed + $(count FAIL "$log")))
+        skipped=$((skipped + $(count SKIP "$log")))
+        grep -E '^(FAIL|SKIP) ' "$log" | sed "s/^\(FAIL\|SKIP\) /\1 [$part] /" >>"$summary"
+        echo "== $part: $((SECONDS - start)) s"
+        [ "$part" != build ] || [ "$failed" -eq 0 ] || break
+    done
 
-if grep -q . "$summary"; then
-    echo "== not passed"
-    sort "$summary"
-fi
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ] && [ $((passed + skipped)) -gt 0 ]
+    if grep -q . "$summary"; then
+        echo "== not passed"
+        sort "$summary"
+    fi
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ] && [ $((passed + skipped)) -gt 0 ]
+}
+main "$@"; exit

@@ -182,12 +182,19 @@ python_clients() {
 
 # ---- The distribution's tools and its libmemtier, on our library ----
 
+# A directory with our libmemkind and nothing else: beside it there may be our own libmemtier, which the
+# distribution's memtier would then preload.
+only=$work/lib
+mkdir -p "$only"
+ln -s "$(realpath "$libdir/libmemkind.so.0")" "$only/libmemkind.so.0"
+ln -s libmemkind.so.0 "$only/libmemkind.so"
+
 # both NAME COMMAND...: same exit status and output on the distribution's library and on ours.
 both() {
     local name=$1 which path
     shift
     for which in theirs ours; do
-        path=$libdir
+        path=$only
         [ $which = theirs ] && path=$dist
         # In a shell of its own, which keeps its "Aborted" to itself.
         (
@@ -203,7 +210,7 @@ both() {
     same "$name" "$work/theirs.all" "$work/ours.all"
 }
 
-uses_ours() { LD_LIBRARY_PATH=$libdir ldd "$1" | grep -F "$libdir/libmemkind.so.0"; }
+uses_ours() { LD_LIBRARY_PATH=$only ldd "$1" | grep -F "$only/libmemkind.so.0"; }
 
 distribution_tools() {
     local tool option
@@ -232,14 +239,14 @@ preloaded() {
     shift
     timeout 60 "$@" >"$work/plain.out" 2>"$work/plain.err" </dev/null
     echo "exit status $?" >>"$work/plain.out"
-    LD_LIBRARY_PATH=$libdir MEMKIND_MEM_TIERS=$tiers LD_PRELOAD=$dist/libmemtier.so.0 \
+    LD_LIBRARY_PATH=$only MEMKIND_MEM_TIERS=$tiers LD_PRELOAD=$dist/libmemtier.so.0 \
         timeout 60 "$@" >"$work/tiered.out" 2>"$work/tiered.err" </dev/null
     echo "exit status $?" >>"$work/tiered.out"
     diff -u "$work/plain.out" "$work/tiered.out" && diff -u "$work/plain.err" "$work/tiered.err"
 }
 
 preload_uses_ours() {
-    LD_LIBRARY_PATH=$libdir MEMKIND_MEM_TIERS="KIND:DRAM,RATIO:1;POLICY:STATIC_RATIO" LD_PRELOAD=$dist/libmemtier.so.0 \
+    LD_LIBRARY_PATH=$only MEMKIND_MEM_TIERS="KIND:DRAM,RATIO:1;POLICY:STATIC_RATIO" LD_PRELOAD=$dist/libmemtier.so.0 \
         cat /proc/self/maps >"$work/maps"
     grep -q "libmemtier" "$work/maps" && grep -qF "$(realpath "$libdir")/libmemkind.so" "$work/maps" && return 0
     grep memkind "$work/maps"

@@ -30,6 +30,10 @@ while IFS= read -r line; do
             *) arguments="$arguments $each" ;;
             esac
         done
+        [ -x "$here/$program" ] || {
+            echo "no such program"
+            continue
+        }
         # shellcheck disable=SC2086
         env $variables "$here/$program" $arguments 2>&1
         status=$?

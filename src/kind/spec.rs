@@ -13,7 +13,7 @@ static EVERYWHERE: OnceBox<Targets> = OnceBox::new();
 /// Where a kind's memory comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// jemalloc's own arenas.
+    /// Private mappings without any policy: standard memory, always available.
     System,
     /// Private mappings, bound to nodes.
     Anonymous,
