@@ -122,6 +122,7 @@ $(filter-out check-preload,$(CHECKS:%=check-%)): check-%:
 	@scripts/check.sh $*
 
 check-preload: ## both preload libraries, real programs under them too (minutes)
+	$(call setup,programs)
 	@scripts/check.sh preload programs
 
 .PHONY: check-stress check-stress-short

@@ -43,6 +43,20 @@ else
     skip "cargo clippy" "clippy is not installed"
 fi
 
+# The preload libraries are a workspace of their own.
+preload() {
+    local command=$1 target=${CARGO_TARGET_DIR:-target}/preload
+    shift
+    "${cargo[@]}" "$command" --manifest-path preload/Cargo.toml --target-dir "$target" --release "${flags[@]}" "$@"
+}
+check "preload: cargo test" preload test
+if "${cargo[@]}" fmt --version >/dev/null 2>&1; then
+    check "preload: cargo fmt --check" "${cargo[@]}" fmt --manifest-path preload/Cargo.toml --all --check
+fi
+if "${cargo[@]}" clippy --version >/dev/null 2>&1; then
+    check "preload: cargo clippy" preload clippy --all-targets -- -D warnings
+fi
+
 if [ -n "${RUSTDOC:-}" ] || have rustdoc || [ -x "$HOME/.cargo/bin/rustdoc" ]; then
     check "cargo doc" env RUSTDOCFLAGS="-D warnings" "${cargo[@]}" doc --release --no-deps --document-private-items "${flags[@]}"
 else

@@ -22,7 +22,7 @@ run_part() {
     rust) scripts/check-rust.sh ;;
     abi) ctest/abi/run.sh ;;
     api) api_tests ;;
-    preload) ctest/preload/settings.sh && ctest/preload/family.sh ;;
+    preload) ctest/preload/settings.sh && ctest/preload/launcher.sh && ctest/preload/family.sh ;;
     programs) ctest/preload/programs.sh ;;
     examples) ctest/examples/run.sh ;;
     consumers) ctest/consumers/run.sh ;;

@@ -4,8 +4,8 @@
 #
 # usage: ctest/preload/programs.sh [pattern]      (only programs whose name contains it)
 #
-# The modes are in modes.sh. A program that is not installed is skipped; ctest/preload/setup.sh installs
-# what there is in Debian.
+# The modes are in modes.sh. A program that is not installed is skipped; scripts/setup.sh programs
+# installs them.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . scripts/testlib.sh

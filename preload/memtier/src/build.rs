@@ -121,9 +121,15 @@ impl Building {
     }
 }
 
-/// The memory that the settings describe; it is never deleted.
-pub(crate) fn memory(settings: Settings) -> Result<Memory, Fault<'static>> {
-    build(&settings).map_err(settings::reject)
+/// The memory that the settings describe, which is never deleted, and the kind of its
+/// only tier, null when there are several.
+pub(crate) fn memory(settings: Settings) -> Result<(Memory, Kind), Fault<'static>> {
+    let memory = build(&settings).map_err(settings::reject)?;
+    let only = match &settings.tiers[..settings.n_tiers] {
+        [tier] => tier.kind,
+        _ => ptr::null_mut(),
+    };
+    Ok((memory, only))
 }
 
 fn build(settings: &Settings) -> Result<Memory, Fault<'static>> {

@@ -23,6 +23,16 @@ use interpose::family::{self, Heap};
 /// The tiers, null until they are ready.
 static MEMORY: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
+/// The kind of the only tier, null when there are several. Then there is nothing to
+/// choose and nothing to count, and libmemkind's plain functions will do.
+static ONLY: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+
+#[inline]
+fn only() -> Option<Kind> {
+    let kind = ONLY.load(Ordering::Acquire);
+    (!kind.is_null()).then_some(kind)
+}
+
 #[inline]
 fn memory() -> *mut c_void {
     MEMORY.load(Ordering::Acquire)
@@ -40,6 +50,10 @@ struct Tiers;
 impl Heap for Tiers {
     #[inline]
     fn allocate(size: usize) -> *mut c_void {
+        if let Some(kind) = only() {
+            // SAFETY: the kind is live.
+            return unsafe { memkind_malloc(kind, size) };
+        }
         let memory = memory();
         // SAFETY: the memory is live, once there is one.
         unsafe {
@@ -53,6 +67,10 @@ impl Heap for Tiers {
 
     #[inline]
     fn allocate_zeroed(num: usize, size: usize) -> *mut c_void {
+        if let Some(kind) = only() {
+            // SAFETY: the kind is live.
+            return unsafe { memkind_calloc(kind, num, size) };
+        }
         let memory = memory();
         // SAFETY: the memory is live, once there is one.
         unsafe {
@@ -70,7 +88,9 @@ impl Heap for Tiers {
         let mut block = ptr::null_mut();
         // SAFETY: the memory is live, once there is one, and the pointer is writable.
         let code = unsafe {
-            if memory.is_null() {
+            if let Some(kind) = only() {
+                memkind_posix_memalign(kind, &raw mut block, alignment, size)
+            } else if memory.is_null() {
                 memtier_kind_posix_memalign(default_kind(), &raw mut block, alignment, size)
             } else {
                 memtier_posix_memalign(memory, &raw mut block, alignment, size)
@@ -84,7 +104,9 @@ impl Heap for Tiers {
         let memory = memory();
         // SAFETY: the caller's promise, and the memory is live, once there is one.
         unsafe {
-            if memory.is_null() {
+            if let Some(kind) = only() {
+                memkind_realloc(kind, block, size)
+            } else if memory.is_null() {
                 memtier_kind_realloc(ptr::null_mut(), block, size)
             } else {
                 memtier_realloc(memory, block, size)
@@ -95,7 +117,13 @@ impl Heap for Tiers {
     #[inline]
     unsafe fn release(kind: Kind, block: *mut c_void) {
         // SAFETY: the caller's promise.
-        unsafe { memtier_kind_free(kind, block) }
+        unsafe {
+            if only().is_some() {
+                memkind_free(kind, block);
+            } else {
+                memtier_kind_free(kind, block);
+            }
+        }
     }
 
     #[inline]
@@ -164,7 +192,10 @@ extern "C" fn at_load() {
     log::info(&[b"Memkind memtier lib loaded!"]);
     clone_files_at_fork();
     match settings::read().and_then(build::memory) {
-        Ok(memory) => MEMORY.store(memory, Ordering::Release),
+        Ok((memory, only)) => {
+            MEMORY.store(memory, Ordering::Release);
+            ONLY.store(only, Ordering::Release);
+        }
         Err(fault) => {
             log::explain(&fault);
             abort();

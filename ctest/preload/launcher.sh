@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# memtier(1): messages, exit status and the environment of the program, the same as the distribution's
+# where that one knows the option.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. scripts/testlib.sh
+work=$(new_workdir preload-launcher) || exit 2
+ulimit -c 0
+unset LD_PRELOAD MEMKIND_MEM_TIERS MEMKIND_MEM_THRESHOLDS MEMKIND_DAX_KMEM_NODES
+ours=${CARGO_TARGET_DIR:-target}/release/memtier
+theirs=/usr/bin/memtier
+dist=$(distribution_libdir)
+[ -x "$ours" ] || {
+    skip "memtier" "$ours is not built"
+    exit 0
+}
+
+# run PROGRAM LIBRARY-PATH OUTPUT ARGUMENTS...: what it says, and the environment it makes.
+run() {
+    local program=$1 path=$2 output=$3
+    shift 3
+    (
+        env "${settings[@]}" LD_LIBRARY_PATH="$path" "$program" "$@" >"$work/stdout" 2>"$work/stderr"
+        echo "status $?" >"$output"
+    ) 2>/dev/null
+    # Help has a line of ours; `setting` is said of more variables than by the original.
+    grep -vE 'memtier is a malloc|^(programs\.| *-n/|setting )' "$work/stderr" | sed 's|^/[^ ]*/memtier: |memtier: |' >>"$output"
+    grep -E '^(MEMKIND_|LD_PRELOAD)|^Options' "$work/stdout" | sort >>"$output"
+}
+
+compare() { # compare ARGUMENTS...: on both
+    if [ ! -x "$theirs" ] || [ -z "$dist" ]; then
+        skip "memtier $*" "the distribution's memtier is not installed"
+        return
+    fi
+    run "$theirs" "$dist" "$work/expected" "$@"
+    run "$ours" "$dist" "$work/got" "$@"
+    same "memtier $* ${settings[*]}" "$work/expected" "$work/got"
+}
+
+settings=()
+compare
+compare -h
+compare --help
+compare -x
+compare --nope
+compare -r
+compare -r 1:0
+compare -r 1 env
+compare -r 1:2:3 env
+compare -r a:b env
+compare -r -1:1 env
+compare -r 1:99999999999999999999 env
+compare -r : env
+compare -r 0:0 env
+compare -r 1: env
+compare -r 1:0 env
+compare -r1:0 env
+compare --ratio=1:0 env
+compare --rat 1:0 env
+compare -v -r 1:0 env
+compare -r 1:0 -- env -i
+compare -r 1:0 -t INIT_VAL:64 env
+compare -r 1:0 /nowhere/program
+compare -r 1:0 /tmp
+compare -r 0:1 env
+settings=(LD_PRELOAD=libdl.so.2)
+compare -r 1:0 env
+settings=(MEMKIND_DAX_KMEM_NODES=0)
+compare -r 0:1 env
+compare -t INIT_VAL:1024 env
+
+dry_run() {
+    "$ours" --dry-run -r 3:4 -t INIT_VAL:64 >"$work/got" || return
+    printf '%s\n' LD_PRELOAD=libmemtier.so \
+        "MEMKIND_MEM_TIERS=KIND:DRAM,RATIO:3;KIND:KMEM_DAX,RATIO:4;POLICY:DYNAMIC_THRESHOLD" \
+        MEMKIND_MEM_THRESHOLDS=INIT_VAL:64 >"$work/expected"
+    diff -u "$work/expected" "$work/got"
+}
+check "memtier --dry-run" dry_run
+
+installed() { # found beside the program where the dynamic linker would not look
+    mkdir -p "$work/bin" "$work/lib" && cp "$ours" "$work/bin/memtier" && cp -P "$libdir"/lib*.so* "$work/lib" || return
+    LD_LIBRARY_PATH=$work/lib "$work/bin/memtier" -r 1:0 sh -c 'grep -q "/preload-launcher/lib/libmemtier.so" /proc/$$/maps'
+}
+check "memtier finds the library beside it" installed
+exit 0

@@ -1,0 +1,347 @@
+//! memtier: runs a program with libmemtier preloaded (memtier(1)).
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use memkind::ffi::memkind::{MEMKIND_DAX_KMEM, MEMKIND_REGULAR, memkind_get_capacity};
+
+const HELP: &str = "\
+memtier is a malloc interceptor to use memkind memory tiering with unmodified
+programs.  Use it as a prefix:
+    memtier [options] program [args]
+Options:
+    -r/--ratio      colon-separated relative portions of memory tiers to use,
+                    defaults to amount of memory installed on this system.
+                    1:3 means 1 byte of DRAM will be used per 3 bytes of PMEM.
+    -t/--threshold  alloc size threshold configurations, see the man page
+    -v/--verbose    display generated configuration
+    -n/--dry-run    print the environment that the program would get, and end
+    -h/--help       this message
+";
+
+const LIBRARY: &str = "libmemtier.so";
+
+/// What ends the program: a message on standard error, and whether help follows it.
+struct Failure {
+    message: String,
+    help: bool,
+}
+
+fn failure(message: impl Into<String>) -> Failure {
+    Failure {
+        message: message.into(),
+        help: false,
+    }
+}
+
+fn misuse(message: impl Into<String>) -> Failure {
+    Failure {
+        message: message.into(),
+        help: true,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Switch {
+    Ratio,
+    Threshold,
+    Verbose,
+    DryRun,
+    Help,
+}
+
+const SWITCHES: [(Switch, u8, &str, bool); 5] = [
+    (Switch::Ratio, b'r', "ratio", true),
+    (Switch::Threshold, b't', "threshold", true),
+    (Switch::Verbose, b'v', "verbose", false),
+    (Switch::DryRun, b'n', "dry-run", false),
+    (Switch::Help, b'h', "help", false),
+];
+
+#[derive(Default)]
+struct Options {
+    ratio: Option<OsString>,
+    threshold: Option<OsString>,
+    verbose: bool,
+    dry_run: bool,
+    help: bool,
+    command: Vec<OsString>,
+}
+
+impl Options {
+    /// As getopt_long(3) reads them, up to the first argument that is no option.
+    fn read(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, Failure> {
+        let mut options = Self::default();
+        while let Some(argument) = arguments.next() {
+            match argument.as_bytes() {
+                b"--" => {
+                    options.command = arguments.collect();
+                    break;
+                }
+                [b'-', b'-', long @ ..] => options.read_long(long, &mut arguments)?,
+                [b'-', letters @ ..] if !letters.is_empty() => {
+                    options.read_short(letters, &mut arguments)?;
+                }
+                _ => {
+                    options.command = std::iter::once(argument).chain(arguments).collect();
+                    break;
+                }
+            }
+        }
+        Ok(options)
+    }
+
+    fn read_long(
+        &mut self,
+        text: &[u8],
+        arguments: &mut impl Iterator<Item = OsString>,
+    ) -> Result<(), Failure> {
+        let mut parts = text.splitn(2, |byte| *byte == b'=');
+        let name = parts.next().unwrap_or_default();
+        let value = parts
+            .next()
+            .map(|value| OsStr::from_bytes(value).to_owned());
+        let shown = String::from_utf8_lossy(name);
+        // Any beginning that only one option has will do.
+        let mut fitting = SWITCHES
+            .iter()
+            .filter(|(_, _, long, _)| long.as_bytes().starts_with(name));
+        let (Some((switch, _, long, takes)), None) = (fitting.next(), fitting.next()) else {
+            return Err(misuse(format!("memtier: unrecognized option '--{shown}'")));
+        };
+        if value.is_some() && !takes {
+            return Err(misuse(format!(
+                "memtier: option '--{long}' doesn't allow an argument"
+            )));
+        }
+        let value = if *takes {
+            let value = value.or_else(|| arguments.next());
+            Some(value.ok_or_else(|| {
+                misuse(format!("memtier: option '--{long}' requires an argument"))
+            })?)
+        } else {
+            None
+        };
+        self.set(*switch, value);
+        Ok(())
+    }
+
+    fn read_short(
+        &mut self,
+        letters: &[u8],
+        arguments: &mut impl Iterator<Item = OsString>,
+    ) -> Result<(), Failure> {
+        for (index, letter) in letters.iter().enumerate() {
+            let shown = char::from(*letter);
+            let Some((switch, _, _, takes)) =
+                SWITCHES.iter().find(|(_, known, _, _)| known == letter)
+            else {
+                return Err(misuse(format!("memtier: invalid option -- '{shown}'")));
+            };
+            if !takes {
+                self.set(*switch, None);
+                continue;
+            }
+            let rest = &letters[index + 1..];
+            let value = if rest.is_empty() {
+                arguments.next()
+            } else {
+                Some(OsStr::from_bytes(rest).to_owned())
+            };
+            let value = value.ok_or_else(|| {
+                misuse(format!("memtier: option requires an argument -- '{shown}'"))
+            })?;
+            self.set(*switch, Some(value));
+            break;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, switch: Switch, value: Option<OsString>) {
+        match switch {
+            Switch::Ratio => self.ratio = value,
+            Switch::Threshold => self.threshold = value,
+            Switch::Verbose => self.verbose = true,
+            Switch::DryRun => self.dry_run = true,
+            Switch::Help => self.help = true,
+        }
+    }
+}
+
+/// One part of a ratio, and what follows its digits.
+fn portion(text: &str) -> Result<(u64, &str), Failure> {
+    let implausible = || failure("memtier: the number to --ratio doesn't seem to be plausible.");
+    if text.starts_with('-') {
+        return Err(implausible());
+    }
+    let end = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    if digits.is_empty() {
+        return Ok((0, rest));
+    }
+    match digits.parse() {
+        Ok(number) if number <= u64::from(u32::MAX) => Ok((number, rest)),
+        _ => Err(implausible()),
+    }
+}
+
+fn read_ratio(text: &OsStr) -> Result<(u64, u64), Failure> {
+    let text = text.to_string_lossy();
+    let (dram, rest) = portion(&text)?;
+    let Some(rest) = rest.strip_prefix(':') else {
+        return Err(failure(
+            "memtier: --ratio must have a colon between values.",
+        ));
+    };
+    let (far, rest) = portion(rest)?;
+    if rest.starts_with(':') {
+        return Err(failure(
+            "memtier: --ratio must have exactly two values in this version of memtier.",
+        ));
+    }
+    if !rest.is_empty() {
+        return Err(failure("memtier: --ratio expects integers."));
+    }
+    Ok((dram, far))
+}
+
+const fn greatest_divisor(a: u64, b: u64) -> u64 {
+    if b == 0 {
+        a
+    } else {
+        greatest_divisor(b, a % b)
+    }
+}
+
+/// The sizes of the memories that are installed, as a ratio.
+fn installed(verbose: bool) -> Result<(u64, u64), Failure> {
+    // SAFETY: the kinds are static, and nobody changes the variables.
+    let (dram, far) = unsafe {
+        (
+            memkind_get_capacity(MEMKIND_REGULAR),
+            memkind_get_capacity(MEMKIND_DAX_KMEM),
+        )
+    };
+    if verbose {
+        eprintln!("Installed capacities: {dram}:{far}");
+    }
+    let (Ok(mut dram), Ok(mut far)) = (u64::try_from(dram), u64::try_from(far)) else {
+        return Err(failure(
+            "memtier: there appears to be no KMEM_DAX devices installed in this system.",
+        ));
+    };
+    let divisor = greatest_divisor(dram, far).max(1);
+    (dram, far) = (dram / divisor, far / divisor);
+    while dram.max(far) > u64::from(u32::MAX) {
+        (dram, far) = (dram.div_ceil(2), far.div_ceil(2));
+    }
+    if verbose {
+        eprintln!("Using ratio of DRAM:KMEM_DAX {dram}:{far}");
+    }
+    Ok((dram, far))
+}
+
+/// The library beside this program, where the dynamic linker would not look by itself.
+fn library() -> OsString {
+    let found = env::current_exe().ok().and_then(|program| {
+        let prefix = program.parent()?.parent()?.to_owned();
+        if prefix == Path::new("/usr") || prefix == Path::new("/") {
+            return None;
+        }
+        ["lib", "lib64", "lib/x86_64-linux-gnu"]
+            .iter()
+            .map(|directory| prefix.join(directory).join(LIBRARY))
+            .find(|library| library.exists())
+    });
+    found.map_or_else(|| LIBRARY.into(), Into::into)
+}
+
+/// The variables that the program gets.
+fn variables(options: &Options) -> Result<Vec<(&'static str, OsString)>, Failure> {
+    let (dram, far) = match &options.ratio {
+        Some(text) => read_ratio(text)?,
+        None => installed(options.verbose)?,
+    };
+    let policy = if options.threshold.is_some() {
+        "DYNAMIC_THRESHOLD"
+    } else {
+        "STATIC_RATIO"
+    };
+    let tiers = match (dram, far) {
+        (0, 0) => {
+            return Err(failure(
+                "memtier: empty ratio would disallow using any memory.",
+            ));
+        }
+        (0, _) | (_, 0) if options.threshold.is_some() => {
+            return Err(failure(
+                "memtier: --threshold requires multiple tiers with non-zero ratios.",
+            ));
+        }
+        (_, 0) => "KIND:DRAM,RATIO:1;POLICY:STATIC_RATIO".to_owned(),
+        (0, _) => "KIND:KMEM_DAX,RATIO:1;POLICY:STATIC_RATIO".to_owned(),
+        _ => format!("KIND:DRAM,RATIO:{dram};KIND:KMEM_DAX,RATIO:{far};POLICY:{policy}"),
+    };
+    let mut preload = library();
+    if let Some(more) = env::var_os("LD_PRELOAD").filter(|more| !more.is_empty()) {
+        preload.push(":");
+        preload.push(more);
+    }
+    let mut variables = vec![("LD_PRELOAD", preload), ("MEMKIND_MEM_TIERS", tiers.into())];
+    if let Some(threshold) = &options.threshold {
+        variables.push(("MEMKIND_MEM_THRESHOLDS", threshold.clone()));
+    }
+    Ok(variables)
+}
+
+fn run() -> Result<(), Failure> {
+    let options = Options::read(env::args_os().skip(1))?;
+    if options.help {
+        print!("{HELP}");
+        return Ok(());
+    }
+    let variables = variables(&options)?;
+    if options.dry_run {
+        for (name, value) in &variables {
+            println!("{name}={}", value.to_string_lossy());
+        }
+        return Ok(());
+    }
+    let Some((program, arguments)) = options.command.split_first() else {
+        return Err(misuse("Usage: memtier [options] command [args]"));
+    };
+    let mut command = Command::new(program);
+    command.args(arguments);
+    for (name, value) in variables {
+        if options.verbose {
+            eprintln!("setting {name}={}", value.to_string_lossy());
+        }
+        command.env(name, value);
+    }
+    let error = command.exec();
+    let reason = error.to_string();
+    let reason = reason.split(" (os error").next().unwrap_or_default();
+    Err(failure(format!(
+        "memtier: couldn't exec ｢{}｣: {reason}",
+        program.to_string_lossy()
+    )))
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { message, help }) => {
+            eprintln!("{message}");
+            if help {
+                print!("{HELP}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
