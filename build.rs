@@ -66,32 +66,9 @@ static inline void memtier_free(void *ptr)
 }
 "#;
 
-/// The hooks are the program's to define, so no Rust function stands for them.
-const MEMKIND_TRAILER: &str = r#"/*
- * Decorators: a program may define any of these, and the library calls them. Those that
- * end in _pre may change the arguments, those that end in _post the result.
- * See memkind(3), DECORATORS.
- */
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-void memkind_malloc_pre(memkind_t *kind, size_t *size);
-void memkind_malloc_post(memkind_t kind, size_t size, void **result);
-void memkind_calloc_pre(memkind_t *kind, size_t *nmemb, size_t *size);
-void memkind_calloc_post(memkind_t kind, size_t nmemb, size_t size, void **result);
-void memkind_posix_memalign_pre(memkind_t *kind, void **memptr, size_t *alignment, size_t *size);
-void memkind_posix_memalign_post(memkind_t kind, void **memptr, size_t alignment, size_t size, int *err);
-void memkind_realloc_pre(memkind_t *kind, void **ptr, size_t *size);
-void memkind_realloc_post(memkind_t *kind, void *ptr, size_t size, void **result);
-void memkind_free_pre(memkind_t *kind, void **ptr);
-void memkind_free_post(memkind_t kind, void *ptr);
-
-#ifdef __cplusplus
-} /* extern "C" */
-#endif
-
-#include "memkind_deprecated.h"
+/// The deprecated names have always come with the rest. The decorators are not declared:
+/// they are the program's, and existing ones differ in their parameters.
+const MEMKIND_TRAILER: &str = r#"#include "memkind_deprecated.h"
 "#;
 
 fn main() {

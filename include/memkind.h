@@ -735,28 +735,4 @@ memkind_t memkind_detect_kind(void *ptr);
 }  // extern "C"
 #endif  // __cplusplus
 
-/*
- * Decorators: a program may define any of these, and the library calls them. Those that
- * end in _pre may change the arguments, those that end in _post the result.
- * See memkind(3), DECORATORS.
- */
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-void memkind_malloc_pre(memkind_t *kind, size_t *size);
-void memkind_malloc_post(memkind_t kind, size_t size, void **result);
-void memkind_calloc_pre(memkind_t *kind, size_t *nmemb, size_t *size);
-void memkind_calloc_post(memkind_t kind, size_t nmemb, size_t size, void **result);
-void memkind_posix_memalign_pre(memkind_t *kind, void **memptr, size_t *alignment, size_t *size);
-void memkind_posix_memalign_post(memkind_t kind, void **memptr, size_t alignment, size_t size, int *err);
-void memkind_realloc_pre(memkind_t *kind, void **ptr, size_t *size);
-void memkind_realloc_post(memkind_t *kind, void *ptr, size_t size, void **result);
-void memkind_free_pre(memkind_t *kind, void **ptr);
-void memkind_free_post(memkind_t kind, void *ptr);
-
-#ifdef __cplusplus
-} /* extern "C" */
-#endif
-
 #include "memkind_deprecated.h"

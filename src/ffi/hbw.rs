@@ -107,11 +107,15 @@ const fn numbers(policy: hbw_policy_t) -> (usize, Option<usize>, Option<usize>) 
 fn available_or(number: usize, otherwise: usize, policy: hbw_policy_t) -> memkind_t {
     let kind = table::kind(number);
     let preferred = policy == hbw_policy_t::HBW_POLICY_PREFERRED;
-    if preferred && kind.spec.check_available().is_err() {
-        handle_of(table::kind(otherwise))
+    // Looking for nodes and pages may fail on the way; that is nobody's errno.
+    let errno = log::errno();
+    let missing = preferred && kind.spec.check_available().is_err();
+    log::set_errno(errno);
+    handle_of(if missing {
+        table::kind(otherwise)
     } else {
-        handle_of(kind)
-    }
+        kind
+    })
 }
 
 /// The kind with base pages.

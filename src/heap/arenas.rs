@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::extent_hooks::METADATA;
+use super::lock::Lock;
 use super::thread::Thread;
 use super::{Heap, je};
 use once_cell::race::OnceBox;
@@ -42,6 +43,11 @@ pub fn limit() -> Result<u32, Error> {
         },
     }
 }
+
+/// Held while an arena is made or destroyed. jemalloc counts its arenas before it takes
+/// their locks for a fork and again when it lets go of them: one more in between, and
+/// it lets go of a lock that it does not hold.
+pub(super) static MAKING: Lock = Lock::new();
 
 /// The arenas of a heap, 0 where there is none yet.
 pub(super) struct Arenas {
@@ -99,6 +105,7 @@ impl Arenas {
     #[cold]
     fn create(&self, slot: &AtomicU32, heap: &'static Heap) -> Result<u32, Error> {
         let hooks = heap.hooks.get();
+        let _still = MAKING.hold();
         let Some(fresh) = je::create_arena(METADATA.as_ptr(), hooks) else {
             log::error!("Could not create arena.");
             // jemalloc has 4095: another arena of this kind serves as well.
@@ -119,6 +126,7 @@ impl Arenas {
 
     /// Destroys all arenas and with them every block.
     pub(super) fn destroy(&self) {
+        let _still = MAKING.hold();
         for slot in self.slots() {
             let arena = slot.swap(0, Ordering::AcqRel);
             if arena != 0 && !je::destroy_arena(arena) {

@@ -11,6 +11,7 @@ mod depot;
 mod extent_hooks;
 pub(crate) mod fast;
 pub mod je;
+mod lock;
 pub mod page_map;
 pub mod reclaim;
 pub mod stats;

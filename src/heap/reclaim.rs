@@ -1,40 +1,28 @@
 //! Taking back what caches hold: when a kind runs full, and when it is destroyed.
 
-use core::sync::atomic::{AtomicBool, Ordering};
-
 use super::cache::Cache;
-use super::{Heap, je, thread};
+use super::lock::{Guard, Lock};
+use super::{Heap, arenas, je, thread};
 
 /// Held while caches are taken from threads, looked at from outside, or given up by a
-/// thread that ends. A spin lock: the child of a fork can simply let go of it.
-static HELD: AtomicBool = AtomicBool::new(false);
+/// thread that ends. No thread waits for it in the middle of an operation on its caches.
+static TAKING: Lock = Lock::new();
 
-/// Lets go of the lock when dropped.
-pub(super) struct Guard;
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        HELD.store(false, Ordering::Release);
-    }
-}
-
-/// Takes the lock. No thread waits for it in the middle of an operation on its caches.
+/// Takes the lock.
 pub(super) fn lock() -> Guard {
-    while HELD.swap(true, Ordering::Acquire) {
-        // SAFETY: no preconditions.
-        unsafe { libc::sched_yield() };
-    }
-    Guard
+    TAKING.hold()
 }
 
-/// Before fork(2): no cache is between two owners.
+/// Before fork(2): no cache is between two owners, no arena half made.
 pub fn prepare_fork() {
-    core::mem::forget(lock());
+    TAKING.hold_over_fork();
+    arenas::MAKING.hold_over_fork();
 }
 
 /// After fork(2), in parent and child.
 pub fn release_after_fork() {
-    HELD.store(false, Ordering::Release);
+    arenas::MAKING.release();
+    TAKING.release();
 }
 
 /// Gives everything that is cached for a heap back to its arenas, and their unused

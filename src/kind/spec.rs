@@ -51,7 +51,7 @@ impl Spec {
     /// The nodes per CPU; `None` for a kind without a policy.
     ///
     /// # Errors
-    /// As [`topology::targets`].
+    /// As [`topology::targets()`].
     pub fn targets(&self) -> Result<Option<&'static Targets>, Error> {
         match (self.from, self.bind) {
             (_, Bind::None) => Ok(None),

@@ -1,0 +1,41 @@
+//! A lock that survives fork: whoever forks holds it over the fork, and the child lets
+//! go of it by a store. It is held for short work that seldom happens, so waiting yields.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// See the module.
+pub(super) struct Lock(AtomicBool);
+
+/// Lets go of the lock when dropped.
+pub(super) struct Guard(&'static Lock);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+impl Lock {
+    pub(super) const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Waits for the lock.
+    pub(super) fn hold(&'static self) -> Guard {
+        while self.0.swap(true, Ordering::Acquire) {
+            // SAFETY: no preconditions.
+            unsafe { libc::sched_yield() };
+        }
+        Guard(self)
+    }
+
+    /// Holds the lock until `release`: before fork(2).
+    pub(super) fn hold_over_fork(&'static self) {
+        core::mem::forget(self.hold());
+    }
+
+    /// Lets go of it: after fork(2), in parent and child.
+    pub(super) fn release(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
