@@ -34,7 +34,12 @@ impl Bind {
             return Ok(());
         };
         if nodes.is_empty() {
-            return Err(Error::NoMemory);
+            // Nothing to prefer is no preference; nothing to bind to is no memory.
+            return if self == Self::Preferred {
+                Ok(())
+            } else {
+                Err(Error::NoMemory)
+            };
         }
         let words = nodes.as_words();
         // The kernel counts one bit less than it is told.

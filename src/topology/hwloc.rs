@@ -9,8 +9,8 @@ use core::ffi::{c_int, c_uint};
 use core::ptr;
 
 use super::hwloc_sys::{
-    self as sys, DEPTH_NUMANODE, LOCATION_CPUSET, Location, MEMATTR_BANDWIDTH, MEMATTR_LATENCY,
-    Object,
+    self as sys, DEPTH_NUMANODE, FLAG_INCLUDE_DISALLOWED, LOCATION_CPUSET, Location,
+    MEMATTR_BANDWIDTH, MEMATTR_LATENCY, Object,
 };
 use super::nodes::{Attributes, Initiator, Target};
 use crate::error::Error;
@@ -56,6 +56,9 @@ fn load() -> Result<Topology, Error> {
         return Err(Error::Unavailable);
     }
     let topology = Topology(pointer);
+    // A node that the cpuset takes away still has CPUs, which are near to other nodes.
+    // SAFETY: the topology is initialised and not loaded yet.
+    unsafe { sys::hwloc_topology_set_flags(topology.0, FLAG_INCLUDE_DISALLOWED) };
     // SAFETY: the topology is initialised and not loaded yet.
     if unsafe { sys::hwloc_topology_load(topology.0) } != 0 {
         error!("hwloc topology load failed");
@@ -93,9 +96,12 @@ impl Topology {
     }
 
     fn view_from(&self, initiator: &Numa, nodes: &[Numa]) -> Initiator {
-        // SAFETY: NUMA nodes of a loaded topology have a CPU set that is not NULL and
-        // lives as long as the topology.
-        let no_cpus = unsafe { sys::hwloc_bitmap_iszero(initiator.location.cpuset) } != 0;
+        // SAFETY: NUMA nodes of a loaded topology have a CPU set that is not NULL, as has
+        // the topology; they live as long as it does.
+        let has_cpus = unsafe {
+            let allowed = sys::hwloc_topology_get_allowed_cpuset(self.0);
+            sys::hwloc_bitmap_intersects(initiator.location.cpuset, allowed) != 0
+        };
         let locals = self.locals(initiator, nodes.len());
         let target = |target: &Numa| Target {
             node: target.node,
@@ -105,7 +111,7 @@ impl Topology {
         };
         Initiator {
             node: initiator.node,
-            has_cpus: !no_cpus,
+            has_cpus,
             targets: nodes.iter().map(target).collect(),
         }
     }

@@ -71,10 +71,15 @@ pub(super) struct Location {
     pub(super) cpuset: *const Bitmap,
 }
 
+/// HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED: objects outside the cpuset are shown too.
+pub(super) const FLAG_INCLUDE_DISALLOWED: c_ulong = 1;
+
 // The link argument comes from the crate hwloc2, see lib.rs.
 unsafe extern "C" {
     pub(super) fn hwloc_topology_init(topology: *mut *mut Topology) -> c_int;
+    pub(super) fn hwloc_topology_set_flags(topology: *mut Topology, flags: c_ulong) -> c_int;
     pub(super) fn hwloc_topology_load(topology: *mut Topology) -> c_int;
+    pub(super) fn hwloc_topology_get_allowed_cpuset(topology: *mut Topology) -> *const Bitmap;
     pub(super) fn hwloc_topology_destroy(topology: *mut Topology);
     pub(super) fn hwloc_get_obj_by_depth(
         topology: *mut Topology,
@@ -96,7 +101,7 @@ unsafe extern "C" {
         flags: c_ulong,
         value: *mut u64,
     ) -> c_int;
-    pub(super) fn hwloc_bitmap_iszero(bitmap: *const Bitmap) -> c_int;
+    pub(super) fn hwloc_bitmap_intersects(one: *const Bitmap, other: *const Bitmap) -> c_int;
 }
 
 #[cfg(test)]
