@@ -6,7 +6,7 @@
  *        lifecycle number pmem|fixed          how many can be had
  *        lifecycle many pmem|fixed KINDS      ns per malloc and free, each in the next one of so many kinds
  *        lifecycle first KIND                 CPU us and KiB of the first block of a kind
- *        lifecycle memory KIND OPERATIONS     KiB resident after so many operations, beside the live bytes
+ *        lifecycle memory KIND OPERATIONS     KiB resident in the process after so many operations, and live bytes
  * Prints lines "name value".
  */
 #ifndef _GNU_SOURCE
@@ -180,7 +180,6 @@ static void measure_memory(const char *name, unsigned long operations)
     static unsigned short sizes[LIVE];
 
     memset(live, 0, LIVE * sizeof(*live));
-    memory(&before[0], &before[1]);
     if (operations == 0) {
         t = make_target(name);
         memory(&before[0], &before[1]);
@@ -207,12 +206,12 @@ static void measure_memory(const char *name, unsigned long operations)
         bytes += size;
     }
     memory(&after[0], &after[1]);
-    printf("rss-mixed %.1f\nlive %.1f\n", after[0] - before[0], (double)bytes / 1024);
+    printf("rss-mixed %.1f\nlive %.1f\n", after[0], (double)bytes / 1024);
     for (unsigned slot = 0; slot < LIVE; slot++) {
         kind_free(t.kind, live[slot]);
     }
     memory(&after[0], &after[1]);
-    printf("rss-freed %.1f\n", after[0] - before[0]);
+    printf("rss-freed %.1f\n", after[0]);
 }
 
 int main(int argc, char **argv)

@@ -8,7 +8,7 @@ import subprocess
 
 import groups
 import plot
-from targets import ALLOCATORS
+from targets import ALLOCATORS, ROOT
 from timing import median, median_ratio
 
 
@@ -36,8 +36,14 @@ def machine():
         f"- memory: {int(first_match('/proc/meminfo', r'^MemTotal: *([0-9]+)')) // 1048576} GiB; "
         f"transparent huge pages: {thp()}",
         f"- Linux {platform.release()}, {' '.join(platform.libc_ver())}, {compiler}",
+        f"- this library: commit {commit()}",
         "- packages: " + ", ".join(package_versions()),
     ]
+
+
+def commit():
+    run = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=ROOT)
+    return run.stdout.strip() or "unknown"
 
 
 def thp():
@@ -191,8 +197,8 @@ def life_tables(results):
     names = {"create": "µs, creation", "first": "µs, first block", "create+first": "µs, both", "destroy": "µs, destruction",
              "rss": "KiB resident", "virt": "KiB of addresses", "rss-used": "KiB resident with one block",
              "virt-used": "KiB of addresses with one block", "number": "kinds that can be had",
-             "rss-mixed": "KiB resident after ten million operations", "live": "KiB that the program holds then",
-             "rss-freed": "KiB resident when all is freed"}
+             "rss-mixed": "KiB resident in the process after ten million operations", "live": "KiB that the program holds then",
+             "rss-freed": "KiB resident in the process when all is freed"}
     for (what, kind, name), values in results.life.items():
         ours, original = (median(values.get(who, [])) for who in ("ours", "original"))
         rows.append([f"{kind}: {names[name]}" + (", the first kind of a process" if what == "first" else ""),

@@ -49,7 +49,7 @@ struct block {
 extern struct block blocks[MOST_BLOCKS];
 extern struct kind kinds[MOST_KINDS];
 extern unsigned n_blocks, n_kinds;
-extern bool may_renew, may_refill, may_drop, may_be_wrong;
+extern bool may_renew, may_refill, may_count, may_be_wrong;
 extern _Atomic uint64_t blocks_made, blocks_moved, kinds_renewed;
 
 __attribute__((format(printf, 4, 5), noreturn)) void failed(const struct thread *thread, const char *file, int line,

@@ -47,12 +47,16 @@ stress() {
     status=$?
     if [ $status -eq 0 ]; then
         pass "$name"
+    elif [ -n "$known" ] && grep -q "$known" "$work/err"; then
+        skip "$name" "an assertion of jemalloc's own is wrong here, see scripts/check-debug-heap.sh"
     else
         fail "$name" "options $*, exit status $status: $(grep . "$work/err" | head -n 2 | tr '\n' ' ')"
     fi
     indent <"$work/out"
 }
 
+# A message that stands for a known fault elsewhere.
+known=
 check "the stress test compiles" compile stress || exit 1
 program=$work/stress
 if [ "$1" = short ]; then
@@ -83,11 +87,11 @@ else
     skip "stress, program under ASan and UBSan" "$(grep -m 1 . "$work/err")"
 fi
 program=$work/stress
-# A library whose jemalloc checks itself; scripts/check-debug-heap.sh builds it. It has a wrong assertion about
-# arenas that are destroyed with blocks in them, which that script explains.
+# A library whose jemalloc checks itself; scripts/check-debug-heap.sh builds it, and explains the wrong assertion.
 if [ build/debug-heap/lib/libmemkind.so.0 -nt "$libdir/libmemkind.so.0" ]; then
     libdir=$PWD/build/debug-heap/lib
-    stress "8 threads, jemalloc's assertions" env _RJEM_MALLOC_CONF=junk:false -- -t "$seconds" -e
+    known='src/ctl\.c:[0-9]*: Failed assertion: "bstats->nonfull_slabs == 0"'
+    stress "8 threads, jemalloc's assertions" env _RJEM_MALLOC_CONF=junk:false -- -t "$seconds" -c -m
 else
     skip "stress with jemalloc's assertions" "no new library in build/debug-heap: run make check-debug-heap first"
 fi

@@ -4,10 +4,10 @@
  * frees, grows, shrinks or moves them; meanwhile kinds are destroyed and made anew, threads end and
  * others start, and the process forks. Whatever the library says or gives must agree with the table.
  *
- * usage: stress [-t seconds] [-s seed] [-n threads] [-b blocks] [-o operations] [-cdefrw]
+ * usage: stress [-t seconds] [-s seed] [-n threads] [-b blocks] [-o operations] [-cdfmrw]
  *   -o  end after that many operations, too      -c  keep the kinds of the start
  *   -d  no dynamic kinds at all                  -f  do not fork
- *   -e  destroy empty kinds only, never one with blocks
+ *   -m  do not ask for statistics
  *   -r  do not fill kinds that have become empty
  *   -w  never name a wrong kind (what the original cannot stand)
  * The seed is printed; with one thread (-n 1) a run repeats exactly. Exit status: 0 passed, 1 failed.
@@ -218,7 +218,7 @@ int main(int argc, char **argv)
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t seed = (uint64_t)now.tv_sec * 1000003 + (uint64_t)now.tv_nsec;
     bool dynamic = true;
-    for (int option; (option = getopt(argc, argv, "t:s:n:b:o:cdefrw")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "t:s:n:b:o:cdfmrw")) != -1;) {
         switch (option) {
         case 't':
             seconds = (unsigned)strtoul(optarg, NULL, 10);
@@ -241,11 +241,11 @@ int main(int argc, char **argv)
         case 'd':
             dynamic = may_renew = false;
             break;
-        case 'e':
-            may_drop = false;
-            break;
         case 'f':
             may_fork = false;
+            break;
+        case 'm':
+            may_count = false;
             break;
         case 'r':
             may_refill = false;
