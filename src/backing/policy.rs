@@ -33,13 +33,9 @@ impl Bind {
         let Some(mode) = self.mode() else {
             return Ok(());
         };
-        if nodes.is_empty() {
-            // Nothing to prefer is no preference; nothing to bind to is no memory.
-            return if self == Self::Preferred {
-                Ok(())
-            } else {
-                Err(Error::NoMemory)
-            };
+        // Nothing to prefer is local memory, as mbind(2) says; nothing to bind to is none.
+        if nodes.is_empty() && self != Self::Preferred {
+            return Err(Error::NoMemory);
         }
         let words = nodes.as_words();
         // The kernel counts one bit less than it is told.

@@ -23,7 +23,7 @@ pub(crate) struct Thread {
     number: AtomicU32,
     /// The next record.
     next: AtomicPtr<Thread>,
-    /// The cache of each heap; [`Cache::EMPTY`] for none. Index 0 is nobody's.
+    /// The cache of each heap; [`Cache::none`] for none. Index 0 is nobody's.
     caches: [AtomicPtr<Cache>; HEAPS],
 }
 
