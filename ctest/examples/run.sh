@@ -70,6 +70,7 @@ normalise() { # normalise FILE KIND...
         addresses) sed -i 's/0x[0-9a-f]*/ADDRESS/g' "$file" ;;
         numbers) sed -i 's/[0-9][0-9]*/N/g' "$file" ;;
         frame) case $file in *.err) sed -n -i '/^___ Begin.*___$/p;/^--- End.*---$/p' "$file" ;; esac ;;
+        errno) sed -i 's|^\(hbw_posix_memalign(): \).*|\1|' "$file" ;;
         hooks) sed -i '/^\[ DEBUG \] func=/d' "$file" ;;
         *)
             echo "table.txt: unknown normalisation '$kind'"

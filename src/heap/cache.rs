@@ -338,6 +338,9 @@ fn fetch(heap: &'static Heap, bin: &Bin, offset: usize, wanted: &mut u8) -> *mut
     if first.is_null() {
         return first;
     }
+    if !heap.owns(first) {
+        return first;
+    }
     page_map::set_class(first, heap.id(), offset);
     let capacity = class::magazine_capacity(offset);
     if *wanted > 0 {
@@ -351,6 +354,11 @@ fn fetch(heap: &'static Heap, bin: &Bin, offset: usize, wanted: &mut u8) -> *mut
         for _ in 0..usize::from(*wanted).min(capacity) {
             let block = heap.block_for_cache(size);
             if block.is_null() {
+                break;
+            }
+            if !heap.owns(block) {
+                // SAFETY: a live block that nobody has seen.
+                unsafe { je::dallocx(block, je::TCACHE_NONE) };
                 break;
             }
             page_map::set_class(block, heap.id(), offset);

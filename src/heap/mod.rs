@@ -306,8 +306,25 @@ impl Heap {
         je::mallocx(size, je::arena(own) | je::TCACHE_NONE)
     }
 
+    /// Whether a block that jemalloc gave is from this heap's arenas. In a thread whose
+    /// destructors run, after jemalloc's own has, it takes its arena 0 whatever it is
+    /// told. Such a block is not cached; the page map is told whose it is, so that it can
+    /// be freed.
+    fn owns(&self, block: *mut u8) -> bool {
+        if page_map::owner(block as usize) == self.id() {
+            return true;
+        }
+        let page = block as usize & !(je::PAGE - 1);
+        // Without memory for the map the block is taken for a foreign one, and lost.
+        let _ = page_map::set_owner(page, je::PAGE, self.id());
+        false
+    }
+
     /// Tells the page map what class a block straight from jemalloc is of.
     fn note(&self, block: *mut u8) {
+        if !self.owns(block) {
+            return;
+        }
         // SAFETY: the block is live.
         let size = unsafe { je::sallocx(block) };
         let offset = if self.caches() {
