@@ -145,7 +145,7 @@ demo: ## build, show this machine's kinds, run programs on the library
 # ---- Measuring: bench/README.md says what and how; results go to docs/benchmarks/. ----
 
 .PHONY: bench bench-quick
-bench: ## compare all allocators on everything: half an hour
+bench: ## compare all allocators on everything: ten minutes
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
 	python3 -B bench/bench.py --all

@@ -35,7 +35,7 @@ def machine():
         f"- CPU: {first_match('/proc/cpuinfo', r'^model name.*: (.*)$')}, {os.cpu_count()} of them",
         f"- memory: {int(first_match('/proc/meminfo', r'^MemTotal: *([0-9]+)')) // 1048576} GiB; "
         f"transparent huge pages: {thp()}",
-        f"- Linux {platform.release()}, {' '.join(platform.libc_ver())}, {compiler}",
+        f"- Linux {platform.release().split('-')[0]}, {' '.join(platform.libc_ver())}, {compiler}",
         f"- this library: commit {commit()}",
         "- packages: " + ", ".join(package_versions()),
     ]
