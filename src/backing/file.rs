@@ -101,6 +101,11 @@ impl File {
         self.fd
     }
 
+    /// Whether the file is the parent's, in a forked child.
+    pub fn is_inherited(&self) -> bool {
+        self.inherited.load(Ordering::Relaxed)
+    }
+
     /// The limit, if there is one.
     pub fn limit(&self) -> Option<usize> {
         (self.max_size != 0).then_some(self.max_size)

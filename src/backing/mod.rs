@@ -73,6 +73,15 @@ impl Backing {
         }
     }
 
+    /// Whether memory that was never written to still reads as zero. In a forked child
+    /// the untouched pages of a file may show what its parent has written since.
+    pub fn fresh_is_zeroed(&self) -> bool {
+        match self {
+            Self::File(source) => !source.is_inherited(),
+            Self::Anonymous(_) | Self::Fixed(_) => true,
+        }
+    }
+
     /// Makes a range usable again after `give_back`; it then reads as zero.
     pub fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
         match self {

@@ -218,6 +218,12 @@ impl Heap {
                 return Ok(block);
             }
         }
+        if !self.backing.fresh_is_zeroed() {
+            let block = self.uncached_block(size, 0)?;
+            // SAFETY: a block of at least `size` bytes that is the caller's.
+            unsafe { ptr::write_bytes(block, 0, size) };
+            return Ok(block);
+        }
         self.uncached_block(size, je::ZERO)
     }
 
