@@ -180,10 +180,11 @@ void check_empty(struct thread *thread, unsigned k)
     if (!may_refill || kind->limit == 0 || kind->limit == SIZE_MAX) {
         return;
     }
-    /* A good part of it can be had in blocks of one size, and when these are free once more. */
+    /* Some of it can be had in blocks of one size (arenas of other threads keep what they grew by), and as
+     * much when these are free once more. */
     enum { SIZE = 32768, MOST = (MEMKIND_PMEM_MIN_SIZE + (64 << 20)) / SIZE };
     void **all = malloc(MOST * sizeof(void *));
-    for (size_t again = 0, before = kind->limit / SIZE / 3; again < 3; again++) {
+    for (size_t again = 0, before = kind->limit / SIZE / 8; again < 3; again++) {
         size_t n = 0;
         while (n < MOST && (all[n] = memkind_malloc(kind->kind, SIZE)) != NULL) {
             *(size_t *)all[n] = n;
