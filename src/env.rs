@@ -14,6 +14,9 @@ pub const HBW_THRESHOLD: &CStr = c"MEMKIND_HBW_THRESHOLD";
 pub const DAX_KMEM_NODES: &CStr = c"MEMKIND_DAX_KMEM_NODES";
 /// Arenas per kind; read when a kind first needs an arena.
 pub const ARENA_NUM_PER_KIND: &CStr = c"MEMKIND_ARENA_NUM_PER_KIND";
+/// Exactly `1` hands out memory of bound kinds without looking whether their nodes have
+/// it; read when such a kind is first used.
+pub const OVERCOMMIT: &CStr = c"MEMKIND_OVERCOMMIT";
 /// A value that begins with `1` keeps freed memory; read at load.
 pub const HOG_MEMORY: &CStr = c"MEMKIND_HOG_MEMORY";
 /// Exactly `1` turns messages on; read at the first message.

@@ -25,12 +25,12 @@ static size_t kib_of(uint64_t nodes, const char *name)
     return kib;
 }
 
-static size_t free_huge_pages(uint64_t nodes)
+static size_t huge_pages(uint64_t nodes, const char *which)
 {
     size_t n = 0;
     for (int node = 0; node < MAX_NODES; node++) {
         char path[128], text[32];
-        snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/free_hugepages", node);
+        snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/%s", node, which);
         if (nodes >> node & 1 && read_text(path, text, sizeof(text)))
             n += strtoul(text, NULL, 10);
     }
@@ -40,12 +40,12 @@ static size_t free_huge_pages(uint64_t nodes)
 // Bytes that the kind's nodes hold, and those that are free.
 static size_t held(void)
 {
-    return kind_row->huge ? free_huge_pages(kind_nodes) * HUGE_PAGE : kib_of(kind_nodes, "MemTotal") * 1024;
+    return kind_row->huge ? huge_pages(kind_nodes, "nr_hugepages") * HUGE_PAGE : kib_of(kind_nodes, "MemTotal") * 1024;
 }
 
 static size_t free_bytes(void)
 {
-    return kind_row->huge ? free_huge_pages(kind_nodes) * HUGE_PAGE : kib_of(kind_nodes, "MemFree") * 1024;
+    return kind_row->huge ? huge_pages(kind_nodes, "free_hugepages") * HUGE_PAGE : kib_of(kind_nodes, "MemFree") * 1024;
 }
 
 static char **chunks(void)

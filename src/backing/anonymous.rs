@@ -3,6 +3,9 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
+use super::account::{Account, Pages};
+use super::ranges::Ranges;
+use super::units::UNIT;
 use super::{Bind, Extent, PAGE, keeps_freed_memory, round_up};
 use crate::error::Error;
 use crate::log;
@@ -53,6 +56,10 @@ pub struct Anonymous {
     bind: Bind,
     /// Set before the first extent unless `bind` is `None`.
     nodes: AtomicPtr<NodeMask>,
+    /// Where memory that only these nodes can give is counted; null when nothing is.
+    account: AtomicPtr<Account>,
+    /// The mappings.
+    ranges: Ranges,
 }
 
 impl Anonymous {
@@ -63,23 +70,63 @@ impl Anonymous {
             thp,
             bind,
             nodes: AtomicPtr::new(ptr::null_mut()),
+            account: AtomicPtr::new(ptr::null_mut()),
+            ranges: Ranges::new(),
         }
     }
 
     /// Says which nodes to bind to.
     pub fn set_nodes(&self, nodes: &'static NodeMask) {
+        if self.bind == Bind::Bind {
+            let pages = match self.page {
+                PageSize::Base => Pages::Base,
+                PageSize::Huge2M | PageSize::Huge1G => Pages::Huge,
+            };
+            if let Some(account) = Account::of(nodes, pages) {
+                self.account
+                    .store(ptr::from_ref(account).cast_mut(), Ordering::Release);
+            }
+        }
         self.nodes
             .store(ptr::from_ref(nodes).cast_mut(), Ordering::Release);
     }
 
-    pub(super) fn take(&self, size: usize, align: usize) -> Result<Extent, Error> {
-        let granule = self.page.granule();
-        let length = round_up(size, granule).ok_or(Error::NoMemory)?;
+    fn account(&self) -> Option<&'static Account> {
+        // SAFETY: null or an account, which stays.
+        unsafe { self.account.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Whether the memory is counted: an extent may then be without memory at first.
+    pub(super) fn is_counted(&self) -> bool {
+        self.account().is_some()
+    }
+
+    /// Whether two sources draw on the same nodes, and either may be refused memory that
+    /// the other holds.
+    pub(super) fn shares(&self, other: &Self) -> bool {
+        match (self.account(), other.account()) {
+            (Some(account), Some(other)) => account.shares(other),
+            _ => false,
+        }
+    }
+
+    /// The most bytes by which a heap should grow beyond what it needs, if that matters:
+    /// the kernel sets huge pages aside for whole mappings.
+    pub(super) fn growth(&self) -> Option<usize> {
+        (self.page != PageSize::Base).then_some(UNIT)
+    }
+
+    /// See [`super::Backing::take`].
+    pub(super) fn take(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
+        let account = self.account();
+        // Mappings whose memory is counted begin with a unit.
+        let align = account.map_or(align, |_| align.max(UNIT));
+        let length = round_up(size, self.page.granule()).ok_or(Error::NoMemory)?;
         // A mapping of huge pages starts at a multiple of 2 MiB by itself.
         let natural = if self.page == PageSize::Base {
             PAGE
         } else {
-            2 << 20
+            UNIT
         };
         let address = if align <= natural {
             self.map(length)?
@@ -87,14 +134,41 @@ impl Anonymous {
             let address = self.map(length.checked_add(align).ok_or(Error::NoMemory)?)?;
             trim(address, length, align)
         };
-        if let Err(error) = self.place(address, length) {
+        if let Err(error) = self.settle(address, length, size, memory) {
+            self.ranges.remove(address);
+            if let Some(account) = account {
+                account.remove_range(address, length);
+            }
             unmap(address, length);
             return Err(error);
         }
         Ok(Extent {
             address,
             zeroed: true,
+            memory: memory || account.is_none(),
         })
+    }
+
+    /// Makes a fresh mapping what the source promises.
+    fn settle(
+        &self,
+        address: usize,
+        length: usize,
+        size: usize,
+        memory: bool,
+    ) -> Result<(), Error> {
+        self.place(address, length)?;
+        let known = self.ranges.insert(address, length)
+            && self
+                .account()
+                .is_none_or(|account| account.add_range(address, length));
+        if !known {
+            return Err(Error::NoMemory);
+        }
+        if memory {
+            self.take_again(address, size)?;
+        }
+        Ok(())
     }
 
     fn map(&self, length: usize) -> Result<usize, Error> {
@@ -131,6 +205,32 @@ impl Anonymous {
         Ok(())
     }
 
+    pub(super) fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
+        let Some(account) = self.account() else {
+            return Ok(());
+        };
+        account.promise(address, size).or_else(|error| {
+            // The kernel may be able to make huge pages, but only trying shows.
+            if account.made_on_demand() && populate(address, size) {
+                account.promise_present(address, size);
+                return Ok(());
+            }
+            Err(error)
+        })
+    }
+
+    pub(super) fn give_back(&self, address: usize, size: usize) -> bool {
+        let Some(account) = self.account() else {
+            return false;
+        };
+        let whole = address % UNIT == 0 && size % UNIT == 0;
+        if (self.page != PageSize::Base && !whole) || !self.purge(address, size) {
+            return false;
+        }
+        account.release(address, size);
+        true
+    }
+
     pub(super) fn purge(&self, address: usize, size: usize) -> bool {
         if keeps_freed_memory() {
             return false;
@@ -138,6 +238,33 @@ impl Anonymous {
         // SAFETY: the heap vouches that no live block lies in the range.
         unsafe { libc::madvise(address as *mut _, size, libc::MADV_DONTNEED) == 0 }
     }
+
+    pub(super) fn for_each_range(&self, each: impl FnMut(usize, usize)) {
+        self.ranges.for_each(each);
+    }
+}
+
+impl Drop for Anonymous {
+    fn drop(&mut self) {
+        let account = self.account();
+        self.ranges.for_each(|start, size| {
+            if let Some(account) = account {
+                account.remove_range(start, size);
+            }
+            unmap(start, size);
+        });
+    }
+}
+
+/// Makes the pages of a range be there; `false` when the kernel cannot.
+fn populate(address: usize, size: usize) -> bool {
+    // SAFETY: the range is in a mapping of ours, and what is there stays as it is.
+    let done = unsafe { libc::madvise(address as *mut _, size, libc::MADV_POPULATE_WRITE) == 0 };
+    if !done {
+        // SAFETY: as above; the heap has not been given the memory.
+        unsafe { libc::madvise(address as *mut _, size, libc::MADV_DONTNEED) };
+    }
+    done
 }
 
 /// Cuts a mapping of `length + align` bytes down to `length` at a multiple of `align`.
@@ -155,6 +282,6 @@ fn trim(address: usize, length: usize, align: usize) -> usize {
 }
 
 fn unmap(address: usize, length: usize) {
-    // SAFETY: only called on parts of a mapping that the heap has not seen yet.
+    // SAFETY: our own mapping; the heap has not seen this part of it, or is gone.
     unsafe { libc::munmap(address as *mut _, length) };
 }

@@ -205,6 +205,7 @@ impl File {
             return Ok(Extent {
                 address,
                 zeroed: true,
+                memory: true,
             });
         }
     }

@@ -57,6 +57,7 @@ impl Fixed {
                     return Ok(Extent {
                         address,
                         zeroed: false,
+                        memory: true,
                     });
                 }
                 Err(now) => next = now,

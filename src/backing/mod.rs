@@ -5,11 +5,14 @@
 //! fork. So nothing here takes a lock or allocates from the heap: all state is a few
 //! atomics that move forward. `errno` is kept by the caller (`heap::extent_hooks`).
 
+mod account;
 mod anonymous;
 pub mod file;
 mod fixed;
 mod policy;
+mod ranges;
 mod temporary;
+mod units;
 
 pub use anonymous::{Anonymous, PageSize, TransparentHuge};
 pub use file::File;
@@ -50,6 +53,8 @@ pub struct Extent {
     pub address: usize,
     /// Whether every byte reads as zero.
     pub zeroed: bool,
+    /// Whether there is memory behind it; if not, it must be taken again before use.
+    pub memory: bool,
 }
 
 /// A source of extents.
@@ -63,11 +68,12 @@ pub enum Backing {
 }
 
 impl Backing {
-    /// Gives `size` bytes at a multiple of `align` (a power of two, at least a page).
+    /// Gives `size` bytes at a multiple of `align` (a power of two, at least a page),
+    /// with memory or, unless `memory` asks for it, perhaps addresses only.
     /// `NoMemory` when the source is exhausted.
-    pub fn take(&self, size: usize, align: usize) -> Result<Extent, Error> {
+    pub fn take(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
         match self {
-            Self::Anonymous(source) => source.take(size, align),
+            Self::Anonymous(source) => source.take(size, align, memory),
             Self::File(source) => source.take(size, align),
             Self::Fixed(source) => source.take(size, align),
         }
@@ -82,11 +88,37 @@ impl Backing {
         }
     }
 
+    /// Whether the source can be exhausted while the heap, or another one, holds memory
+    /// of it that is not in use.
+    pub fn is_bounded(&self) -> bool {
+        match self {
+            Self::Anonymous(source) => source.is_counted(),
+            Self::File(_) | Self::Fixed(_) => true,
+        }
+    }
+
+    /// Whether memory that one of two sources gives back can be had from the other.
+    pub fn shares(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Anonymous(source), Self::Anonymous(other)) => source.shares(other),
+            _ => false,
+        }
+    }
+
+    /// The most bytes that a heap should take beyond what it needs; `None` for any number.
+    pub fn growth(&self) -> Option<usize> {
+        match self {
+            Self::Anonymous(source) => source.growth(),
+            Self::File(_) | Self::Fixed(_) => None,
+        }
+    }
+
     /// Makes a range usable again after `give_back`; it then reads as zero.
     pub fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
         match self {
+            Self::Anonymous(source) => source.take_again(address, size),
             Self::File(source) => source.take_again(address, size),
-            Self::Anonymous(_) | Self::Fixed(_) => Ok(()),
+            Self::Fixed(_) => Ok(()),
         }
     }
 
@@ -94,8 +126,9 @@ impl Backing {
     /// must be taken again before use. `false` when the memory stays as it is.
     pub fn give_back(&self, address: usize, size: usize) -> bool {
         match self {
+            Self::Anonymous(source) => source.give_back(address, size),
             Self::File(source) => source.give_back(address, size),
-            Self::Anonymous(_) | Self::Fixed(_) => false,
+            Self::Fixed(_) => false,
         }
     }
 
@@ -111,7 +144,7 @@ impl Backing {
     /// Calls `each` with every range that the heap may have been given parts of.
     pub fn for_each_range(&self, each: impl FnMut(usize, usize)) {
         match self {
-            Self::Anonymous(_) => {}
+            Self::Anonymous(source) => source.for_each_range(each),
             Self::File(source) => source.for_each_range(each),
             Self::Fixed(source) => source.for_each_range(each),
         }

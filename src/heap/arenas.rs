@@ -112,6 +112,9 @@ impl Arenas {
             return self.existing().next().ok_or(Error::ArenasCreate);
         };
         je::set_oversize_threshold(fresh, super::LARGE_KEPT);
+        if let Some(bytes) = heap.backing.growth() {
+            je::set_retain_grow_limit(fresh, bytes);
+        }
         if let Some(milliseconds) = heap.decay_ms {
             je::set_decay(fresh, milliseconds);
         }

@@ -60,7 +60,10 @@ unsafe extern "C" fn alloc(
     keeping_errno(|| {
         // SAFETY: jemalloc passes the hooks of the arena, which are a heap's.
         let heap = unsafe { heap_of(hooks) };
-        let Some(extent) = heap.take_extent(size, alignment.max(PAGE)) else {
+        // SAFETY: jemalloc passes valid flags. It asks for memory only where it uses all of
+        // the extent; of what it takes in advance it commits parts later.
+        let memory = unsafe { *commit };
+        let Some(extent) = heap.take_extent(size, alignment.max(PAGE), memory) else {
             return ptr::null_mut();
         };
         let address = extent.address as *mut c_void;
@@ -71,7 +74,7 @@ unsafe extern "C" fn alloc(
             } else if *zero {
                 ptr::write_bytes(address.cast::<u8>(), 0, size);
             }
-            *commit = true;
+            *commit = extent.memory;
         }
         address
     })

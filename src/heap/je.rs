@@ -230,6 +230,13 @@ pub fn set_oversize_threshold(index: u32, bytes: usize) -> bool {
     THRESHOLD.write(index, bytes)
 }
 
+/// Sets the most bytes by which an arena grows at once beyond what it needs; at least a
+/// page.
+pub fn set_retain_grow_limit(index: u32, bytes: usize) -> bool {
+    static LIMIT: Control<3> = Control::new(c"arena.0.retain_grow_limit", 1);
+    LIMIT.write(index, bytes)
+}
+
 /// Gives back all unused pages of an arena now.
 pub fn purge(index: u32) -> bool {
     static PURGE: Control<3> = Control::new(c"arena.0.purge", 1);

@@ -178,8 +178,8 @@ impl Heap {
         }
     }
 
-    fn take_extent(&self, size: usize, align: usize) -> Option<Extent> {
-        let extent = self.backing.take(size, align).ok()?;
+    fn take_extent(&self, size: usize, align: usize, memory: bool) -> Option<Extent> {
+        let extent = self.backing.take(size, align, memory).ok()?;
         if let Backing::Fixed(_) = self.backing {
             // The area may be a block of another kind; that kind gets it back.
             let before = page_map::owner(extent.address);
@@ -294,7 +294,7 @@ impl Heap {
     /// A bounded kind may have room in another thread's arena.
     #[cold]
     fn block_elsewhere(&self, own: u32, size: usize, flags: c_int) -> *mut u8 {
-        if let Backing::Anonymous(_) = self.backing {
+        if !self.backing.is_bounded() {
             return ptr::null_mut();
         }
         self.arenas()
@@ -389,8 +389,9 @@ impl Heap {
 
     /// Destroys all blocks and forgets the heap's pages; the backing may go then.
     pub fn destroy(&self) {
-        reclaim::forget(self);
+        // First, so that nobody who takes caches back comes to this heap any more.
         BY_ID[self.id()].store(ptr::null_mut(), Ordering::Release);
+        reclaim::forget(self);
         self.arenas.destroy();
         let before = self.previous.load(Ordering::Relaxed).saturating_sub(1);
         self.backing.for_each_range(|start, size| {

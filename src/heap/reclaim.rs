@@ -1,8 +1,10 @@
 //! Taking back what caches hold: when a kind runs full, and when it is destroyed.
 
+use core::ptr;
+
 use super::cache::Cache;
 use super::lock::{Guard, Lock};
-use super::{Heap, arenas, je, thread};
+use super::{HEAPS, Heap, arenas, je, thread};
 
 /// Held while caches are taken from threads, looked at from outside, or given up by a
 /// thread that ends. No thread waits for it in the middle of an operation on its caches.
@@ -26,9 +28,18 @@ pub fn release_after_fork() {
 }
 
 /// Gives everything that is cached for a heap back to its arenas, and their unused
-/// pages back to a bounded kind.
+/// pages back to a bounded kind. Likewise for heaps that draw on the same memory.
 pub(super) fn all(heap: &Heap) {
     let _still = lock();
+    one(heap);
+    for other in (1..HEAPS).filter_map(Heap::by_id) {
+        if !ptr::eq(other, heap) && other.backing.shares(&heap.backing) {
+            one(other);
+        }
+    }
+}
+
+fn one(heap: &Heap) {
     discard(heap, true);
     if let Some(depot) = heap.depot() {
         depot.drain();

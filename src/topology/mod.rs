@@ -14,6 +14,7 @@ mod linux;
 mod load;
 
 pub mod huge;
+pub mod left;
 pub mod mask;
 pub mod nodes;
 pub mod nodestring;
@@ -23,6 +24,7 @@ pub mod sysfs;
 pub mod targets;
 
 pub use huge::HugePages;
+pub use left::Left;
 pub use linux::{current_cpu, node_of_pages, numa_available};
 pub use load::{
     attributes, child_after_fork, dax_kmem_nodes, huge_pages_available, machine, parent_after_fork,

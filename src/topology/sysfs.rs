@@ -169,8 +169,8 @@ pub fn list(text: &str) -> impl Iterator<Item = usize> + '_ {
     })
 }
 
-/// A value of a node's `meminfo` in bytes: `Node 0 MemTotal:  475896 kB`.
-fn meminfo(text: &str, name: &str) -> Option<u64> {
+/// A value of a `meminfo` file in bytes: `Node 0 MemTotal:  475896 kB`, or without a node.
+pub(super) fn meminfo(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find(|line| line.contains(name))?;
     let (_, value) = line.split_once(name)?;
     let kib: u64 = value.split_ascii_whitespace().next()?.parse().ok()?;

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A kind that is bound to nodes hands out no more than they have: then NULL and ENOMEM, also while
+ * nothing has been touched (memkind(3), ERRORS). What is freed can be had again, by any kind on these
+ * nodes. MEMKIND_OVERCOMMIT=1 turns the comparison off. Difference: the original hands out more and the
+ * kernel ends the process when it is touched. That nobody is ended is tested on booted machines
+ * (ctest/numa/exhaustion.c). */
+#include "output.h"
+
+#define CHUNK (64 * MIB)
+#define MAX_CHUNKS 65536
+
+static size_t meminfo(const char *name)
+{
+    char line[256];
+    size_t kib = 0;
+    FILE *file = fopen("/proc/meminfo", "r");
+
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+        if (strncmp(line, name, strlen(name)) == 0) {
+            sscanf(line + strlen(name), ": %zu", &kib);
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return kib * KIB;
+}
+
+static void *chunks[MAX_CHUNKS];
+
+/* Takes chunks up to a limit in bytes, touching none; how many there were. */
+static size_t take(memkind_t kind, size_t limit)
+{
+    size_t n = 0;
+
+    for (; n < MAX_CHUNKS && n * CHUNK < limit; n++) {
+        errno = 0;
+        chunks[n] = memkind_malloc(kind, CHUNK);
+        if (chunks[n] == NULL) {
+            CHECK_INT(ENOMEM, errno);
+            break;
+        }
+    }
+    return n;
+}
+
+static void give_back(size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        memkind_free(NULL, chunks[i]);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const bool bounded = argc > 1 && strcmp(argv[1], "bounded") == 0;
+
+    if (argc == 1) {
+        CHECK_CHILD(run_again("bounded", ENV("MEMKIND_OVERCOMMIT", "MEMKIND_HBW_NODES=all")));
+        CHECK_CHILD(run_again("bounded", ENV("MEMKIND_OVERCOMMIT=2", "MEMKIND_HBW_NODES=all")));
+        CHECK_CHILD(run_again("unbounded", ENV("MEMKIND_OVERCOMMIT=1", "MEMKIND_HBW_NODES=all")));
+        return 0;
+    }
+    char mode = '?';
+    FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
+    if (file == NULL || fread(&mode, 1, 1, file) != 1 || mode == '2') {
+        SKIP("the kernel counts mappings itself");
+    }
+    fclose(file);
+    if (memkind_check_available(MEMKIND_HBW_ALL) != 0) {
+        SKIP("no policy can be set here");
+    }
+    const size_t available = meminfo("MemAvailable") + meminfo("SwapFree");
+    const size_t much = available + meminfo("MemTotal") / 2;
+    size_t n = take(MEMKIND_HBW_ALL, much);
+    if (!bounded || original()) {
+        CHECK(n * CHUNK >= much);
+        return 0;
+    }
+    /* Others use memory meanwhile; a fifth is room enough for that. */
+    CHECK(n * CHUNK < much);
+    CHECK(n * CHUNK > available / 5 * 4 || available < 10 * CHUNK);
+    give_back(n);
+    CHECK(take(MEMKIND_HBW_ALL, much) >= n / 5 * 4);
+    give_back(n / 5 * 4);
+    /* Another kind on the same nodes, while the first still keeps what was freed. */
+    n = take(MEMKIND_HIGHEST_CAPACITY, much);
+    CHECK(n * CHUNK < much && n * CHUNK > available / 2);
+    /* One request for more than there is. */
+    CHECK_ALLOC_FAILS(ENOMEM, memkind_malloc(MEMKIND_HBW_ALL, available));
+    return 0;
+}

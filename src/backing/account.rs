@@ -1,0 +1,325 @@
+//! Memory that was promised and not yet touched, against what nodes have left.
+//!
+//! A mapping costs nothing until its pages are touched, and then it is too late for an
+//! error: the kernel kills a process that is bound to a full node, or sends SIGBUS for a
+//! huge page. So an account for each set of nodes counts what was handed out (in units,
+//! see [`super::units`]), and the heap is refused more than the nodes have.
+//!
+//! What may be handed out is what the nodes have left plus what is there already: a page
+//! that is touched moves from one to the other, so the sum holds until somebody else
+//! takes memory or gives it back. Hence the kernel is asked seldom: at first, each time
+//! half of the room is used up, and before a request is refused. Pages that are there are
+//! counted with mincore(2).
+//!
+//! Several accounts may share nodes. What one has promised is then taken to come from the
+//! nodes of the other, all of it: that errs on the safe side.
+
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use super::PAGE;
+use super::ranges::Ranges;
+use super::units::{self, UNIT};
+use crate::env;
+use crate::error::Error;
+use crate::log;
+use crate::topology::{self, Left, NodeMask};
+
+/// Room for which the kernel is not asked in halves any more.
+const SMALL: usize = 64 << 20;
+/// What the kernel keeps of a node where it does not say: a part of its memory, and this.
+const KEPT: u64 = 4 << 20;
+/// Left alone on each node beside what the kernel keeps, for its own use meanwhile.
+const MARGIN: u64 = 1 << 20;
+
+/// All accounts; they stay.
+static ALL: AtomicPtr<Account> = AtomicPtr::new(ptr::null_mut());
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pages {
+    /// Ordinary memory.
+    Base,
+    /// Huge pages of 2 MiB from the kernel's pool.
+    Huge,
+}
+
+/// The account of a set of nodes.
+pub(super) struct Account {
+    nodes: NodeMask,
+    pages: Pages,
+    /// Whether the nodes are all that have memory.
+    everywhere: bool,
+    /// Bytes of the nodes that nobody can have.
+    kept: u64,
+    /// Whether the kernel may put huge pages, also transparent ones, into the mappings.
+    huge_pages: bool,
+    /// Bytes of what was handed out, in units.
+    promised: AtomicUsize,
+    /// How much may be promised on these nodes before the kernel is asked again.
+    limit: AtomicUsize,
+    ranges: Ranges,
+    next: AtomicPtr<Account>,
+}
+
+impl Account {
+    /// The account for some nodes, opened at the first call for them. `None` when
+    /// nothing is to be counted, or nothing can be.
+    pub(super) fn of(nodes: &NodeMask, pages: Pages) -> Option<&'static Account> {
+        let off = env::get(env::OVERCOMMIT).is_some_and(|value| value.to_bytes() == b"1");
+        if off || nodes.is_empty() {
+            return None;
+        }
+        let mut fresh: Option<Box<Account>> = None;
+        loop {
+            let first = ALL.load(Ordering::Acquire);
+            let known = Self::all().find(|known| known.nodes == *nodes && known.pages == pages);
+            if known.is_some() {
+                return known;
+            }
+            let mut account = match fresh.take() {
+                Some(account) => account,
+                None => Box::new(Self::open(nodes, pages)?),
+            };
+            *account.next.get_mut() = first;
+            let account = Box::into_raw(account);
+            match ALL.compare_exchange(first, account, Ordering::AcqRel, Ordering::Relaxed) {
+                // SAFETY: the account stays from now on.
+                Ok(_) => return Some(unsafe { &*account }),
+                // SAFETY: made by `into_raw`, and seen by nobody.
+                Err(_) => fresh = Some(unsafe { Box::from_raw(account) }),
+            }
+        }
+    }
+
+    fn open(nodes: &NodeMask, pages: Pages) -> Option<Self> {
+        let everywhere = topology::memory_nodes().difference(nodes).is_empty();
+        let by_size = || topology::capacity(nodes) / 64 + KEPT;
+        let kept = Left::HOST.kept(nodes).unwrap_or_else(by_size);
+        let account = Self {
+            nodes: *nodes,
+            pages,
+            everywhere,
+            kept: kept + MARGIN * nodes.count() as u64,
+            huge_pages: pages == Pages::Huge || Left::HOST.huge_pages_unasked(),
+            promised: AtomicUsize::new(0),
+            limit: AtomicUsize::new(0),
+            ranges: Ranges::new(),
+            next: AtomicPtr::new(ptr::null_mut()),
+        };
+        account.left()?;
+        Some(account)
+    }
+
+    fn all() -> impl Iterator<Item = &'static Account> {
+        let mut next = ALL.load(Ordering::Acquire);
+        core::iter::from_fn(move || {
+            // SAFETY: null or an account, which stays.
+            let account = unsafe { next.as_ref() }?;
+            next = account.next.load(Ordering::Relaxed);
+            Some(account)
+        })
+    }
+
+    /// Whether two accounts draw on the same memory.
+    pub(super) fn shares(&self, other: &Account) -> bool {
+        self.pages == other.pages && !self.nodes.intersection(&other.nodes).is_empty()
+    }
+
+    fn sharing(&self) -> impl Iterator<Item = &'static Account> + '_ {
+        Self::all().filter(|other| self.shares(other))
+    }
+
+    /// Remembers a fresh mapping on the nodes, in which nothing is promised yet; `false`
+    /// when there is no memory for that. It begins at a multiple of [`UNIT`].
+    pub(super) fn add_range(&self, start: usize, size: usize) -> bool {
+        units::open(start, size, self.huge_pages) && self.ranges.insert(start, size)
+    }
+
+    /// Forgets a mapping that is about to go, with all that was promised there.
+    pub(super) fn remove_range(&self, start: usize, size: usize) {
+        self.ranges.remove(start);
+        let n_pages = units::close(start, size);
+        self.promised.fetch_sub(n_pages * PAGE, Ordering::Relaxed);
+    }
+
+    /// Promises the memory of a range in a mapping on the nodes.
+    ///
+    /// # Errors
+    /// `NoMemory` when the nodes do not have it; nothing is promised then.
+    pub(super) fn promise(&self, start: usize, size: usize) -> Result<(), Error> {
+        let bytes = units::add(start, size) * PAGE;
+        if bytes == 0 || self.charge(bytes) {
+            return Ok(());
+        }
+        // Units that somebody else uses by now stay, and have to be paid for.
+        let unused = units::remove(start, size) * PAGE;
+        self.promised.fetch_add(bytes, Ordering::Relaxed);
+        self.promised.fetch_sub(unused, Ordering::Relaxed);
+        Err(Error::NoMemory)
+    }
+
+    /// As [`Account::promise`] for memory that is known to be there.
+    pub(super) fn promise_present(&self, start: usize, size: usize) {
+        let bytes = units::add(start, size) * PAGE;
+        self.promised.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes a promise back: the pages of the range are gone.
+    pub(super) fn release(&self, start: usize, size: usize) {
+        let bytes = units::remove(start, size) * PAGE;
+        self.promised.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn charge(&self, bytes: usize) -> bool {
+        self.promised.fetch_add(bytes, Ordering::Relaxed);
+        let fits = || self.load() <= self.limit.load(Ordering::Relaxed);
+        if fits() {
+            return true;
+        }
+        let room = self.look(bytes);
+        if fits() {
+            return true;
+        }
+        self.promised.fetch_sub(bytes, Ordering::Relaxed);
+        log::error!(
+            "Not enough {} on nodes {}: {} MiB needed, at most {} MiB left.",
+            match self.pages {
+                Pages::Base => "memory",
+                Pages::Huge => "huge pages",
+            },
+            self.nodes,
+            bytes >> 20,
+            room >> 20
+        );
+        false
+    }
+
+    /// Bytes promised on these nodes, by whatever account.
+    fn load(&self) -> usize {
+        let promised = |account: &Account| account.promised.load(Ordering::Relaxed);
+        self.sharing().map(promised).sum()
+    }
+
+    /// Asks the kernel how much can be promised beside what was before a request for
+    /// `bytes`, which has been counted already; moves the limit. The answer is at most
+    /// what there is room for.
+    fn look(&self, bytes: usize) -> usize {
+        // Without an answer now there was one before: nothing is known to be wrong.
+        let left = self.left().unwrap_or(usize::MAX);
+        let before = self.load().saturating_sub(bytes);
+        let mut room = left.saturating_sub(before);
+        if room < bytes && left >= bytes {
+            let resident: usize = self.sharing().map(|account| account.resident()).sum();
+            room = left.saturating_add(resident).saturating_sub(before);
+        }
+        let granted = (room / 2).max(room.min(SMALL)).max(room.min(bytes));
+        self.limit
+            .store(before.saturating_add(granted), Ordering::Relaxed);
+        if left < bytes { left } else { room }
+    }
+
+    /// Bytes that the nodes have left.
+    fn left(&self) -> Option<usize> {
+        let bytes = match self.pages {
+            Pages::Huge => Some(Left::HOST.huge_pages(&self.nodes).0 * UNIT as u64),
+            Pages::Base if self.everywhere => Left::HOST.memory_of_all(),
+            Pages::Base => Left::HOST.memory(&self.nodes, self.kept),
+        };
+        bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
+    /// Whether the kernel may make huge pages when they are touched.
+    pub(super) fn made_on_demand(&self) -> bool {
+        self.pages == Pages::Huge && Left::HOST.huge_pages(&self.nodes).1 > 0
+    }
+
+    /// Bytes of the account's mappings that are in memory.
+    fn resident(&self) -> usize {
+        let mut n_pages = 0;
+        self.ranges
+            .for_each(|start, size| n_pages += resident_pages(start, size));
+        n_pages * PAGE
+    }
+}
+
+/// Pages of a range that are in memory.
+fn resident_pages(start: usize, size: usize) -> usize {
+    let mut present = [0_u8; 4096];
+    let mut n_pages = 0;
+    let step = present.len() * PAGE;
+    for at in (start..start + size).step_by(step) {
+        let length = step.min(start + size - at);
+        // SAFETY: the kernel writes a byte for each page of the length, for which there
+        // is room; what is mapped there does not matter.
+        let status = unsafe { libc::mincore(at as *mut _, length, present.as_mut_ptr()) };
+        if status == 0 {
+            let pages = &present[..length / PAGE];
+            n_pages += pages.iter().filter(|page| **page & 1 != 0).count();
+        }
+    }
+    n_pages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Account, Pages, UNIT, resident_pages};
+    use crate::topology::{self, NodeMask};
+    use core::sync::atomic::Ordering;
+
+    const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
+
+    fn map(size: usize) -> usize {
+        // SAFETY: a fresh mapping.
+        let address = unsafe {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+            libc::mmap(core::ptr::null_mut(), size, READ_WRITE, flags, -1, 0)
+        };
+        assert_ne!(address, libc::MAP_FAILED);
+        address as usize
+    }
+
+    #[test]
+    fn pages_are_resident_once_they_are_touched() {
+        let start = map(64 << 20);
+        assert_eq!(resident_pages(start, 64 << 20), 0);
+        // SAFETY: our own mapping.
+        unsafe {
+            libc::madvise(start as *mut _, 64 << 20, libc::MADV_NOHUGEPAGE);
+            core::ptr::write_bytes((start + (20 << 20)) as *mut u8, 1, 8192);
+        }
+        assert_eq!(resident_pages(start, 64 << 20), 2);
+        assert_eq!(resident_pages(start, 16 << 20), 0);
+        // SAFETY: as above; nobody uses it any more.
+        unsafe { libc::munmap(start as *mut _, 64 << 20) };
+        assert_eq!(resident_pages(start, 64 << 20), 0);
+    }
+
+    #[test]
+    fn no_more_is_promised_than_there_is() {
+        let nodes = topology::memory_nodes();
+        let account = Account::of(&nodes, Pages::Base).expect("the kernel tells");
+        assert!(core::ptr::eq(
+            account,
+            Account::of(&nodes, Pages::Base).expect("once opened")
+        ));
+        let start = map(3 * UNIT).next_multiple_of(UNIT);
+        assert!(account.add_range(start, UNIT));
+        assert!(account.promise(start, UNIT).is_ok());
+        let before = account.promised.load(Ordering::Relaxed);
+        assert!(before >= UNIT);
+        // Addresses that nobody has: only the counters see them.
+        let (nowhere, too_much) = (1 << 45, 1 << 45);
+        assert!(account.add_range(nowhere, too_much));
+        assert!(account.promise(nowhere, too_much).is_err());
+        assert_eq!(account.promised.load(Ordering::Relaxed), before);
+        account.remove_range(nowhere, too_much);
+        account.release(start, UNIT / 2);
+        account.release(start + UNIT / 2, UNIT / 2);
+        assert_eq!(account.promised.load(Ordering::Relaxed), before - UNIT);
+        assert!(account.promise(start, UNIT).is_ok());
+        account.remove_range(start, UNIT);
+        assert_eq!(account.promised.load(Ordering::Relaxed), before - UNIT);
+        assert!(Account::of(&NodeMask::EMPTY, Pages::Base).is_none());
+    }
+}

@@ -1,0 +1,178 @@
+//! The address ranges of a source: a list without locks, in pages of its own.
+
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use super::PAGE;
+
+/// Ranges in a page.
+const N_RANGES: usize = (PAGE - size_of::<usize>()) / size_of::<Range>();
+
+/// A place of the list; it is free while `start` is 0.
+struct Range {
+    start: AtomicUsize,
+    /// 0 until the range is complete.
+    size: AtomicUsize,
+}
+
+struct Block {
+    next: AtomicPtr<Block>,
+    ranges: [Range; N_RANGES],
+}
+
+/// A list of ranges.
+pub(super) struct Ranges {
+    first: AtomicPtr<Block>,
+}
+
+impl Ranges {
+    pub(super) const fn new() -> Self {
+        Self {
+            first: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Range> {
+        let mut next = self.first.load(Ordering::Acquire);
+        core::iter::from_fn(move || {
+            // SAFETY: null or a block of the list, unmapped only when the list is dropped.
+            let block = unsafe { next.as_ref() }?;
+            next = block.next.load(Ordering::Acquire);
+            Some(&block.ranges)
+        })
+        .flatten()
+    }
+
+    /// Adds a range; `false` when there is no memory for it. Neither number is 0.
+    pub(super) fn insert(&self, start: usize, size: usize) -> bool {
+        loop {
+            let place = self.all().find(|range| {
+                range.start.load(Ordering::Relaxed) == 0
+                    && range
+                        .start
+                        .compare_exchange(0, start, Ordering::AcqRel, Ordering::Relaxed)
+                        .is_ok()
+            });
+            if let Some(range) = place {
+                range.size.store(size, Ordering::Release);
+                return true;
+            }
+            if !self.add_block() {
+                return false;
+            }
+        }
+    }
+
+    /// Takes a range out.
+    pub(super) fn remove(&self, start: usize) {
+        if let Some(range) = self
+            .all()
+            .find(|range| range.start.load(Ordering::Relaxed) == start)
+        {
+            range.size.store(0, Ordering::Relaxed);
+            range.start.store(0, Ordering::Release);
+        }
+    }
+
+    /// Calls `each` with every range that is complete.
+    pub(super) fn for_each(&self, mut each: impl FnMut(usize, usize)) {
+        for range in self.all() {
+            let size = range.size.load(Ordering::Acquire);
+            let start = range.start.load(Ordering::Relaxed);
+            if size != 0 && start != 0 {
+                each(start, size);
+            }
+        }
+    }
+
+    fn add_block(&self) -> bool {
+        // SAFETY: a fresh anonymous mapping; zeroes are a block of free places.
+        let block = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                size_of::<Block>(),
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        if block == libc::MAP_FAILED {
+            return false;
+        }
+        let block: *mut Block = block.cast();
+        let mut first = self.first.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: our own mapping, which nobody has seen.
+            unsafe { (*block).next.store(first, Ordering::Relaxed) };
+            match self.first.compare_exchange_weak(
+                first,
+                block,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => first = now,
+            }
+        }
+    }
+}
+
+impl Drop for Ranges {
+    fn drop(&mut self) {
+        let mut next = *self.first.get_mut();
+        while !next.is_null() {
+            let block = next;
+            // SAFETY: a block of the list, which nobody else can see any more.
+            unsafe {
+                next = *(*block).next.get_mut();
+                libc::munmap(block.cast(), size_of::<Block>());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{N_RANGES, Ranges};
+    use std::thread;
+
+    fn sum(ranges: &Ranges) -> (usize, usize) {
+        let mut sum = (0, 0);
+        ranges.for_each(|start, size| sum = (sum.0 + start, sum.1 + size));
+        sum
+    }
+
+    #[test]
+    fn ranges_come_and_go() {
+        let ranges = Ranges::new();
+        assert_eq!(sum(&ranges), (0, 0));
+        for start in 1..=2 * N_RANGES {
+            assert!(ranges.insert(start, 1));
+        }
+        let all = (1..=2 * N_RANGES).sum::<usize>();
+        assert_eq!(sum(&ranges), (all, 2 * N_RANGES));
+        ranges.remove(7);
+        ranges.remove(8);
+        ranges.remove(usize::MAX);
+        assert_eq!(sum(&ranges), (all - 15, 2 * N_RANGES - 2));
+        assert!(ranges.insert(15, 2));
+        assert_eq!(sum(&ranges), (all, 2 * N_RANGES));
+    }
+
+    #[test]
+    fn threads_share_a_list() {
+        let ranges = Ranges::new();
+        thread::scope(|scope| {
+            for first in 0..4 {
+                let ranges = &ranges;
+                scope.spawn(move || {
+                    for i in 0..1000 {
+                        assert!(ranges.insert(4 * i + first + 1, 1));
+                    }
+                });
+            }
+        });
+        assert_eq!(sum(&ranges), ((1..=4000).sum::<usize>(), 4000));
+    }
+}

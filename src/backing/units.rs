@@ -1,0 +1,188 @@
+//! How many pages of each unit of the address space the heap may touch.
+//!
+//! A unit is what a transparent huge page covers: the first touch of a page in it may
+//! take all of it from the node. So memory is promised by the unit, from the first page
+//! that is handed out to the last that is given back; but by the page where there can be
+//! no such huge page.
+
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU16, Ordering};
+
+use super::PAGE;
+
+/// Bytes of a unit; extents whose memory is counted begin at a multiple of it.
+pub(super) const UNIT: usize = 2 << 20;
+/// Set in the counter of a unit that counts by the page.
+const BY_PAGE: u16 = 1 << 15;
+const LEAF_UNITS: usize = 2048;
+/// Bytes that a leaf is for.
+const SPAN: usize = UNIT * LEAF_UNITS;
+const ADDRESS_BITS: u32 = 47;
+const ROOT: usize = (1 << ADDRESS_BITS) / SPAN;
+
+/// A page of counters.
+type Leaf = [AtomicU16; LEAF_UNITS];
+
+static LEAVES: [AtomicPtr<Leaf>; ROOT] = [const { AtomicPtr::new(ptr::null_mut()) }; ROOT];
+
+/// Prepares the units of a fresh mapping that begins with one; `huge` says whether the
+/// kernel may put huge pages there. `false` when there is no memory for counters.
+pub(super) fn open(start: usize, size: usize, huge: bool) -> bool {
+    let mut leaf_start = start;
+    while leaf_start < start + size {
+        if leaf(leaf_start).is_none() {
+            return false;
+        }
+        leaf_start = (leaf_start / SPAN + 1) * SPAN;
+    }
+    // What the mapping has only a part of gets no huge page.
+    let by_page = if huge {
+        start + size / UNIT * UNIT..start + size
+    } else {
+        start..start + size
+    };
+    change(by_page.start, by_page.len(), |unit, _| {
+        unit.store(BY_PAGE, Ordering::Relaxed);
+        0
+    });
+    true
+}
+
+/// Counts pages in; the number of pages to promise for that.
+pub(super) fn add(start: usize, size: usize) -> usize {
+    change(start, size, |unit, n_pages| {
+        let before = unit.fetch_add(n_pages, Ordering::Relaxed);
+        pages_changed(before, n_pages, before == 0)
+    })
+}
+
+/// Counts pages out that were counted in; the number of pages that are not promised any
+/// more.
+pub(super) fn remove(start: usize, size: usize) -> usize {
+    change(start, size, |unit, n_pages| {
+        let before = unit.fetch_sub(n_pages, Ordering::Relaxed);
+        pages_changed(before, n_pages, before == n_pages)
+    })
+}
+
+/// Forgets the units of a mapping; the number of pages that were promised there.
+pub(super) fn close(start: usize, size: usize) -> usize {
+    change(start, size, |unit, _| {
+        let before = unit.swap(0, Ordering::Relaxed);
+        pages_changed(before, before & !BY_PAGE, before != 0)
+    })
+}
+
+fn pages_changed(before: u16, n_pages: u16, whole: bool) -> usize {
+    if before & BY_PAGE != 0 {
+        n_pages.into()
+    } else if whole {
+        UNIT / PAGE
+    } else {
+        0
+    }
+}
+
+/// Applies `each` to the counter of every unit and the number of pages of the range in
+/// it; the sum of the answers.
+fn change(start: usize, size: usize, each: impl Fn(&AtomicU16, u16) -> usize) -> usize {
+    let (mut at, end, mut sum) = (start, start + size, 0);
+    while at < end {
+        let next = (at / UNIT + 1) * UNIT;
+        // At most 512 pages.
+        let n_pages = ((next.min(end) - at) / PAGE) as u16;
+        if let Some(leaf) = leaf(at) {
+            sum += each(&leaf[at / UNIT % LEAF_UNITS], n_pages);
+        }
+        at = next;
+    }
+    sum
+}
+
+/// The counters for an address, mapped on first use.
+fn leaf(address: usize) -> Option<&'static Leaf> {
+    let slot = LEAVES.get(address / SPAN)?;
+    let known = slot.load(Ordering::Acquire);
+    if !known.is_null() {
+        // SAFETY: a leaf that was installed is never unmapped.
+        return Some(unsafe { &*known });
+    }
+    // SAFETY: a fresh anonymous mapping; zeroes are counters.
+    let fresh = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            size_of::<Leaf>(),
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if fresh == libc::MAP_FAILED {
+        return None;
+    }
+    let fresh: *mut Leaf = fresh.cast();
+    match slot.compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire) {
+        // SAFETY: now installed.
+        Ok(_) => Some(unsafe { &*fresh }),
+        Err(theirs) => {
+            // SAFETY: nobody has seen our mapping; theirs is installed.
+            unsafe {
+                libc::munmap(fresh.cast(), size_of::<Leaf>());
+                Some(&*theirs)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PAGE, SPAN, UNIT, add, close, open, remove};
+
+    const WHOLE: usize = UNIT / PAGE;
+
+    // Addresses that no test maps; two leaves meet in the middle.
+    #[test]
+    fn a_unit_counts_from_its_first_page_to_its_last() {
+        let start = 1000 * SPAN;
+        assert!(open(start - UNIT, 5 * UNIT, true));
+        assert_eq!(add(start - UNIT + PAGE, PAGE), WHOLE);
+        assert_eq!(add(start - PAGE, 2 * PAGE), WHOLE);
+        assert_eq!(add(start + PAGE, 2 * UNIT), 2 * WHOLE);
+        assert_eq!(remove(start - PAGE, 2 * PAGE), 0);
+        assert_eq!(remove(start - UNIT + PAGE, PAGE), WHOLE);
+        assert_eq!(remove(start + PAGE, 2 * UNIT), 3 * WHOLE);
+        assert_eq!(add(start, UNIT), WHOLE);
+        assert_eq!(remove(start, UNIT), WHOLE);
+        assert_eq!(add(start, PAGE), WHOLE);
+        assert_eq!(close(start - UNIT, 5 * UNIT), WHOLE);
+        assert_eq!(close(start - UNIT, 5 * UNIT), 0);
+    }
+
+    #[test]
+    fn without_huge_pages_pages_count() {
+        let start = 1002 * SPAN;
+        assert!(open(start, 2 * UNIT, false));
+        assert_eq!(add(start + UNIT - PAGE, 3 * PAGE), 3);
+        assert_eq!(add(start, PAGE), 1);
+        assert_eq!(remove(start + UNIT, PAGE), 1);
+        assert_eq!(close(start, 2 * UNIT), 3);
+    }
+
+    #[test]
+    fn the_rest_of_a_mapping_counts_by_the_page() {
+        let start = 1004 * SPAN;
+        assert!(open(start, UNIT + 8 * PAGE, true));
+        assert_eq!(add(start, UNIT + PAGE), WHOLE + 1);
+        assert_eq!(add(start + UNIT + PAGE, PAGE), 1);
+        assert_eq!(remove(start + PAGE, UNIT), 1);
+        assert_eq!(remove(start, PAGE), WHOLE);
+        assert_eq!(close(start, UNIT + 8 * PAGE), 1);
+    }
+
+    #[test]
+    fn addresses_have_an_end() {
+        assert!(!open(1 << 47, UNIT, true));
+        assert_eq!(add(1 << 47, UNIT), 0);
+    }
+}

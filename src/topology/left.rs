@@ -1,0 +1,267 @@
+//! What nodes have left, asked in the middle of an allocation: nothing here allocates,
+//! but for [`Left::kept`], which is asked once.
+//!
+//! The kernel kills a process that touches memory of a full node that it is bound to.
+//! So what counts is what the kernel would find for such a page before it gives up:
+//! free pages above the watermark of their zone, page cache and slabs that it can drop,
+//! and swap space. The estimate of what can be dropped is that of MemAvailable in
+//! proc(5), made for some nodes instead of all.
+#![forbid(unsafe_code)]
+
+use core::fmt::Write;
+use std::fs::{self, File};
+use std::io::Read;
+
+use super::mask::NodeMask;
+use super::sysfs::meminfo;
+use crate::log::Line;
+
+/// Pages of the processor, in bytes: the unit of `/proc/zoneinfo`.
+const PAGE: u64 = 4096;
+
+/// Where the kernel's answers are: directories laid out as `/sys` and `/proc`.
+#[derive(Clone, Copy, Debug)]
+pub struct Left<'a> {
+    sys: &'a str,
+    proc: &'a str,
+}
+
+impl Left<'static> {
+    /// The running kernel's.
+    pub const HOST: Self = Self {
+        sys: "/sys",
+        proc: "/proc",
+    };
+}
+
+/// The text of a file, as far as it fits.
+struct Text {
+    bytes: [u8; 4096],
+    len: usize,
+}
+
+impl Text {
+    fn read(path: &str) -> Option<Self> {
+        let mut text = Self {
+            bytes: [0; 4096],
+            len: 0,
+        };
+        // A short path is made a C string on the stack.
+        let mut file = File::open(path).ok()?;
+        text.len = file.read(&mut text.bytes).ok()?;
+        Some(text)
+    }
+
+    fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("")
+    }
+}
+
+impl<'a> Left<'a> {
+    /// The trees under other directories.
+    pub const fn at(sys: &'a str, proc: &'a str) -> Self {
+        Self { sys, proc }
+    }
+
+    /// Bytes that can still be had on the nodes together. `kept` is what [`Left::kept`]
+    /// has answered; it does not count. `None` when the kernel does not tell.
+    pub fn memory(&self, nodes: &NodeMask, kept: u64) -> Option<u64> {
+        let mut sum = self.swap();
+        let n_nodes = nodes.count().max(1) as u64;
+        for node in nodes {
+            let file = self.node_file(node, "meminfo")?;
+            let text = file.as_str();
+            let value = |name| meminfo(text, name).unwrap_or(0);
+            let part = kept / n_nodes;
+            // Half of a cache stays, or as much as the kernel keeps free anyway.
+            let droppable = |bytes: u64| bytes - part.min(bytes / 2);
+            let cache = value("Active(file):") + value("Inactive(file):");
+            sum += meminfo(text, "MemFree:")?
+                + droppable(cache)
+                + droppable(value("KReclaimable:").max(value("SReclaimable:")));
+        }
+        Some(sum.saturating_sub(kept))
+    }
+
+    /// Bytes that can still be had on the whole machine; `None` when the kernel does not
+    /// tell. It knows better than the sum of its nodes, to which memory may be added.
+    pub fn memory_of_all(&self) -> Option<u64> {
+        let file = self.proc_file("meminfo")?;
+        Some(meminfo(file.as_str(), "MemAvailable:")? + self.swap())
+    }
+
+    /// Unused 2 MiB pages of the nodes together, and those that may be made on demand.
+    pub fn huge_pages(&self, nodes: &NodeMask) -> (u64, u64) {
+        let number = |text: Option<Text>| {
+            text.and_then(|text| text.as_str().trim().parse().ok())
+                .unwrap_or(0_u64)
+        };
+        let on = |node| number(self.node_file(node, "hugepages/hugepages-2048kB/free_hugepages"));
+        let of = |name: &str| {
+            let mut path = Line::new();
+            let _ = write!(
+                path,
+                "{}/kernel/mm/hugepages/hugepages-2048kB/{name}",
+                self.sys
+            );
+            number(Text::read(path.text()))
+        };
+        let made = of("surplus_hugepages");
+        let on_demand = of("nr_overcommit_hugepages").saturating_sub(made);
+        (nodes.iter().map(on).sum(), on_demand)
+    }
+
+    /// Whether the kernel puts transparent huge pages where nobody has asked for them.
+    pub fn huge_pages_unasked(&self) -> bool {
+        let mut path = Line::new();
+        let _ = write!(path, "{}/kernel/mm/transparent_hugepage/enabled", self.sys);
+        Text::read(path.text()).is_some_and(|text| text.as_str().contains("[always]"))
+    }
+
+    /// Bytes of the nodes together that the kernel keeps for itself: the high watermarks
+    /// of their zones and what is reserved for requests that only lower zones can serve.
+    pub fn kept(&self, nodes: &NodeMask) -> Option<u64> {
+        let text = fs::read_to_string(format!("{}/zoneinfo", self.proc)).ok()?;
+        Some(kept_of(&text, nodes))
+    }
+
+    fn swap(&self) -> u64 {
+        self.proc_file("meminfo")
+            .and_then(|file| meminfo(file.as_str(), "SwapFree:"))
+            .unwrap_or(0)
+    }
+
+    fn node_file(&self, node: u16, name: &str) -> Option<Text> {
+        let mut path = Line::new();
+        let _ = write!(path, "{}/devices/system/node/node{node}/{name}", self.sys);
+        Text::read(path.text())
+    }
+
+    fn proc_file(&self, name: &str) -> Option<Text> {
+        let mut path = Line::new();
+        let _ = write!(path, "{}/{name}", self.proc);
+        Text::read(path.text())
+    }
+}
+
+/// [`Left::kept`] on the text of `/proc/zoneinfo`.
+fn kept_of(text: &str, nodes: &NodeMask) -> u64 {
+    let (mut sum, mut meant) = (0, false);
+    let (mut high, mut managed) = (0, 0);
+    for line in text.lines() {
+        let mut words = line.split_ascii_whitespace();
+        match (words.next(), words.next()) {
+            (Some("Node"), Some(node)) => {
+                let node = node.trim_end_matches(',').parse();
+                meant = node.is_ok_and(|node| nodes.contains(node));
+                (high, managed) = (0, 0);
+            }
+            (Some("high"), Some(value)) => high = value.parse().unwrap_or(0),
+            (Some("managed"), Some(value)) => managed = value.parse().unwrap_or(0),
+            (Some("protection:"), Some(_)) if meant => {
+                let list = line.split_once(':').map_or("", |(_, list)| list);
+                let numbers = list.split(|c: char| !c.is_ascii_digit());
+                let reserved = numbers.filter_map(|n| n.parse::<u64>().ok()).max();
+                sum += managed.min(high + reserved.unwrap_or(0)) * PAGE;
+            }
+            _ => {}
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Left, NodeMask, kept_of};
+    use std::fs;
+
+    const ZONES: &str = "\
+Node 0, zone      DMA
+  per-node stats
+      nr_inactive_anon 417
+  pages free     3840
+        boost    0
+        min      49
+        low      61
+        high     73
+        managed  3840
+        protection: (0, 3019, 5067, 5067, 5067)
+      nr_free_pages 3840
+  pagesets
+    cpu: 0
+              high:  378
+Node 0, zone   Normal
+        high     10212
+        managed  524288
+        protection: (0, 0, 0, 0, 0)
+Node 2, zone  Movable
+        high     32
+        managed  16384
+        protection: (0, 0, 0, 0, 0)
+";
+
+    #[test]
+    fn what_the_kernel_keeps_is_read() {
+        let kept = |node| kept_of(ZONES, &NodeMask::single(node));
+        // All of the zone that no ordinary request is served from, and a watermark.
+        assert_eq!(kept(0), (3840 + 10212) * 4096);
+        assert_eq!(kept(2), 32 * 4096);
+        assert_eq!(kept(1), 0);
+        let both = NodeMask::single(0).union(&NodeMask::single(2));
+        assert_eq!(kept_of(ZONES, &both), kept(0) + kept(2));
+    }
+
+    #[test]
+    fn a_made_up_machine() {
+        let root = std::env::temp_dir().join(format!("memkind-left-{}", std::process::id()));
+        let node = root.join("sys/devices/system/node/node1");
+        let huge = node.join("hugepages/hugepages-2048kB");
+        let all = root.join("sys/kernel/mm/hugepages/hugepages-2048kB");
+        for directory in [&huge, &all, &root.join("proc")] {
+            fs::create_dir_all(directory).expect("a temporary directory");
+        }
+        let write = |path, text: &str| fs::write(path, text).expect("a temporary file");
+        write(
+            node.join("meminfo"),
+            "Node 1 MemTotal: 9000 kB\nNode 1 MemFree: 1000 kB\nNode 1 Active(file): 60 kB\n\
+             Node 1 Inactive(file): 40 kB\nNode 1 KReclaimable: 8 kB\nNode 1 SReclaimable: 8 kB\n",
+        );
+        write(huge.join("free_hugepages"), "5\n");
+        write(all.join("nr_overcommit_hugepages"), "7\n");
+        write(all.join("surplus_hugepages"), "3\n");
+        write(
+            root.join("proc/meminfo"),
+            "MemAvailable: 5000 kB\nSwapFree: 300 kB\n",
+        );
+        let (sys, proc) = (root.join("sys"), root.join("proc"));
+        let left = Left::at(sys.to_str().expect("UTF-8"), proc.to_str().expect("UTF-8"));
+        let one = NodeMask::single(1);
+        let kib = |kib: u64| Some(kib * 1024);
+        assert_eq!(left.memory(&one, 0), kib(1000 + 100 + 8 + 300));
+        // A little is kept, of the caches too, but of those never more than half.
+        assert_eq!(left.memory(&one, 6 << 10), kib(1000 + 94 + 4 + 300 - 6));
+        assert_eq!(left.memory(&one, 1 << 40), Some(0));
+        assert_eq!(left.memory(&NodeMask::single(2), 0), None);
+        assert_eq!(left.memory_of_all(), kib(5300));
+        assert_eq!(left.huge_pages(&one), (5, 4));
+        assert_eq!(left.huge_pages(&NodeMask::single(2)), (0, 4));
+        assert_eq!(left.kept(&one), None);
+        assert!(!left.huge_pages_unasked());
+        let thp = root.join("sys/kernel/mm/transparent_hugepage");
+        fs::create_dir(&thp).expect("a temporary directory");
+        write(thp.join("enabled"), "[always] madvise never\n");
+        assert!(left.huge_pages_unasked());
+        write(thp.join("enabled"), "always [madvise] never\n");
+        assert!(!left.huge_pages_unasked());
+        fs::remove_dir_all(root).expect("our own directory");
+    }
+
+    #[test]
+    fn this_machine() {
+        let nodes = super::super::memory_nodes();
+        let left = Left::HOST;
+        assert!(left.memory_of_all().is_some_and(|bytes| bytes > 0));
+        let kept = left.kept(&nodes).unwrap_or(0);
+        assert!(left.memory(&nodes, kept).is_some());
+    }
+}
