@@ -4,8 +4,8 @@
 //! the loader put the thread-local variable out of reach; everything then takes the
 //! slow paths, which do the same and more.
 
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::thread::Thread;
 use super::{cache, class, page_map, thread, tls};
@@ -47,6 +47,32 @@ pub(crate) fn allocate_larger(kind: usize, size: usize) -> Option<NonNull<u8>> {
         return None;
     }
     take(kind, class::coarse_offset(size))
+}
+
+/// The heap of each CPU of a kind whose heap depends on that, as an id.
+pub(crate) struct HeapOfCpu(pub(crate) Box<[u16]>);
+
+static HEAPS_OF_CPUS: [AtomicPtr<HeapOfCpu>; super::KINDS] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; super::KINDS];
+
+/// Says which heaps a kind has, by the kind's number.
+pub(crate) fn set_heaps(number: usize, heaps: &'static HeapOfCpu) {
+    HEAPS_OF_CPUS[number].store(ptr::from_ref(heaps).cast_mut(), Ordering::Release);
+}
+
+/// A block of a kind whose heap depends on the CPU; `None` if the slow path has to find
+/// one. Any address will do.
+#[inline(always)]
+pub(crate) fn allocate_here(kind: usize, size: usize) -> Option<NonNull<u8>> {
+    let heaps = HEAPS_OF_CPUS.get(index_of(kind))?.load(Ordering::Acquire);
+    // SAFETY: null or from `set_heaps`.
+    let heaps = unsafe { heaps.as_ref() }?;
+    let id = *heaps.0.get(crate::topology::current_cpu())?;
+    let thread = here();
+    thread.enter();
+    let block = cache::pop(thread, id.into(), class::offset(size));
+    thread.leave();
+    block
 }
 
 #[inline(always)]

@@ -12,13 +12,14 @@ use once_cell::race::OnceBox;
 use super::Spec;
 use super::registry;
 use crate::backing::{Anonymous, Backing};
+use crate::heap::fast::{self, HeapOfCpu};
 use crate::heap::{HEAPS, Heap};
 use crate::log;
 use crate::topology::{self, Targets};
 
 /// A kind's own heap has id number + 1; the ids of the heaps of places begin after the
-/// kinds'. The fast path knows a kind by its own heap alone, so kinds with places leave
-/// that one unused.
+/// kinds'. The first fast path knows a kind by its own heap alone, so kinds with places
+/// leave that one unused.
 const FIRST: usize = registry::NUMBERS + 1;
 const EXTRA: usize = HEAPS - FIRST;
 
@@ -40,6 +41,8 @@ pub(super) fn kind_number(id: usize) -> usize {
 pub(super) struct Places {
     targets: &'static Targets,
     heaps: Vec<Heap>,
+    /// The ids of the heaps, for the fast path.
+    of_cpu: HeapOfCpu,
 }
 
 impl Places {
@@ -57,23 +60,30 @@ impl Places {
             let id = (FIRST + first + index) as u32;
             Heap::new(Backing::Anonymous(source), id, None)
         };
+        let heaps: Vec<Heap> = (0..granted).map(heap).collect();
+        let id = |cpu| heap_of(&heaps, targets, cpu).map_or(0, |heap| heap.id() as u16);
+        let of_cpu = HeapOfCpu((0..topology::n_cpus_configured()).map(id).collect());
         Self {
             targets,
-            heaps: (0..granted).map(heap).collect(),
+            heaps,
+            of_cpu,
         }
     }
 
     /// The heap of the calling thread's CPU; the first for a CPU without one.
     #[inline]
     pub(super) fn here(&self) -> Option<&Heap> {
-        let place = self.targets.place_of_cpu(topology::current_cpu());
-        self.heaps.get(place).or(self.heaps.first())
+        heap_of(&self.heaps, self.targets, topology::current_cpu())
     }
 
     /// All heaps.
     pub(super) fn heaps(&self) -> &[Heap] {
         &self.heaps
     }
+}
+
+fn heap_of<'a>(heaps: &'a [Heap], targets: &Targets, cpu: usize) -> Option<&'a Heap> {
+    heaps.get(targets.place_of_cpu(cpu)).or(heaps.first())
 }
 
 /// Gives a kind the heaps that its places need and opens them; `false` if there is but
@@ -92,5 +102,6 @@ pub(super) fn install(
     for heap in &places.heaps {
         heap.open(arenas, None);
     }
+    fast::set_heaps(number.into(), &places.of_cpu);
     true
 }
