@@ -161,6 +161,41 @@ static int wander(const void *argument)
     return 0;
 }
 
+// Blocks that grow after their thread has moved, and have to move for that.
+static int grow(const void *argument)
+{
+    const struct step *step = argument;
+    struct step grown = *step;
+    static struct blocks blocks;
+    if (!run_on_node(step->from))
+        return 1;
+    take(step, &blocks);
+    if (!run_on_node(step->to))
+        return 1;
+    grown.size = 2 * step->size;
+    size_t n_moved = 0;
+    for (size_t i = 0; i < blocks.n; i++) {
+        char *old = blocks.at[i], *block = memkind_realloc(*step->row->kind, old, grown.size);
+        if (!block) {
+            remark("realloc to %zu bytes: NULL", grown.size);
+            return 0;
+        }
+        touch(block, grown.size);
+        blocks.at[i] = block;
+        // One that could grow where it was stays there.
+        if (block == old)
+            memkind_free(*step->row->kind, block);
+        else
+            blocks.at[n_moved++] = block;
+    }
+    blocks.n = n_moved;
+    expect_near(&grown, &blocks, step->to, "that grew after moving");
+    if (step->size < 4096 && n_moved != step->n_blocks)
+        remark("only %zu of %zu small blocks moved", n_moved, step->n_blocks);
+    give_back(&grown, &blocks);
+    return 0;
+}
+
 // Writes the nodes that the kind takes from a CPU of a node into the first argument.
 struct question {
     uint64_t *answer;
@@ -206,7 +241,7 @@ int main(void)
         const char *name;
         int (*test)(const void *);
     } tests[] = {{"a thread that moves", migrate}, {"two threads that free for each other", exchange},
-                 {"a wandering thread", wander}};
+                 {"a wandering thread", wander}, {"blocks that grow", grow}};
     int n_tried = 0;
     for (size_t i = 0; i < N_ROWS; i++) {
         const struct row *row = &rows[i];

@@ -84,6 +84,20 @@ pub unsafe fn rallocx(ptr: *mut u8, size: usize, flags: c_int) -> *mut u8 {
     unsafe { sys::rallocx(ptr.cast::<c_void>(), size.max(1), flags).cast() }
 }
 
+/// Resizes a block where it is, to just the size that a new block for `size` bytes would
+/// have; whether that was possible.
+///
+/// # Safety
+/// `ptr` is a live block of this jemalloc.
+pub unsafe fn resize_in_place(ptr: *mut u8, size: usize, flags: c_int) -> bool {
+    let size = size.max(1);
+    // SAFETY: the caller's promise; the size is not 0.
+    unsafe {
+        let wanted = sys::nallocx(size, flags);
+        wanted != 0 && sys::xallocx(ptr.cast::<c_void>(), size, 0, flags) == wanted
+    }
+}
+
 /// The usable size of a block, in bytes.
 ///
 /// # Safety

@@ -370,6 +370,24 @@ impl Heap {
         Ok(fresh)
     }
 
+    /// Resizes a block of this heap where it is, if it is to be near to another CPU when
+    /// it moves; whether that was possible.
+    ///
+    /// # Safety
+    /// `block` is a live block of this heap.
+    pub unsafe fn resize_in_place(&self, block: *mut u8, size: usize) -> bool {
+        let offset = (page_map::entry(block as usize) & 0xffff) as usize;
+        if offset != 0 {
+            return class::offset(size) == offset;
+        }
+        // SAFETY: the caller's promise.
+        let done = unsafe { je::resize_in_place(block, size, je::TCACHE_NONE) };
+        if done {
+            self.note(block);
+        }
+        done
+    }
+
     /// A block straight from jemalloc, of the size of a class: for defragmentation,
     /// which caches would undo.
     pub fn allocate_compact(&'static self, size: usize) -> Option<*mut u8> {

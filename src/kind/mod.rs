@@ -237,15 +237,23 @@ impl Kind {
             return Ok(ptr::null_mut());
         }
         let id = page_map::owner(ptr as usize);
-        if let Some(heap) = self.heaps().find(|heap| heap.id() == id) {
-            // SAFETY: the page map says that the block is this heap's.
-            return unsafe { heap.resize(ptr, size) };
-        }
         if id == 0 {
             log_foreign(ptr);
             return Err(Error::InvalidArgument);
         }
-        let fresh = self.heap_here()?.allocate(size)?;
+        let here = self.heap_here()?;
+        if here.id() == id {
+            // SAFETY: the page map says that the block is this heap's.
+            return unsafe { here.resize(ptr, size) };
+        }
+        // Of another place: if it has to move, then to where the thread runs now.
+        if let Some(heap) = self.heaps().find(|heap| heap.id() == id) {
+            // SAFETY: as above.
+            if unsafe { heap.resize_in_place(ptr, size) } {
+                return Ok(ptr);
+            }
+        }
+        let fresh = here.allocate(size)?;
         // SAFETY: both blocks are live; the shorter length fits both.
         unsafe {
             ptr::copy_nonoverlapping(ptr, fresh, size.min(heap::usable_size(ptr)));
