@@ -28,4 +28,4 @@ for path in "$include"/*.h; do
         have clang++ && check "$header alone, $standard, clang" compiles "$header" c++ clang++ -std=$standard
     done
 done
-exit 0
+scripts/check-man.sh
