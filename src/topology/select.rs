@@ -204,20 +204,27 @@ fn allowed(
     if !usable.is_empty() {
         return Ok(usable);
     }
-    if !nodes.is_empty() {
-        report(Note::NoneAllowed {
-            nodes,
-            allowed: &machine.allowed,
-        });
-    }
+    explain_cpuset(machine, nodes, report);
     Err(Error::Unavailable)
+}
+
+/// Says that there are such nodes, where only the cpuset forbids them.
+fn explain_cpuset(machine: &Machine, nodes: &NodeMask, report: &mut dyn FnMut(Note<'_>)) {
+    let allowed = &machine.allowed;
+    if !nodes.is_empty() && nodes.intersection(allowed).is_empty() {
+        report(Note::NoneAllowed { nodes, allowed });
+    }
 }
 
 /// The high-bandwidth nodes of a Xeon Phi: those without CPUs.
 fn knights(machine: &Machine, report: &mut dyn FnMut(Note<'_>)) -> Result<NodeMask, Error> {
-    let nodes = machine.allowed.difference(&machine.with_cpus());
+    let with_memory = machine.nodes.iter().filter(|node| node.capacity > 0);
+    let with_memory: NodeMask = with_memory.map(|node| node.number).collect();
+    let fast = with_memory.difference(&machine.with_cpus());
+    let nodes = fast.intersection(&machine.allowed);
     if nodes.is_empty() {
         report(Note::KnightsWithout);
+        explain_cpuset(machine, &fast, report);
         return Err(Error::MemtypeNotAvailable);
     }
     report(Note::KnightsDetected);
@@ -237,16 +244,18 @@ fn fast(
         for target in &initiator.targets {
             match target.bandwidth {
                 Some(bandwidth) if bandwidth < threshold => {}
-                Some(_) if machine.allowed.contains(target.node) => nodes.insert(target.node),
-                Some(_) => {}
+                Some(_) => nodes.insert(target.node),
                 None => report(Note::Unknown {
                     initiator: initiator.node,
                     target: target.node,
                 }),
             }
         }
+        let fast = nodes;
+        let nodes = fast.intersection(&machine.allowed);
         if nodes.is_empty() {
             report(Note::NoFastNode(initiator.node));
+            explain_cpuset(machine, &fast, report);
             return Err(Error::MemtypeNotAvailable);
         }
         within_reach(machine, initiator.node, &nodes, choice, report)
@@ -288,6 +297,12 @@ fn best(
         }
         let Some((_, node)) = best else {
             report(Note::NoLocalNode(initiator.node));
+            let local = initiator.targets.iter().filter(|target| target.local);
+            let local: NodeMask = local
+                .filter(|target| capacity(target) > 0)
+                .map(|target| target.node)
+                .collect();
+            explain_cpuset(machine, &local, report);
             return Err(Error::MemtypeNotAvailable);
         };
         Ok(NodeMask::single(node))
