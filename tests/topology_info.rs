@@ -3,6 +3,7 @@
 //! and rules are tested together, with the answers that memkind 1.14 gave in virtual
 //! machines of the same shape.
 
+use memkind::topology;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -261,22 +262,62 @@ fn ties_in_words() {
     tree.node(1, "1", 476_896, "21 10 13 17");
     tree.node(2, "", 257_876, "13 13 10 23");
     tree.node(3, "", 257_876, "13 17 23 10");
+    let can_prefer_many = topology::prefers_many();
+    let advice = match can_prefer_many {
+        true => "MEMKIND_PREFERRED_TIES=many prefers all of them",
+        false => "to prefer all of them (MEMKIND_PREFERRED_TIES=many) takes Linux 5.15",
+    };
     let rows = tree.rows("hbm.xml", &[("MEMKIND_HBW_NODES", "2,3")]);
     for (kind, words) in [
         (
             "HBW_PREFERRED",
             "nodes 2-3 are equally near to CPU 0 and only one can be preferred; \
-             MEMKIND_HBW_NODES can name one (-255)",
+             MEMKIND_HBW_NODES can name one, {TIES} (-255)",
         ),
         (
             "HIGHEST_CAPACITY_PREFERRED",
-            "nodes 0-1 have the same, highest capacity and only one can be preferred (-20)",
+            "nodes 0-1 have the same, highest capacity and only one can be preferred; {TIES} (-20)",
         ),
         ("HBW", "2-3 (CPUs 0), 2 (CPUs 1)"),
     ] {
         let row = rows.iter().find(|(name, _)| name == kind).expect(kind);
-        assert_eq!(row.1, words);
+        assert_eq!(row.1, words.replace("{TIES}", advice));
     }
+    let wanted = [
+        ("MEMKIND_HBW_NODES", "2,3"),
+        ("MEMKIND_PREFERRED_TIES", "many"),
+    ];
+    let nodes = |rows: Vec<(String, String)>| {
+        let row = rows.into_iter().find(|(name, _)| name == "HBW_PREFERRED");
+        row.expect("a row").1
+    };
+    let chosen = nodes(tree.rows("hbm.xml", &wanted));
+    assert_eq!(chosen.starts_with("2-3 (CPUs 0), 2"), can_prefer_many);
+    let output = tree.info("hbm.xml", &wanted);
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(text.contains(" preferred-many "), can_prefer_many);
+    let wrong = tree.rows("hbm.xml", &[("MEMKIND_PREFERRED_TIES", "all")]);
+    assert_eq!(
+        nodes(wrong),
+        "Environment variable MEMKIND_PREFERRED_TIES is \"all\"; its one value is \"many\" (-12)"
+    );
+}
+
+/// MEMKIND_INTERLEAVE shows in the policy, or is refused.
+#[test]
+fn interleaving_by_weights() {
+    let tree = hbm("weights");
+    let output = tree.info("hbm.xml", &[("MEMKIND_INTERLEAVE", "weighted")]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    let weighted = topology::mbind_mode(6).is_ok();
+    assert_eq!(text.contains(" weighted-interleave "), weighted);
+    assert_eq!(text.contains(" interleave "), !weighted);
+    let rows = tree.rows("hbm.xml", &[("MEMKIND_INTERLEAVE", "w")]);
+    let row = rows.iter().find(|(name, _)| name == "HBW_INTERLEAVE");
+    assert_eq!(
+        row.expect("a row").1,
+        "MEMKIND_INTERLEAVE is \"w\"; its one value is \"weighted\" (-12)"
+    );
 }
 
 /// Memory tiers and free huge pages are read from the tree.

@@ -83,7 +83,7 @@ build() {
     local source program
     for source in "$here"/*.c "$root/examples/stream.c"; do
         program=$payload/$(basename "$source" .c)
-        [ -n "$(find "$program" -newer "$source" -newer "$here/machine.h" 2>/dev/null)" ] && continue
+        [ -n "$(find "$program" -newer "$source" -newer "$here/machine.h" -newer "$here/sandbox.h" 2>/dev/null)" ] && continue
         "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -g -fopenmp -I"$here" -I"$root/include" \
             -o "$program" "$source" "$library/libmemkind.so.0" -lpthread || return 1
     done

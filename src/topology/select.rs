@@ -4,6 +4,8 @@
 //! nothing printed here: facts come in as tables, remarks go out as [`Note`] values.
 #![forbid(unsafe_code)]
 
+mod home;
+
 use core::ffi::CStr;
 
 use super::mask::NodeMask;
@@ -16,6 +18,9 @@ use crate::error::Error;
 
 /// MiB/s from which memory is high-bandwidth memory, unless MEMKIND_HBW_THRESHOLD says otherwise.
 const DEFAULT_THRESHOLD: u64 = 200 * 1024;
+
+/// The value of MEMKIND_PREFERRED_TIES that allows ties.
+pub const TIES_MANY: &CStr = c"many";
 
 /// Which nodes are meant at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +62,7 @@ pub enum Reach {
 pub enum Take {
     /// Any number.
     Many,
-    /// One; a tie is an error.
+    /// One; a tie is an error, unless MEMKIND_PREFERRED_TIES allows it.
     One,
 }
 
@@ -105,11 +110,13 @@ pub struct Settings<'a> {
     pub hbw_threshold: Option<&'a CStr>,
     /// MEMKIND_DAX_KMEM_NODES.
     pub dax_kmem_nodes: Option<&'a CStr>,
+    /// MEMKIND_PREFERRED_TIES.
+    pub preferred_ties: Option<&'a CStr>,
 }
 
 /// What a choice is decided on.
 ///
-/// The two expensive tables are functions, since most choices need neither; each is
+/// What is expensive to find is a function, since most choices do not need it; each is
 /// called at most once.
 pub struct Facts<'a> {
     /// The nodes.
@@ -118,6 +125,8 @@ pub struct Facts<'a> {
     pub attributes: &'a dyn Fn() -> Result<&'a Attributes, Error>,
     /// The nodes of DAX devices in use as RAM.
     pub dax_kmem: &'a dyn Fn() -> NodeMask,
+    /// Whether the kernel can prefer several nodes at once.
+    pub prefers_many: &'a dyn Fn() -> bool,
 }
 
 /// Decides for each CPU which nodes a kind takes memory from. A remark for the person
@@ -134,6 +143,17 @@ pub struct Facts<'a> {
 /// * [`Error::Unavailable`]: no node is meant, or none is allowed, or libhwloc failed
 /// * [`Error::Runtime`]: [`Take::One`] meets several nodes equally near
 pub fn select(
+    facts: &Facts<'_>,
+    settings: &Settings<'_>,
+    choice: Choice,
+    report: &mut dyn FnMut(Note<'_>),
+) -> Result<Targets, Error> {
+    let choice = with_ties(facts, settings, choice, report)?;
+    let targets = nodes_for_cpus(facts, settings, choice, report)?;
+    Ok(home::give_homes(facts.machine, targets))
+}
+
+fn nodes_for_cpus(
     facts: &Facts<'_>,
     settings: &Settings<'_>,
     choice: Choice,
@@ -164,6 +184,30 @@ pub fn select(
             }
         }
         Nodes::Best(attribute) => best(machine, (facts.attributes)()?, attribute, report),
+    }
+}
+
+/// The choice, with ties allowed where the user wishes it and the kernel can.
+fn with_ties(
+    facts: &Facts<'_>,
+    settings: &Settings<'_>,
+    choice: Choice,
+    report: &mut dyn FnMut(Note<'_>),
+) -> Result<Choice, Error> {
+    match settings.preferred_ties {
+        Some(text) if choice.take == Take::One && !text.is_empty() => {
+            if text != TIES_MANY {
+                report(Note::TiesInvalid(text));
+                return Err(Error::Environ);
+            }
+            if !(facts.prefers_many)() {
+                report(Note::TiesUnsupported);
+                return Ok(choice);
+            }
+            let take = Take::Many;
+            Ok(Choice { take, ..choice })
+        }
+        _ => Ok(choice),
     }
 }
 

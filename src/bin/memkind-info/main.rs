@@ -25,8 +25,8 @@ those of all its nodes together; of kinds with 2 MiB pages, what is kept for suc
                HWLOC_XMLFILE (see hwloc(7))
   -h, --help   this text
 
-MEMKIND_HBW_NODES, MEMKIND_HBW_THRESHOLD and MEMKIND_DAX_KMEM_NODES count as they do
-in a program. Exit status: 0, 1 when the machine cannot be read, 2 for a wrong option.
+MEMKIND_HBW_NODES, MEMKIND_HBW_THRESHOLD, MEMKIND_DAX_KMEM_NODES, MEMKIND_PREFERRED_TIES
+and MEMKIND_INTERLEAVE count as they do in a program. Exit status: 0, 1 when the machine cannot be read, 2 for a wrong option.
 ";
 
 /// What the command line asks for.

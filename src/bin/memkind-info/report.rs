@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use memkind::backing::{Bind, PageSize, TransparentHuge};
+use memkind::env;
 use memkind::error::Error;
 use memkind::kind::spec::{From, Spec};
-use memkind::kind::table;
+use memkind::kind::{table, weights};
 use memkind::topology::huge::{self, HugePages};
 use memkind::topology::nodes::{Attributes, Machine, Node};
 use memkind::topology::sysfs::{self, Memory, Sysfs};
@@ -47,7 +48,7 @@ pub(crate) type Places = Vec<(Vec<usize>, NodeMask)>;
 pub(crate) struct KindRow {
     /// As C programs write it, without MEMKIND_.
     pub(crate) name: String,
-    /// The mode of mbind(2).
+    /// The mode of mbind(2); if CPUs have different ones, that for several nodes.
     pub(crate) policy: &'static str,
     pub(crate) page_bytes: u64,
     /// Whether the kernel may use transparent huge pages.
@@ -185,14 +186,12 @@ impl Source<'_> {
             memory.total += more.total;
             memory.free += more.free;
         }
+        let several = places.iter().flatten().map(|(_, nodes)| *nodes);
+        let most = several.max_by_key(NodeMask::count);
+        let most = most.unwrap_or(NodeMask::EMPTY);
         KindRow {
             name: name.trim_start_matches("memkind_").to_uppercase(),
-            policy: match spec.bind {
-                Bind::None => "default",
-                Bind::Bind => "bind",
-                Bind::Preferred => "preferred",
-                Bind::Interleave => "interleave",
-            },
+            policy: spec.bind.name(&most),
             page_bytes: if is_huge { HUGE_PAGE } else { 4096 },
             may_be_huge: !is_huge && spec.thp == TransparentHuge::AsSystem,
             places,
@@ -214,6 +213,9 @@ impl Source<'_> {
     }
 
     fn places(&self, spec: &Spec) -> Result<Places, Reason> {
+        if spec.bind == Bind::Interleave {
+            weights::heed().map_err(Reason::unknown_interleaving)?;
+        }
         let question = Question::new(self);
         let cpus = || self.machine.nodes.iter().flat_map(|node| &node.cpus);
         let targets = match spec.from {
@@ -226,6 +228,7 @@ impl Source<'_> {
             let available = self.huge_pages.available(2 << 20, meant);
             available.map_err(|error| Reason::no_huge_pages(error, meant))?;
         }
+        spec.bind.check().map_err(Reason::mbind_forbidden)?;
         let mut places: Places = (0..targets.n_places())
             .map(|place| (Vec::new(), *targets.of_place(place)))
             .collect();
@@ -238,6 +241,22 @@ impl Source<'_> {
 
 /// The code and the reason of an error in one line.
 impl Reason {
+    fn unknown_interleaving(error: Error) -> Self {
+        let value = env::get(env::INTERLEAVE).unwrap_or_default();
+        let text = format!(
+            "MEMKIND_INTERLEAVE is \"{}\"; its one value is \"weighted\"",
+            value.to_string_lossy()
+        );
+        Self { error, text }
+    }
+
+    fn mbind_forbidden(error: Error) -> Self {
+        let text = "this process may not bind memory to nodes (mbind): in a container, add the \
+                    capability SYS_NICE or a seccomp profile that allows it";
+        let text = text.to_owned();
+        Self { error, text }
+    }
+
     fn no_huge_pages(error: Error, nodes: Option<&NodeMask>) -> Self {
         let place = match nodes {
             Some(nodes) if nodes.count() == 1 => format!(" on node {nodes}"),
