@@ -312,6 +312,13 @@ fn interleaving_by_weights() {
     let weighted = topology::mbind_mode(6).is_ok();
     assert_eq!(text.contains(" weighted-interleave "), weighted);
     assert_eq!(text.contains(" interleave "), !weighted);
+    let shown = match weighted {
+        true => "\nMEMKIND_INTERLEAVE=weighted\n",
+        false => {
+            "\nMEMKIND_INTERLEAVE=weighted (no effect: interleaving by weights takes Linux 6.9)\n"
+        }
+    };
+    assert!(text.ends_with(shown), "{text}");
     let rows = tree.rows("hbm.xml", &[("MEMKIND_INTERLEAVE", "w")]);
     let row = rows.iter().find(|(name, _)| name == "HBW_INTERLEAVE");
     assert_eq!(

@@ -33,6 +33,11 @@ pub fn interleave_by_weights() -> bool {
     known
 }
 
+/// Whether memory is interleaved by weights.
+pub fn interleaves_by_weights() -> bool {
+    WEIGHTED.load(Ordering::Relaxed)
+}
+
 impl Bind {
     /// The number that mbind(2) takes, `None` for no policy.
     fn mode(self, nodes: &NodeMask) -> Option<libc::c_int> {
@@ -41,7 +46,7 @@ impl Bind {
             Self::Bind => Some(libc::MPOL_BIND),
             Self::Preferred if nodes.count() > 1 => Some(PREFERRED_MANY),
             Self::Preferred => Some(libc::MPOL_PREFERRED),
-            Self::Interleave if WEIGHTED.load(Ordering::Relaxed) => Some(WEIGHTED_INTERLEAVE),
+            Self::Interleave if interleaves_by_weights() => Some(WEIGHTED_INTERLEAVE),
             Self::Interleave => Some(libc::MPOL_INTERLEAVE),
         }
     }

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::log::{self, Bytes};
 
 /// The value that asks for weights.
-const BY_WEIGHT: &CStr = c"weighted";
+pub const BY_WEIGHT: &CStr = c"weighted";
 
 const UNREAD: u8 = 0;
 const READ: u8 = 1;
@@ -29,6 +29,12 @@ pub fn heed() -> Result<(), Error> {
         return Err(Error::Environ);
     }
     Ok(())
+}
+
+/// Whether memory is interleaved by weights: after [`heed`], if that is wished for and the
+/// kernel can.
+pub fn in_use() -> bool {
+    backing::interleaves_by_weights()
 }
 
 /// Threads that read at the same time find the same.

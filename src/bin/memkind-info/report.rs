@@ -2,6 +2,7 @@
 //!
 //! The kinds are the library's own rows, so a new one shows up by itself.
 
+use std::ffi::CStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use memkind::kind::spec::{From, Spec};
 use memkind::kind::{table, weights};
 use memkind::topology::huge::{self, HugePages};
 use memkind::topology::nodes::{Attributes, Machine, Node};
+use memkind::topology::select;
 use memkind::topology::sysfs::{self, Memory, Sysfs};
 use memkind::topology::{self, NodeMask, Targets};
 
@@ -25,6 +27,15 @@ pub(crate) struct Report {
     pub(crate) nodes: Vec<NodeRow>,
     pub(crate) kinds: Vec<KindRow>,
     pub(crate) huge_pages: u64,
+    pub(crate) variables: Vec<Variable>,
+}
+
+/// A variable that is set and counts here.
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// Why it has no effect, if it has none.
+    pub(crate) remark: &'static str,
 }
 
 /// A node.
@@ -108,8 +119,38 @@ impl Report {
                 .map(|kind| source.kind(kind.name(), &kind.spec))
                 .collect(),
             huge_pages: huge::capacity(source.sysfs),
+            variables: variables(),
         }
     }
+}
+
+/// The variables that are set.
+fn variables() -> Vec<Variable> {
+    let remark = |name, value: &CStr| {
+        if name == env::PREFERRED_TIES && value == select::TIES_MANY && !topology::prefers_many() {
+            "no effect: to prefer several nodes takes Linux 5.15"
+        } else if name == env::INTERLEAVE && value == weights::BY_WEIGHT && !weights::in_use() {
+            "no effect: interleaving by weights takes Linux 6.9"
+        } else {
+            ""
+        }
+    };
+    let variable = |name: &'static CStr| {
+        let value = env::get(name)?;
+        Some(Variable {
+            name: name.to_string_lossy().into_owned(),
+            value: value.to_string_lossy().into_owned(),
+            remark: remark(name, value),
+        })
+    };
+    let names = [
+        env::HBW_NODES,
+        env::HBW_THRESHOLD,
+        env::DAX_KMEM_NODES,
+        env::PREFERRED_TIES,
+        env::INTERLEAVE,
+    ];
+    names.into_iter().filter_map(variable).collect()
 }
 
 impl Source<'_> {

@@ -31,6 +31,15 @@ pub(crate) fn screen(report: &Report) -> String {
     }
     table(&mut text, &rows);
     let _ = writeln!(text, "\n2 MiB pages: {}", bytes(report.huge_pages));
+    for variable in &report.variables {
+        let _ = write!(text, "{}={}", variable.name, variable.value);
+        match variable.remark {
+            "" => text.push('\n'),
+            remark => {
+                let _ = writeln!(text, " ({remark})");
+            }
+        }
+    }
     text
 }
 
