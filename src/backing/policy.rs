@@ -1,6 +1,6 @@
 //! The memory policy of a mapping: `mbind(2)` without libnuma.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use crate::error::Error;
 use crate::log::{self, errno};
@@ -122,9 +122,7 @@ impl Bind {
             log_refusal(errno(), nodes);
             return Err(Error::Mbind);
         }
-        if let Some(home) = home
-            && self == Self::Bind
-        {
+        if let (Self::Bind, Some(home)) = (self, home) {
             set_home(address, size, home);
         }
         Ok(())
@@ -156,10 +154,15 @@ fn set_home(address: usize, size: usize, home: u16) {
     }
 }
 
-/// Says what a refusal of mbind(2) means and what to do about it.
+/// Says that mbind(2) was refused and, unless the last refusal was the same, what it means
+/// and what to do about it.
 #[cold]
 fn log_refusal(errno: i32, nodes: &NodeMask) {
+    static EXPLAINED: AtomicI32 = AtomicI32::new(0);
     log::error!("syscall mbind() failed: errno={errno}.");
+    if EXPLAINED.swap(errno, Ordering::Relaxed) == errno {
+        return;
+    }
     match errno {
         libc::EPERM | libc::EACCES => log::error!(
             "This process may not bind memory to nodes: a seccomp filter forbids mbind(2), as those of Docker and Podman do by default. Start the container with the capability SYS_NICE (--cap-add=SYS_NICE) or with a seccomp profile that allows mbind."

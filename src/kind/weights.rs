@@ -21,7 +21,7 @@ static STATE: AtomicU8 = AtomicU8::new(UNREAD);
 /// # Errors
 /// [`Error::Environ`] for an unknown value.
 pub fn heed() -> Result<(), Error> {
-    let state = match STATE.load(Ordering::Relaxed) {
+    let state = match STATE.load(Ordering::Acquire) {
         UNREAD => read(),
         state => state,
     };
@@ -47,7 +47,7 @@ fn read() -> u8 {
         true => READ,
         false => MALFORMED,
     };
-    let first = STATE.compare_exchange(UNREAD, state, Ordering::Relaxed, Ordering::Relaxed);
+    let first = STATE.compare_exchange(UNREAD, state, Ordering::Release, Ordering::Relaxed);
     if first.is_ok() && state == MALFORMED {
         log::error!(
             "Environment variable MEMKIND_INTERLEAVE is \"{}\"; its one value is \"weighted\".",

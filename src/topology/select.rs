@@ -4,12 +4,16 @@
 //! nothing printed here: facts come in as tables, remarks go out as [`Note`] values.
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod home;
+mod ties;
+
+pub use ties::TIES_MANY;
 
 use core::ffi::CStr;
 
 use super::mask::NodeMask;
-use super::nodes::{Attributes, Initiator, Machine, Target};
+use super::nodes::{Attributes, Machine};
 use super::nodestring;
 use super::note::Note;
 use super::targets::Targets;
@@ -18,9 +22,6 @@ use crate::error::Error;
 
 /// MiB/s from which memory is high-bandwidth memory, unless MEMKIND_HBW_THRESHOLD says otherwise.
 const DEFAULT_THRESHOLD: u64 = 200 * 1024;
-
-/// The value of MEMKIND_PREFERRED_TIES that allows ties.
-pub const TIES_MANY: &CStr = c"many";
 
 /// Which nodes are meant at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +149,7 @@ pub fn select(
     choice: Choice,
     report: &mut dyn FnMut(Note<'_>),
 ) -> Result<Targets, Error> {
-    let choice = with_ties(facts, settings, choice, report)?;
+    let choice = ties::with_ties(facts, settings, choice, report)?;
     let targets = nodes_for_cpus(facts, settings, choice, report)?;
     Ok(home::give_homes(facts.machine, targets))
 }
@@ -180,34 +181,12 @@ fn nodes_for_cpus(
                 reach(machine, &nodes, choice, report)
             } else {
                 let threshold = threshold(settings, report)?;
-                fast(machine, (facts.attributes)()?, threshold, choice, report)
+                attributes::fast(machine, (facts.attributes)()?, threshold, choice, report)
             }
         }
-        Nodes::Best(attribute) => best(machine, (facts.attributes)()?, attribute, report),
-    }
-}
-
-/// The choice, with ties allowed where the user wishes it and the kernel can.
-fn with_ties(
-    facts: &Facts<'_>,
-    settings: &Settings<'_>,
-    choice: Choice,
-    report: &mut dyn FnMut(Note<'_>),
-) -> Result<Choice, Error> {
-    match settings.preferred_ties {
-        Some(text) if choice.take == Take::One && !text.is_empty() => {
-            if text != TIES_MANY {
-                report(Note::TiesInvalid(text));
-                return Err(Error::Environ);
-            }
-            if !(facts.prefers_many)() {
-                report(Note::TiesUnsupported);
-                return Ok(choice);
-            }
-            let take = Take::Many;
-            Ok(Choice { take, ..choice })
+        Nodes::Best(attribute) => {
+            attributes::best(machine, (facts.attributes)()?, attribute, report)
         }
-        _ => Ok(choice),
     }
 }
 
@@ -273,107 +252,6 @@ fn knights(machine: &Machine, report: &mut dyn FnMut(Note<'_>)) -> Result<NodeMa
     }
     report(Note::KnightsDetected);
     Ok(nodes)
-}
-
-/// The nodes that reach `threshold` from the CPUs of each node.
-fn fast(
-    machine: &Machine,
-    attributes: &Attributes,
-    threshold: u64,
-    choice: Choice,
-    report: &mut dyn FnMut(Note<'_>),
-) -> Result<Targets, Error> {
-    per_initiator(machine, attributes, report, |initiator, report| {
-        let mut nodes = NodeMask::EMPTY;
-        for target in &initiator.targets {
-            match target.bandwidth {
-                Some(bandwidth) if bandwidth < threshold => {}
-                Some(_) => nodes.insert(target.node),
-                None => report(Note::Unknown {
-                    initiator: initiator.node,
-                    target: target.node,
-                }),
-            }
-        }
-        let fast = nodes;
-        let nodes = fast.intersection(&machine.allowed);
-        if nodes.is_empty() {
-            report(Note::NoFastNode(initiator.node));
-            explain_cpuset(machine, &fast, report);
-            return Err(Error::MemtypeNotAvailable);
-        }
-        within_reach(machine, initiator.node, &nodes, choice, report)
-    })
-}
-
-/// The local node that is best by an attribute.
-fn best(
-    machine: &Machine,
-    attributes: &Attributes,
-    attribute: Attribute,
-    report: &mut dyn FnMut(Note<'_>),
-) -> Result<Targets, Error> {
-    let capacity = |target: &Target| machine.node(target.node).map_or(0, |node| node.capacity);
-    per_initiator(machine, attributes, report, |initiator, report| {
-        // Of two keys the larger is better; the first of equal ones wins.
-        let mut best: Option<((u64, u64), u16)> = None;
-        let local = |target: &&Target| target.local && machine.allowed.contains(target.node);
-        for target in initiator.targets.iter().filter(local) {
-            let smaller = u64::MAX - capacity(target);
-            let key = match attribute {
-                Attribute::Capacity => {
-                    let distance = machine.distance(initiator.node, target.node);
-                    Some((capacity(target), distance.into()))
-                }
-                Attribute::Bandwidth => target.bandwidth.map(|value| (value, smaller)),
-                Attribute::Latency => target.latency.map(|value| (u64::MAX - value, smaller)),
-            };
-            match key {
-                Some(key) if best.is_none_or(|(so_far, _)| key > so_far) => {
-                    best = Some((key, target.node));
-                }
-                Some(_) => {}
-                None => report(Note::Unknown {
-                    initiator: initiator.node,
-                    target: target.node,
-                }),
-            }
-        }
-        let Some((_, node)) = best else {
-            report(Note::NoLocalNode(initiator.node));
-            let local = initiator.targets.iter().filter(|target| target.local);
-            let local: NodeMask = local
-                .filter(|target| capacity(target) > 0)
-                .map(|target| target.node)
-                .collect();
-            explain_cpuset(machine, &local, report);
-            return Err(Error::MemtypeNotAvailable);
-        };
-        Ok(NodeMask::single(node))
-    })
-}
-
-/// Decides for the CPUs of each node in hwloc's order; the first that fails ends it.
-fn per_initiator(
-    machine: &Machine,
-    attributes: &Attributes,
-    report: &mut dyn FnMut(Note<'_>),
-    mut decide: impl FnMut(&Initiator, &mut dyn FnMut(Note<'_>)) -> Result<NodeMask, Error>,
-) -> Result<Targets, Error> {
-    let mut targets = Targets::nowhere();
-    for initiator in &attributes.initiators {
-        let node = machine.node(initiator.node);
-        let cpus = node.map_or(&[][..], |node| &node.cpus);
-        if cpus.is_empty() || !initiator.has_cpus {
-            report(Note::NoCpus(initiator.node));
-            continue;
-        }
-        targets.add(cpus, decide(initiator, report)?);
-    }
-    if targets.is_nowhere() {
-        return Err(Error::MemtypeNotAvailable);
-    }
-    Ok(targets)
 }
 
 /// The nodes with the most memory.
