@@ -32,7 +32,7 @@ run_part() {
     stress-short) ctest/stress/run.sh short ;;
     stress) ctest/stress/run.sh long ;;
     # Three machines show most of what can go wrong.
-    numa-ci) ctest/numa/run.sh hbm kmem hbm-tie ;;
+    numa-ci) ctest/numa/run.sh --jobs "$(nproc)" hbm kmem hbm-tie ;;
     numa) ctest/numa/run.sh ;;
     *)
         echo "scripts/check.sh: no part called '$1'; there are: $all_parts" >&2
