@@ -129,8 +129,8 @@ fn hbm(name: &str) -> Tree {
 #[test]
 fn high_bandwidth_memory() {
     let tree = hbm("hbm");
-    let local = "2 (CPUs 0), 3 (CPUs 1)";
-    let dram = "0 (CPUs 0), 1 (CPUs 1)";
+    let local = "2 (CPU 0), 3 (CPU 1)";
+    let dram = "0 (CPU 0), 1 (CPU 1)";
     let kinds = [
         ("DEFAULT", "0-3"),
         ("REGULAR", "0-1"),
@@ -151,7 +151,7 @@ fn high_bandwidth_memory() {
     let listed = [("MEMKIND_HBW_NODES", "2,3")];
     tree.expect("hbm.xml", &listed, &[("HBW", local), ("HBW_ALL", "2-3")]);
     for (threshold, nodes) in [
-        ("1", "0,2 (CPUs 0), 1,3 (CPUs 1)"),
+        ("1", "0,2 (CPU 0), 1,3 (CPU 1)"),
         ("819200", local),
         ("819201", "-20"),
         ("-1", "-12"),
@@ -220,7 +220,7 @@ fn reasons_in_words() {
         (
             &[("MEMKIND_HBW_NODES", "0,3")],
             "HBW_PREFERRED",
-            "0 (CPUs 0), 3 (CPUs 1)",
+            "0 (CPU 0), 3 (CPU 1)",
         ),
         (
             &[("MEMKIND_DAX_KMEM_NODES", "x")],
@@ -278,7 +278,7 @@ fn ties_in_words() {
             "HIGHEST_CAPACITY_PREFERRED",
             "nodes 0-1 have the same, highest capacity and only one can be preferred; {TIES} (-20)",
         ),
-        ("HBW", "2-3 (CPUs 0), 2 (CPUs 1)"),
+        ("HBW", "2-3 (CPU 0), 2 (CPU 1)"),
     ] {
         let row = rows.iter().find(|(name, _)| name == kind).expect(kind);
         assert_eq!(row.1, words.replace("{TIES}", advice));
@@ -292,7 +292,7 @@ fn ties_in_words() {
         row.expect("a row").1
     };
     let chosen = nodes(tree.rows("hbm.xml", &wanted));
-    assert_eq!(chosen.starts_with("2-3 (CPUs 0), 2"), can_prefer_many);
+    assert_eq!(chosen.starts_with("2-3 (CPU 0), 2"), can_prefer_many);
     let output = tree.info("hbm.xml", &wanted);
     let text = String::from_utf8(output.stdout).expect("text");
     assert_eq!(text.contains(" preferred-many "), can_prefer_many);
@@ -359,7 +359,7 @@ fn tiers_and_huge_pages_of_nodes() {
         "2 MiB",
         "8.0 MiB",
         "6.0 MiB",
-        "2 (CPUs 0), 3 (CPUs 1)",
+        "2 (CPU 0), 3 (CPU 1)",
     ];
     assert_eq!(columns("HBW_HUGETLB "), kind);
 }
@@ -378,7 +378,7 @@ fn persistent_memory() {
         let link = tree.0.join(format!("bus/dax/devices/{device}/driver"));
         symlink(format!("../../drivers/{driver}"), link).expect("link");
     }
-    let near = "2 (CPUs 0), 1 (CPUs 1)";
+    let near = "2 (CPU 0), 1 (CPU 1)";
     let kinds = [
         ("REGULAR", "0-1"),
         ("HBW", "-20"),
@@ -435,7 +435,7 @@ fn huge_pages() {
         let elsewhere = if overcommit == 0 {
             "-18"
         } else {
-            "2 (CPUs 0), 3 (CPUs 1)"
+            "2 (CPU 0), 3 (CPU 1)"
         };
         tree.expect("hbm.xml", &[], &[("HBW_HUGETLB", elsewhere)]);
         let output = tree.info("hbm.xml", &[("MEMKIND_DEBUG", "1")]);

@@ -10,7 +10,7 @@ use memkind::topology::select::{Facts, Settings, select};
 use memkind::topology::{self, Attribute, Choice, NodeMask, Nodes, Take, Targets};
 
 use crate::report::Source;
-use crate::text::list;
+use crate::text::cpus_in_words;
 
 /// MiB/s, unless MEMKIND_HBW_THRESHOLD is set (memkind(3), ENVIRONMENT).
 const DEFAULT_THRESHOLD: u64 = 204_800;
@@ -163,11 +163,7 @@ impl<'a> Question<'a> {
     /// The CPUs of a node in words.
     fn cpus(&self, node: u16) -> String {
         let node = self.source.machine.node(node);
-        match node.map_or(&[][..], |node| &node.cpus) {
-            [] => "no CPUs".to_owned(),
-            [only] => format!("CPU {only}"),
-            cpus => format!("CPUs {}", list(cpus)),
-        }
+        cpus_in_words(node.map_or(&[][..], |node| &node.cpus))
     }
 
     fn tie(&self, choice: Choice, node: u16, variable: &str) -> String {
