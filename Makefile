@@ -102,7 +102,7 @@ headers: check-tools ## copy the headers that build.rs generates into include/
 
 # ---- Checking. Each check-NAME is one part of `make check`. ----
 
-CHECKS := scripts headers rust abi api preload examples consumers install debug-heap
+CHECKS := scripts headers rust abi api preload examples consumers install debug-heap numa-ci
 
 # Packages that are missing are installed first, by scripts/setup.sh; SETUP=no leaves that to you.
 SETUP ?= yes
@@ -129,12 +129,9 @@ check-preload: ## both preload libraries, real programs under them too (minutes)
 check-stress check-stress-short: check-%: ## the model-based stress test: 10 minutes, or 12 seconds
 	@scripts/check.sh $*
 
-# Three machines show most of what can go wrong; all of them take some minutes.
-.PHONY: check-numa check-numa-ci
-check-numa: all ## boot every memory topology as a virtual machine, check placement there
-	@ctest/numa/run.sh
-check-numa-ci: all
-	@ctest/numa/run.sh hbm kmem hbm-tiny
+.PHONY: check-numa
+check-numa: ## boot every memory topology as a virtual machine, check placement there (minutes)
+	@scripts/check.sh numa
 
 .PHONY: demo
 demo: ## build, show this machine's kinds, run programs on the library

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs the parts of the test suite and counts their results.
 #
-# usage: scripts/check.sh [part...]        (default: every part but programs, in this order)
+# usage: scripts/check.sh [part...]
+#   default: every part but programs, stress and numa, in the order below
 #
 # Builds first; if that fails, nothing else is run.
 # The last line of output is "N passed, N failed, N skipped"; the exit status is
@@ -11,7 +12,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 
-all_parts="scripts headers rust abi api preload examples consumers install debug-heap stress-short"
+all_parts="scripts headers rust abi api preload examples consumers install debug-heap stress-short numa-ci"
 
 # Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
 run_part() {
@@ -30,6 +31,9 @@ run_part() {
     debug-heap) scripts/check-debug-heap.sh ;;
     stress-short) ctest/stress/run.sh short ;;
     stress) ctest/stress/run.sh long ;;
+    # Three machines show most of what can go wrong.
+    numa-ci) ctest/numa/run.sh --jobs "$(nproc)" hbm kmem hbm-tie hbm-tiny ;;
+    numa) ctest/numa/run.sh ;;
     *)
         echo "scripts/check.sh: no part called '$1'; there are: $all_parts" >&2
         return 2

@@ -12,6 +12,11 @@ pub const HBW_NODES: &CStr = c"MEMKIND_HBW_NODES";
 pub const HBW_THRESHOLD: &CStr = c"MEMKIND_HBW_THRESHOLD";
 /// Persistent-memory nodes, numa(3) node string; read when a DAX_KMEM kind is first used.
 pub const DAX_KMEM_NODES: &CStr = c"MEMKIND_DAX_KMEM_NODES";
+/// `many` lets kinds that prefer one node take several equally good ones; read when such a
+/// kind is first used.
+pub const PREFERRED_TIES: &CStr = c"MEMKIND_PREFERRED_TIES";
+/// `weighted` interleaves by the kernel's weights; read when an interleaving kind is first used.
+pub const INTERLEAVE: &CStr = c"MEMKIND_INTERLEAVE";
 /// Arenas per kind; read when a kind first needs an arena.
 pub const ARENA_NUM_PER_KIND: &CStr = c"MEMKIND_ARENA_NUM_PER_KIND";
 /// Exactly `1` hands out memory of bound kinds without looking whether their nodes have

@@ -197,6 +197,7 @@ fn a_choice_is_of_allowed_nodes_and_what_it_says_it_is() {
             machine: &machine,
             attributes: &|| Ok(&attributes),
             dax_kmem: &|| dax,
+            prefers_many: &|| true,
         };
         let mut value = || match random.below(3) {
             0 => Some(values[random.below(values.len())].as_c_str()),
@@ -206,6 +207,7 @@ fn a_choice_is_of_allowed_nodes_and_what_it_says_it_is() {
             hbw_nodes: value(),
             hbw_threshold: value(),
             dax_kmem_nodes: value(),
+            preferred_ties: None,
         };
         let nodes = random.pick(&kinds);
         let ask = |reach, take| {
@@ -227,6 +229,14 @@ fn a_choice_is_of_allowed_nodes_and_what_it_says_it_is() {
                 continue;
             };
             n_chosen += 1;
+            // Who allows ties gets what there is.
+            let settings_with_ties = Settings {
+                preferred_ties: Some(c"many"),
+                ..settings
+            };
+            let choice = Choice::new(nodes, reach, Take::One);
+            let tied = select(&facts, &settings_with_ties, choice, &mut |_| ());
+            assert_eq!(tied, many);
             let allowed = match (nodes, settings.hbw_nodes, settings.dax_kmem_nodes) {
                 // "!0" counts the nodes that exist, of which the kernel takes the allowed ones.
                 (Nodes::HighBandwidth, Some(_), _) | (Nodes::DaxKmem, _, Some(_)) => {
@@ -238,6 +248,11 @@ fn a_choice_is_of_allowed_nodes_and_what_it_says_it_is() {
             let mut union = NodeMask::EMPTY;
             for place in 0..targets.n_places() {
                 union = union.union(targets.of_place(place));
+                // A home is of use for several nodes only, and is a node with CPUs.
+                if let Some(home) = targets.home(place) {
+                    assert!(targets.n_places() > 1 && targets.of_place(place).count() > 1);
+                    assert!(machine.with_cpus().contains(home));
+                }
             }
             assert_eq!(union, targets.all());
             assert!(is_subset(&union, &allowed), "{union} of {allowed}");

@@ -3,6 +3,7 @@
 //! and rules are tested together, with the answers that memkind 1.14 gave in virtual
 //! machines of the same shape.
 
+use memkind::topology;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -128,8 +129,8 @@ fn hbm(name: &str) -> Tree {
 #[test]
 fn high_bandwidth_memory() {
     let tree = hbm("hbm");
-    let local = "2 (CPUs 0), 3 (CPUs 1)";
-    let dram = "0 (CPUs 0), 1 (CPUs 1)";
+    let local = "2 (CPU 0), 3 (CPU 1)";
+    let dram = "0 (CPU 0), 1 (CPU 1)";
     let kinds = [
         ("DEFAULT", "0-3"),
         ("REGULAR", "0-1"),
@@ -150,7 +151,7 @@ fn high_bandwidth_memory() {
     let listed = [("MEMKIND_HBW_NODES", "2,3")];
     tree.expect("hbm.xml", &listed, &[("HBW", local), ("HBW_ALL", "2-3")]);
     for (threshold, nodes) in [
-        ("1", "0,2 (CPUs 0), 1,3 (CPUs 1)"),
+        ("1", "0,2 (CPU 0), 1,3 (CPU 1)"),
         ("819200", local),
         ("819201", "-20"),
         ("-1", "-12"),
@@ -219,7 +220,7 @@ fn reasons_in_words() {
         (
             &[("MEMKIND_HBW_NODES", "0,3")],
             "HBW_PREFERRED",
-            "0 (CPUs 0), 3 (CPUs 1)",
+            "0 (CPU 0), 3 (CPU 1)",
         ),
         (
             &[("MEMKIND_DAX_KMEM_NODES", "x")],
@@ -261,22 +262,69 @@ fn ties_in_words() {
     tree.node(1, "1", 476_896, "21 10 13 17");
     tree.node(2, "", 257_876, "13 13 10 23");
     tree.node(3, "", 257_876, "13 17 23 10");
+    let can_prefer_many = topology::prefers_many();
+    let advice = match can_prefer_many {
+        true => "MEMKIND_PREFERRED_TIES=many prefers all of them",
+        false => "to prefer all of them (MEMKIND_PREFERRED_TIES=many) takes Linux 5.15",
+    };
     let rows = tree.rows("hbm.xml", &[("MEMKIND_HBW_NODES", "2,3")]);
     for (kind, words) in [
         (
             "HBW_PREFERRED",
             "nodes 2-3 are equally near to CPU 0 and only one can be preferred; \
-             MEMKIND_HBW_NODES can name one (-255)",
+             MEMKIND_HBW_NODES can name one, {TIES} (-255)",
         ),
         (
             "HIGHEST_CAPACITY_PREFERRED",
-            "nodes 0-1 have the same, highest capacity and only one can be preferred (-20)",
+            "nodes 0-1 have the same, highest capacity and only one can be preferred; {TIES} (-20)",
         ),
-        ("HBW", "2-3 (CPUs 0), 2 (CPUs 1)"),
+        ("HBW", "2-3 (CPU 0), 2 (CPU 1)"),
     ] {
         let row = rows.iter().find(|(name, _)| name == kind).expect(kind);
-        assert_eq!(row.1, words);
+        assert_eq!(row.1, words.replace("{TIES}", advice));
     }
+    let wanted = [
+        ("MEMKIND_HBW_NODES", "2,3"),
+        ("MEMKIND_PREFERRED_TIES", "many"),
+    ];
+    let nodes = |rows: Vec<(String, String)>| {
+        let row = rows.into_iter().find(|(name, _)| name == "HBW_PREFERRED");
+        row.expect("a row").1
+    };
+    let chosen = nodes(tree.rows("hbm.xml", &wanted));
+    assert_eq!(chosen.starts_with("2-3 (CPU 0), 2"), can_prefer_many);
+    let output = tree.info("hbm.xml", &wanted);
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(text.contains(" preferred-many "), can_prefer_many);
+    let wrong = tree.rows("hbm.xml", &[("MEMKIND_PREFERRED_TIES", "all")]);
+    assert_eq!(
+        nodes(wrong),
+        "Environment variable MEMKIND_PREFERRED_TIES is \"all\"; its one value is \"many\" (-12)"
+    );
+}
+
+/// MEMKIND_INTERLEAVE shows in the policy, or is refused.
+#[test]
+fn interleaving_by_weights() {
+    let tree = hbm("weights");
+    let output = tree.info("hbm.xml", &[("MEMKIND_INTERLEAVE", "weighted")]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    let weighted = topology::mbind_mode(6).is_ok();
+    assert_eq!(text.contains(" weighted-interleave "), weighted);
+    assert_eq!(text.contains(" interleave "), !weighted);
+    let shown = match weighted {
+        true => "\nMEMKIND_INTERLEAVE=weighted\n",
+        false => {
+            "\nMEMKIND_INTERLEAVE=weighted (no effect: interleaving by weights takes Linux 6.9)\n"
+        }
+    };
+    assert!(text.ends_with(shown), "{text}");
+    let rows = tree.rows("hbm.xml", &[("MEMKIND_INTERLEAVE", "w")]);
+    let row = rows.iter().find(|(name, _)| name == "HBW_INTERLEAVE");
+    assert_eq!(
+        row.expect("a row").1,
+        "MEMKIND_INTERLEAVE is \"w\"; its one value is \"weighted\" (-12)"
+    );
 }
 
 /// Memory tiers and free huge pages are read from the tree.
@@ -311,7 +359,7 @@ fn tiers_and_huge_pages_of_nodes() {
         "2 MiB",
         "8.0 MiB",
         "6.0 MiB",
-        "2 (CPUs 0), 3 (CPUs 1)",
+        "2 (CPU 0), 3 (CPU 1)",
     ];
     assert_eq!(columns("HBW_HUGETLB "), kind);
 }
@@ -330,7 +378,7 @@ fn persistent_memory() {
         let link = tree.0.join(format!("bus/dax/devices/{device}/driver"));
         symlink(format!("../../drivers/{driver}"), link).expect("link");
     }
-    let near = "2 (CPUs 0), 1 (CPUs 1)";
+    let near = "2 (CPU 0), 1 (CPU 1)";
     let kinds = [
         ("REGULAR", "0-1"),
         ("HBW", "-20"),
@@ -387,7 +435,7 @@ fn huge_pages() {
         let elsewhere = if overcommit == 0 {
             "-18"
         } else {
-            "2 (CPUs 0), 3 (CPUs 1)"
+            "2 (CPU 0), 3 (CPU 1)"
         };
         tree.expect("hbm.xml", &[], &[("HBW_HUGETLB", elsewhere)]);
         let output = tree.info("hbm.xml", &[("MEMKIND_DEBUG", "1")]);

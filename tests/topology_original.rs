@@ -210,11 +210,13 @@ impl Question {
             hbw_nodes: hbw_nodes.as_deref(),
             dax_kmem_nodes: dax_kmem_nodes.as_deref(),
             hbw_threshold: threshold.as_deref(),
+            preferred_ties: None,
         };
         let facts = Facts {
             machine: &self.machine,
             attributes: &|| Ok(&self.attributes),
             dax_kmem: &|| NodeMask::EMPTY,
+            prefers_many: &|| false,
         };
         let mut text = String::new();
         for (name, choice) in KINDS {

@@ -139,7 +139,7 @@ class Machine:
         return {node for node in with_memory if self.distances[cpu_node][node] == shortest}
 
 
-def check_row(machine, cpu_node, kind, answer, fields):
+def check_row(machine, cpu_node, kind, answer, fields, variables):
     """Differences between an answer and the row of a table, as texts."""
     mode, page = KINDS[kind]
     if "->" in answer:
@@ -174,7 +174,12 @@ def check_row(machine, cpu_node, kind, answer, fields):
         # Nothing to prefer: the memory falls back to what is nearest.
         nodes, mode = machine.nearest(cpu_node, machine.kib), rest[0]
         rest[1] = text_of(nodes)
-    expect("policy", mode, rest[0])
+    shown = mode
+    if mode == PREFERRED and len(nodes) > 1:
+        shown = "preferred-many"
+    if mode == INTERLEAVE and "MEMKIND_INTERLEAVE=weighted" in variables:
+        shown = "weighted"
+    expect("policy", shown, rest[0])
     expect("nodes of the policy", "-" if mode == NONE else text_of(nodes), rest[1] if rest[1] == "-" else text_of(nodes_of(rest[1])))
     expect("page size", f"{page}K", rest[2])
     on = {}
@@ -208,7 +213,7 @@ def sections_of(path):
     return parts
 
 
-def check_tables(label, answers, lines):
+def check_tables(label, answers, lines, variables):
     machine = Machine(lines)
     tables, current = {}, None
     for line in lines:
@@ -230,7 +235,7 @@ def check_tables(label, answers, lines):
             if kind not in rows or len(rows[kind]) < 3:
                 wrong.append(f"{kind}: no answer")
                 continue
-            wrong += [f"{kind}: {text}" for text in check_row(machine, cpu_node, kind, answer, rows[kind])]
+            wrong += [f"{kind}: {text}" for text in check_row(machine, cpu_node, kind, answer, rows[kind], variables)]
         name = f"{label} from a CPU of node {cpu_node}"
         if wrong:
             print(f"FAIL {name}: {len(wrong)} differences")
@@ -245,7 +250,7 @@ def check(name, path, log):
     for variables, answers in expectations.sections.items():
         label = f"{name}: kinds" + (f" with {variables}" if variables else "")
         key = f"with {variables}" if variables else "kinds"
-        check_tables(label, answers, parts.get(key, []))
+        check_tables(label, answers, parts.get(key, []), variables)
     for word, words, output in expectations.tools:
         lines = [line for line in parts.get(f"{word} {words}", ["did not run"]) if line]
         got = "; ".join(lines)

@@ -4,13 +4,10 @@
 // handed out as a success.
 //
 // Needs root and cgroup2, which a test machine has; without them the tests are skipped.
-#include "machine.h"
+#include "sandbox.h"
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
+#include <hbwmalloc.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #define GROUP "/sys/fs/cgroup/memkind-test"
@@ -32,41 +29,6 @@ static bool enter_cpuset(const char *nodes)
     mkdir(GROUP, 0755);
     return write_text(GROUP "/cpuset.mems", nodes) && write_text(GROUP "/cgroup.procs", "0");
 }
-
-// Lets the listed system calls fail with EPERM, as Docker's standard profile does.
-static bool forbid(const int *calls, size_t n_calls)
-{
-    struct sock_filter program[16];
-    unsigned short n = 0;
-    program[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (size_t i = 0; i < n_calls; i++) {
-        program[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i], 0, 1);
-        program[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-    }
-    program[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    struct sock_fprog filter = {n, program};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
-
-// Collects what the library says from here on.
-static int messages = -1;
-
-static void listen(void)
-{
-    messages = memfd_create("messages", MFD_CLOEXEC);
-    dup2(messages, STDERR_FILENO);
-    setenv("MEMKIND_DEBUG", "1", 1);
-}
-
-static const char *heard(void)
-{
-    static char text[16384];
-    ssize_t n = pread(messages, text, sizeof(text) - 1, 0);
-    text[n > 0 ? n : 0] = 0;
-    return text;
-}
-
-static bool says(const char *word) { return strstr(heard(), word) != NULL; }
 
 // The nodes that each kind takes without a container, from the first CPU.
 static uint64_t *usual;
@@ -165,29 +127,32 @@ static int reason(const void *row_)
 
 struct prohibition {
     const char *name;
-    int calls[4];
-    size_t n_calls;
+    struct refusal refusals[4];
+    size_t n_refusals;
+    int code;         // of kinds that bind
+    const char *word; // of the line that tells why
 };
 
-// Without the calls that bind memory, kinds that bind have none; the others go on.
+// Without the calls that bind memory, kinds that bind have none and say so; the others go on.
 static int seccomp(const void *prohibition_)
 {
     const struct prohibition *prohibition = prohibition_;
     listen();
     run_on_node(0);
-    if (!forbid(prohibition->calls, prohibition->n_calls)) {
+    if (!refuse(prohibition->refusals, prohibition->n_refusals)) {
         remark("no seccomp here: %s", strerror(errno));
         return SKIPPED;
     }
     for (size_t i = 0; i < N_ROWS; i++) {
         const struct row *row = &rows[i];
         off_t before = lseek(messages, 0, SEEK_END);
+        int available = memkind_check_available(*row->kind);
         errno = 0;
         char *block = memkind_malloc(*row->kind, 100);
         int error = errno;
         if (row->mode == NO_POLICY) {
-            if (!block && !row->huge)
-                remark("%s: NULL", row->name);
+            if (!row->huge && (!block || available))
+                remark("%s: NULL, %s", row->name, code_name(available));
             continue;
         }
         if (block)
@@ -196,9 +161,47 @@ static int seccomp(const void *prohibition_)
             remark("%s: NULL with errno %d", row->name, error);
         else if (lseek(messages, 0, SEEK_END) == before)
             remark("%s: nothing says why", row->name);
+        if (available == 0 || (usual[i] && !row->huge && available != prohibition->code))
+            remark("%s: %s", row->name, code_name(available));
     }
-    if (usual[row_of("REGULAR") - rows] && !says("mbind"))
-        remark("no word of mbind: %.300s", heard());
+    if (usual[row_of("REGULAR") - rows] && (!says("mbind") || !says(prohibition->word)))
+        remark("no word of mbind and %s: %.300s", prohibition->word, heard());
+    return 0;
+}
+
+// Forbidden after the kinds were asked about: what is mapped then is refused.
+static int seccomp_later(const void *unused)
+{
+    (void)unused;
+    static const struct refusal mbind = {SYS_mbind, ANY_MODE, EPERM};
+    memkind_t kind = MEMKIND_REGULAR;
+    listen();
+    if (memkind_check_available(kind) || !refuse(&mbind, 1)) {
+        remark("no REGULAR memory or no seccomp here: %s", strerror(errno));
+        return SKIPPED;
+    }
+    errno = 0;
+    if (memkind_malloc(kind, MIB) || errno != ENOMEM)
+        remark("memory that cannot be bound, or errno %d", errno);
+    if (!says("SYS_NICE"))
+        remark("no word of the capability: %.300s", heard());
+    return 0;
+}
+
+// The preferred policy of hbwmalloc(3) is ordinary memory where there is no other.
+static int hbw_falls_back(const void *unused)
+{
+    (void)unused;
+    static const struct refusal mbind = {SYS_mbind, ANY_MODE, EPERM};
+    if (!refuse(&mbind, 1)) {
+        remark("no seccomp here: %s", strerror(errno));
+        return SKIPPED;
+    }
+    char *block = hbw_malloc(100);
+    if (!block || memkind_detect_kind(block) != MEMKIND_DEFAULT)
+        remark("%s", block ? "not ordinary memory" : "NULL");
+    if (hbw_check_available() != ENODEV)
+        remark("hbw_check_available: %d", hbw_check_available());
     return 0;
 }
 
@@ -231,13 +234,23 @@ int main(void)
         run_test("containers: REGULAR outside the cpuset", reason, row_of("REGULAR"));
     }
     static const struct prohibition prohibitions[] = {
-        {"mbind", {SYS_mbind}, 1},
-        {"all calls of memory policy", {SYS_mbind, SYS_get_mempolicy, SYS_set_mempolicy, 450 /* set_mempolicy_home_node */}, 4},
+        {"mbind", {{SYS_mbind, ANY_MODE, EPERM}}, 1, MEMKIND_ERROR_MBIND, "SYS_NICE"},
+        {"all calls of memory policy",
+         {{SYS_mbind, ANY_MODE, EPERM},
+          {SYS_get_mempolicy, ANY_MODE, EPERM},
+          {SYS_set_mempolicy, ANY_MODE, EPERM},
+          {SYS_set_mempolicy_home_node, ANY_MODE, EPERM}},
+         4,
+         MEMKIND_ERROR_MBIND,
+         "SYS_NICE"},
+        {"mbind, as if it did not exist", {{SYS_mbind, ANY_MODE, ENOSYS}}, 1, MEMKIND_ERROR_MBIND, "NUMA"},
     };
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof(prohibitions) / sizeof(prohibitions[0]); i++) {
         char name[96];
         snprintf(name, sizeof(name), "containers: seccomp forbids %s", prohibitions[i].name);
         run_test(name, seccomp, &prohibitions[i]);
     }
+    run_test("containers: seccomp forbids mbind later", seccomp_later, NULL);
+    run_test("containers: hbw_malloc falls back where mbind is forbidden", hbw_falls_back, NULL);
     return n_failed != 0;
 }

@@ -1,7 +1,7 @@
 //! Private memory, one mapping per extent, bound to a set of nodes.
 
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU16, Ordering};
 
 use super::account::{Account, Pages};
 use super::ranges::Ranges;
@@ -56,11 +56,15 @@ pub struct Anonymous {
     bind: Bind,
     /// Set before the first extent unless `bind` is `None`.
     nodes: AtomicPtr<NodeMask>,
+    home: AtomicU16,
     /// Where memory that only these nodes can give is counted; null when nothing is.
     account: AtomicPtr<Account>,
     /// The mappings.
     ranges: Ranges,
 }
+
+/// No home node.
+const NO_HOME: u16 = u16::MAX;
 
 impl Anonymous {
     /// A source; it takes nothing yet.
@@ -70,13 +74,14 @@ impl Anonymous {
             thp,
             bind,
             nodes: AtomicPtr::new(ptr::null_mut()),
+            home: AtomicU16::new(NO_HOME),
             account: AtomicPtr::new(ptr::null_mut()),
             ranges: Ranges::new(),
         }
     }
 
-    /// Says which nodes to bind to.
-    pub fn set_nodes(&self, nodes: &'static NodeMask) {
+    /// Says which nodes to bind to, and of several the one to be near to.
+    pub fn set_nodes(&self, nodes: &'static NodeMask, home: Option<u16>) {
         if self.bind == Bind::Bind {
             let pages = match self.page {
                 PageSize::Base => Pages::Base,
@@ -87,6 +92,7 @@ impl Anonymous {
                     .store(ptr::from_ref(account).cast_mut(), Ordering::Release);
             }
         }
+        self.home.store(home.unwrap_or(NO_HOME), Ordering::Relaxed);
         self.nodes
             .store(ptr::from_ref(nodes).cast_mut(), Ordering::Release);
     }
@@ -195,7 +201,9 @@ impl Anonymous {
             let nodes = self.nodes.load(Ordering::Acquire);
             // SAFETY: null or a `&'static NodeMask` from `set_nodes`.
             let nodes = unsafe { nodes.as_ref() }.ok_or(Error::NoMemory)?;
-            self.bind.apply(address, length, nodes)?;
+            let home = self.home.load(Ordering::Relaxed);
+            let home = (home != NO_HOME).then_some(home);
+            self.bind.apply(address, length, nodes, home)?;
         }
         if self.thp == TransparentHuge::Never {
             // SAFETY: advice on our own fresh mapping. Kernels without transparent

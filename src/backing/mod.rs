@@ -17,7 +17,7 @@ mod units;
 pub use anonymous::{Anonymous, PageSize, TransparentHuge};
 pub use file::File;
 pub use fixed::Fixed;
-pub use policy::Bind;
+pub use policy::{Bind, interleave_by_weights, interleaves_by_weights};
 pub use temporary::dax_path;
 
 use core::sync::atomic::{AtomicBool, Ordering};

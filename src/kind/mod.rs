@@ -11,6 +11,7 @@ pub mod registry;
 pub mod spec;
 mod statistics;
 pub mod table;
+pub mod weights;
 
 pub use head::Head;
 pub use statistics::stat_of_all;
@@ -148,7 +149,7 @@ impl Kind {
                 self.head.set_arena_count(count);
                 return Ok(());
             }
-            source.set_nodes(targets.of_place(0));
+            source.set_nodes(targets.of_place(0), targets.home(0));
         }
         self.open(count, None);
         Ok(())

@@ -56,7 +56,7 @@ impl Places {
         let heap = |index: usize| {
             KIND_OF[first + index].store(number, Ordering::Relaxed);
             let source = Anonymous::new(spec.page, spec.thp, spec.bind);
-            source.set_nodes(targets.of_place(index));
+            source.set_nodes(targets.of_place(index), targets.home(index));
             let id = (FIRST + first + index) as u32;
             Heap::new(Backing::Anonymous(source), id, None)
         };

@@ -7,6 +7,8 @@ use crate::error::Error;
 use crate::log;
 use crate::topology::{self, Choice, NodeMask, Targets};
 
+use super::weights;
+
 /// All nodes with memory, for kinds that spread over the machine.
 static EVERYWHERE: OnceBox<Targets> = OnceBox::new();
 
@@ -51,8 +53,11 @@ impl Spec {
     /// The nodes per CPU; `None` for a kind without a policy.
     ///
     /// # Errors
-    /// As [`topology::targets()`].
+    /// As [`topology::targets()`], and [`weights::heed`] for kinds that interleave.
     pub fn targets(&self) -> Result<Option<&'static Targets>, Error> {
+        if self.bind == Bind::Interleave {
+            weights::heed()?;
+        }
         match (self.from, self.bind) {
             (_, Bind::None) => Ok(None),
             (From::Any, _) => {
@@ -67,7 +72,8 @@ impl Spec {
     /// Whether memory of this kind can be had here.
     ///
     /// # Errors
-    /// As [`Spec::targets`]; `HugeTlb` when there are no huge pages on the nodes.
+    /// As [`Spec::targets`]; `HugeTlb` when there are no huge pages on the nodes, `Mbind`
+    /// where memory may not be bound.
     pub fn check_available(&self) -> Result<(), Error> {
         if self.page == PageSize::Huge1G {
             // The deprecated kinds have always asked for pages first.
@@ -78,7 +84,7 @@ impl Spec {
             let nodes = targets.map(Targets::all);
             topology::huge_pages_available(2 << 20, nodes.as_ref())?;
         }
-        Ok(())
+        self.bind.check()
     }
 
     /// Bytes that the nodes of the calling thread's CPU have in all.
@@ -88,6 +94,9 @@ impl Spec {
     /// huge pages of chosen nodes), else as [`Spec::targets`].
     pub fn capacity(&self) -> Result<u64, Error> {
         let huge = self.page != PageSize::Base;
+        if self.bind == Bind::Interleave {
+            weights::heed()?;
+        }
         match (self.from, self.bind) {
             (From::Any, _) if huge => Ok(topology::huge_pages_capacity()),
             (From::Any, _) => Ok(topology::capacity(&topology::memory_nodes())),

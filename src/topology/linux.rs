@@ -2,6 +2,7 @@
 
 use core::ffi::{c_int, c_long, c_ulong};
 use core::ptr;
+use core::sync::atomic::{AtomicI32, Ordering};
 
 use super::mask::{N_NODES, NodeMask};
 use crate::log;
@@ -45,6 +46,41 @@ pub fn numa_available() -> bool {
     let missing = status < 0 && log::errno() == libc::ENOSYS;
     log::set_errno(errno);
     !missing
+}
+
+/// Whether mbind(2) may be called and knows a mode; asked once for each mode. Nothing is
+/// bound: the range is empty, and Linux looks at the mode first. `errno` is kept.
+///
+/// # Errors
+/// The `errno` of mbind(2): EINVAL for a mode that is unknown, EPERM where a seccomp
+/// filter forbids the call, ENOSYS without NUMA.
+pub fn mbind_mode(mode: c_int) -> Result<(), i32> {
+    const UNKNOWN: i32 = -1;
+    static ANSWERS: [AtomicI32; 8] = [const { AtomicI32::new(UNKNOWN) }; 8];
+    let answer = usize::try_from(mode)
+        .ok()
+        .and_then(|mode| ANSWERS.get(mode));
+    let answer = answer.ok_or(libc::EINVAL)?;
+    let mut failure = answer.load(Ordering::Relaxed);
+    if failure == UNKNOWN {
+        let errno = log::errno();
+        // SAFETY: no address lies in an empty range, and a NULL mask is not read.
+        let status = unsafe {
+            libc::syscall(
+                libc::SYS_mbind,
+                0 as c_ulong,
+                0 as c_ulong,
+                mode,
+                ptr::null::<c_ulong>(),
+                0 as c_ulong,
+                0 as c_ulong,
+            )
+        };
+        failure = if status == 0 { 0 } else { log::errno() };
+        log::set_errno(errno);
+        answer.store(failure, Ordering::Relaxed);
+    }
+    if failure == 0 { Ok(()) } else { Err(failure) }
 }
 
 /// The CPU of the calling thread; 0 when the kernel does not tell.
@@ -117,7 +153,18 @@ pub(super) fn knights() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{mems_allowed, n_cpus, node_of_pages, numa_available, ptr};
+    use super::{mbind_mode, mems_allowed, n_cpus, node_of_pages, numa_available, ptr};
+
+    #[test]
+    fn modes_of_policy_are_known_or_not() {
+        for mode in [-1, 7, 8, 1000] {
+            assert!(mbind_mode(mode).is_err(), "{mode}");
+        }
+        match mbind_mode(libc::MPOL_PREFERRED) {
+            Ok(()) => assert_eq!(mbind_mode(7), Err(libc::EINVAL)),
+            Err(errno) => eprintln!("skipped: mbind failed with errno {errno}"),
+        }
+    }
 
     #[test]
     fn the_kernel_answers() {

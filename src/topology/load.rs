@@ -146,11 +146,13 @@ fn find(choice: Choice) -> Result<Targets, Error> {
                 .map_err(|error| *error)
         },
         dax_kmem: &|| *DAX_KMEM.get_or_init(|| Box::new(Sysfs::HOST.dax_kmem_nodes())),
+        prefers_many: &super::prefers_many,
     };
     let settings = Settings {
         hbw_nodes: env::get(env::HBW_NODES),
         hbw_threshold: env::get(env::HBW_THRESHOLD),
         dax_kmem_nodes: env::get(env::DAX_KMEM_NODES),
+        preferred_ties: env::get(env::PREFERRED_TIES),
     };
     select::select(&facts, &settings, choice, &mut |note| note.log())
 }

@@ -22,6 +22,10 @@ pub enum Note<'a> {
     ThresholdDetected(&'a CStr),
     /// MEMKIND_HBW_THRESHOLD is malformed.
     ThresholdInvalid,
+    /// MEMKIND_PREFERRED_TIES has an unknown value.
+    TiesInvalid(&'a CStr),
+    /// MEMKIND_PREFERRED_TIES allows ties, and the kernel cannot prefer several nodes.
+    TiesUnsupported,
     /// A Xeon Phi has nodes without CPUs.
     KnightsDetected,
     /// A Xeon Phi has none.
@@ -85,6 +89,14 @@ impl fmt::Display for Note<'_> {
             Self::ThresholdInvalid => {
                 f.write_str("Environment variable MEMKIND_HBW_THRESHOLD is invalid value.")
             }
+            Self::TiesInvalid(value) => write!(
+                f,
+                "Environment variable MEMKIND_PREFERRED_TIES is \"{}\"; its one value is \"many\".",
+                Bytes(value.to_bytes())
+            ),
+            Self::TiesUnsupported => f.write_str(
+                "MEMKIND_PREFERRED_TIES=many has no effect: this kernel cannot prefer several nodes (MPOL_PREFERRED_MANY, Linux 5.15)."
+            ),
             Self::KnightsDetected => f.write_str("Detected High Bandwidth Memory."),
             Self::KnightsWithout => {
                 f.write_str("High Bandwidth Memory is not supported by this NUMA configuration.")

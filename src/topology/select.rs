@@ -4,10 +4,16 @@
 //! nothing printed here: facts come in as tables, remarks go out as [`Note`] values.
 #![forbid(unsafe_code)]
 
+mod attributes;
+mod home;
+mod ties;
+
+pub use ties::TIES_MANY;
+
 use core::ffi::CStr;
 
 use super::mask::NodeMask;
-use super::nodes::{Attributes, Initiator, Machine, Target};
+use super::nodes::{Attributes, Machine};
 use super::nodestring;
 use super::note::Note;
 use super::targets::Targets;
@@ -57,7 +63,7 @@ pub enum Reach {
 pub enum Take {
     /// Any number.
     Many,
-    /// One; a tie is an error.
+    /// One; a tie is an error, unless MEMKIND_PREFERRED_TIES allows it.
     One,
 }
 
@@ -105,11 +111,13 @@ pub struct Settings<'a> {
     pub hbw_threshold: Option<&'a CStr>,
     /// MEMKIND_DAX_KMEM_NODES.
     pub dax_kmem_nodes: Option<&'a CStr>,
+    /// MEMKIND_PREFERRED_TIES.
+    pub preferred_ties: Option<&'a CStr>,
 }
 
 /// What a choice is decided on.
 ///
-/// The two expensive tables are functions, since most choices need neither; each is
+/// What is expensive to find is a function, since most choices do not need it; each is
 /// called at most once.
 pub struct Facts<'a> {
     /// The nodes.
@@ -118,6 +126,8 @@ pub struct Facts<'a> {
     pub attributes: &'a dyn Fn() -> Result<&'a Attributes, Error>,
     /// The nodes of DAX devices in use as RAM.
     pub dax_kmem: &'a dyn Fn() -> NodeMask,
+    /// Whether the kernel can prefer several nodes at once.
+    pub prefers_many: &'a dyn Fn() -> bool,
 }
 
 /// Decides for each CPU which nodes a kind takes memory from. A remark for the person
@@ -134,6 +144,17 @@ pub struct Facts<'a> {
 /// * [`Error::Unavailable`]: no node is meant, or none is allowed, or libhwloc failed
 /// * [`Error::Runtime`]: [`Take::One`] meets several nodes equally near
 pub fn select(
+    facts: &Facts<'_>,
+    settings: &Settings<'_>,
+    choice: Choice,
+    report: &mut dyn FnMut(Note<'_>),
+) -> Result<Targets, Error> {
+    let choice = ties::with_ties(facts, settings, choice, report)?;
+    let targets = nodes_for_cpus(facts, settings, choice, report)?;
+    Ok(home::give_homes(facts.machine, targets))
+}
+
+fn nodes_for_cpus(
     facts: &Facts<'_>,
     settings: &Settings<'_>,
     choice: Choice,
@@ -160,10 +181,12 @@ pub fn select(
                 reach(machine, &nodes, choice, report)
             } else {
                 let threshold = threshold(settings, report)?;
-                fast(machine, (facts.attributes)()?, threshold, choice, report)
+                attributes::fast(machine, (facts.attributes)()?, threshold, choice, report)
             }
         }
-        Nodes::Best(attribute) => best(machine, (facts.attributes)()?, attribute, report),
+        Nodes::Best(attribute) => {
+            attributes::best(machine, (facts.attributes)()?, attribute, report)
+        }
     }
 }
 
@@ -204,117 +227,31 @@ fn allowed(
     if !usable.is_empty() {
         return Ok(usable);
     }
-    if !nodes.is_empty() {
-        report(Note::NoneAllowed {
-            nodes,
-            allowed: &machine.allowed,
-        });
-    }
+    explain_cpuset(machine, nodes, report);
     Err(Error::Unavailable)
+}
+
+/// Says that there are such nodes, where only the cpuset forbids them.
+fn explain_cpuset(machine: &Machine, nodes: &NodeMask, report: &mut dyn FnMut(Note<'_>)) {
+    let allowed = &machine.allowed;
+    if !nodes.is_empty() && nodes.intersection(allowed).is_empty() {
+        report(Note::NoneAllowed { nodes, allowed });
+    }
 }
 
 /// The high-bandwidth nodes of a Xeon Phi: those without CPUs.
 fn knights(machine: &Machine, report: &mut dyn FnMut(Note<'_>)) -> Result<NodeMask, Error> {
-    let nodes = machine.allowed.difference(&machine.with_cpus());
+    let with_memory = machine.nodes.iter().filter(|node| node.capacity > 0);
+    let with_memory: NodeMask = with_memory.map(|node| node.number).collect();
+    let fast = with_memory.difference(&machine.with_cpus());
+    let nodes = fast.intersection(&machine.allowed);
     if nodes.is_empty() {
         report(Note::KnightsWithout);
+        explain_cpuset(machine, &fast, report);
         return Err(Error::MemtypeNotAvailable);
     }
     report(Note::KnightsDetected);
     Ok(nodes)
-}
-
-/// The nodes that reach `threshold` from the CPUs of each node.
-fn fast(
-    machine: &Machine,
-    attributes: &Attributes,
-    threshold: u64,
-    choice: Choice,
-    report: &mut dyn FnMut(Note<'_>),
-) -> Result<Targets, Error> {
-    per_initiator(machine, attributes, report, |initiator, report| {
-        let mut nodes = NodeMask::EMPTY;
-        for target in &initiator.targets {
-            match target.bandwidth {
-                Some(bandwidth) if bandwidth < threshold => {}
-                Some(_) if machine.allowed.contains(target.node) => nodes.insert(target.node),
-                Some(_) => {}
-                None => report(Note::Unknown {
-                    initiator: initiator.node,
-                    target: target.node,
-                }),
-            }
-        }
-        if nodes.is_empty() {
-            report(Note::NoFastNode(initiator.node));
-            return Err(Error::MemtypeNotAvailable);
-        }
-        within_reach(machine, initiator.node, &nodes, choice, report)
-    })
-}
-
-/// The local node that is best by an attribute.
-fn best(
-    machine: &Machine,
-    attributes: &Attributes,
-    attribute: Attribute,
-    report: &mut dyn FnMut(Note<'_>),
-) -> Result<Targets, Error> {
-    let capacity = |target: &Target| machine.node(target.node).map_or(0, |node| node.capacity);
-    per_initiator(machine, attributes, report, |initiator, report| {
-        // Of two keys the larger is better; the first of equal ones wins.
-        let mut best: Option<((u64, u64), u16)> = None;
-        let local = |target: &&Target| target.local && machine.allowed.contains(target.node);
-        for target in initiator.targets.iter().filter(local) {
-            let smaller = u64::MAX - capacity(target);
-            let key = match attribute {
-                Attribute::Capacity => {
-                    let distance = machine.distance(initiator.node, target.node);
-                    Some((capacity(target), distance.into()))
-                }
-                Attribute::Bandwidth => target.bandwidth.map(|value| (value, smaller)),
-                Attribute::Latency => target.latency.map(|value| (u64::MAX - value, smaller)),
-            };
-            match key {
-                Some(key) if best.is_none_or(|(so_far, _)| key > so_far) => {
-                    best = Some((key, target.node));
-                }
-                Some(_) => {}
-                None => report(Note::Unknown {
-                    initiator: initiator.node,
-                    target: target.node,
-                }),
-            }
-        }
-        let Some((_, node)) = best else {
-            report(Note::NoLocalNode(initiator.node));
-            return Err(Error::MemtypeNotAvailable);
-        };
-        Ok(NodeMask::single(node))
-    })
-}
-
-/// Decides for the CPUs of each node in hwloc's order; the first that fails ends it.
-fn per_initiator(
-    machine: &Machine,
-    attributes: &Attributes,
-    report: &mut dyn FnMut(Note<'_>),
-    mut decide: impl FnMut(&Initiator, &mut dyn FnMut(Note<'_>)) -> Result<NodeMask, Error>,
-) -> Result<Targets, Error> {
-    let mut targets = Targets::nowhere();
-    for initiator in &attributes.initiators {
-        let node = machine.node(initiator.node);
-        let cpus = node.map_or(&[][..], |node| &node.cpus);
-        if cpus.is_empty() || !initiator.has_cpus {
-            report(Note::NoCpus(initiator.node));
-            continue;
-        }
-        targets.add(cpus, decide(initiator, report)?);
-    }
-    if targets.is_nowhere() {
-        return Err(Error::MemtypeNotAvailable);
-    }
-    Ok(targets)
 }
 
 /// The nodes with the most memory.

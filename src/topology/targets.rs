@@ -10,6 +10,8 @@ use super::mask::NodeMask;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Targets {
     places: Vec<NodeMask>,
+    /// As many as places, or fewer: the rest have none.
+    homes: Vec<Option<u16>>,
     place_of_cpu: Vec<u16>,
     all: NodeMask,
 }
@@ -32,6 +34,12 @@ impl Targets {
         self.places.get(place).unwrap_or(NOTHING)
     }
 
+    /// The node from which a place's nodes are taken nearest first, whichever CPU touches
+    /// the memory; `None` where that CPU decides.
+    pub fn home(&self, place: usize) -> Option<u16> {
+        self.homes.get(place).copied().flatten()
+    }
+
     /// Number of places, at least 1.
     pub fn n_places(&self) -> usize {
         self.places.len()
@@ -46,6 +54,7 @@ impl Targets {
     pub fn everywhere(nodes: NodeMask) -> Self {
         Self {
             places: vec![nodes],
+            homes: Vec::new(),
             place_of_cpu: Vec::new(),
             all: nodes,
         }
@@ -55,6 +64,7 @@ impl Targets {
     pub(super) fn nowhere() -> Self {
         Self {
             places: Vec::new(),
+            homes: Vec::new(),
             place_of_cpu: Vec::new(),
             all: NodeMask::EMPTY,
         }
@@ -63,6 +73,14 @@ impl Targets {
     /// Whether no CPU was added.
     pub(super) fn is_nowhere(&self) -> bool {
         self.places.is_empty()
+    }
+
+    /// Gives a place a home node.
+    pub(super) fn set_home(&mut self, place: usize, home: u16) {
+        self.homes.resize(self.places.len(), None);
+        if let Some(slot) = self.homes.get_mut(place) {
+            *slot = Some(home);
+        }
     }
 
     /// Sets the nodes of some CPUs.

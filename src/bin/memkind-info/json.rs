@@ -4,15 +4,26 @@ use core::fmt::{Display, Write};
 
 use memkind::topology::NodeMask;
 
-use crate::report::{KindRow, NodeRow, Report};
+use crate::report::{KindRow, NodeRow, Report, Variable};
 
 /// The whole report.
 pub(crate) fn document(report: &Report) -> String {
     format!(
-        "{{\"nodes\": {}, \"kinds\": {}, \"huge_pages_2m_bytes\": {}}}\n",
+        "{{\"nodes\": {}, \"kinds\": {}, \"huge_pages_2m_bytes\": {}, \
+         \"variables\": {}}}\n",
         array(report.nodes.iter().map(node)),
         array(report.kinds.iter().map(kind)),
-        report.huge_pages
+        report.huge_pages,
+        array(report.variables.iter().map(variable))
+    )
+}
+
+fn variable(variable: &Variable) -> String {
+    format!(
+        "{{\"name\": {}, \"value\": {}, \"remark\": {}}}",
+        string(&variable.name),
+        string(&variable.value),
+        string(variable.remark)
     )
 }
 

@@ -17,16 +17,19 @@ const HELP: &str = "\
 Usage: memkind-info [--json] [--sysfs DIR]
 Shows the NUMA nodes of this machine and, for each kind of memory, its policy (the mode
 of mbind(2)), its page size, and the nodes that it takes memory from, or the reason why
-it is not available with the code of memkind_check_available. Capacity and free are
-those of all its nodes together; of kinds with 2 MiB pages, what is kept for such pages.
+it is not available with the code of memkind_check_available. Nodes that depend on the
+CPU that asks stand with these CPUs. Capacity and free are those of all its nodes
+together; of kinds with 2 MiB pages, what is kept for such pages. The tier of a node is
+the kernel's: a smaller number is faster memory. Bandwidth and latency are those of the
+CPUs that reach the node best.
 
   --json       the same as one JSON document; sizes in bytes
   --sysfs DIR  read the nodes from a copy of /sys; give bandwidth and latency with
                HWLOC_XMLFILE (see hwloc(7))
   -h, --help   this text
 
-MEMKIND_HBW_NODES, MEMKIND_HBW_THRESHOLD and MEMKIND_DAX_KMEM_NODES count as they do
-in a program. Exit status: 0, 1 when the machine cannot be read, 2 for a wrong option.
+MEMKIND_HBW_NODES, MEMKIND_HBW_THRESHOLD, MEMKIND_DAX_KMEM_NODES, MEMKIND_PREFERRED_TIES
+and MEMKIND_INTERLEAVE count as they do in a program. Exit status: 0, 1 when the machine cannot be read, 2 for a wrong option.
 ";
 
 /// What the command line asks for.

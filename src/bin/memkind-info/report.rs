@@ -2,15 +2,18 @@
 //!
 //! The kinds are the library's own rows, so a new one shows up by itself.
 
+use std::ffi::CStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use memkind::backing::{Bind, PageSize, TransparentHuge};
+use memkind::env;
 use memkind::error::Error;
 use memkind::kind::spec::{From, Spec};
-use memkind::kind::table;
+use memkind::kind::{table, weights};
 use memkind::topology::huge::{self, HugePages};
 use memkind::topology::nodes::{Attributes, Machine, Node};
+use memkind::topology::select;
 use memkind::topology::sysfs::{self, Memory, Sysfs};
 use memkind::topology::{self, NodeMask, Targets};
 
@@ -24,6 +27,15 @@ pub(crate) struct Report {
     pub(crate) nodes: Vec<NodeRow>,
     pub(crate) kinds: Vec<KindRow>,
     pub(crate) huge_pages: u64,
+    pub(crate) variables: Vec<Variable>,
+}
+
+/// A variable that is set and counts here.
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// Why it has no effect, if it has none.
+    pub(crate) remark: &'static str,
 }
 
 /// A node.
@@ -47,7 +59,7 @@ pub(crate) type Places = Vec<(Vec<usize>, NodeMask)>;
 pub(crate) struct KindRow {
     /// As C programs write it, without MEMKIND_.
     pub(crate) name: String,
-    /// The mode of mbind(2).
+    /// The mode of mbind(2); if CPUs have different ones, that for several nodes.
     pub(crate) policy: &'static str,
     pub(crate) page_bytes: u64,
     /// Whether the kernel may use transparent huge pages.
@@ -107,8 +119,38 @@ impl Report {
                 .map(|kind| source.kind(kind.name(), &kind.spec))
                 .collect(),
             huge_pages: huge::capacity(source.sysfs),
+            variables: variables(),
         }
     }
+}
+
+/// The variables that are set.
+fn variables() -> Vec<Variable> {
+    let remark = |name, value: &CStr| {
+        if name == env::PREFERRED_TIES && value == select::TIES_MANY && !topology::prefers_many() {
+            "no effect: to prefer several nodes takes Linux 5.15"
+        } else if name == env::INTERLEAVE && value == weights::BY_WEIGHT && !weights::in_use() {
+            "no effect: interleaving by weights takes Linux 6.9"
+        } else {
+            ""
+        }
+    };
+    let variable = |name: &'static CStr| {
+        let value = env::get(name)?;
+        Some(Variable {
+            name: name.to_string_lossy().into_owned(),
+            value: value.to_string_lossy().into_owned(),
+            remark: remark(name, value),
+        })
+    };
+    let names = [
+        env::HBW_NODES,
+        env::HBW_THRESHOLD,
+        env::DAX_KMEM_NODES,
+        env::PREFERRED_TIES,
+        env::INTERLEAVE,
+    ];
+    names.into_iter().filter_map(variable).collect()
 }
 
 impl Source<'_> {
@@ -185,14 +227,12 @@ impl Source<'_> {
             memory.total += more.total;
             memory.free += more.free;
         }
+        let several = places.iter().flatten().map(|(_, nodes)| *nodes);
+        let most = several.max_by_key(NodeMask::count);
+        let most = most.unwrap_or(NodeMask::EMPTY);
         KindRow {
             name: name.trim_start_matches("memkind_").to_uppercase(),
-            policy: match spec.bind {
-                Bind::None => "default",
-                Bind::Bind => "bind",
-                Bind::Preferred => "preferred",
-                Bind::Interleave => "interleave",
-            },
+            policy: spec.bind.name(&most),
             page_bytes: if is_huge { HUGE_PAGE } else { 4096 },
             may_be_huge: !is_huge && spec.thp == TransparentHuge::AsSystem,
             places,
@@ -214,6 +254,9 @@ impl Source<'_> {
     }
 
     fn places(&self, spec: &Spec) -> Result<Places, Reason> {
+        if spec.bind == Bind::Interleave {
+            weights::heed().map_err(Reason::unknown_interleaving)?;
+        }
         let question = Question::new(self);
         let cpus = || self.machine.nodes.iter().flat_map(|node| &node.cpus);
         let targets = match spec.from {
@@ -226,6 +269,7 @@ impl Source<'_> {
             let available = self.huge_pages.available(2 << 20, meant);
             available.map_err(|error| Reason::no_huge_pages(error, meant))?;
         }
+        spec.bind.check().map_err(Reason::mbind_forbidden)?;
         let mut places: Places = (0..targets.n_places())
             .map(|place| (Vec::new(), *targets.of_place(place)))
             .collect();
@@ -238,6 +282,22 @@ impl Source<'_> {
 
 /// The code and the reason of an error in one line.
 impl Reason {
+    fn unknown_interleaving(error: Error) -> Self {
+        let value = env::get(env::INTERLEAVE).unwrap_or_default();
+        let text = format!(
+            "MEMKIND_INTERLEAVE is \"{}\"; its one value is \"weighted\"",
+            value.to_string_lossy()
+        );
+        Self { error, text }
+    }
+
+    fn mbind_forbidden(error: Error) -> Self {
+        let text = "this process may not bind memory to nodes (mbind): in a container, add the \
+                    capability SYS_NICE or a seccomp profile that allows it";
+        let text = text.to_owned();
+        Self { error, text }
+    }
+
     fn no_huge_pages(error: Error, nodes: Option<&NodeMask>) -> Self {
         let place = match nodes {
             Some(nodes) if nodes.count() == 1 => format!(" on node {nodes}"),

@@ -31,6 +31,15 @@ pub(crate) fn screen(report: &Report) -> String {
     }
     table(&mut text, &rows);
     let _ = writeln!(text, "\n2 MiB pages: {}", bytes(report.huge_pages));
+    for variable in &report.variables {
+        let _ = write!(text, "{}={}", variable.name, variable.value);
+        match variable.remark {
+            "" => text.push('\n'),
+            remark => {
+                let _ = writeln!(text, " ({remark})");
+            }
+        }
+    }
     text
 }
 
@@ -81,7 +90,7 @@ fn kind(row: &KindRow, earlier: &[KindRow]) -> [String; 6] {
         Ok(places) => {
             let place = |(cpus, nodes): &(Vec<usize>, NodeMask)| match places.len() {
                 1 => or_none(nodes),
-                _ => format!("{} (CPUs {})", or_none(nodes), list(cpus)),
+                _ => format!("{} ({})", or_none(nodes), cpus_in_words(cpus)),
             };
             let nodes: Vec<String> = places.iter().map(place).collect();
             let Memory { total, free } = row.memory;
@@ -97,6 +106,15 @@ fn or_none(nodes: &NodeMask) -> String {
         "none".to_owned()
     } else {
         nodes.to_string()
+    }
+}
+
+/// CPUs by number.
+pub(crate) fn cpus_in_words(cpus: &[usize]) -> String {
+    match cpus {
+        [] => "no CPUs".to_owned(),
+        [only] => format!("CPU {only}"),
+        cpus => format!("CPUs {}", list(cpus)),
     }
 }
 

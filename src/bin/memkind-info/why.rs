@@ -10,7 +10,7 @@ use memkind::topology::select::{Facts, Settings, select};
 use memkind::topology::{self, Attribute, Choice, NodeMask, Nodes, Take, Targets};
 
 use crate::report::Source;
-use crate::text::list;
+use crate::text::cpus_in_words;
 
 /// MiB/s, unless MEMKIND_HBW_THRESHOLD is set (memkind(3), ENVIRONMENT).
 const DEFAULT_THRESHOLD: u64 = 204_800;
@@ -42,9 +42,18 @@ impl Remark {
             Note::ThresholdInvalid => Some(Self::Threshold),
             Note::NoFastNode(node) | Note::NoLocalNode(node) => Some(Self::NoNode(node)),
             Note::DistanceTie(node) => Some(Self::Tie(node)),
-            Note::NoneAllowed { .. } => Some(Self::Text(note.to_string())),
+            Note::NoneAllowed { .. } | Note::TiesInvalid(_) => Some(Self::Text(note.to_string())),
             _ => None,
         }
+    }
+}
+
+/// What can be done about a tie.
+fn ties_advice() -> &'static str {
+    if topology::prefers_many() {
+        "MEMKIND_PREFERRED_TIES=many prefers all of them"
+    } else {
+        "to prefer all of them (MEMKIND_PREFERRED_TIES=many) takes Linux 5.15"
     }
 }
 
@@ -60,6 +69,7 @@ impl<'a> Question<'a> {
             hbw_nodes: env::get(env::HBW_NODES),
             hbw_threshold: env::get(env::HBW_THRESHOLD),
             dax_kmem_nodes: env::get(env::DAX_KMEM_NODES),
+            preferred_ties: env::get(env::PREFERRED_TIES),
         };
         Self { source, settings }
     }
@@ -81,6 +91,7 @@ impl<'a> Question<'a> {
             machine: self.source.machine,
             attributes: &|| topology::attributes(),
             dax_kmem: &|| self.source.dax_kmem,
+            prefers_many: &topology::prefers_many,
         };
         select(&facts, &self.settings, choice, report)
     }
@@ -130,7 +141,8 @@ impl<'a> Question<'a> {
                 };
                 let nodes = self.nodes_of(all);
                 format!(
-                    "nodes {nodes} have the same, highest capacity and only one can be preferred"
+                    "nodes {nodes} have the same, highest capacity and only one can be preferred; {}",
+                    ties_advice()
                 )
             }
             (_, Nodes::HighBandwidth) if self.source.machine.knights => {
@@ -151,11 +163,7 @@ impl<'a> Question<'a> {
     /// The CPUs of a node in words.
     fn cpus(&self, node: u16) -> String {
         let node = self.source.machine.node(node);
-        match node.map_or(&[][..], |node| &node.cpus) {
-            [] => "no CPUs".to_owned(),
-            [only] => format!("CPU {only}"),
-            cpus => format!("CPUs {}", list(cpus)),
-        }
+        cpus_in_words(node.map_or(&[][..], |node| &node.cpus))
     }
 
     fn tie(&self, choice: Choice, node: u16, variable: &str) -> String {
@@ -170,8 +178,9 @@ impl<'a> Question<'a> {
             _ => String::new(),
         };
         format!(
-            "nodes {near} are equally near to {} and only one can be preferred; {variable} can name one",
-            self.cpus(node)
+            "nodes {near} are equally near to {} and only one can be preferred; {variable} can name one, {}",
+            self.cpus(node),
+            ties_advice()
         )
     }
 
@@ -187,16 +196,10 @@ impl<'a> Question<'a> {
             .filter_map(|target| Some((target.bandwidth?, target.node)));
         let allowed = self.source.machine.allowed;
         let best = known
-            .clone()
             .filter(|(_, node)| allowed.contains(*node))
             .max_by_key(|(bandwidth, node)| (*bandwidth, u16::MAX - node));
         let threshold = self.threshold();
         let cpus = self.cpus(node);
-        if let Some((_, fast)) = known.clone().find(|(bandwidth, _)| *bandwidth >= threshold) {
-            return format!(
-                "of the nodes fast from {cpus}, such as node {fast}, this process may use none (cpuset)"
-            );
-        }
         match best {
             Some((bandwidth, best)) => format!(
                 "no node reaches {threshold} MiB/s from {cpus}; the best is node {best} with {bandwidth}; \

@@ -1,6 +1,7 @@
 //! The rules on tables, one machine at a time.
 
 mod fake;
+mod modes;
 
 use super::{Attribute, Choice, Facts, Nodes, Reach, Settings, Take, select};
 use crate::error::Error;
@@ -366,6 +367,24 @@ fn cpusets_leave_what_they_allow() {
             "Nodes 2 have the requested memory, but this process may only use nodes 0,3 (cpuset, Mems_allowed)."
         ]
     );
+    // Fast or local, but not allowed.
+    let allowed = "this process may only use nodes 0-1 (cpuset, Mems_allowed).";
+    let (result, notes) = hbm().allow(&[0, 1]).ask(Settings::default(), HBW);
+    assert_eq!(result, Err(Error::MemtypeNotAvailable));
+    let notes = &notes[notes.len() - 2..];
+    assert_eq!(notes[0], "No HBW Nodes for init node 0.");
+    assert_eq!(
+        notes[1],
+        format!("Nodes 2 have the requested memory, but {allowed}")
+    );
+    let (result, notes) = hbm().allow(&[2]).ask(Settings::default(), CAPACITY);
+    assert_eq!(result, Err(Error::MemtypeNotAvailable));
+    let last = notes.last().expect("a reason");
+    assert!(last.starts_with("Nodes 1,3 have"), "{last}");
+    let knights = fake(&[(0, &[0, 1], 700), (1, &[], 250)], &[&[10, 31], &[31, 10]]).knights();
+    let (result, notes) = knights.allow(&[0]).ask(Settings::default(), HBW);
+    assert_eq!(result, Err(Error::MemtypeNotAvailable));
+    assert!(notes[1].starts_with("Nodes 1 have"), "{notes:?}");
     let machine = hbm().allow(&[2, 3]);
     machine.fails(REGULAR, Error::Unavailable);
     machine.is(HBW, "2 3");
@@ -382,6 +401,7 @@ fn cpus_share_places() {
         machine: &machine.machine,
         attributes: &|| Ok(&machine.attributes),
         dax_kmem: &|| NodeMask::EMPTY,
+        prefers_many: &|| false,
     };
     let ask = |choice| select(&facts, &Settings::default(), choice, &mut |_| ());
     let local = ask(HBW).expect("available");
@@ -402,6 +422,7 @@ fn a_failure_of_the_facts_is_passed_on() {
         machine: &machine.machine,
         attributes: &|| Err(Error::Unavailable),
         dax_kmem: &|| NodeMask::EMPTY,
+        prefers_many: &|| false,
     };
     let result = select(&facts, &Settings::default(), HBW, &mut |_| ());
     assert_eq!(result, Err(Error::Unavailable));

@@ -10,6 +10,7 @@ pub(super) struct Fake {
     pub(super) machine: Machine,
     pub(super) attributes: Attributes,
     dax: NodeMask,
+    prefers_many: bool,
 }
 
 pub(super) type Row<'a> = (u16, &'a [usize], u64);
@@ -51,6 +52,7 @@ pub(super) fn fake(nodes: &[Row<'_>], distances: &[&[u32]]) -> Fake {
             initiators: nodes.iter().map(initiator).collect(),
         },
         dax: NodeMask::EMPTY,
+        prefers_many: true,
     }
 }
 
@@ -84,6 +86,12 @@ impl Fake {
         self
     }
 
+    /// With a kernel that can prefer one node only.
+    pub(super) fn old_kernel(mut self) -> Self {
+        self.prefers_many = false;
+        self
+    }
+
     pub(super) fn dax(mut self, nodes: &[u16]) -> Self {
         self.dax = mask(nodes);
         self
@@ -104,6 +112,7 @@ impl Fake {
             machine: &self.machine,
             attributes: &|| Ok(&self.attributes),
             dax_kmem: &|| self.dax,
+            prefers_many: &|| self.prefers_many,
         };
         let mut notes = Vec::new();
         let targets = select(&facts, &settings, choice, &mut |note| {

@@ -1,0 +1,38 @@
+//! The home node of a place: whose order its nodes are taken in.
+//!
+//! Of several nodes that memory is bound to, Linux takes the one nearest to the CPU that
+//! touches a page first; a home node stands for that CPU. Where all CPUs share a heap that is
+//! as it should be, and likewise where the nodes are equally near to the CPUs that the heap is
+//! for. Elsewhere a heap is for the CPUs of one place, and so is its nearest node,
+//! whoever touches first.
+#![forbid(unsafe_code)]
+
+use crate::topology::nodes::{Machine, Node};
+use crate::topology::targets::Targets;
+
+/// Gives each place its home node, if it has one.
+pub(super) fn give_homes(machine: &Machine, mut targets: Targets) -> Targets {
+    if targets.n_places() > 1 {
+        for place in 0..targets.n_places() {
+            if let Some(home) = home(machine, &targets, place) {
+                targets.set_home(place, home);
+            }
+        }
+    }
+    targets
+}
+
+fn home(machine: &Machine, targets: &Targets, place: usize) -> Option<u16> {
+    let here = |node: &&Node| {
+        let mut cpus = node.cpus.iter();
+        cpus.any(|cpu| targets.place_of_cpu(*cpu) == place)
+    };
+    let mut nodes = machine.nodes.iter().filter(here);
+    let (Some(home), None) = (nodes.next(), nodes.next()) else {
+        return None;
+    };
+    let distance = |node| machine.distance(home.number, node);
+    let mut distances = targets.of_place(place).iter().map(distance);
+    let first = distances.next()?;
+    distances.any(|other| other != first).then_some(home.number)
+}
