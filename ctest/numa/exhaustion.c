@@ -264,6 +264,37 @@ static int fill_machine(const void *unused)
     return 0;
 }
 
+#define TRANSPARENT "/sys/kernel/mm/transparent_hugepage/enabled"
+
+static bool set(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    if (!file)
+        return false;
+    bool written = fputs(text, file) >= 0;
+    return fclose(file) == 0 && written;
+}
+
+// Pages that the kernel may make when they are touched: they may be had or not, but what was
+// handed out is there, also when it is touched late.
+#define ON_DEMAND "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages"
+
+static int pages_on_demand(const void *touching)
+{
+    size_t before = huge_pages(kind_nodes, "free_hugepages");
+    if (!set(ON_DEMAND, "4")) {
+        remark("cannot allow pages on demand");
+        return SKIPPED;
+    }
+    size_t n = fill(HUGE_PAGE, touching != NULL);
+    for (size_t i = 0; i < n; i++)
+        touch(chunks()[i], HUGE_PAGE);
+    check_nodes(n, HUGE_PAGE);
+    if (n < before / 2)
+        remark("only %zu chunks, %zu pages were free", n, before);
+    return 0;
+}
+
 // The nodes of the kind from here, found by a child so that this process stays clean.
 static uint64_t nodes_from_here(void)
 {
@@ -290,6 +321,23 @@ static void test(const char *what, size_t size, int (*function)(const void *), c
     run_test(name, function, argument);
 }
 
+// Everything that a kind of bound memory has to hold.
+static void test_bound(const char *how)
+{
+    char name[96];
+    for (size_t j = 0; j < N_SIZES; j++) {
+        if (kind_row->huge && sizes[j] > 2 * MIB)
+            continue;
+        snprintf(name, sizeof(name), "chunks until there is no more%s", how);
+        test(name, sizes[j], fill_and_again, &sizes[j]);
+        snprintf(name, sizeof(name), "chunks that are touched late%s", how);
+        if (sizes[j] > 4096)
+            test(name, sizes[j], fill_then_touch, &sizes[j]);
+    }
+    snprintf(name, sizeof(name), "two threads%s", how);
+    test(name, 0, two_threads, NULL);
+}
+
 int main(void)
 {
     run_on_node(0);
@@ -312,17 +360,20 @@ int main(void)
         if (kind_row->mode == INTERLEAVE)
             continue; // the kernel goes on elsewhere, by the manual or not
         test("a request for more than there is", 0, too_large, NULL);
-        for (size_t j = 0; j < N_SIZES; j++) {
-            if (kind_row->huge && sizes[j] > 2 * MIB)
-                continue;
-            test("chunks until there is no more", sizes[j], fill_and_again, &sizes[j]);
-            if (sizes[j] > 4096)
-                test("chunks that are touched late", sizes[j], fill_then_touch, &sizes[j]);
-        }
+        test_bound("");
         test("untouched memory", 0, untouched, NULL);
-        test("two threads", 0, two_threads, NULL);
+        if (kind_row->huge) {
+            test("pages made on demand", 0, pages_on_demand, kind_row);
+            test("pages made on demand, touched late", 0, pages_on_demand, NULL);
+            set(ON_DEMAND, "0");
+        }
         if (kind_row->reach == LOCAL)
             test("another node", 0, another_node, NULL);
+        // Without transparent huge pages memory is counted by the page.
+        if (strcmp(kind_row->name, "HBW") == 0 && set(TRANSPARENT, "never")) {
+            test_bound(", no transparent huge pages");
+            set(TRANSPARENT, "always");
+        }
     }
     return n_failed != 0;
 }

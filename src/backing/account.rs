@@ -159,10 +159,20 @@ impl Account {
         Err(Error::NoMemory)
     }
 
-    /// As [`Account::promise`] for memory that is known to be there.
-    pub(super) fn promise_present(&self, start: usize, size: usize) {
+    /// As [`Account::promise`] for memory that has just been made to be there, beyond what
+    /// the nodes had left.
+    ///
+    /// # Errors
+    /// `NoMemory` when it was made of memory that had been promised already.
+    pub(super) fn promise_present(&self, start: usize, size: usize) -> Result<(), Error> {
         let bytes = units::add(start, size) * PAGE;
         self.promised.fetch_add(bytes, Ordering::Relaxed);
+        let left = self.left().unwrap_or(usize::MAX);
+        if self.load() <= left.saturating_add(self.resident_of_all()) {
+            return Ok(());
+        }
+        self.release(start, size);
+        Err(Error::NoMemory)
     }
 
     /// Takes a promise back: the pages of the range are gone.
@@ -210,8 +220,8 @@ impl Account {
         let before = self.load().saturating_sub(bytes);
         let mut room = left.saturating_sub(before);
         if room < bytes && left >= bytes {
-            let resident: usize = self.sharing().map(|account| account.resident()).sum();
-            room = left.saturating_add(resident).saturating_sub(before);
+            let most = left.saturating_add(self.resident_of_all());
+            room = most.saturating_sub(before);
         }
         let granted = (room / 2).max(room.min(SMALL)).max(room.min(bytes));
         self.limit
@@ -234,11 +244,14 @@ impl Account {
         self.pages == Pages::Huge && Left::HOST.huge_pages(&self.nodes).1 > 0
     }
 
-    /// Bytes of the account's mappings that are in memory.
-    fn resident(&self) -> usize {
+    /// Bytes that are in memory of all mappings on these nodes, by whatever account.
+    fn resident_of_all(&self) -> usize {
         let mut n_pages = 0;
-        self.ranges
-            .for_each(|start, size| n_pages += resident_pages(start, size));
+        for account in self.sharing() {
+            account
+                .ranges
+                .for_each(|start, size| n_pages += resident_pages(start, size));
+        }
         n_pages * PAGE
     }
 }

@@ -219,11 +219,12 @@ impl Anonymous {
         };
         account.promise(address, size).or_else(|error| {
             // The kernel may be able to make huge pages, but only trying shows.
-            if account.made_on_demand() && populate(address, size) {
-                account.promise_present(address, size);
-                return Ok(());
+            if !account.made_on_demand() || !populate(address, size) {
+                return Err(error);
             }
-            Err(error)
+            account.promise_present(address, size).inspect_err(|_| {
+                discard(address, size);
+            })
         })
     }
 
@@ -240,11 +241,7 @@ impl Anonymous {
     }
 
     pub(super) fn purge(&self, address: usize, size: usize) -> bool {
-        if keeps_freed_memory() {
-            return false;
-        }
-        // SAFETY: the heap vouches that no live block lies in the range.
-        unsafe { libc::madvise(address as *mut _, size, libc::MADV_DONTNEED) == 0 }
+        !keeps_freed_memory() && discard(address, size)
     }
 
     pub(super) fn for_each_range(&self, each: impl FnMut(usize, usize)) {
@@ -269,10 +266,15 @@ fn populate(address: usize, size: usize) -> bool {
     // SAFETY: the range is in a mapping of ours, and what is there stays as it is.
     let done = unsafe { libc::madvise(address as *mut _, size, libc::MADV_POPULATE_WRITE) == 0 };
     if !done {
-        // SAFETY: as above; the heap has not been given the memory.
-        unsafe { libc::madvise(address as *mut _, size, libc::MADV_DONTNEED) };
+        discard(address, size);
     }
     done
+}
+
+/// Gives the pages of a range back in which no live block is; whether that was possible.
+fn discard(address: usize, size: usize) -> bool {
+    // SAFETY: the range is in a mapping of ours, and the callers vouch for the rest.
+    unsafe { libc::madvise(address as *mut _, size, libc::MADV_DONTNEED) == 0 }
 }
 
 /// Cuts a mapping of `length + align` bytes down to `length` at a multiple of `align`.
