@@ -10,8 +10,10 @@ mod class;
 mod depot;
 mod extent_hooks;
 pub(crate) mod fast;
+mod idle;
 pub mod je;
 mod lock;
+mod magazine;
 pub mod page_map;
 pub mod reclaim;
 pub mod stats;
@@ -29,6 +31,7 @@ use once_cell::race::OnceBox;
 use crate::backing::{Backing, Extent};
 use crate::error::Error;
 use depot::Depot;
+use magazine::Magazine;
 use thread::Thread;
 
 /// Number of heap ids; 0 is nobody's.
@@ -147,19 +150,24 @@ impl Heap {
         self.depot.get()
     }
 
-    fn depot_pop(&self, offset: usize) -> Option<*mut cache::Magazine> {
-        self.depot()?.pop(offset)
+    /// Takes a magazine with blocks, for an empty one or null.
+    ///
+    /// # Safety
+    /// The empty one is the caller's, and still so if there is none with blocks.
+    unsafe fn depot_pop(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
+        // SAFETY: the caller's promise.
+        unsafe { self.depot()?.pop(offset, empty) }
     }
 
-    /// Keeps a magazine for another thread; `false` if it is still the caller's.
+    /// Keeps a magazine for another thread, and gives an empty one or null for it; `None`
+    /// if it is still the caller's.
     ///
     /// # Safety
     /// The magazine is the caller's and holds free blocks of this heap.
-    unsafe fn depot_push(&self, magazine: *mut cache::Magazine, offset: usize) -> bool {
-        let limit = self.depot_limit.load(Ordering::Relaxed);
+    unsafe fn depot_exchange(&self, full: *mut Magazine, offset: usize) -> Option<*mut Magazine> {
         let depot = self.depot.get_or_init(|| Box::new(Depot::new()));
         // SAFETY: the caller's promise.
-        unsafe { depot.push(magazine, offset, limit) }
+        unsafe { depot.exchange(self, full, offset) }
     }
 
     /// Counts what caches give back. jemalloc returns pages when time has passed, which
@@ -239,11 +247,13 @@ impl Heap {
     fn cached_block(&'static self, offset: usize) -> Option<*mut u8> {
         let thread = Thread::current()?;
         thread.enter();
-        let block = match cache::pop(thread, self.id(), offset) {
-            Some(block) => block.as_ptr(),
-            None => cache::refill(thread, self, offset),
-        };
+        if let Some(block) = cache::pop(thread, self.id(), offset) {
+            thread.leave();
+            return Some(block.as_ptr());
+        }
+        let block = cache::refill(thread, self, offset);
         thread.leave();
+        idle::tick();
         (!block.is_null()).then_some(block)
     }
 
@@ -390,7 +400,6 @@ impl Heap {
     /// Destroys all blocks and forgets the heap's pages; the backing may go then.
     pub fn destroy(&self) {
         reclaim::forget(self);
-        BY_ID[self.id()].store(ptr::null_mut(), Ordering::Release);
         self.arenas.destroy();
         let before = self.previous.load(Ordering::Relaxed).saturating_sub(1);
         self.backing.for_each_range(|start, size| {
@@ -413,10 +422,13 @@ pub unsafe fn free(block: *mut u8) -> bool {
     if offset != 0 {
         if let (Some(heap), Some(thread)) = (Heap::by_id(id), Thread::current()) {
             thread.enter();
-            if !cache::push(thread, id, offset, block) {
+            if cache::push(thread, id, offset, block) {
+                thread.leave();
+            } else {
                 cache::spill(thread, heap, offset, block);
+                thread.leave();
+                idle::tick();
             }
-            thread.leave();
             return true;
         }
     }
@@ -431,6 +443,7 @@ pub unsafe fn free(block: *mut u8) -> bool {
             heap.large_freed(size);
         }
     }
+    idle::tick();
     true
 }
 
