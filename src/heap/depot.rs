@@ -42,6 +42,8 @@ struct Stack {
     held: AtomicBool,
     /// Number of full magazines; written by who holds the stack.
     count: AtomicU32,
+    /// The depot's turn when a magazine was last taken.
+    taken: AtomicU32,
     magazines: UnsafeCell<Magazines>,
 }
 
@@ -55,6 +57,7 @@ impl Stack {
         Self {
             held: AtomicBool::new(false),
             count: AtomicU32::new(0),
+            taken: AtomicU32::new(0),
             magazines: UnsafeCell::new(Magazines::NONE),
         }
     }
@@ -130,6 +133,8 @@ pub(super) struct Depot {
     stacks: [Stack; class::COUNT],
     /// Bytes of the blocks in it.
     bytes: AtomicUsize,
+    /// How often somebody has found it full.
+    turn: AtomicU32,
     /// When it was last looked at, in seconds.
     looked: AtomicU32,
 }
@@ -139,6 +144,7 @@ impl Depot {
         Self {
             stacks: [const { Stack::new() }; class::COUNT],
             bytes: AtomicUsize::new(0),
+            turn: AtomicU32::new(0),
             looked: AtomicU32::new(idle::now()),
         }
     }
@@ -148,6 +154,16 @@ impl Depot {
     /// # Safety
     /// The empty one is the caller's, and still so if there is none with blocks.
     pub(super) unsafe fn pop(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
+        // SAFETY: the caller's promise.
+        let full = unsafe { self.remove(offset, empty) }?;
+        let turn = self.turn.load(Ordering::Relaxed);
+        let taken = &self.stacks[offset >> class::BIN_BITS].taken;
+        taken.store(turn, Ordering::Relaxed);
+        Some(full)
+    }
+
+    /// The same, but not because somebody needs blocks of that class.
+    unsafe fn remove(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
         // SAFETY: the caller's promise.
         let full = unsafe { self.stacks[offset >> class::BIN_BITS].take(empty) };
         // SAFETY: null or a magazine that is ours now.
@@ -199,17 +215,30 @@ impl Depot {
         count * class::magazine_capacity(offset) * class::size_of(offset)
     }
 
-    /// Makes room for a magazine of a class, down to `limit`, at the cost of classes that
-    /// hold more than this one would then. Otherwise who comes first would have the depot
-    /// for good.
+    /// Makes room for a magazine of a class, down to `limit`: at the cost of the class from
+    /// which nobody has taken for longest, if that is much longer than for this one, else of
+    /// the class that holds the most, if that is more than this one would hold. Otherwise
+    /// who comes first would have the depot for good.
     #[cold]
     fn make_room(&self, heap: &Heap, class: usize, limit: usize) -> bool {
+        const MUCH_LONGER: u32 = 16;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let unused = |class: usize| {
+            let taken = self.stacks[class].taken.load(Ordering::Relaxed);
+            turn.wrapping_sub(taken)
+        };
+        let patience = unused(class).saturating_mul(2).saturating_add(MUCH_LONGER);
         let offset = class << class::BIN_BITS;
         let own = self.bytes_of(class) + class::magazine_capacity(offset) * class::size_of(offset);
         while self.bytes.load(Ordering::Relaxed) > limit {
-            let other = (1..class::COUNT).max_by_key(|other| self.bytes_of(*other));
-            let richer = other.filter(|other| self.bytes_of(*other) > own);
-            if !richer.is_some_and(|other| self.give_back(heap, other)) {
+            let others = || (1..class::COUNT).filter(|other| self.bytes_of(*other) > 0);
+            let stale = others().max_by_key(|other| unused(*other));
+            let stale = stale.filter(|other| unused(*other) > patience);
+            let victim = stale.or_else(|| {
+                let largest = others().max_by_key(|other| self.bytes_of(*other));
+                largest.filter(|other| self.bytes_of(*other) > own)
+            });
+            if !victim.is_some_and(|victim| self.give_back(heap, victim)) {
                 return false;
             }
         }
@@ -222,7 +251,7 @@ impl Depot {
         // SAFETY: there is no empty one. The full one is ours then, with free blocks of a
         // heap that lives.
         unsafe {
-            let Some(magazine) = self.pop(offset, ptr::null_mut()) else {
+            let Some(magazine) = self.remove(offset, ptr::null_mut()) else {
                 return false;
             };
             let bytes = Magazine::drain(magazine, offset);
@@ -371,6 +400,34 @@ mod tests {
         assert!(depot.bytes.load(Ordering::Relaxed) <= LIMIT);
         depot.drain(&heap);
         assert_eq!(depot.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn who_is_in_use_gets_what_others_leave() {
+        let (depot, heap) = (Depot::new(), heap());
+        let offset = class::offset(64);
+        let bytes = class::magazine_capacity(offset) * 64;
+        while keep(&depot, &heap, 4096) {}
+        // Of the class that is taken from all that is needed stays, though it is most.
+        for _ in 0..4 {
+            let mut taken = 0;
+            // SAFETY: there is no empty one, and what is taken is ours.
+            while let Some(full) = unsafe { depot.pop(offset, ptr::null_mut()) } {
+                taken += 1;
+                // SAFETY: as above.
+                unsafe {
+                    Magazine::drain(full, offset);
+                    Magazine::free(full);
+                }
+            }
+            assert!(taken <= LIMIT / bytes);
+            for _ in 0..LIMIT / bytes {
+                keep(&depot, &heap, 64);
+            }
+        }
+        assert_eq!(count(&depot, 4096), 0);
+        assert_eq!(count(&depot, 64) as usize, LIMIT / bytes);
+        depot.drain(&heap);
     }
 
     #[test]
