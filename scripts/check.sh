@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs the parts of the test suite and counts their results.
 #
-# usage: scripts/check.sh [part...]        (default: every part but programs, in this order)
+# usage: scripts/check.sh [part...]        (default: every part but programs, loom and the long stress ones)
 #
 # Builds first; if that fails, nothing else is run.
 # The last line of output is "N passed, N failed, N skipped"; the exit status is
@@ -28,8 +28,10 @@ run_part() {
     consumers) ctest/consumers/run.sh ;;
     install) ctest/consumers/install.sh ;;
     debug-heap) scripts/check-debug-heap.sh ;;
+    loom) scripts/check-loom.sh ;;
     stress-short) ctest/stress/run.sh short ;;
     stress) ctest/stress/run.sh long ;;
+    stress-valgrind) ctest/stress/run.sh valgrind ;;
     *)
         echo "scripts/check.sh: no part called '$1'; there are: $all_parts" >&2
         return 2

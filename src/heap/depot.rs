@@ -7,9 +7,10 @@
 
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::cell::UnsafeCell;
 
+use super::gate::Gate;
 use super::magazine::Magazine;
+use super::sync::Cell;
 use super::{Heap, class, idle};
 
 /// Seconds after which magazines that nobody took go back to jemalloc.
@@ -39,47 +40,26 @@ impl Magazines {
 
 /// The stack of a class.
 struct Stack {
-    held: AtomicBool,
+    magazines: Gate<Magazines>,
     /// Number of full magazines; written by who holds the stack.
     count: AtomicU32,
     /// The depot's turn when a magazine was last taken.
     taken: AtomicU32,
-    magazines: UnsafeCell<Magazines>,
 }
 
-// SAFETY: `magazines` is used only by who holds the stack.
-unsafe impl Sync for Stack {}
 // SAFETY: magazines belong to nobody while they are here.
-unsafe impl Send for Stack {}
+unsafe impl Send for Magazines {}
 
 impl Stack {
     const fn new() -> Self {
         Self {
-            held: AtomicBool::new(false),
+            magazines: Gate {
+                held: AtomicBool::new(false),
+                value: Cell::new(Magazines::NONE),
+            },
             count: AtomicU32::new(0),
             taken: AtomicU32::new(0),
-            magazines: UnsafeCell::new(Magazines::NONE),
         }
-    }
-
-    /// Runs `work` with the stack held; `None` if another thread does not let go.
-    #[inline]
-    fn with<T>(&self, work: impl FnOnce(&mut Magazines) -> T) -> Option<T> {
-        const TRIES: u32 = 100;
-        let held = (0..TRIES).any(|_| {
-            let free =
-                !self.held.load(Ordering::Relaxed) && !self.held.swap(true, Ordering::Acquire);
-            if !free {
-                core::hint::spin_loop();
-            }
-            free
-        });
-        held.then(|| {
-            // SAFETY: the stack is held.
-            let result = work(unsafe { &mut *self.magazines.get() });
-            self.held.store(false, Ordering::Release);
-            result
-        })
     }
 
     /// Takes a full magazine, and keeps an empty one for it; null if there is none.
@@ -87,7 +67,7 @@ impl Stack {
     /// # Safety
     /// The empty one is null or the caller's, and the stack's if it is kept.
     unsafe fn take(&self, empty: *mut Magazine) -> *mut Magazine {
-        let taken = self.with(|magazines| {
+        let taken = self.magazines.with(|magazines| {
             // SAFETY: null or a magazine of the stack.
             let full = unsafe { pop(&mut magazines.full) };
             if !full.is_null() {
@@ -192,7 +172,7 @@ impl Depot {
         let mut empty = None;
         if held <= limit || self.make_room(heap, class, limit) {
             let stack = &self.stacks[class];
-            empty = stack.with(|magazines| {
+            empty = stack.magazines.with(|magazines| {
                 let count = stack.count.load(Ordering::Relaxed) + 1;
                 stack.count.store(count, Ordering::Relaxed);
                 // SAFETY: the magazine is the caller's, the lists are the stack's.
@@ -267,7 +247,7 @@ impl Depot {
         if now.wrapping_sub(last) >= IDLE_SECONDS {
             self.looked.store(now, Ordering::Relaxed);
             for stack in &self.stacks {
-                let empty = stack.with(|magazines| {
+                let empty = stack.magazines.with(|magazines| {
                     magazines.idle = magazines.fewest;
                     magazines.fewest = stack.count.load(Ordering::Relaxed);
                     core::mem::replace(&mut magazines.empty, ptr::null_mut())
@@ -277,7 +257,7 @@ impl Depot {
         }
         let mut left = BACK_AT_ONCE;
         for (class, stack) in self.stacks.iter().enumerate().skip(1) {
-            let due = stack.with(|magazines| {
+            let due = stack.magazines.with(|magazines| {
                 let due = magazines.idle.min(left);
                 magazines.idle -= due;
                 due
@@ -299,7 +279,7 @@ impl Depot {
     /// Frees the magazines; their blocks go with their arenas.
     pub(super) fn forget(&self) {
         for stack in &self.stacks {
-            let all = stack.with(|magazines| {
+            let all = stack.magazines.with(|magazines| {
                 stack.count.store(0, Ordering::Relaxed);
                 core::mem::replace(magazines, Magazines::NONE)
             });
@@ -315,14 +295,16 @@ impl Depot {
     pub(super) fn after_fork_in_child(&self) {
         let mut bytes = 0;
         for (class, stack) in self.stacks.iter().enumerate() {
-            // SAFETY: the child has one thread.
-            let magazines = unsafe { &mut *stack.magazines.get() };
-            if stack.held.load(Ordering::Relaxed) {
-                *magazines = Magazines::NONE;
+            let gate = &stack.magazines;
+            if gate.held.load(Ordering::Relaxed) {
+                // SAFETY: the child has one thread.
+                gate.value
+                    .with_mut(|magazines| unsafe { *magazines = Magazines::NONE });
                 stack.count.store(0, Ordering::Relaxed);
-                stack.held.store(false, Ordering::Relaxed);
+                gate.held.store(false, Ordering::Relaxed);
             }
-            let mut next = magazines.full;
+            let full = gate.with(|magazines| magazines.full);
+            let mut next = full.unwrap_or(ptr::null_mut());
             // SAFETY: null or a magazine of the stack, which nobody held.
             while let Some(magazine) = unsafe { next.as_ref() } {
                 bytes += magazine.count * class::size_of(class << class::BIN_BITS);

@@ -5,11 +5,13 @@
 //! from a block to its heap and size class.
 
 pub mod arenas;
+mod busy;
 mod cache;
 mod class;
 mod depot;
 mod extent_hooks;
 pub(crate) mod fast;
+mod gate;
 mod idle;
 pub mod je;
 mod lock;
@@ -17,6 +19,7 @@ mod magazine;
 pub mod page_map;
 pub mod reclaim;
 pub mod stats;
+mod sync;
 mod thread;
 #[cfg_attr(not(target_arch = "x86_64"), path = "tls_portable.rs")]
 mod tls;
