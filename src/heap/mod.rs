@@ -41,8 +41,9 @@ use thread::Thread;
 pub const HEAPS: usize = 1024;
 /// Number of kinds that the fast path knows: kind `n` is heap `n + 1`.
 pub const KINDS: usize = 515;
-/// The most bytes that the depot of a heap keeps.
-const DEPOT_LIMIT: usize = 8 << 20;
+/// The most bytes that the depot of a heap keeps: what a program frees at a time and then
+/// takes again, if it is not much. jemalloc keeps more than that for as long.
+const DEPOT_LIMIT: usize = 32 << 20;
 
 /// Blocks from this size on are counted when they are freed.
 const LARGE: usize = 8 << 20;
