@@ -89,6 +89,19 @@ static int child(const char *what)
     return 0;
 }
 
+/* Runs the program again and does not wait. */
+static pid_t start(const char *what, const char *const changes[])
+{
+    fflush(NULL);
+    const pid_t pid = fork();
+
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        _exit(run_again(what, changes));
+    }
+    return pid;
+}
+
 int main(int argc, char **argv)
 {
     static const char soon[] = "dirty_decay_ms:1000,muzzy_decay_ms:0";
@@ -99,11 +112,14 @@ int main(int argc, char **argv)
     }
     snprintf(ours, sizeof(ours), "_RJEM_MALLOC_CONF=%s", soon);
     snprintf(theirs, sizeof(theirs), "JEMK_MALLOC_CONF=%s", soon);
-    CHECK_CHILD(run_again("same", ENV(ours, theirs, "MEMKIND_HOG_MEMORY")));
+    const pid_t same = start("same", ENV(ours, theirs, "MEMKIND_HOG_MEMORY"));
     /* 1.14.0 does not look at a kind that is not used. */
     if (!original()) {
-        CHECK_CHILD(run_again("other", ENV(ours, theirs, "MEMKIND_HOG_MEMORY")));
-        CHECK_CHILD(run_again("hog", ENV(ours, theirs, "MEMKIND_HOG_MEMORY=1")));
+        const pid_t other = start("other", ENV(ours, theirs, "MEMKIND_HOG_MEMORY"));
+        const pid_t hog = start("hog", ENV(ours, theirs, "MEMKIND_HOG_MEMORY=1"));
+        CHECK_CHILD(child_wait(other));
+        CHECK_CHILD(child_wait(hog));
     }
+    CHECK_CHILD(child_wait(same));
     return 0;
 }
