@@ -174,6 +174,13 @@ impl Heap {
         unsafe { depot.exchange(self, full, offset) }
     }
 
+    /// Gives the free blocks that wait for any thread back to the arenas.
+    pub fn empty_depot(&self) {
+        if let Some(depot) = self.depot().filter(|_| depot::bytes(self) > 0) {
+            depot.drain(self);
+        }
+    }
+
     /// Counts what caches give back. jemalloc returns pages when time has passed, which
     /// it notices when it is called; behind caches it may not be called for long. So a
     /// file, whose blocks others could use, gets its pages back by quantity.
