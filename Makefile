@@ -125,8 +125,14 @@ check-preload: ## both preload libraries, real programs under them too (minutes)
 	$(call setup,programs)
 	@scripts/check.sh preload programs
 
-.PHONY: check-stress check-stress-short
+.PHONY: check-stress check-stress-short check-stress-valgrind
 check-stress check-stress-short: check-%: ## the model-based stress test: 10 minutes, or 12 seconds
+	@scripts/check.sh $*
+check-stress-valgrind: check-%: ## the same under valgrind: some minutes
+	@scripts/check.sh $*
+
+.PHONY: check-loom
+check-loom: check-%: ## the heap's lock-free parts under a model of memory (needs the crate loom)
 	@scripts/check.sh $*
 
 .PHONY: check-numa

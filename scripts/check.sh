@@ -3,7 +3,7 @@
 # Runs the parts of the test suite and counts their results.
 #
 # usage: scripts/check.sh [part...]
-#   default: every part but programs, stress and numa, in the order below
+#   default: every part but programs, numa, loom and the long stress ones, in the order below
 #
 # Builds first; if that fails, nothing else is run.
 # The last line of output is "N passed, N failed, N skipped"; the exit status is
@@ -29,9 +29,11 @@ run_part() {
     consumers) ctest/consumers/run.sh ;;
     install) ctest/consumers/install.sh ;;
     debug-heap) scripts/check-debug-heap.sh ;;
+    loom) scripts/check-loom.sh ;;
     stress-short) ctest/stress/run.sh short ;;
     stress) ctest/stress/run.sh long ;;
-    # Three machines show most of what can go wrong.
+    stress-valgrind) ctest/stress/run.sh valgrind ;;
+    # Four machines show most of what can go wrong.
     numa-ci) ctest/numa/run.sh --jobs "$(nproc)" hbm kmem hbm-tie hbm-tiny ;;
     numa) ctest/numa/run.sh ;;
     *)

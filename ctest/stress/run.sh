@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The stress test (stress.c) on our library, in several shapes.
 #
-# usage: ctest/stress/run.sh short|long [seconds for each shape]     (default: 12 and 60)
+# usage: ctest/stress/run.sh short|long|valgrind [seconds for each shape]     (default: 12, 60 and 60)
 #
 # MEMKIND_LIBDIR   directory with our libmemkind.so.0 (default: build/lib)
 # STRESS_SEED      the seed to start from, to repeat a run
@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.." || exit 2
 
 case ${1:-} in
 short) seconds=${2:-12} ;;
-long) seconds=${2:-60} ;;
+long | valgrind) seconds=${2:-60} ;;
 *)
     sed -n 's/^# usage: /usage: /p' "$0" >&2
     exit 2
@@ -64,6 +64,21 @@ if [ "$1" = short ]; then
     exit 0
 fi
 
+# Leaks are not asked for: the heap belongs to the library. Children are followed.
+under_valgrind() {
+    local valgrind=(valgrind -q --error-exitcode=9 --fair-sched=yes --child-silent-after-fork=no)
+    if have valgrind; then
+        stress "8 threads under valgrind" "${valgrind[@]}" -- -t "$((seconds * 2))" -o 40000 -b 500
+        stress "1 thread under valgrind" "${valgrind[@]}" -- -t "$seconds" -o 40000 -b 500 -n 1
+    else
+        skip "stress under valgrind" "valgrind is not installed"
+    fi
+}
+if [ "$1" = valgrind ]; then
+    under_valgrind
+    exit 0
+fi
+
 stress "8 threads" -- -t "$seconds"
 stress "2 threads, 40 blocks" -- -t "$seconds" -n 2 -b 40
 stress "40 threads, 60000 blocks" -- -t "$seconds" -n 40 -b 60000
@@ -72,13 +87,7 @@ stress "threads without forks and with lasting kinds" -- -t "$seconds" -f -c
 for option in MEMKIND_ARENA_NUM_PER_KIND=1 MEMKIND_HOG_MEMORY=1 MEMKIND_BACKGROUND_THREAD_LIMIT=2; do
     stress "8 threads, $option" env "$option" -- -t "$((seconds / 4 + 1))"
 done
-if have valgrind; then
-    # Leaks are not asked for: the heap belongs to the library. Children are followed.
-    stress "8 threads under valgrind" valgrind -q --error-exitcode=9 --fair-sched=yes --child-silent-after-fork=no \
-        -- -t "$((seconds * 2))" -o 40000 -b 500
-else
-    skip "stress under valgrind" "valgrind is not installed"
-fi
+under_valgrind
 # Only the program is instrumented: that the model itself is right, and free of undefined behaviour.
 if compile stress-sanitized -fsanitize=address,undefined -fno-sanitize-recover=all 2>"$work/err"; then
     program=$work/stress-sanitized

@@ -1148,8 +1148,5 @@ pub unsafe extern "C" fn memkind_defrag_reallocate(
 /// See memkind(3), HEAP MANAGEMENT.
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_detect_kind(ptr: *mut c_void) -> memkind_t {
-    if ptr.is_null() {
-        return ptr::null_mut();
-    }
     kind::detect(ptr.cast_const().cast()).map_or(ptr::null_mut(), handle_of)
 }

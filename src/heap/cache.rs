@@ -1,139 +1,116 @@
 //! A thread's cache of free blocks of one heap: two magazines for each size class.
 //!
-//! A magazine is an array of pointers to free blocks (J. Bonwick and J. Adams,
-//! "Magazines and Vmem", USENIX 2001). A thread pops and pushes at the current one,
-//! exchanges it with the previous one when it runs empty or full, and goes to the
-//! heap's depot only every second time. Zeroed bins are always empty and always full,
-//! so the fast paths need no test for a missing magazine, and the cache that stands
-//! for "none" is all zeroes.
+//! A thread pops and pushes at the current one, exchanges it with the previous one when it
+//! runs empty or full, and goes to the heap's depot only every second time.
+//!
+//! The place below a magazine's first pointer holds 0, the one behind its last place
+//! [`END`]: one look at where it pops or pushes tells a thread that it is empty or full. A
+//! bin without a magazine points between two such places, so the fast paths need no test
+//! for a missing one, and neither for a missing cache: all bins of the cache that stands
+//! for "none" are like that.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::class;
 use super::depot;
+use super::magazine::{END, Magazine, Place};
 use super::thread::Thread;
 use super::{Heap, je, page_map};
 
-/// An array of pointers to free blocks, behind this header.
-#[repr(C)]
-pub(super) struct Magazine {
-    /// The next one in a depot.
-    pub(super) next: *mut Magazine,
-    /// Blocks in it, while it is not a bin's current one.
-    pub(super) count: usize,
+/// Where a bin without a magazine points: to the second.
+static NO_PLACES: [Place; 2] = [0, END];
+
+const fn no_place() -> *mut Place {
+    // SAFETY: inside the array. Nobody writes there: it is empty and full.
+    unsafe { (&raw const NO_PLACES).cast::<Place>().add(1).cast_mut() }
 }
 
-impl Magazine {
-    /// Makes an empty one; null when memory is short.
-    fn make(offset: usize) -> *mut Magazine {
-        let bytes = size_of::<Magazine>() + class::magazine_capacity(offset) * size_of::<usize>();
-        let magazine: *mut Magazine = je::mallocx(bytes, 0).cast();
-        if !magazine.is_null() {
-            // SAFETY: fresh memory of sufficient size and alignment.
-            unsafe {
-                magazine.write(Magazine {
-                    next: ptr::null_mut(),
-                    count: 0,
-                })
-            };
-        }
-        magazine
-    }
+/// Where the current magazine of a class is popped and pushed: behind its last pointer.
+/// Atomic because other threads may read it for statistics.
+type Top = AtomicPtr<Place>;
 
-    /// Address of the first pointer.
-    fn base(magazine: *mut Magazine) -> usize {
-        magazine as usize + size_of::<Magazine>()
-    }
+const _: () = assert!(size_of::<Top>() == 1 << class::BIN_BITS);
 
-    /// Frees the magazine itself.
-    ///
-    /// # Safety
-    /// It is the caller's and holds no blocks that matter.
-    pub(super) unsafe fn free(magazine: *mut Magazine) {
-        // SAFETY: it comes from `make`.
-        unsafe { je::dallocx(magazine.cast(), 0) }
-    }
-
-    /// Gives its blocks to jemalloc.
-    ///
-    /// # Safety
-    /// It is the caller's, and its blocks are free blocks of live arenas.
-    pub(super) unsafe fn drain(magazine: *mut Magazine) {
-        // SAFETY: `count` pointers behind the header, by the caller's promise.
-        unsafe {
-            let first = Magazine::base(magazine) as *const *mut u8;
-            for index in 0..(*magazine).count {
-                je::dallocx(*first.add(index), je::TCACHE_NONE);
-            }
-            (*magazine).count = 0;
-        }
-    }
+/// The magazines of a class.
+struct Magazines {
+    /// The first place of the current one.
+    base: AtomicPtr<Place>,
+    /// The previous one: empty or full, or null.
+    previous: AtomicPtr<Magazine>,
 }
 
-/// The two magazines of a class. Addresses are numbers: other threads may read them
-/// for statistics.
-#[repr(C, align(32))]
-struct Bin {
-    /// Behind the last pointer of the current magazine.
-    top: AtomicUsize,
-    /// Its first pointer.
-    base: AtomicUsize,
-    /// Behind its last place.
-    limit: AtomicUsize,
-    /// The previous magazine: empty or full, or null.
-    previous: AtomicUsize,
+/// All that a cache has of one class.
+#[derive(Clone, Copy)]
+struct Bin<'a> {
+    top: &'a Top,
+    magazines: &'a Magazines,
 }
 
-const _: () = assert!(size_of::<Bin>() == 1 << class::BIN_BITS);
+impl Bin<'_> {
+    fn top(self) -> *mut Place {
+        self.top.load(Ordering::Relaxed)
+    }
 
-impl Bin {
-    fn count(&self) -> usize {
-        let top = self.top.load(Ordering::Relaxed);
-        top.saturating_sub(self.base.load(Ordering::Relaxed)) / size_of::<usize>()
+    fn count(self) -> usize {
+        let base = self.magazines.base.load(Ordering::Relaxed) as usize;
+        (self.top() as usize).saturating_sub(base) / size_of::<Place>()
+    }
+
+    fn has_magazine(self) -> bool {
+        self.top() != no_place()
+    }
+
+    fn is_full(self) -> bool {
+        // SAFETY: `top` is at a place of the current magazine, at its end or at the
+        // place that stands for none.
+        unsafe { *self.top() == END }
     }
 
     /// Puts the current magazine away: it, or null, with its count set.
-    fn unload(&self) -> *mut Magazine {
-        let base = self.base.load(Ordering::Relaxed);
-        if base == 0 {
+    fn unload(self) -> *mut Magazine {
+        if !self.has_magazine() {
             return ptr::null_mut();
         }
-        let magazine = (base - size_of::<Magazine>()) as *mut Magazine;
+        let base = self.magazines.base.load(Ordering::Relaxed);
+        let magazine = base.cast::<Magazine>().wrapping_sub(1);
         // SAFETY: the current magazine is live and this bin's.
         unsafe { (*magazine).count = self.count() };
-        self.top.store(0, Ordering::Relaxed);
-        self.base.store(0, Ordering::Relaxed);
-        self.limit.store(0, Ordering::Relaxed);
+        self.clear();
         magazine
     }
 
+    fn clear(self) {
+        self.top.store(no_place(), Ordering::Relaxed);
+        self.magazines.base.store(no_place(), Ordering::Relaxed);
+    }
+
     /// Makes a magazine the current one.
-    fn load(&self, magazine: *mut Magazine, offset: usize) {
+    fn load(self, magazine: *mut Magazine) {
         let base = Magazine::base(magazine);
         // SAFETY: the magazine is live and nobody else's.
-        let count = unsafe { (*magazine).count };
-        let places = class::magazine_capacity(offset);
-        self.base.store(base, Ordering::Relaxed);
-        self.limit
-            .store(base + places * size_of::<usize>(), Ordering::Relaxed);
-        self.top
-            .store(base + count * size_of::<usize>(), Ordering::Relaxed);
+        let top = unsafe { base.add((*magazine).count) };
+        self.magazines.base.store(base, Ordering::Relaxed);
+        self.top.store(top, Ordering::Relaxed);
     }
 
-    fn take_previous(&self) -> *mut Magazine {
-        self.previous.swap(0, Ordering::Relaxed) as *mut Magazine
+    fn take_previous(self) -> *mut Magazine {
+        self.magazines
+            .previous
+            .swap(ptr::null_mut(), Ordering::Relaxed)
     }
 
-    fn set_previous(&self, magazine: *mut Magazine) {
-        self.previous.store(magazine as usize, Ordering::Relaxed);
+    fn set_previous(self, magazine: *mut Magazine) {
+        self.magazines.previous.store(magazine, Ordering::Relaxed);
     }
 }
 
 /// A cache.
 #[repr(C)]
 pub(crate) struct Cache {
-    bins: [Bin; class::COUNT],
+    /// First: the fast paths know no more of a cache.
+    tops: [Top; class::COUNT],
+    magazines: [Magazines; class::COUNT],
     /// The heap whose blocks these are.
     heap: *const Heap,
     /// In a list of caches taken away.
@@ -145,14 +122,31 @@ pub(crate) struct Cache {
 // SAFETY: shared only as the cache that stands for none, which is never written.
 unsafe impl Sync for Cache {}
 
-// SAFETY: zeroes are a cache without magazines.
-static NONE: Cache = unsafe { core::mem::zeroed() };
+static NONE: Cache = Cache {
+    tops: [const { AtomicPtr::new(no_place()) }; class::COUNT],
+    magazines: [const {
+        Magazines {
+            base: AtomicPtr::new(no_place()),
+            previous: AtomicPtr::new(ptr::null_mut()),
+        }
+    }; class::COUNT],
+    heap: ptr::null(),
+    next: ptr::null_mut(),
+    wanted: [0; class::COUNT],
+};
 
 impl Cache {
     /// The cache that stands for none: every operation takes the slow path.
     #[inline(always)]
     pub(super) fn none() -> *mut Cache {
         ptr::from_ref(&NONE).cast_mut()
+    }
+
+    fn bin(&self, class: usize) -> Bin<'_> {
+        Bin {
+            top: &self.tops[class],
+            magazines: &self.magazines[class],
+        }
     }
 
     /// Bytes of free blocks in it; a guess while its thread is at work.
@@ -163,14 +157,15 @@ impl Cache {
         // SAFETY: the caller's promise; the bins are atomics. A previous magazine may be
         // exchanged meanwhile but is not freed while its cache lives.
         unsafe {
-            (*cache)
-                .bins
-                .iter()
-                .enumerate()
-                .map(|(class, bin)| {
-                    let previous = bin.previous.load(Ordering::Relaxed) as *const Magazine;
+            (1..class::COUNT)
+                .map(|class| {
+                    let offset = class << class::BIN_BITS;
+                    let bin = (*cache).bin(class);
+                    // Top and base may be those of two magazines.
+                    let count = bin.count().min(class::magazine_capacity(offset));
+                    let previous = bin.magazines.previous.load(Ordering::Relaxed);
                     let more = previous.as_ref().map_or(0, |magazine| magazine.count);
-                    (bin.count() + more) * class::size_of(class << class::BIN_BITS)
+                    (count + more) * class::size_of(offset)
                 })
                 .sum()
         }
@@ -203,9 +198,16 @@ impl Cache {
         unsafe {
             let heap = &*(*cache).heap;
             Self::take_apart(cache, |magazine, offset| {
-                if (*magazine).count == 0 || !heap.depot_push(magazine, offset) {
-                    Magazine::drain(magazine);
-                    Magazine::free(magazine);
+                let kept = if (*magazine).count > 0 {
+                    heap.depot_exchange(magazine, offset)
+                } else {
+                    None
+                };
+                // What is left is this magazine, or an empty one for it, or none.
+                let left = kept.unwrap_or(magazine);
+                if !left.is_null() {
+                    Magazine::drain(left, offset);
+                    Magazine::free(left);
                 }
             });
         }
@@ -218,9 +220,9 @@ impl Cache {
     pub(super) unsafe fn discard(cache: *mut Cache, drain: bool) {
         // SAFETY: the caller's promise.
         unsafe {
-            Self::take_apart(cache, |magazine, _| {
+            Self::take_apart(cache, |magazine, offset| {
                 if drain {
-                    Magazine::drain(magazine);
+                    Magazine::drain(magazine, offset);
                 }
                 Magazine::free(magazine);
             });
@@ -230,7 +232,8 @@ impl Cache {
     unsafe fn take_apart(cache: *mut Cache, mut each: impl FnMut(*mut Magazine, usize)) {
         // SAFETY: the cache is the caller's, and not used after it is freed.
         unsafe {
-            for (class, bin) in (*cache).bins.iter().enumerate() {
+            for class in 1..class::COUNT {
+                let bin = (*cache).bin(class);
                 for magazine in [bin.unload(), bin.take_previous()] {
                     if !magazine.is_null() {
                         each(magazine, class << class::BIN_BITS);
@@ -246,16 +249,12 @@ impl Cache {
 #[inline(always)]
 pub(super) fn pop(thread: &Thread, id: usize, offset: usize) -> Option<NonNull<u8>> {
     // SAFETY: a cache is live or the one that stands for none; offsets are those of
-    // bins. What lies between base and top are pointers to free blocks.
+    // bins. Below `top` is a pointer to a free block, or 0 in an empty bin.
     unsafe {
-        let bin = &*thread.cache(id).cast::<u8>().add(offset).cast::<Bin>();
-        let top = bin.top.load(Ordering::Relaxed);
-        if top == bin.base.load(Ordering::Relaxed) {
-            return None;
-        }
-        let top = top - size_of::<usize>();
-        let block = *(top as *const NonNull<u8>);
-        bin.top.store(top, Ordering::Relaxed);
+        let bin = &*thread.cache(id).cast::<u8>().add(offset).cast::<Top>();
+        let top = bin.load(Ordering::Relaxed).sub(1);
+        let block = NonNull::new(*top.cast::<*mut u8>())?;
+        bin.store(top, Ordering::Relaxed);
         Some(block)
     }
 }
@@ -263,15 +262,15 @@ pub(super) fn pop(thread: &Thread, id: usize, offset: usize) -> Option<NonNull<u
 /// Puts a block into a thread's cache; `false` when the bin is full.
 #[inline(always)]
 pub(super) fn push(thread: &Thread, id: usize, offset: usize, block: *mut u8) -> bool {
-    // SAFETY: as in `pop`; between top and limit is room.
+    // SAFETY: as in `pop`; at `top` is room, or END in a full bin.
     unsafe {
-        let bin = &*thread.cache(id).cast::<u8>().add(offset).cast::<Bin>();
-        let top = bin.top.load(Ordering::Relaxed);
-        if top == bin.limit.load(Ordering::Relaxed) {
+        let bin = &*thread.cache(id).cast::<u8>().add(offset).cast::<Top>();
+        let top = bin.load(Ordering::Relaxed);
+        if *top == END {
             return false;
         }
-        *(top as *mut *mut u8) = block;
-        bin.top.store(top + size_of::<usize>(), Ordering::Relaxed);
+        *top.cast::<*mut u8>() = block;
+        bin.store(top.add(1), Ordering::Relaxed);
         true
     }
 }
@@ -287,8 +286,13 @@ fn own(thread: &Thread, heap: &Heap) -> *mut Cache {
     if fresh.is_null() {
         return fresh;
     }
-    // SAFETY: zeroes are a cache without magazines, and nobody has seen it.
-    unsafe { (*fresh).heap = heap };
+    // SAFETY: zeroes are valid for every field, and nobody has seen it.
+    unsafe {
+        (*fresh).heap = heap;
+        for class in 0..class::COUNT {
+            (*fresh).bin(class).clear();
+        }
+    }
     thread.swap_cache(id, fresh);
     fresh
 }
@@ -303,24 +307,20 @@ pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mu
     }
     let class = offset >> class::BIN_BITS;
     // SAFETY: the cache is this thread's, which has entered.
-    let bin = unsafe { &(*cache).bins[class] };
+    let bin = unsafe { (*cache).bin(class) };
     if bin.count() == 0 {
         let previous = bin.take_previous();
         // SAFETY: null or this bin's magazine.
         if unsafe { previous.as_ref() }.is_some_and(|magazine| magazine.count > 0) {
             let empty = bin.unload();
-            bin.load(previous, offset);
+            bin.load(previous);
             bin.set_previous(empty);
-        } else if let Some(full) = heap.depot_pop(offset) {
+        // Of two empty ones only one is of use; the depot gets the other.
+        // SAFETY: null, or ours and empty.
+        } else if let Some(full) = unsafe { heap.depot_pop(offset, previous) } {
             let empty = bin.unload();
-            bin.load(full, offset);
-            // Of two empty ones only one is of use.
-            let spare = if previous.is_null() { empty } else { previous };
-            bin.set_previous(spare);
-            if !ptr::eq(spare, empty) && !empty.is_null() {
-                // SAFETY: ours, and empty.
-                unsafe { Magazine::free(empty) };
-            }
+            bin.load(full);
+            bin.set_previous(empty);
         } else {
             bin.set_previous(previous);
             // SAFETY: the cache is this thread's.
@@ -332,7 +332,7 @@ pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mu
 }
 
 /// Fetches blocks from jemalloc: one at first, twice as many each time.
-fn fetch(heap: &'static Heap, bin: &Bin, offset: usize, wanted: &mut u8) -> *mut u8 {
+fn fetch(heap: &'static Heap, bin: Bin<'_>, offset: usize, wanted: &mut u8) -> *mut u8 {
     let size = class::size_of(offset);
     let first = heap.block_for_cache(size);
     if first.is_null() {
@@ -344,12 +344,12 @@ fn fetch(heap: &'static Heap, bin: &Bin, offset: usize, wanted: &mut u8) -> *mut
     page_map::set_class(first, heap.id(), offset);
     let capacity = class::magazine_capacity(offset);
     if *wanted > 0 {
-        if bin.base.load(Ordering::Relaxed) == 0 {
+        if !bin.has_magazine() {
             let magazine = Magazine::make(offset);
             if magazine.is_null() {
                 return first;
             }
-            bin.load(magazine, offset);
+            bin.load(magazine);
         }
         for _ in 0..usize::from(*wanted).min(capacity) {
             let block = heap.block_for_cache(size);
@@ -362,10 +362,12 @@ fn fetch(heap: &'static Heap, bin: &Bin, offset: usize, wanted: &mut u8) -> *mut
                 break;
             }
             page_map::set_class(block, heap.id(), offset);
-            let top = bin.top.load(Ordering::Relaxed);
-            // SAFETY: the magazine is empty and has room for `capacity` pointers.
-            unsafe { *(top as *mut *mut u8) = block };
-            bin.top.store(top + size_of::<usize>(), Ordering::Relaxed);
+            let top = bin.top();
+            // SAFETY: the magazine was empty and has room for `capacity` pointers.
+            unsafe {
+                *top.cast::<*mut u8>() = block;
+                bin.top.store(top.add(1), Ordering::Relaxed);
+            }
         }
         sort(bin);
     }
@@ -375,8 +377,8 @@ fn fetch(heap: &'static Heap, bin: &Bin, offset: usize, wanted: &mut u8) -> *mut
 
 /// Turns the pointers round, so that blocks are handed out in ascending order, as they
 /// came: neighbours in time are neighbours in memory.
-fn sort(bin: &Bin) {
-    let base = bin.base.load(Ordering::Relaxed) as *mut *mut u8;
+fn sort(bin: Bin<'_>) {
+    let base = bin.magazines.base.load(Ordering::Relaxed);
     // SAFETY: `count` pointers of the current magazine.
     unsafe { core::slice::from_raw_parts_mut(base, bin.count()) }.reverse();
 }
@@ -389,20 +391,17 @@ pub(super) fn spill(thread: &Thread, heap: &'static Heap, offset: usize, block: 
     let class = offset >> class::BIN_BITS;
     if !cache.is_null() {
         // SAFETY: the cache is this thread's, which has entered.
-        let bin = unsafe { &(*cache).bins[class] };
-        if bin.top.load(Ordering::Relaxed) == bin.limit.load(Ordering::Relaxed) {
+        let bin = unsafe { (*cache).bin(class) };
+        if bin.is_full() {
             let full = bin.unload();
             let mut other = bin.take_previous();
             // SAFETY: null or this bin's magazine.
             if unsafe { other.as_ref() }.is_some_and(|magazine| magazine.count > 0) {
                 // SAFETY: ours; its blocks are free blocks of the heap.
                 unsafe {
-                    if heap.depot_push(other, offset) {
-                        other = ptr::null_mut();
-                    } else {
-                        let bytes = (*other).count * class::size_of(offset);
-                        Magazine::drain(other);
-                        heap.count_drained(bytes);
+                    match heap.depot_exchange(other, offset) {
+                        Some(empty) => other = empty,
+                        None => heap.count_drained(Magazine::drain(other, offset)),
                     }
                 }
             }
@@ -411,7 +410,7 @@ pub(super) fn spill(thread: &Thread, heap: &'static Heap, offset: usize, block: 
             }
             bin.set_previous(full);
             if !other.is_null() {
-                bin.load(other, offset);
+                bin.load(other);
             }
         }
         if push(thread, heap.id(), offset, block) {

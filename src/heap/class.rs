@@ -7,14 +7,14 @@
 /// Number of classes, the empty one included.
 pub(super) const COUNT: usize = 46;
 /// Bytes of a bin: two to the power of this.
-pub(super) const BIN_BITS: u32 = 5;
+pub(super) const BIN_BITS: u32 = 3;
 /// The largest cached size, in bytes.
 pub(super) const MAX: usize = 64 << 10;
 /// The largest size that jemalloc keeps in slabs, in bytes.
 pub(super) const SLAB_MAX: usize = 14 << 10;
 
 /// Up to this size the table has an entry for every 8 bytes, beyond for every 256.
-pub(super) const FINE_MAX: usize = 1024;
+pub(super) const FINE_MAX: usize = 4096;
 const FINE: usize = 8;
 const COARSE: usize = 256;
 
@@ -116,7 +116,7 @@ pub(super) fn aligned_size(align: usize, size: usize) -> Option<usize> {
 pub(super) fn magazine_capacity(offset: usize) -> usize {
     let size = size_of(offset);
     if size <= 1024 {
-        (16384 / size).clamp(16, 128)
+        (16384 / size).clamp(16, 256)
     } else {
         (65536 / size).clamp(4, 16)
     }

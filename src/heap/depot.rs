@@ -1,49 +1,111 @@
 //! Full magazines of a heap, between threads: one stack for each class.
 //!
 //! A stack is held only for a push or a pop, so waiting is short; who cannot get it
-//! at once goes to jemalloc. What the depot holds is bounded, and what has not been
-//! used for a while goes back.
+//! at once goes to jemalloc. What the depot holds is bounded: when it is full, the class
+//! that holds the most makes room for the others. What has not been used for a while goes
+//! back.
 
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::cell::UnsafeCell;
 
-use super::cache::Magazine;
-use super::{Heap, class};
+use super::gate::Gate;
+use super::magazine::Magazine;
+use super::sync::Cell;
+use super::{Heap, class, idle};
 
-/// Seconds after which half of what the depot holds goes back to jemalloc.
+/// Seconds after which magazines that nobody took go back to jemalloc.
 const IDLE_SECONDS: u32 = 10;
+/// The most magazines that go back at a time, lest somebody wait long for it.
+const BACK_AT_ONCE: u32 = 64;
+
+/// The magazines of a class, for who holds the stack.
+struct Magazines {
+    full: *mut Magazine,
+    /// For who brings a full one: magazines without blocks.
+    empty: *mut Magazine,
+    /// The fewest full ones since the depot was last looked at.
+    fewest: u32,
+    /// Full ones whose time has come.
+    idle: u32,
+}
+
+impl Magazines {
+    const NONE: Self = Self {
+        full: ptr::null_mut(),
+        empty: ptr::null_mut(),
+        fewest: 0,
+        idle: 0,
+    };
+}
 
 /// The stack of a class.
 struct Stack {
-    held: AtomicBool,
-    head: UnsafeCell<*mut Magazine>,
+    magazines: Gate<Magazines>,
+    /// Number of full magazines; written by who holds the stack.
+    count: AtomicU32,
+    /// The depot's turn when a magazine was last taken.
+    taken: AtomicU32,
 }
 
-// SAFETY: `head` is used only by who holds the stack.
-unsafe impl Sync for Stack {}
 // SAFETY: magazines belong to nobody while they are here.
-unsafe impl Send for Stack {}
+unsafe impl Send for Magazines {}
 
 impl Stack {
-    /// Runs `work` with the stack held; `None` if another thread does not let go.
-    fn with<T>(&self, work: impl FnOnce(&mut *mut Magazine) -> T) -> Option<T> {
-        const TRIES: u32 = 100;
-        let held = (0..TRIES).any(|_| {
-            let free =
-                !self.held.load(Ordering::Relaxed) && !self.held.swap(true, Ordering::Acquire);
-            if !free {
-                core::hint::spin_loop();
-            }
-            free
-        });
-        held.then(|| {
-            // SAFETY: the stack is held.
-            let result = work(unsafe { &mut *self.head.get() });
-            self.held.store(false, Ordering::Release);
-            result
-        })
+    const fn new() -> Self {
+        Self {
+            magazines: Gate {
+                held: AtomicBool::new(false),
+                value: Cell::new(Magazines::NONE),
+            },
+            count: AtomicU32::new(0),
+            taken: AtomicU32::new(0),
+        }
     }
+
+    /// Takes a full magazine, and keeps an empty one for it; null if there is none.
+    ///
+    /// # Safety
+    /// The empty one is null or the caller's, and the stack's if it is kept.
+    unsafe fn take(&self, empty: *mut Magazine) -> *mut Magazine {
+        let taken = self.magazines.with(|magazines| {
+            // SAFETY: null or a magazine of the stack.
+            let full = unsafe { pop(&mut magazines.full) };
+            if !full.is_null() {
+                let count = self.count.load(Ordering::Relaxed) - 1;
+                self.count.store(count, Ordering::Relaxed);
+                magazines.fewest = magazines.fewest.min(count);
+                if !empty.is_null() {
+                    // SAFETY: the caller's promise.
+                    unsafe { push(&mut magazines.empty, empty) };
+                }
+            }
+            full
+        });
+        taken.unwrap_or(ptr::null_mut())
+    }
+}
+
+/// Takes the first magazine of a list; null if it is empty.
+///
+/// # Safety
+/// The list is the caller's.
+unsafe fn pop(list: &mut *mut Magazine) -> *mut Magazine {
+    let first = *list;
+    // SAFETY: null or a magazine of the list.
+    if let Some(magazine) = unsafe { first.as_ref() } {
+        *list = magazine.next;
+    }
+    first
+}
+
+/// Puts a magazine before a list.
+///
+/// # Safety
+/// Both are the caller's.
+unsafe fn push(list: &mut *mut Magazine, magazine: *mut Magazine) {
+    // SAFETY: the caller's promise.
+    unsafe { (*magazine).next = *list };
+    *list = magazine;
 }
 
 /// The full magazines of a heap.
@@ -51,134 +113,179 @@ pub(super) struct Depot {
     stacks: [Stack; class::COUNT],
     /// Bytes of the blocks in it.
     bytes: AtomicUsize,
-    /// When it was last looked through, in seconds.
+    /// How often somebody has found it full.
+    turn: AtomicU32,
+    /// When it was last looked at, in seconds.
     looked: AtomicU32,
 }
 
 impl Depot {
     pub(super) fn new() -> Self {
         Self {
-            stacks: [const {
-                Stack {
-                    held: AtomicBool::new(false),
-                    head: UnsafeCell::new(ptr::null_mut()),
-                }
-            }; class::COUNT],
+            stacks: [const { Stack::new() }; class::COUNT],
             bytes: AtomicUsize::new(0),
-            looked: AtomicU32::new(now()),
+            turn: AtomicU32::new(0),
+            looked: AtomicU32::new(idle::now()),
         }
     }
 
-    /// Takes a magazine with blocks.
-    pub(super) fn pop(&self, offset: usize) -> Option<*mut Magazine> {
-        let stack = &self.stacks[offset >> class::BIN_BITS];
-        let magazine = stack.with(|head| {
-            let magazine = *head;
-            // SAFETY: null or a magazine of the stack.
-            if let Some(first) = unsafe { magazine.as_ref() } {
-                *head = first.next;
-            }
-            magazine
-        })?;
-        // SAFETY: null or a magazine that is ours now.
-        let count = unsafe { magazine.as_ref() }?.count;
-        self.bytes
-            .fetch_sub(count * class::size_of(offset), Ordering::Relaxed);
-        Some(magazine)
-    }
-
-    /// Keeps a magazine; `false` if the depot holds `limit` bytes or is in use.
+    /// Takes a magazine with blocks, and keeps an empty one for it, which may be null.
     ///
     /// # Safety
-    /// The magazine is the caller's, and the depot's if it is kept.
-    pub(super) unsafe fn push(&self, magazine: *mut Magazine, offset: usize, limit: usize) -> bool {
+    /// The empty one is the caller's, and still so if there is none with blocks.
+    pub(super) unsafe fn pop(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
+        // SAFETY: the caller's promise.
+        let full = unsafe { self.remove(offset, empty) }?;
+        let turn = self.turn.load(Ordering::Relaxed);
+        let taken = &self.stacks[offset >> class::BIN_BITS].taken;
+        taken.store(turn, Ordering::Relaxed);
+        Some(full)
+    }
+
+    /// The same, but not because somebody needs blocks of that class.
+    unsafe fn remove(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
+        // SAFETY: the caller's promise.
+        let full = unsafe { self.stacks[offset >> class::BIN_BITS].take(empty) };
+        // SAFETY: null or a magazine that is ours now.
+        let bytes = unsafe { full.as_ref() }?.count * class::size_of(offset);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        Some(full)
+    }
+
+    /// Keeps a magazine and gives an empty one, or null, for it; `None` if the depot is
+    /// full or in use.
+    ///
+    /// # Safety
+    /// The magazine is the caller's, and the depot's if it is kept; it has blocks of `heap`,
+    /// whose depot this is.
+    pub(super) unsafe fn exchange(
+        &self,
+        heap: &Heap,
+        magazine: *mut Magazine,
+        offset: usize,
+    ) -> Option<*mut Magazine> {
+        let class = offset >> class::BIN_BITS;
+        let limit = heap.depot_limit.load(Ordering::Relaxed);
         // SAFETY: the magazine is the caller's.
         let bytes = unsafe { (*magazine).count } * class::size_of(offset);
-        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= limit {
-            let kept = self.stacks[offset >> class::BIN_BITS].with(|head| {
-                // SAFETY: as above.
-                unsafe { (*magazine).next = *head };
-                *head = magazine;
+        let held = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let mut empty = None;
+        if held <= limit || self.make_room(heap, class, limit) {
+            let stack = &self.stacks[class];
+            empty = stack.magazines.with(|magazines| {
+                let count = stack.count.load(Ordering::Relaxed) + 1;
+                stack.count.store(count, Ordering::Relaxed);
+                // SAFETY: the magazine is the caller's, the lists are the stack's.
+                unsafe {
+                    push(&mut magazines.full, magazine);
+                    pop(&mut magazines.empty)
+                }
             });
-            if kept.is_some() {
-                self.look_through();
-                return true;
-            }
         }
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        false
+        if empty.is_none() {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        empty
     }
 
-    /// Gives half of the magazines back now and then.
-    fn look_through(&self) {
-        let (now, last) = (now(), self.looked.load(Ordering::Relaxed));
-        let due = now.wrapping_sub(last) >= IDLE_SECONDS
-            && self
-                .looked
-                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok();
-        if due {
-            for class in 1..class::COUNT {
-                self.give_back(class, 2);
-            }
-        }
+    /// About the bytes that a class holds.
+    fn bytes_of(&self, class: usize) -> usize {
+        let offset = class << class::BIN_BITS;
+        let count = self.stacks[class].count.load(Ordering::Relaxed) as usize;
+        count * class::magazine_capacity(offset) * class::size_of(offset)
     }
 
-    /// Gives one in `part` magazines of a class back to jemalloc.
-    fn give_back(&self, class: usize, part: usize) {
-        let taken = self.stacks[class].with(|head| {
-            let (mut kept, mut taken) = (ptr::null_mut(), ptr::null_mut());
-            let (mut next, mut index) = (*head, 0);
-            // SAFETY: the magazines of the stack, each moved to one of two lists.
-            while let Some(magazine) = unsafe { next.as_mut() } {
-                let rest = magazine.next;
-                let list = if index % part == 0 {
-                    &mut taken
-                } else {
-                    &mut kept
-                };
-                magazine.next = *list;
-                *list = next;
-                next = rest;
-                index += 1;
+    /// Makes room for a magazine of a class, down to `limit`: at the cost of the class from
+    /// which nobody has taken for longest, if that is much longer than for this one, else of
+    /// the class that holds the most, if that is more than this one would hold. Otherwise
+    /// who comes first would have the depot for good.
+    #[cold]
+    fn make_room(&self, heap: &Heap, class: usize, limit: usize) -> bool {
+        const MUCH_LONGER: u32 = 16;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let unused = |class: usize| {
+            let taken = self.stacks[class].taken.load(Ordering::Relaxed);
+            turn.wrapping_sub(taken)
+        };
+        let patience = unused(class).saturating_mul(2).saturating_add(MUCH_LONGER);
+        let offset = class << class::BIN_BITS;
+        let own = self.bytes_of(class) + class::magazine_capacity(offset) * class::size_of(offset);
+        while self.bytes.load(Ordering::Relaxed) > limit {
+            let others = || (1..class::COUNT).filter(|other| self.bytes_of(*other) > 0);
+            let stale = others().max_by_key(|other| unused(*other));
+            let stale = stale.filter(|other| unused(*other) > patience);
+            let victim = stale.or_else(|| {
+                let largest = others().max_by_key(|other| self.bytes_of(*other));
+                largest.filter(|other| self.bytes_of(*other) > own)
+            });
+            if !victim.is_some_and(|victim| self.give_back(heap, victim)) {
+                return false;
             }
-            *head = kept;
-            taken
-        });
-        let mut next = taken.unwrap_or(ptr::null_mut());
-        while !next.is_null() {
-            // SAFETY: the list is ours now; its blocks are free blocks of a live heap.
-            unsafe {
-                let magazine = next;
-                next = (*magazine).next;
-                let bytes = (*magazine).count * class::size_of(class << class::BIN_BITS);
-                self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-                Magazine::drain(magazine);
-                Magazine::free(magazine);
+        }
+        true
+    }
+
+    /// Gives a magazine of a class back to jemalloc; `false` if there is none.
+    fn give_back(&self, heap: &Heap, class: usize) -> bool {
+        let offset = class << class::BIN_BITS;
+        // SAFETY: there is no empty one. The full one is ours then, with free blocks of a
+        // heap that lives.
+        unsafe {
+            let Some(magazine) = self.remove(offset, ptr::null_mut()) else {
+                return false;
+            };
+            let bytes = Magazine::drain(magazine, offset);
+            Magazine::free(magazine);
+            heap.count_drained(bytes);
+        }
+        true
+    }
+
+    /// Gives back what has not been used for a while, a part at a time.
+    pub(super) fn age(&self, heap: &Heap, now: u32) {
+        let last = self.looked.load(Ordering::Relaxed);
+        if now.wrapping_sub(last) >= IDLE_SECONDS {
+            self.looked.store(now, Ordering::Relaxed);
+            for stack in &self.stacks {
+                let empty = stack.magazines.with(|magazines| {
+                    magazines.idle = magazines.fewest;
+                    magazines.fewest = stack.count.load(Ordering::Relaxed);
+                    core::mem::replace(&mut magazines.empty, ptr::null_mut())
+                });
+                free_list(empty.unwrap_or(ptr::null_mut()));
+            }
+        }
+        let mut left = BACK_AT_ONCE;
+        for (class, stack) in self.stacks.iter().enumerate().skip(1) {
+            let due = stack.magazines.with(|magazines| {
+                let due = magazines.idle.min(left);
+                magazines.idle -= due;
+                due
+            });
+            for _ in 0..due.unwrap_or(0) {
+                self.give_back(heap, class);
+                left -= 1;
             }
         }
     }
 
     /// Gives everything back to jemalloc.
-    pub(super) fn drain(&self) {
+    pub(super) fn drain(&self, heap: &Heap) {
         for class in 1..class::COUNT {
-            self.give_back(class, 1);
+            while self.give_back(heap, class) {}
         }
     }
 
     /// Frees the magazines; their blocks go with their arenas.
     pub(super) fn forget(&self) {
         for stack in &self.stacks {
-            let mut next = stack
-                .with(|head| core::mem::replace(head, ptr::null_mut()))
-                .unwrap_or(ptr::null_mut());
-            while !next.is_null() {
-                // SAFETY: the list is ours now.
-                unsafe {
-                    let magazine = next;
-                    next = (*magazine).next;
-                    Magazine::free(magazine);
-                }
+            let all = stack.magazines.with(|magazines| {
+                stack.count.store(0, Ordering::Relaxed);
+                core::mem::replace(magazines, Magazines::NONE)
+            });
+            if let Some(all) = all {
+                free_list(all.full);
+                free_list(all.empty);
             }
         }
         self.bytes.store(0, Ordering::Relaxed);
@@ -186,12 +293,35 @@ impl Depot {
 
     /// In a child just forked: a stack that a thread held at that moment is given up.
     pub(super) fn after_fork_in_child(&self) {
-        for stack in &self.stacks {
-            if stack.held.load(Ordering::Relaxed) {
+        let mut bytes = 0;
+        for (class, stack) in self.stacks.iter().enumerate() {
+            let gate = &stack.magazines;
+            if gate.held.load(Ordering::Relaxed) {
                 // SAFETY: the child has one thread.
-                unsafe { *stack.head.get() = ptr::null_mut() };
-                stack.held.store(false, Ordering::Relaxed);
+                gate.value
+                    .with_mut(|magazines| unsafe { *magazines = Magazines::NONE });
+                stack.count.store(0, Ordering::Relaxed);
+                gate.held.store(false, Ordering::Relaxed);
             }
+            let full = gate.with(|magazines| magazines.full);
+            let mut next = full.unwrap_or(ptr::null_mut());
+            // SAFETY: null or a magazine of the stack, which nobody held.
+            while let Some(magazine) = unsafe { next.as_ref() } {
+                bytes += magazine.count * class::size_of(class << class::BIN_BITS);
+                next = magazine.next;
+            }
+        }
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Frees magazines, not their blocks.
+fn free_list(mut list: *mut Magazine) {
+    while !list.is_null() {
+        // SAFETY: the list has left its stack and is ours.
+        unsafe {
+            let magazine = pop(&mut list);
+            Magazine::free(magazine);
         }
     }
 }
@@ -202,13 +332,107 @@ pub(super) fn bytes(heap: &Heap) -> usize {
         .map_or(0, |depot| depot.bytes.load(Ordering::Relaxed))
 }
 
-/// Seconds on a clock that is cheap to read.
-fn now() -> u32 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is writable.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
-    time.tv_sec as u32
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backing::{Backing, Fixed};
+
+    const LIMIT: usize = 1 << 20;
+
+    /// A heap that nobody allocates from.
+    fn heap() -> Heap {
+        let heap = Heap::new(Backing::Fixed(Fixed::new(1 << 40, 4096)), 1000, None);
+        heap.depot_limit.store(LIMIT, Ordering::Relaxed);
+        heap
+    }
+
+    fn keep(depot: &Depot, heap: &Heap, size: usize) -> bool {
+        let offset = class::offset(size);
+        let magazine = Magazine::full(offset);
+        // SAFETY: the magazine is ours, and full of free blocks of the class.
+        unsafe {
+            let kept = depot.exchange(heap, magazine, offset).is_some();
+            if !kept {
+                Magazine::drain(magazine, offset);
+                Magazine::free(magazine);
+            }
+            kept
+        }
+    }
+
+    fn count(depot: &Depot, size: usize) -> u32 {
+        let class = class::offset(size) >> class::BIN_BITS;
+        depot.stacks[class].count.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn who_holds_the_most_makes_room() {
+        let (depot, heap) = (Depot::new(), heap());
+        let large = class::magazine_capacity(class::offset(65536)) * 65536;
+        for _ in 0..LIMIT / large {
+            assert!(keep(&depot, &heap, 65536));
+        }
+        // One more of the same would come at its own cost, one of another class does not.
+        assert!(!keep(&depot, &heap, 65536));
+        for round in 1..=32 {
+            assert!(keep(&depot, &heap, 64));
+            assert_eq!(count(&depot, 64), round);
+        }
+        assert!(count(&depot, 65536) > 0);
+        assert!(depot.bytes.load(Ordering::Relaxed) <= LIMIT);
+        depot.drain(&heap);
+        assert_eq!(depot.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn who_is_in_use_gets_what_others_leave() {
+        let (depot, heap) = (Depot::new(), heap());
+        let offset = class::offset(64);
+        let bytes = class::magazine_capacity(offset) * 64;
+        while keep(&depot, &heap, 4096) {}
+        // Of the class that is taken from all that is needed stays, though it is most.
+        for _ in 0..4 {
+            let mut taken = 0;
+            // SAFETY: there is no empty one, and what is taken is ours.
+            while let Some(full) = unsafe { depot.pop(offset, ptr::null_mut()) } {
+                taken += 1;
+                // SAFETY: as above.
+                unsafe {
+                    Magazine::drain(full, offset);
+                    Magazine::free(full);
+                }
+            }
+            assert!(taken <= LIMIT / bytes);
+            for _ in 0..LIMIT / bytes {
+                keep(&depot, &heap, 64);
+            }
+        }
+        assert_eq!(count(&depot, 4096), 0);
+        assert_eq!(count(&depot, 64) as usize, LIMIT / bytes);
+        depot.drain(&heap);
+    }
+
+    #[test]
+    fn what_nobody_takes_goes_back() {
+        let (depot, heap) = (Depot::new(), heap());
+        let start = idle::now();
+        for _ in 0..3 {
+            assert!(keep(&depot, &heap, 64));
+            assert!(keep(&depot, &heap, 4096));
+        }
+        depot.age(&heap, start + IDLE_SECONDS);
+        assert_eq!(count(&depot, 64), 3);
+        // One of them is taken and brought back: the other two are idle.
+        let offset = class::offset(64);
+        // SAFETY: there is no empty one, and what is taken is brought back.
+        unsafe {
+            let taken = depot.pop(offset, ptr::null_mut());
+            let kept = taken.and_then(|taken| depot.exchange(&heap, taken, offset));
+            assert!(kept.is_some());
+        }
+        depot.age(&heap, start + 2 * IDLE_SECONDS);
+        assert_eq!((count(&depot, 64), count(&depot, 4096)), (1, 0));
+        depot.age(&heap, start + 3 * IDLE_SECONDS);
+        assert_eq!(depot.bytes.load(Ordering::Relaxed), 0);
+    }
 }

@@ -8,7 +8,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::thread::Thread;
-use super::{cache, class, page_map, thread, tls};
+use super::{cache, class, idle, page_map, thread, tls};
 
 /// With this no address gives a valid index.
 const NOWHERE: usize = 1 << 63;
@@ -23,6 +23,7 @@ pub(crate) const SLOT_BITS: u32 = 9;
 /// `kinds` is where the first kind is. Called once, at load.
 pub(crate) fn enable(kinds: usize, wanted: bool) {
     thread::prepare();
+    idle::prepare();
     if tls::prepare() && wanted {
         page_map::enable_fast();
         MINUS_BASE.store(kinds.wrapping_neg(), Ordering::Release);

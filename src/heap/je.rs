@@ -257,6 +257,12 @@ pub fn purge(index: u32) -> bool {
     PURGE.run(index)
 }
 
+/// Gives back those unused pages of an arena whose time has come.
+pub fn decay(index: u32) -> bool {
+    static DECAY: Control<3> = Control::new(c"arena.0.decay", 1);
+    DECAY.run(index)
+}
+
 /// The arena that owns an address, `None` for memory that is not jemalloc's.
 /// Safe for any address: nothing behind it is read.
 pub fn arena_of(ptr: *const u8) -> Option<u32> {

@@ -29,6 +29,11 @@ impl Lock {
         Guard(self)
     }
 
+    /// Takes the lock if nobody has it.
+    pub(super) fn try_hold(&'static self) -> Option<Guard> {
+        (!self.0.swap(true, Ordering::Acquire)).then(|| Guard(self))
+    }
+
     /// Holds the lock until `release`: before fork(2).
     pub(super) fn hold_over_fork(&'static self) {
         core::mem::forget(self.hold());

@@ -5,16 +5,21 @@
 //! from a block to its heap and size class.
 
 pub mod arenas;
+mod busy;
 mod cache;
 mod class;
 mod depot;
 mod extent_hooks;
 pub(crate) mod fast;
+mod gate;
+mod idle;
 pub mod je;
 mod lock;
+mod magazine;
 pub mod page_map;
 pub mod reclaim;
 pub mod stats;
+mod sync;
 mod thread;
 #[cfg_attr(not(target_arch = "x86_64"), path = "tls_portable.rs")]
 mod tls;
@@ -29,14 +34,16 @@ use once_cell::race::OnceBox;
 use crate::backing::{Backing, Extent};
 use crate::error::Error;
 use depot::Depot;
+use magazine::Magazine;
 use thread::Thread;
 
 /// Number of heap ids; 0 is nobody's.
 pub const HEAPS: usize = 1024;
 /// Number of kinds that the fast path knows: kind `n` is heap `n + 1`.
 pub const KINDS: usize = 515;
-/// The most bytes that the depot of a heap keeps.
-const DEPOT_LIMIT: usize = 8 << 20;
+/// The most bytes that the depot of a heap keeps: what a program frees at a time and then
+/// takes again, if it is not much. jemalloc keeps more than that for as long.
+const DEPOT_LIMIT: usize = 32 << 20;
 
 /// Blocks from this size on are counted when they are freed.
 const LARGE: usize = 8 << 20;
@@ -147,19 +154,31 @@ impl Heap {
         self.depot.get()
     }
 
-    fn depot_pop(&self, offset: usize) -> Option<*mut cache::Magazine> {
-        self.depot()?.pop(offset)
+    /// Takes a magazine with blocks, for an empty one or null.
+    ///
+    /// # Safety
+    /// The empty one is the caller's, and still so if there is none with blocks.
+    unsafe fn depot_pop(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
+        // SAFETY: the caller's promise.
+        unsafe { self.depot()?.pop(offset, empty) }
     }
 
-    /// Keeps a magazine for another thread; `false` if it is still the caller's.
+    /// Keeps a magazine for another thread, and gives an empty one or null for it; `None`
+    /// if it is still the caller's.
     ///
     /// # Safety
     /// The magazine is the caller's and holds free blocks of this heap.
-    unsafe fn depot_push(&self, magazine: *mut cache::Magazine, offset: usize) -> bool {
-        let limit = self.depot_limit.load(Ordering::Relaxed);
+    unsafe fn depot_exchange(&self, full: *mut Magazine, offset: usize) -> Option<*mut Magazine> {
         let depot = self.depot.get_or_init(|| Box::new(Depot::new()));
         // SAFETY: the caller's promise.
-        unsafe { depot.push(magazine, offset, limit) }
+        unsafe { depot.exchange(self, full, offset) }
+    }
+
+    /// Gives the free blocks that wait for any thread back to the arenas.
+    pub fn empty_depot(&self) {
+        if let Some(depot) = self.depot().filter(|_| depot::bytes(self) > 0) {
+            depot.drain(self);
+        }
     }
 
     /// Counts what caches give back. jemalloc returns pages when time has passed, which
@@ -239,11 +258,13 @@ impl Heap {
     fn cached_block(&'static self, offset: usize) -> Option<*mut u8> {
         let thread = Thread::current()?;
         thread.enter();
-        let block = match cache::pop(thread, self.id(), offset) {
-            Some(block) => block.as_ptr(),
-            None => cache::refill(thread, self, offset),
-        };
+        if let Some(block) = cache::pop(thread, self.id(), offset) {
+            thread.leave();
+            return Some(block.as_ptr());
+        }
+        let block = cache::refill(thread, self, offset);
         thread.leave();
+        idle::tick();
         (!block.is_null()).then_some(block)
     }
 
@@ -407,8 +428,6 @@ impl Heap {
 
     /// Destroys all blocks and forgets the heap's pages; the backing may go then.
     pub fn destroy(&self) {
-        // First, so that nobody who takes caches back comes to this heap any more.
-        BY_ID[self.id()].store(ptr::null_mut(), Ordering::Release);
         reclaim::forget(self);
         self.arenas.destroy();
         let before = self.previous.load(Ordering::Relaxed).saturating_sub(1);
@@ -432,10 +451,13 @@ pub unsafe fn free(block: *mut u8) -> bool {
     if offset != 0 {
         if let (Some(heap), Some(thread)) = (Heap::by_id(id), Thread::current()) {
             thread.enter();
-            if !cache::push(thread, id, offset, block) {
+            if cache::push(thread, id, offset, block) {
+                thread.leave();
+            } else {
                 cache::spill(thread, heap, offset, block);
+                thread.leave();
+                idle::tick();
             }
-            thread.leave();
             return true;
         }
     }
@@ -450,6 +472,7 @@ pub unsafe fn free(block: *mut u8) -> bool {
             heap.large_freed(size);
         }
     }
+    idle::tick();
     true
 }
 

@@ -2,8 +2,9 @@
 //! levels, one entry per page.
 //!
 //! A root of 2^17 leaves covers the 47 bits of user addresses; a leaf covers 1 GiB
-//! with four bytes a page and is mapped when first needed. Reading follows two loads
-//! and never faults, whatever the address. The owner changes only when an extent is
+//! with four bytes a page and is mapped when first needed. The root says where a leaf
+//! would begin if it held all pages from address 0 on, so that the page's number leads
+//! to its entry. Reading follows two loads and never faults, whatever the address. The owner changes only when an extent is
 //! mapped or a kind is destroyed, so a freed block still tells its kind. The class is
 //! written by whoever hands a block out; a slab holds one class, so it is right for
 //! every live block.
@@ -23,7 +24,8 @@ pub const END: usize = 1 << (PAGE_BITS + LEAF_BITS + ROOT_BITS);
 
 type Leaf = [AtomicU32; LEAF_PAGES];
 
-type Root = [AtomicPtr<Leaf>; 1 << ROOT_BITS];
+/// Where the entry of page 0 would be, for each leaf; null for a missing leaf.
+type Root = [AtomicPtr<AtomicU32>; 1 << ROOT_BITS];
 
 static ROOT: Root = [const { AtomicPtr::new(ptr::null_mut()) }; 1 << ROOT_BITS];
 
@@ -53,14 +55,46 @@ pub fn entry(address: usize) -> u32 {
 
 #[inline(always)]
 fn entry_in(root: &Root, address: usize) -> Option<u32> {
-    let page = address >> PAGE_BITS;
-    // SAFETY: null, or a leaf that was installed and is never unmapped or moved.
-    let leaf = unsafe {
-        root.get(page >> LEAF_BITS)?
-            .load(Ordering::Acquire)
-            .as_ref()
-    }?;
-    Some(leaf[page & (LEAF_PAGES - 1)].load(Ordering::Relaxed))
+    with_slot(root, address, |slot| slot.load(Ordering::Relaxed))
+}
+
+/// Runs `work` on the entry of the page at `address`, if there is a leaf for it.
+#[inline(always)]
+fn with_slot<T>(root: &Root, address: usize, work: impl FnOnce(&AtomicU32) -> T) -> Option<T> {
+    let leaf = root.get(shifted::<{ PAGE_BITS + LEAF_BITS }>(address))?;
+    let first = leaf.load(Ordering::Acquire);
+    if first.is_null() {
+        return None;
+    }
+    let page = shifted::<PAGE_BITS>(address);
+    // SAFETY: a leaf that was installed, and is never unmapped or moved, holds the entry
+    // of each page whose address has its index.
+    Some(work(unsafe { &*first.wrapping_add(page) }))
+}
+
+/// `address >> BITS`, as the processor has it. When the compiler sees the shift, it joins
+/// it with the comparison or the multiplication that follows, at the price of another
+/// instruction.
+#[inline(always)]
+fn shifted<const BITS: u32>(address: usize) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let mut shifted = address;
+        // SAFETY: a shift, nothing else.
+        unsafe {
+            core::arch::asm!(
+                "shr {shifted}, {bits}",
+                shifted = inout(reg) shifted,
+                bits = const BITS,
+                options(pure, nomem, nostack),
+            );
+        }
+        shifted
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        address >> BITS
+    }
 }
 
 /// The heap that owns the page at `address`, 0 for none.
@@ -71,19 +105,13 @@ pub fn owner(address: usize) -> usize {
 /// Says what class the blocks on a block's first page are of. The page is the heap's.
 #[inline]
 pub(super) fn set_class(block: *mut u8, id: usize, offset: usize) {
-    let page = block as usize >> PAGE_BITS;
     let value = (id << 16 | offset) as u32;
-    let Some(slot) = ROOT.get(page >> LEAF_BITS) else {
-        return;
-    };
-    // SAFETY: null or a leaf, which is never unmapped or moved.
-    if let Some(leaf) = unsafe { slot.load(Ordering::Acquire).as_ref() } {
-        let entry = &leaf[page & (LEAF_PAGES - 1)];
+    with_slot(&ROOT, block as usize, |entry| {
         // Most pages hold one class for long: do not dirty the line for nothing.
         if entry.load(Ordering::Relaxed) != value {
             entry.store(value, Ordering::Relaxed);
         }
-    }
+    });
 }
 
 /// Sets the owner of all pages of `[start, start + size)`, with no class yet; both are
@@ -110,10 +138,12 @@ pub fn set_owner(start: usize, size: usize, id: usize) -> Result<(), Error> {
 /// The leaf at `index`, mapped on first use.
 fn leaf(index: usize) -> Result<&'static Leaf, Error> {
     let slot = &ROOT[index];
+    let before = index << LEAF_BITS;
+    // SAFETY: a leaf that was installed is never unmapped or moved.
+    let at = |first: *mut AtomicU32| unsafe { &*first.wrapping_add(before).cast::<Leaf>() };
     let known = slot.load(Ordering::Acquire);
     if !known.is_null() {
-        // SAFETY: a leaf that was installed is never unmapped or moved.
-        return Ok(unsafe { &*known });
+        return Ok(at(known));
     }
     let size = size_of::<Leaf>();
     // SAFETY: a fresh anonymous mapping; no existing memory is touched.
@@ -130,16 +160,18 @@ fn leaf(index: usize) -> Result<&'static Leaf, Error> {
     if fresh == libc::MAP_FAILED {
         return Err(Error::NoMemory);
     }
-    let fresh: *mut Leaf = fresh.cast();
-    match slot.compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire) {
-        // SAFETY: the mapping is zeroed, which is a valid leaf, and now permanent.
-        Ok(_) => Ok(unsafe { &*fresh }),
+    let first = fresh.cast::<AtomicU32>().wrapping_sub(before);
+    if first.is_null() {
+        // Just there it would look missing. It stays, so that the next is elsewhere.
+        return self::leaf(index);
+    }
+    // The mapping is zeroed, which is a valid leaf.
+    match slot.compare_exchange(ptr::null_mut(), first, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => Ok(at(first)),
         Err(theirs) => {
-            // SAFETY: nobody else has seen our mapping; theirs is permanent.
-            unsafe {
-                libc::munmap(fresh.cast(), size);
-                Ok(&*theirs)
-            }
+            // SAFETY: nobody else has seen our mapping.
+            unsafe { libc::munmap(fresh, size) };
+            Ok(at(theirs))
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Taking back what caches hold: when a kind runs full, and when it is destroyed.
 
 use core::ptr;
+use core::sync::atomic::Ordering;
 
 use super::cache::Cache;
 use super::lock::{Guard, Lock};
-use super::{HEAPS, Heap, arenas, je, thread};
+use super::{BY_ID, HEAPS, Heap, arenas, je, thread};
 
 /// Held while caches are taken from threads, looked at from outside, or given up by a
 /// thread that ends. No thread waits for it in the middle of an operation on its caches.
@@ -13,6 +14,11 @@ static TAKING: Lock = Lock::new();
 /// Takes the lock.
 pub(super) fn lock() -> Guard {
     TAKING.hold()
+}
+
+/// Takes the lock if nobody has it.
+pub(super) fn try_lock() -> Option<Guard> {
+    TAKING.try_hold()
 }
 
 /// Before fork(2): no cache is between two owners, no arena half made.
@@ -42,7 +48,7 @@ pub(super) fn all(heap: &Heap) {
 fn one(heap: &Heap) {
     discard(heap, true);
     if let Some(depot) = heap.depot() {
-        depot.drain();
+        depot.drain(heap);
     }
     // jemalloc does not split what was used lately for a much smaller request. Once its
     // pages are given back, or would be if they could, it does.
@@ -51,9 +57,11 @@ fn one(heap: &Heap) {
     }
 }
 
-/// Forgets everything that is cached for a heap whose arenas are about to go.
+/// Forgets everything that is cached for a heap whose arenas are about to go, and the
+/// heap itself: who looks at all heaps does so under the lock.
 pub(super) fn forget(heap: &Heap) {
     let _still = lock();
+    BY_ID[heap.id()].store(ptr::null_mut(), Ordering::Release);
     discard(heap, false);
     if let Some(depot) = heap.depot() {
         depot.forget();

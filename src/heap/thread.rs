@@ -3,20 +3,19 @@
 //! Records are never unmapped; a thread that ends leaves its record, with empty
 //! caches, to the next one. Another thread may take a cache away (to reclaim memory,
 //! or because the kind is destroyed): it swaps the pointer, makes every thread pass a
-//! barrier (membarrier(2)) and waits until the owner is not in the middle of an
-//! operation. The owner marks that with two plain stores.
+//! barrier (membarrier(2)) and waits until the owner is in no operation (`busy.rs`).
 
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
+use super::busy::Busy;
 use super::cache::Cache;
 use super::{HEAPS, Heap, tls};
 
 /// See the module.
 #[repr(C)]
 pub(crate) struct Thread {
-    /// Whether the owner is in the middle of an operation.
-    busy: AtomicU32,
+    busy: Busy,
     /// Whether a thread owns the record.
     owned: AtomicBool,
     /// Records are numbered as they are made; the number picks the thread's arenas.
@@ -29,7 +28,9 @@ pub(crate) struct Thread {
 
 /// The record of a thread that has none yet: no caches.
 pub(super) static EMPTY: Thread = Thread {
-    busy: AtomicU32::new(0),
+    busy: Busy {
+        flag: AtomicU32::new(0),
+    },
     owned: AtomicBool::new(true),
     number: AtomicU32::new(0),
     next: AtomicPtr::new(ptr::null_mut()),
@@ -85,20 +86,13 @@ impl Thread {
     /// Begins an operation on the thread's own caches.
     #[inline(always)]
     pub(super) fn enter(&self) {
-        self.busy.store(1, Ordering::Relaxed);
-        compiler_fence(Ordering::SeqCst);
+        self.busy.enter();
     }
 
     /// Ends it.
     #[inline(always)]
     pub(super) fn leave(&self) {
-        compiler_fence(Ordering::SeqCst);
-        self.busy.store(0, Ordering::Relaxed);
-    }
-
-    /// Whether the owner is in the middle of an operation.
-    pub(super) fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Acquire) != 0
+        self.busy.leave();
     }
 }
 
@@ -213,7 +207,7 @@ unsafe extern "C" fn detach(thread: *mut libc::c_void) {
 pub(super) fn after_fork_in_child() {
     let own = tls::current();
     for thread in Thread::all().filter(|thread| !ptr::eq(*thread, own)) {
-        thread.busy.store(0, Ordering::Relaxed);
+        thread.busy.leave();
         thread.owned.store(false, Ordering::Relaxed);
     }
 }
@@ -254,7 +248,7 @@ fn quiesce() -> bool {
     if done {
         let own = tls::current();
         for thread in Thread::all().filter(|thread| !ptr::eq(*thread, own)) {
-            while thread.is_busy() {
+            while thread.busy.is_set() {
                 // SAFETY: no preconditions.
                 unsafe { libc::sched_yield() };
             }

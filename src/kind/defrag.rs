@@ -13,6 +13,11 @@ use crate::heap::{self, je, page_map};
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
 pub unsafe fn reallocate(ptr: *mut u8) -> Option<*mut u8> {
     let kind = detect(ptr)?;
+    let heap = kind
+        .heaps()
+        .find(|heap| heap.id() == page_map::owner(ptr as usize))?;
+    // Holes that wait in the depot are none to jemalloc.
+    heap.empty_depot();
     // SAFETY: detect knows the block.
     let slab = unsafe { je::utilization(ptr) }?;
     if slab.blocks <= 1 || slab.free == 0 || slab.class_blocks == 0 {
@@ -33,9 +38,6 @@ pub unsafe fn reallocate(ptr: *mut u8) -> Option<*mut u8> {
     // bypassed: they would hand the emptied places out again.
     unsafe {
         let size = heap::usable_size(ptr);
-        let heap = kind
-            .heaps()
-            .find(|heap| heap.id() == page_map::owner(ptr as usize))?;
         let fresh = heap.allocate_compact(size)?;
         ptr::copy_nonoverlapping(ptr, fresh, size);
         heap::free_uncached(ptr);

@@ -287,11 +287,14 @@ impl Kind {
 
 /// The kind that owns an address; `None` when the library does not.
 pub fn detect(ptr: *const u8) -> Option<&'static Kind> {
-    match page_map::owner(ptr as usize) {
-        0 => None,
-        // SAFETY: pages belong to heaps of living kinds alone.
-        id => Some(unsafe { &*registry::address(places::kind_number(id)) }),
+    let id = page_map::owner(ptr as usize);
+    // The kind's own heap, nearly always; without an owner this is no number.
+    let mut number = id.wrapping_sub(1);
+    if number >= heap::KINDS {
+        number = places::kind_number(id)?;
     }
+    // SAFETY: pages belong to heaps of living kinds alone.
+    Some(unsafe { &*registry::address(number) })
 }
 
 /// Frees a block of any kind; null is a no-op, a pointer that is not ours is left

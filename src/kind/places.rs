@@ -27,14 +27,11 @@ const EXTRA: usize = HEAPS - FIRST;
 static KIND_OF: [AtomicU16; EXTRA] = [const { AtomicU16::new(0) }; EXTRA];
 static USED: AtomicUsize = AtomicUsize::new(0);
 
-/// The number of the kind that a heap belongs to; its id is not 0.
-pub(super) fn kind_number(id: usize) -> usize {
-    match id.checked_sub(FIRST) {
-        None => id - 1,
-        Some(extra) => KIND_OF
-            .get(extra)
-            .map_or(0, |number| number.load(Ordering::Relaxed).into()),
-    }
+/// The number of the kind that the heap of a place belongs to; `None` for other ids.
+#[cold]
+pub(super) fn kind_number(id: usize) -> Option<usize> {
+    let number = KIND_OF.get(id.checked_sub(FIRST)?)?;
+    Some(number.load(Ordering::Relaxed).into())
 }
 
 /// The heaps of a kind's places.

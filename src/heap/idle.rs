@@ -1,0 +1,58 @@
+//! What nobody has used for a while goes back, although nobody asks for it.
+//!
+//! jemalloc returns pages when their time has come, which it notices when it is called.
+//! Behind caches that may be seldom, and never for an arena whose kind is not used any
+//! more. So whoever leaves the fast path far enough to meet the depot or jemalloc looks at
+//! a clock, and once a second one of them looks through all heaps.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use super::{HEAPS, Heap, je, reclaim};
+
+/// When the heaps were last looked through, in seconds.
+static LOOKED: AtomicU32 = AtomicU32::new(0);
+
+/// Nothing is due in the first second. Called once, at load.
+pub(super) fn prepare() {
+    LOOKED.store(now(), Ordering::Relaxed);
+}
+
+/// Looks through all heaps if that is due. The caller is in no operation on its caches.
+#[inline]
+pub(super) fn tick() {
+    let (now, last) = (now(), LOOKED.load(Ordering::Relaxed));
+    if now != last {
+        look_through(now, last);
+    }
+}
+
+#[cold]
+fn look_through(now: u32, last: u32) {
+    let due = LOOKED.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
+    if due.is_err() {
+        return;
+    }
+    // While the lock is held no heap goes away.
+    let Some(_still) = reclaim::try_lock() else {
+        return;
+    };
+    for heap in (1..HEAPS).filter_map(Heap::by_id) {
+        if let Some(depot) = heap.depot() {
+            depot.age(heap, now);
+        }
+        for arena in heap.arenas() {
+            je::decay(arena);
+        }
+    }
+}
+
+/// Seconds on a clock that is cheap to read.
+pub(super) fn now() -> u32 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is writable.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+    time.tv_sec as u32
+}

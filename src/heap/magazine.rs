@@ -1,0 +1,81 @@
+//! A magazine: an array of pointers to free blocks of one class (J. Bonwick and J. Adams,
+//! "Magazines and Vmem", USENIX 2001). It goes from thread to thread as a whole.
+
+use super::{class, je};
+
+/// What stands behind the last place of a magazine; no block is there.
+pub(super) const END: usize = 1;
+
+/// A place of a magazine: a free block's address, 0 or [`END`].
+pub(super) type Place = usize;
+
+/// An array of pointers to free blocks, behind this header, with [`END`] behind them.
+#[repr(C)]
+pub(super) struct Magazine {
+    /// The next one in a depot.
+    pub(super) next: *mut Magazine,
+    /// Blocks in it, while it is not a bin's current one.
+    pub(super) count: usize,
+    /// Always 0: below the first pointer.
+    below: Place,
+}
+
+impl Magazine {
+    /// Makes an empty one; null when memory is short.
+    pub(super) fn make(offset: usize) -> *mut Magazine {
+        let capacity = class::magazine_capacity(offset);
+        let bytes = size_of::<Magazine>() + (capacity + 1) * size_of::<Place>();
+        // Zeroed, for a place that holds END by chance would be taken for the end.
+        let magazine: *mut Magazine = je::mallocx(bytes, je::ZERO).cast();
+        if !magazine.is_null() {
+            // SAFETY: fresh memory of that size, aligned; zeroes are an empty magazine.
+            unsafe { Magazine::base(magazine).add(capacity).write(END) };
+        }
+        magazine
+    }
+
+    /// Its first place.
+    pub(super) fn base(magazine: *mut Magazine) -> *mut Place {
+        magazine.wrapping_add(1).cast()
+    }
+
+    /// Makes one full of blocks, which belong to no heap.
+    #[cfg(test)]
+    pub(super) fn full(offset: usize) -> *mut Magazine {
+        let magazine = Magazine::make(offset);
+        let capacity = class::magazine_capacity(offset);
+        for index in 0..capacity {
+            let block = je::mallocx(class::size_of(offset), je::TCACHE_NONE);
+            // SAFETY: the magazine is ours and has so many places.
+            unsafe {
+                Magazine::base(magazine).add(index).write(block as Place);
+                (*magazine).count = capacity;
+            }
+        }
+        magazine
+    }
+
+    /// Frees the magazine itself.
+    ///
+    /// # Safety
+    /// It is the caller's and holds no blocks that matter.
+    pub(super) unsafe fn free(magazine: *mut Magazine) {
+        // SAFETY: it comes from `make`.
+        unsafe { je::dallocx(magazine.cast(), 0) }
+    }
+
+    /// Gives its blocks to jemalloc; how many bytes they were.
+    ///
+    /// # Safety
+    /// It is the caller's, and its blocks are free blocks of that class of live arenas.
+    pub(super) unsafe fn drain(magazine: *mut Magazine, offset: usize) -> usize {
+        // SAFETY: `count` pointers behind the header, by the caller's promise.
+        unsafe {
+            let first = Magazine::base(magazine).cast::<*mut u8>();
+            for index in 0..(*magazine).count {
+                je::dallocx(*first.add(index), je::TCACHE_NONE);
+            }
+            core::mem::take(&mut (*magazine).count) * class::size_of(offset)
+        }
+    }
+}

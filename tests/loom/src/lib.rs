@@ -1,0 +1,174 @@
+//! The lock-free parts of the heap, each compiled from the library's own source, under
+//! loom: it runs a test again and again, in every order of the threads' accesses and with
+//! every value that a load may return in the C++ memory model, and reports an access to a
+//! [`sync::Cell`] that is not ordered after another thread's.
+//!
+//! The barrier of `busy.rs` has a cheap half and a dear one, membarrier(2). What the pair
+//! promises is what two sequentially consistent fences promise, so these stand for it.
+#![cfg(test)]
+
+#[path = "../../../src/heap/busy.rs"]
+mod busy;
+#[path = "../../../src/heap/gate.rs"]
+mod gate;
+
+/// What `src/heap/sync.rs` is in the library.
+mod sync {
+    pub(super) use loom::hint::spin_loop;
+    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+
+    /// Enough to meet another thread in every place.
+    pub(super) const TRIES: u32 = 2;
+
+    pub(super) struct Cell<T>(loom::cell::UnsafeCell<T>);
+
+    impl<T> Cell<T> {
+        pub(super) fn new(value: T) -> Self {
+            Self(loom::cell::UnsafeCell::new(value))
+        }
+
+        pub(super) fn with_mut<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
+            self.0.with_mut(work)
+        }
+    }
+
+    pub(super) fn light_barrier() {
+        fence(Ordering::SeqCst);
+    }
+}
+
+use busy::Busy;
+use gate::Gate;
+use loom::sync::Arc;
+use loom::sync::atomic::AtomicUsize;
+use loom::thread;
+use sync::{AtomicBool, AtomicU32, Cell, Ordering, fence};
+
+/// A depot's stack: one thread brings a magazine, another takes one. None is lost, none is
+/// had twice. (No more than that: loom remembers the last seven stores of an atomic.)
+#[test]
+fn a_magazine_has_one_owner() {
+    loom::model(|| {
+        let stack = Arc::new(Gate {
+            held: AtomicBool::new(false),
+            value: Cell::new(vec![0_u32]),
+        });
+        let brings = thread::spawn({
+            let stack = stack.clone();
+            move || match stack.with(|magazines| magazines.push(1)) {
+                Some(()) => None,
+                None => Some(1),
+            }
+        });
+        let takes = thread::spawn({
+            let stack = stack.clone();
+            move || stack.with(Vec::pop).flatten()
+        });
+        let mut all = Vec::from_iter(brings.join().unwrap());
+        all.extend(takes.join().unwrap());
+        all.extend(stack.with(std::mem::take).expect("nobody holds it"));
+        all.sort_unstable();
+        assert_eq!(all, [0, 1]);
+    });
+}
+
+/// A cache as the protocol of `busy.rs` sees it: blocks in it, and where its thread finds it.
+struct Owned {
+    busy: Busy,
+    /// 1: the cache is in its place; 0: it has been taken.
+    place: AtomicUsize,
+    cache: Cell<u32>,
+}
+
+impl Owned {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            busy: Busy {
+                flag: AtomicU32::new(0),
+            },
+            place: AtomicUsize::new(1),
+            cache: Cell::new(0),
+        })
+    }
+
+    /// As in `fast.rs`: how many blocks the owner could put into the cache.
+    fn put(&self) -> u32 {
+        self.busy.enter();
+        let there = self.place.load(Ordering::Relaxed) == 1;
+        if there {
+            // SAFETY: the cache is this thread's, which has entered.
+            self.cache.with_mut(|blocks| unsafe { *blocks += 1 });
+        }
+        self.busy.leave();
+        there.into()
+    }
+
+    /// As in `thread.rs`: takes the cache away, with so many blocks in it.
+    fn take(&self) -> u32 {
+        if self.place.swap(0, Ordering::AcqRel) == 0 {
+            return 0;
+        }
+        fence(Ordering::SeqCst);
+        while self.busy.is_set() {
+            thread::yield_now();
+        }
+        // SAFETY: nobody reaches the cache any more.
+        self.cache
+            .with_mut(|blocks| std::mem::take(unsafe { &mut *blocks }))
+    }
+}
+
+/// The owner goes on while another thread takes its cache: every block is in what was
+/// taken, and the two never use the cache at once.
+#[test]
+fn a_cache_is_taken_whole() {
+    loom::model(|| {
+        let owned = Owned::new();
+        let taker = thread::spawn({
+            let owned = owned.clone();
+            move || owned.take()
+        });
+        let put = owned.put() + owned.put();
+        assert_eq!(taker.join().unwrap(), put);
+    });
+}
+
+/// Of two threads that want a cache one gets it.
+#[test]
+fn a_cache_is_taken_once() {
+    loom::model(|| {
+        let owned = Owned::new();
+        let taker = thread::spawn({
+            let owned = owned.clone();
+            move || owned.take()
+        });
+        let other = thread::spawn({
+            let owned = owned.clone();
+            move || owned.take()
+        });
+        let put = owned.put();
+        assert_eq!(taker.join().unwrap() + other.join().unwrap(), put);
+    });
+}
+
+/// The model sees what the barrier is for: without the taker's half it finds both threads
+/// in the cache.
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn without_the_barrier_both_are_in() {
+    loom::model(|| {
+        let owned = Owned::new();
+        let taker = thread::spawn({
+            let owned = owned.clone();
+            move || {
+                owned.place.store(0, Ordering::Relaxed);
+                if !owned.busy.is_set() {
+                    // SAFETY: none; that is what is to be found.
+                    owned.cache.with_mut(|blocks| unsafe { *blocks = 0 });
+                }
+            }
+        });
+        owned.put();
+        taker.join().unwrap();
+    });
+}
