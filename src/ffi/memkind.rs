@@ -511,7 +511,7 @@ unsafe fn create_pmem(
 }
 
 /// Gives a new kind to C. When the table is full the handle is NULL.
-unsafe fn hand_out(created: Result<&'static Kind, Error>, kind: *mut memkind_t) -> c_int {
+pub(super) unsafe fn hand_out(created: Result<&'static Kind, Error>, kind: *mut memkind_t) -> c_int {
     let (handle, code) = match created {
         Ok(created) => (handle_of(created), 0),
         Err(error @ Error::TooMany) => (ptr::null_mut(), error.code()),
@@ -614,8 +614,9 @@ fn find_static(memtype: c_uint, policy: c_uint, flags: c_uint) -> Result<&'stati
     }
 }
 
-/// Destroys a kind that memkind_create_pmem(), memkind_create_pmem_with_config() or
-/// memkind_create_fixed() made, with all its blocks. A static kind stays as it is.
+/// Destroys a kind that memkind_create_pmem(), memkind_create_pmem_with_config(),
+/// memkind_create_fixed() or memkind_create_nodes() made, with all its blocks. A static
+/// kind stays as it is.
 ///
 /// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for what is not a living kind.
 /// Threads must have stopped using the kind. STANDARD API.

@@ -102,7 +102,7 @@ impl Kind {
 
     /// Whether the program made the kind.
     pub const fn is_dynamic(&self) -> bool {
-        matches!(self.spec.source, Source::File | Source::Fixed)
+        self.partition() >= table::COUNT
     }
 
     /// Says under MEMKIND_DEBUG that a static kind is used for the first time; the

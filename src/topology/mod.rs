@@ -15,6 +15,7 @@ mod load;
 
 pub mod huge;
 pub mod mask;
+pub mod named;
 pub mod nodes;
 pub mod nodestring;
 pub mod note;
@@ -29,6 +30,7 @@ pub use load::{
     prepare_fork, targets,
 };
 pub use mask::NodeMask;
+pub use named::named;
 pub use select::{Attribute, Choice, Nodes, Reach, Take};
 pub use targets::Targets;
 
