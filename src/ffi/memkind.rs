@@ -511,7 +511,10 @@ unsafe fn create_pmem(
 }
 
 /// Gives a new kind to C. When the table is full the handle is NULL.
-pub(super) unsafe fn hand_out(created: Result<&'static Kind, Error>, kind: *mut memkind_t) -> c_int {
+pub(super) unsafe fn hand_out(
+    created: Result<&'static Kind, Error>,
+    kind: *mut memkind_t,
+) -> c_int {
     let (handle, code) = match created {
         Ok(created) => (handle_of(created), 0),
         Err(error @ Error::TooMany) => (ptr::null_mut(), error.code()),

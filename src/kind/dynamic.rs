@@ -4,9 +4,7 @@ use core::ffi::CStr;
 
 use super::spec::{From, Source, Spec};
 use super::{Head, Kind, registry};
-use crate::backing::{
-    Anonymous, Backing, Bind, File, Fixed, PageSize, TransparentHuge, round_up,
-};
+use crate::backing::{Anonymous, Backing, Bind, File, Fixed, PageSize, TransparentHuge, round_up};
 use crate::error::Error;
 use crate::heap::{Heap, arenas};
 use crate::log::{self, Line};

@@ -66,14 +66,14 @@ impl Refused<'_> {
 /// # Errors
 /// The first thing that is wrong.
 pub fn read<'a>(text: &'a [u8], machine: &Machine) -> Result<NodeMask, Refused<'a>> {
-    let nodes = nodestring::parse(text, &machine.allowed, &machine.online()).map_err(|problem| {
-        match problem {
-            Problem::OutOfRange(node) | Problem::LastOutOfRange(node) => {
-                u16::try_from(node).map_or(Refused::Malformed(problem), |node| why(node, machine))
+    let nodes =
+        nodestring::parse(text, &machine.allowed, &machine.online()).map_err(|problem| {
+            match problem {
+                Problem::OutOfRange(node) | Problem::LastOutOfRange(node) => u16::try_from(node)
+                    .map_or(Refused::Malformed(problem), |node| why(node, machine)),
+                _ => Refused::Malformed(problem),
             }
-            _ => Refused::Malformed(problem),
-        }
-    })?;
+        })?;
     // `!` complements the nodes that exist; those of them that may be used are meant.
     let nodes = nodes.intersection(&machine.allowed);
     if nodes.is_empty() {
@@ -97,7 +97,7 @@ fn why(node: u16, machine: &Machine) -> Refused<'static> {
 /// # Errors
 /// `Invalid` for a malformed list and one that means no node, `MemtypeNotAvailable`
 /// for a node that is not there or not for this process, `OperationFailed` as for
-/// [`super::targets`].
+/// [`super::targets()`].
 pub fn named(text: &[u8]) -> Result<&'static Targets, Error> {
     let nodes = read(text, machine()?).map_err(|refused| {
         log::error!("Cannot create kind: nodes \"{}\": {refused}.", Bytes(text));
