@@ -634,7 +634,7 @@ pub unsafe extern "C" fn memkind_destroy_kind(kind: memkind_t) -> c_int {
     };
     // Only dynamic kinds go; the blocks of a static one stay, and stay counted.
     if kind.is_dynamic() {
-        tier::forget_kind(kind.partition());
+        tier::forget_kind(kind);
         // SAFETY: the caller's promise.
         unsafe { registry::remove(kind) };
     }

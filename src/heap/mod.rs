@@ -15,6 +15,7 @@ mod lock;
 pub mod page_map;
 pub mod reclaim;
 pub mod stats;
+pub(crate) mod tally;
 mod thread;
 #[cfg_attr(not(target_arch = "x86_64"), path = "tls_portable.rs")]
 mod tls;

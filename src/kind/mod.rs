@@ -174,6 +174,23 @@ impl Kind {
         core::iter::once(&self.heap).chain(more)
     }
 
+    /// The id of the heap that the fast paths know.
+    #[inline]
+    pub const fn heap_id(&self) -> usize {
+        self.heap.id()
+    }
+
+    /// The ids of the heaps of further places.
+    #[inline]
+    pub fn place_heap_ids(&'static self) -> impl Iterator<Item = usize> {
+        self.places.get().into_iter().flat_map(Places::heap_ids)
+    }
+
+    /// The ids of all heaps.
+    pub fn heap_ids(&'static self) -> impl Iterator<Item = usize> {
+        core::iter::once(self.heap_id()).chain(self.place_heap_ids())
+    }
+
     #[cold]
     fn allocate_nothing(&'static self) -> Result<*mut u8, Error> {
         if self.head.allow_zero_allocs.load(Ordering::Relaxed) {
@@ -274,6 +291,11 @@ impl Kind {
         };
         result.inspect_err(|error| Spec::log_no_capacity(self.name(), *error))
     }
+}
+
+/// The id of the heap that owns an address; 0 when the library does not.
+pub fn heap_id(ptr: *const u8) -> usize {
+    page_map::owner(ptr as usize)
 }
 
 /// The kind that owns an address; `None` when the library does not.

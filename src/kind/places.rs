@@ -70,6 +70,11 @@ impl Places {
         self.heaps.get(place).or(self.heaps.first())
     }
 
+    /// Their ids.
+    pub(super) fn heap_ids(&self) -> impl Iterator<Item = usize> {
+        self.heaps.iter().map(Heap::id)
+    }
+
     /// All heaps.
     pub(super) fn heaps(&self) -> &[Heap] {
         &self.heaps
