@@ -144,7 +144,7 @@ demo: ## build, show this machine's kinds, run programs on the library
 
 # ---- Measuring: bench/README.md says what and how; results go to docs/benchmarks/. ----
 
-.PHONY: bench bench-quick
+.PHONY: bench bench-quick bench-preload
 bench: ## compare all allocators on everything: ten minutes
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
@@ -154,6 +154,11 @@ bench-quick: ## the most important figures, in a few minutes
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
 	python3 -B bench/bench.py
+
+bench-preload: ## programs with an allocator preloaded, in a few minutes
+	$(call setup,bench)
+	@$(MAKE) --no-print-directory all
+	python3 -B bench/preload/preload.py
 
 # ---- Installing ----
 
