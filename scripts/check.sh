@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs the parts of the test suite and counts their results.
 #
-# usage: scripts/check.sh [part...]        (default: every part but programs, in this order)
+# usage: scripts/check.sh [part...]        (default: every part but programs and stress, in this order)
 #
 # Builds first; if that fails, nothing else is run.
 # The last line of output is "N passed, N failed, N skipped"; the exit status is
@@ -11,7 +11,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 
-all_parts="scripts headers rust abi api preload examples consumers install debug-heap stress-short"
+all_parts="scripts headers rust abi api preload programs-short examples consumers install debug-heap stress-short"
 
 # Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
 run_part() {
@@ -24,6 +24,7 @@ run_part() {
     api) api_tests ;;
     preload) ctest/preload/settings.sh && ctest/preload/launcher.sh && ctest/preload/family.sh ;;
     programs) ctest/preload/programs.sh ;;
+    programs-short) ctest/preload/programs.sh --short ;;
     examples) ctest/examples/run.sh ;;
     consumers) ctest/consumers/run.sh ;;
     install) ctest/consumers/install.sh ;;
