@@ -77,12 +77,15 @@ def find(ours):
     return found
 
 
-def run(name, argument, env):
-    """CPU time of the process and its threads, in seconds."""
+def run(name, argument, env, crashes):
+    """CPU time of the process and its threads, in seconds; None when it crashes, as under the original it may."""
     process = subprocess.Popen([os.path.join(DIRECTORY, name), argument], env=env, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
+    if status != 0 and "LD_LIBRARY_PATH" not in env:
+        crashes.append(f"{name} under {env.get('LD_PRELOAD', 'glibc')}, MEMKIND_MEM_TIERS={env.get('MEMKIND_MEM_TIERS')}")
+        return None
     if status != 0:
-        sys.exit(f"{name} failed under {env.get('LD_PRELOAD', 'glibc')}: {status}")
+        sys.exit(f"{name} failed under {env['LD_PRELOAD']}: {status}")
     return usage.ru_utime + usage.ru_stime
 
 
@@ -98,6 +101,11 @@ def instructions(name, argument, env):
             return None
         counts.append(int(found.group(1)))
     return counts[1] - counts[0]
+
+
+def seconds(values):
+    middle = median(values)
+    return "-" if middle is None else f"{middle:.3f}"
 
 
 FORK_SIZES = (1, 16, 128, 512)
@@ -130,14 +138,14 @@ def main():
     compile_all([*options.programs, "fork"])
     targets = find(os.path.abspath(options.library_dir))
     names = list(targets)
-    times, counts = {}, {}
+    times, counts, crashes = {}, {}, []
     for program in options.programs:
         long, short, _ = PROGRAMS[program]
         print(program, flush=True)
         values = {name: [] for name in names}
         for _ in range(options.rounds):
             for name in names:
-                values[name].append(run(program, long, targets[name]))
+                values[name].append(run(program, long, targets[name], crashes))
         times[program] = values
         if shutil.which("valgrind"):
             counts[program] = {name: instructions(program, short, targets[name]) for name in names}
@@ -149,10 +157,12 @@ def main():
     lines += report.machine() + [""]
     lines += [f"- {program}: {PROGRAMS[program][2]}" for program in options.programs]
     head = ["program"] + names
-    rows = [[program] + [f"{median(times[program][name]):.3f}" for name in names] for program in options.programs]
+    rows = [[program] + [seconds(times[program][name]) for name in names] for program in options.programs]
     lines += ["", "## CPU time", "",
               f"Seconds of all threads together, medians of {options.rounds} rounds in which all take turns.", ""]
     lines += report.table(head, rows)
+    if crashes:
+        lines += ["", "Runs that crashed are left out: " + "; ".join(f"{crashes.count(c)} of {c}" for c in sorted(set(crashes))) + ".", ""]
     others = [name for name in ("jemalloc", "original", "glibc") if name in names]
     rows = [[program] + [f"{median_ratio(times[program]['ours'], times[program][other]):.2f}" for other in others]
             for program in options.programs]
