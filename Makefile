@@ -102,7 +102,7 @@ headers: check-tools ## copy the headers that build.rs generates into include/
 
 # ---- Checking. Each check-NAME is one part of `make check`. ----
 
-CHECKS := scripts headers rust abi api preload examples consumers install debug-heap numa-ci
+CHECKS := scripts headers rust abi api preload programs-short examples consumers install debug-heap numa-ci
 
 # Packages that are missing are installed first, by scripts/setup.sh; SETUP=no leaves that to you.
 SETUP ?= yes
@@ -147,7 +147,7 @@ demo: ## build, show this machine's kinds, run programs on the library
 
 # ---- Measuring: bench/README.md says what and how; results go to docs/benchmarks/. ----
 
-.PHONY: bench bench-quick
+.PHONY: bench bench-quick bench-preload
 bench: ## compare all allocators on everything: ten minutes
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
@@ -157,6 +157,11 @@ bench-quick: ## the most important figures, in a few minutes
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
 	python3 -B bench/bench.py
+
+bench-preload: ## programs with an allocator preloaded, in a few minutes
+	$(call setup,bench)
+	@$(MAKE) --no-print-directory all
+	python3 -B bench/preload/preload.py
 
 # ---- Installing ----
 

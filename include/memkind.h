@@ -516,8 +516,9 @@ int memkind_create_kind(memkind_memtype_t memtype_flags,
                         memkind_t *kind);
 
 /**
- * Destroys a kind that memkind_create_pmem(), memkind_create_pmem_with_config() or
- * memkind_create_fixed() made, with all its blocks. A static kind stays as it is.
+ * Destroys a kind that memkind_create_pmem(), memkind_create_pmem_with_config(),
+ * memkind_create_fixed() or memkind_create_nodes() made, with all its blocks. A static
+ * kind stays as it is.
  *
  * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for what is not a living kind.
  * Threads must have stopped using the kind. STANDARD API.

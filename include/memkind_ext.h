@@ -26,6 +26,24 @@ typedef enum memkind_pmem_fork_t {
     MEMKIND_PMEM_FORK_COPY = 1,
 } memkind_pmem_fork_t;
 
+/**
+ * How the memory of a kind is tied to its nodes; see memkind_create_nodes().
+ */
+typedef enum memkind_nodes_policy_t {
+    /**
+     * Only these nodes; allocations fail when they are full.
+     */
+    MEMKIND_NODES_BIND = 0,
+    /**
+     * These nodes while they have room, then others.
+     */
+    MEMKIND_NODES_PREFERRED = 1,
+    /**
+     * Page by page over these nodes.
+     */
+    MEMKIND_NODES_INTERLEAVE = 2,
+} memkind_nodes_policy_t;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -45,6 +63,37 @@ extern "C" {
  * \note EXPERIMENTAL API; libmemtier(7) copies unless told otherwise
  */
 int memkind_set_pmem_fork(memkind_pmem_fork_t mode);
+
+/**
+ * Creates a kind on NUMA nodes that the caller names.
+ *
+ * \param nodes  node list as numa(3) has it for numa_parse_nodestring(): "0", "1-3,5",
+ *               "all"; '!' in front for the other nodes, '+' for numbers that count the
+ *               nodes that the process may use
+ * \param policy one of memkind_nodes_policy_t; with MEMKIND_NODES_PREFERRED and several
+ *               nodes the kernel may prefer the first of them only
+ * \param kind   where the handle goes; untouched on failure, but NULL with
+ *               MEMKIND_ERROR_TOOMANY
+ *
+ * The kind is like a static one but for its nodes: memkind_check_available() is
+ * MEMKIND_SUCCESS, memkind_get_capacity() the memory of its nodes (-1 with
+ * MEMKIND_NODES_PREFERRED), memkind_detect_kind() finds it, and memkind_destroy_kind()
+ * frees it with all its blocks. Kinds on the same nodes may exist side by side.
+ *
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, an unknown policy, a malformed
+ *         list and one that means no node; MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE for a node
+ *         that does not exist, has no memory or is not allowed by the cpuset;
+ *         MEMKIND_ERROR_UNAVAILABLE without NUMA in the kernel; MEMKIND_ERROR_TOOMANY;
+ *         MEMKIND_ERROR_ENVIRON. MEMKIND_DEBUG tells what is wrong with a list.
+ * \note MT-safe
+ * \note EXPERIMENTAL API
+ *
+ * \warning
+ * `nodes` must be NULL or a string, and `kind` NULL or writable.
+ */
+int memkind_create_nodes(const char *nodes,
+                         memkind_nodes_policy_t policy,
+                         memkind_t *kind);
 
 #ifdef __cplusplus
 }  // extern "C"

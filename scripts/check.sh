@@ -12,7 +12,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 
-all_parts="scripts headers rust abi api preload examples consumers install debug-heap stress-short numa-ci"
+all_parts="scripts headers rust abi api preload programs-short examples consumers install debug-heap stress-short numa-ci"
 
 # Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
 run_part() {
@@ -25,6 +25,7 @@ run_part() {
     api) api_tests ;;
     preload) ctest/preload/settings.sh && ctest/preload/launcher.sh && ctest/preload/family.sh ;;
     programs) ctest/preload/programs.sh ;;
+    programs-short) ctest/preload/programs.sh --short ;;
     examples) ctest/examples/run.sh ;;
     consumers) ctest/consumers/run.sh ;;
     install) ctest/consumers/install.sh ;;

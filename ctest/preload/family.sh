@@ -27,6 +27,7 @@ needs() { # a second jemalloc, or a library of kinds of its own, would be a bug
     same "$1 needs libmemkind.so.0 and libc alone" "$work/expected" "$work/got"
     check "$1 is small" test "$(stat -L -c %s "$libdir/$1")" -lt 100000
     check "$1 has its name" sh -c "readelf -dW '$libdir/$1' | grep -q 'SONAME.*\[$1\]'"
+    check "$1 is never unloaded" sh -c "readelf -dW '$libdir/$1' | grep -q 'FLAGS_1.*NODELETE'"
     check "$1 has no thread-local storage" sh -c "! readelf -lW '$libdir/$1' | grep -q TLS"
 }
 
@@ -81,10 +82,59 @@ for i in {0..59}; do
     fi
 done
 
+"${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -o "$work/tls_static" $here/tls_static.c -lpthread -ldl
+"${cc[@]}" -shared -fPIC -ftls-model=initial-exec -o "$work/tls_static_0.so" $here/tls_module.c
+"${cc[@]}" -shared -fPIC -ftls-model=initial-exec -DSIZE=8 -o "$work/tls_tiny_0.so" $here/tls_module.c
+for i in {1..59}; do
+    cp "$work/tls_static_0.so" "$work/tls_static_$i.so"
+    cp "$work/tls_tiny_0.so" "$work/tls_tiny_$i.so"
+done
+"${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -o "$work/privileges" $here/privileges.c -lpthread
+
+# Opened late, without room for its thread-local storage.
+check "libmemkind after static thread-local storage is used up" \
+    timeout 100 "$work/tls_static" "$work" "$libdir/libmemkind.so.0"
+
+# A program with privileges of its own does not read the settings. The dynamic linker preloads nothing
+# from a user's directory there, so the program is linked with the library.
+secure() { # secure LIBRARY VARIABLES...: what such a program says, and its status
+    local library=$1 status
+    shift
+    [ "$(id -u)" = 0 ] || { echo "only root can make programs with other privileges" && return 77; }
+    printf '#include <stdlib.h>\n#include <sys/auxv.h>\nint main(void) { free(malloc(10)); return getauxval(AT_SECURE) ? 3 : 4; }\n' >"$work/secure.c"
+    # The library finds libmemkind by the program's path, as a preloaded one may not.
+    "${cc[@]}" -O0 -o "$work/secure" "$work/secure.c" -Wl,--no-as-needed -Wl,--disable-new-dtags -L"$libdir" \
+        -l:"$library" -l:libmemkind.so.0 -Wl,-rpath,"$libdir" || return
+    chown 65534 "$work/secure" && chmod 4755 "$work/secure" || return
+    env "$@" "$work/secure" 2>&1
+    status=$?
+    [ $status -ne 4 ] || { echo "set-uid programs have no privileges here" && return 77; }
+    echo "status $status"
+}
+memtier_is_secure() {
+    local got
+    got=$(secure libmemtier.so.0 "MEMKIND_MEM_TIERS=KIND:DRAM,RATIO:1;POLICY:STATIC_RATIO" 2>&1) || { echo "$got" && return 77; }
+    grep -q 'Missing MEMKIND_MEM_TIERS env var' <<<"$got" && grep -q '^status 134$' <<<"$got" && return
+    echo "$got"
+    return 1
+}
+autohbw_is_secure() {
+    local got
+    got=$(secure libautohbw.so.0 AUTO_HBW_LOG=-2 AUTO_HBW_SIZE=1 AUTO_HBW_MEM_TYPE=memkind_regular 2>&1) || { echo "$got" && return 77; }
+    grep -q '^INFO: Using default values for array size thresholds' <<<"$got" && ! grep -q 'memory type' <<<"$got" &&
+        grep -q '^status 3$' <<<"$got" && return
+    echo "$got"
+    return 1
+}
+check "libmemtier in a set-uid program reads no settings" memtier_is_secure
+check "libautohbw in a set-uid program reads no settings" autohbw_is_secure
+
 for mode in memtier dynamic dram autohbw; do
     check "$mode: family.c" with $mode timeout 100 "$work/family"
     check "$mode: C++ operators" with $mode timeout 100 "$work/aligned_new"
     check "$mode: many modules with thread-local storage" with $mode timeout 100 "$work/tls_many" "$work"
+    check "$mode: static thread-local storage used up" with $mode timeout 100 "$work/tls_static" "$work"
+    check "$mode: privileges given up" with $mode timeout 100 "$work/privileges"
     check "$mode: ls" with $mode ls -lR ctest
     check "$mode: grep" with $mode grep -rE 'SPDX|(a|b)+c' ctest
     check "$mode: sort" with $mode sort ctest/preload/memtier-settings.txt

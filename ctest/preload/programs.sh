@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Real programs with each library preloaded: what they print and leave behind is what they do without.
 #
-# usage: ctest/preload/programs.sh [pattern]      (only programs whose name contains it)
+# usage: ctest/preload/programs.sh [--short] [pattern]
+#   --short  only programs that nearly every machine has, in some seconds
+#   pattern  only programs whose name contains it
 #
 # The modes are in modes.sh. A program that is not installed is skipped; scripts/setup.sh programs
 # installs them.
@@ -10,6 +12,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 . scripts/testlib.sh
 . ctest/preload/modes.sh
+short=
+[ "${1:-}" != --short ] || { short=" ls grep sort shell gcc python3 perl git sqlite3 awk_sed_tar " && shift; }
 only=${1:-}
 work=$(new_workdir preload-programs) || exit 2
 ulimit -c 0
@@ -147,9 +151,11 @@ program_git() {
 
 program_sqlite3() {
     needs sqlite3 || return
-    with_library sqlite3 data.db <<'END'
+    local rows=1000000
+    [ -z "$short" ] || rows=50000
+    with_library sqlite3 data.db <<END
 create table t(a integer primary key, b text, c real);
-with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000)
+with recursive n(i) as (select 1 union all select i + 1 from n where i < $rows)
     insert into t select i, 'row number ' || (i * 7919 % 1000003), i / 3.0 from n;
 create index tb on t(b);
 select count(*), sum(a), min(b), max(b), round(avg(c), 3) from t;
@@ -370,6 +376,7 @@ run() { # run NAME MODE: its output to $work/NAME.MODE
 
 for name in $(declare -F | sed -n 's/^declare -f program_//p'); do
     case $name in *"$only"*) ;; *) continue ;; esac
+    case $short in '' | *" $name "*) ;; *) continue ;; esac
     run "$name" plain
     case $? in
     0) ;;

@@ -35,11 +35,13 @@ memtier_case() { # memtier_case NAME OURS-ONLY VARIABLES...; the expected messag
     { cat "$work/messages" && echo "status $status"; } >"$work/expected"
     run "$libdir" libmemtier.so.0 "$@"
     if [ $status -ne 0 ]; then
-        if ! grep -q '^MEMKIND_MEM_TIERING_LOG_ERROR: Wrong is ".*": .*\. Correct is for example MEMKIND_MEM_' "$work/got"; then
-            fail "$name" "no line says what is wrong and what would be right"
+        if ! grep -qF "MEMKIND_MEM_TIERING_LOG_ERROR: Wrong is \"$wrong\": " "$work/got" ||
+            ! grep -q '^MEMKIND_MEM_TIERING_LOG_ERROR: Wrong is ".*": .*\. Correct is for example MEMKIND_MEM_' "$work/got"; then
+            fail "$name" "no line says that '$wrong' is wrong and what would be right"
             indent <"$work/got"
             return
         fi
+        sed -n 's/.*\. Correct is for example //p' "$work/got" >>"$work/examples"
         sed -i '/^MEMKIND_MEM_TIERING_LOG_ERROR: Wrong is /d' "$work/got"
     fi
     same "$name" "$work/expected" "$work/got" || return
@@ -49,8 +51,19 @@ memtier_case() { # memtier_case NAME OURS-ONLY VARIABLES...; the expected messag
     fi
 }
 
+# What the messages show as right is right.
+memtier_examples() {
+    local example tiers='KIND:DRAM,RATIO:1;KIND:FS_DAX,PATH:/tmp,RATIO:4;POLICY:DYNAMIC_THRESHOLD'
+    while IFS= read -r example; do
+        run "$libdir" libmemtier.so.0 "MEMKIND_MEM_TIERS=$tiers" "${example//\"/}"
+        sed -i '/^MEMKIND_MEM_TIERING_LOG_INFO: /d' "$work/got"
+        echo "status 0" >"$work/expected"
+        same "the example $example" "$work/expected" "$work/got"
+    done < <(sort -u "$work/examples")
+}
+
 memtier_settings() {
-    local line variables=() ours_only=no name="" value
+    local line variables=() ours_only=no name="" value wrong=""
     dist=$(distribution_libdir)
     if [ -z "$dist" ] || [ ! -e "$dist/libmemtier.so.0" ]; then
         skip "the distribution's libmemtier" "it is not installed"
@@ -64,6 +77,7 @@ memtier_settings() {
         case $line in
         '#'*) ;;
         ours) ours_only=yes ;;
+        WRONG*) wrong=$value ;;
         tiers*) variables+=("MEMKIND_MEM_TIERS=$value") name+="tiers '$value' " ;;
         thresholds*) variables+=("MEMKIND_MEM_THRESHOLDS=$value") name+="thresholds '$value' " ;;
         level*) variables+=("MEMKIND_MEM_TIERING_LOG_LEVEL=$value") name+="level '$value' " ;;
@@ -72,12 +86,28 @@ memtier_settings() {
             if [ ${#variables[@]} -gt 0 ] || [ -s "$work/messages" ]; then
                 memtier_case "${name:-no settings}" "$ours_only" ${variables[@]+"${variables[@]}"}
             fi
-            variables=() ours_only=no name=
+            variables=() ours_only=no name="" wrong=""
             : >"$work/messages"
             ;;
         *) fail "memtier-settings.txt" "cannot read: $line" ;;
         esac
     done < <(cat "$here/memtier-settings.txt" && echo)
+}
+
+# Every static kind has a name in both libraries, known in any case to the one and in lower case to the
+# other; whether the machine has such memory is another matter.
+static_kinds() {
+    local kind name
+    for kind in $(sed -n 's/^OBJECT \(MEMKIND_[A-Z_]*\) 8$/\1/p' ctest/abi/exports.txt); do
+        name=${kind,,}
+        for name in "$kind" "$name"; do
+            run "$libdir" libautohbw.so.0 AUTO_HBW_LOG=0 MEMKIND_HBW_NODES=0 AUTO_HBW_MEM_TYPE="$name"
+            check "autohbw AUTO_HBW_MEM_TYPE=$name" grep -qxF "INFO: Setting HBW memory type to $name" "$work/got"
+        done
+        run "$libdir" libmemtier.so.0 MEMKIND_HBW_NODES=0 MEMKIND_MEM_TIERS="KIND:$name,RATIO:1;POLICY:STATIC_RATIO"
+        check "memtier KIND:$name" sh -c "grep -qx 'status 0' '$work/got' ||
+            grep -qF 'Wrong is \"$name\": this machine has no such memory to give' '$work/got'"
+    done
 }
 
 autohbw_settings() {
@@ -106,6 +136,8 @@ autohbw_settings() {
 
 {
     memtier_settings
+    memtier_examples
+    static_kinds
     autohbw_settings
 } 2>&1
 exit 0

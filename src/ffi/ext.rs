@@ -1,9 +1,12 @@
 //! memkind_ext.h: what this library adds to the original's interface.
 
-use core::ffi::{c_int, c_uint};
+use core::ffi::{CStr, c_char, c_int, c_uint};
 
-use super::memkind::memkind_status;
-use crate::backing;
+use super::memkind::{hand_out, memkind_status, memkind_t};
+use crate::backing::{self, Bind};
+use crate::error::Error;
+use crate::kind::dynamic;
+use crate::log;
 
 /// What a forked child does with file-backed memory; see memkind_set_pmem_fork().
 #[repr(C)]
@@ -49,4 +52,77 @@ pub extern "C" fn memkind_set_pmem_fork(mode: RawPmemFork) -> c_int {
         _ => return memkind_status::MEMKIND_ERROR_INVALID as c_int,
     }
     memkind_status::MEMKIND_SUCCESS as c_int
+}
+
+/// How the memory of a kind is tied to its nodes; see memkind_create_nodes().
+#[repr(C)]
+#[allow(
+    non_camel_case_types,
+    clippy::upper_case_acronyms,
+    reason = "the C names"
+)]
+pub enum memkind_nodes_policy_t {
+    /// Only these nodes; allocations fail when they are full.
+    MEMKIND_NODES_BIND = 0,
+    /// These nodes while they have room, then others.
+    MEMKIND_NODES_PREFERRED = 1,
+    /// Page by page over these nodes.
+    MEMKIND_NODES_INTERLEAVE = 2,
+}
+
+/// cbindgen:ignore
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub struct RawNodesPolicy(c_uint);
+
+/// Creates a kind on NUMA nodes that the caller names.
+///
+/// \param nodes  node list as numa(3) has it for numa_parse_nodestring(): "0", "1-3,5",
+///               "all"; '!' in front for the other nodes, '+' for numbers that count the
+///               nodes that the process may use
+/// \param policy one of memkind_nodes_policy_t; with MEMKIND_NODES_PREFERRED and several
+///               nodes the kernel may prefer the first of them only
+/// \param kind   where the handle goes; untouched on failure, but NULL with
+///               MEMKIND_ERROR_TOOMANY
+///
+/// The kind is like a static one but for its nodes: memkind_check_available() is
+/// MEMKIND_SUCCESS, memkind_get_capacity() the memory of its nodes (-1 with
+/// MEMKIND_NODES_PREFERRED), memkind_detect_kind() finds it, and memkind_destroy_kind()
+/// frees it with all its blocks. Kinds on the same nodes may exist side by side.
+///
+/// \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, an unknown policy, a malformed
+///         list and one that means no node; MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE for a node
+///         that does not exist, has no memory or is not allowed by the cpuset;
+///         MEMKIND_ERROR_UNAVAILABLE without NUMA in the kernel; MEMKIND_ERROR_TOOMANY;
+///         MEMKIND_ERROR_ENVIRON. MEMKIND_DEBUG tells what is wrong with a list.
+/// \note MT-safe
+/// \note EXPERIMENTAL API
+///
+/// # Safety
+/// `nodes` must be NULL or a string, and `kind` NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memkind_create_nodes(
+    nodes: *const c_char,
+    policy: RawNodesPolicy,
+    kind: *mut memkind_t,
+) -> c_int {
+    const BIND: c_uint = memkind_nodes_policy_t::MEMKIND_NODES_BIND as c_uint;
+    const PREFERRED: c_uint = memkind_nodes_policy_t::MEMKIND_NODES_PREFERRED as c_uint;
+    const INTERLEAVE: c_uint = memkind_nodes_policy_t::MEMKIND_NODES_INTERLEAVE as c_uint;
+    let bind = match policy.0 {
+        BIND => Bind::Bind,
+        PREFERRED => Bind::Preferred,
+        INTERLEAVE => Bind::Interleave,
+        other => {
+            log::error!("Cannot create kind: unknown policy {other}.");
+            return Error::Invalid.code();
+        }
+    };
+    if nodes.is_null() || kind.is_null() {
+        return Error::Invalid.code();
+    }
+    // SAFETY: not null, and a string by the caller's promise.
+    let nodes = unsafe { CStr::from_ptr(nodes) };
+    // SAFETY: not null, and writable by the caller's promise.
+    unsafe { hand_out(dynamic::create_nodes(nodes, bind), kind) }
 }

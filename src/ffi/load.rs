@@ -15,7 +15,10 @@ static AT_LOAD: extern "C" fn() = at_load;
 
 extern "C" fn at_load() {
     decorate::find();
-    fast::enable(table::address(0) as usize, !decorate::present());
+    fast::enable(
+        table::address(0) as usize,
+        !decorate::present() && decorate::tier_hooks().is_none(),
+    );
     read_heap_manager();
     if env::get(env::HOG_MEMORY).is_some_and(|value| value.to_bytes().first() == Some(&b'1')) {
         backing::keep_freed_memory();

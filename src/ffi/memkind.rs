@@ -511,7 +511,10 @@ unsafe fn create_pmem(
 }
 
 /// Gives a new kind to C. When the table is full the handle is NULL.
-unsafe fn hand_out(created: Result<&'static Kind, Error>, kind: *mut memkind_t) -> c_int {
+pub(super) unsafe fn hand_out(
+    created: Result<&'static Kind, Error>,
+    kind: *mut memkind_t,
+) -> c_int {
     let (handle, code) = match created {
         Ok(created) => (handle_of(created), 0),
         Err(error @ Error::TooMany) => (ptr::null_mut(), error.code()),
@@ -614,8 +617,9 @@ fn find_static(memtype: c_uint, policy: c_uint, flags: c_uint) -> Result<&'stati
     }
 }
 
-/// Destroys a kind that memkind_create_pmem(), memkind_create_pmem_with_config() or
-/// memkind_create_fixed() made, with all its blocks. A static kind stays as it is.
+/// Destroys a kind that memkind_create_pmem(), memkind_create_pmem_with_config(),
+/// memkind_create_fixed() or memkind_create_nodes() made, with all its blocks. A static
+/// kind stays as it is.
 ///
 /// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for what is not a living kind.
 /// Threads must have stopped using the kind. STANDARD API.
@@ -630,7 +634,7 @@ pub unsafe extern "C" fn memkind_destroy_kind(kind: memkind_t) -> c_int {
     };
     // Only dynamic kinds go; the blocks of a static one stay, and stay counted.
     if kind.is_dynamic() {
-        tier::forget_kind(kind.partition());
+        tier::forget_kind(kind);
         // SAFETY: the caller's promise.
         unsafe { registry::remove(kind) };
     }

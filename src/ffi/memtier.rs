@@ -18,6 +18,7 @@ pub struct memtier_builder(Builder);
 
 /// Memory tiers with a policy that chooses among them.
 #[allow(non_camel_case_types, reason = "the name in C")]
+#[repr(transparent)]
 pub struct memtier_memory(Memory);
 
 /// How a memtier memory spreads its blocks over the tiers; see libmemtier(7), POLICIES.
@@ -242,6 +243,23 @@ pub unsafe extern "C" fn memtier_delete_memtier_memory(memory: *mut memtier_memo
 /// The memory must be live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memtier_malloc(memory: *mut memtier_memory, size: usize) -> *mut c_void {
+    match Memory::malloc_fast(memory.cast(), size) {
+        Some(block) => block.as_ptr().cast(),
+        // SAFETY: the caller's promise.
+        None => unsafe { malloc_slow(memory, size) },
+    }
+}
+
+/// memtier_malloc() beside the way that nearly every call takes.
+///
+/// # Safety
+/// As memtier_malloc().
+#[cold]
+#[inline(never)]
+pub(super) unsafe extern "C" fn malloc_slow(
+    memory: *mut memtier_memory,
+    size: usize,
+) -> *mut c_void {
     // SAFETY: the caller promises that a memory is live.
     let memory = unsafe { memory.as_ref() };
     let mut result = block(
@@ -495,7 +513,16 @@ pub unsafe extern "C" fn memtier_usable_size(mut ptr: *mut c_void) -> usize {
 /// # Safety
 /// The block must be NULL or live, and must not be used again.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn memtier_kind_free(kind: memkind_t, mut ptr: *mut c_void) {
+pub unsafe extern "C" fn memtier_kind_free(kind: memkind_t, ptr: *mut c_void) {
+    if !tier::free_fast(ptr.cast()) {
+        // SAFETY: the caller's promise.
+        unsafe { kind_free_slow(kind, ptr) }
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn kind_free_slow(kind: memkind_t, mut ptr: *mut c_void) {
     if let Some(pre) = tier_hooks().and_then(|hooks| hooks.tier_free_pre) {
         // SAFETY: hooks are the program's own functions and take this pointer.
         unsafe { pre(&raw mut ptr) };

@@ -13,6 +13,7 @@ pub mod internal;
 mod load;
 pub mod memkind;
 pub mod memtier;
+pub mod preload;
 
 use core::ffi::{c_int, c_void};
 use core::ptr;

@@ -19,7 +19,7 @@ const FINE: usize = 8;
 const COARSE: usize = 256;
 
 /// The size of each class: 8, multiples of 16 to 128, then four per doubling.
-static SIZES: [u32; 64] = padded();
+pub(super) static SIZES: [u32; 64] = padded();
 
 const fn padded() -> [u32; 64] {
     let sizes = sizes();

@@ -5,13 +5,17 @@
 //! slow paths, which do the same and more.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
+use super::tally::{self, Tally};
 use super::thread::Thread;
 use super::{cache, class, idle, page_map, thread, tls};
 
 /// With this no address gives a valid index.
 const NOWHERE: usize = 1 << 63;
+
+/// Whether the fast paths may be used.
+static ON: AtomicBool = AtomicBool::new(false);
 
 /// What to add to the address of a kind: minus where the first is.
 static MINUS_BASE: AtomicUsize = AtomicUsize::new(NOWHERE);
@@ -27,7 +31,13 @@ pub(crate) fn enable(kinds: usize, wanted: bool) {
     if tls::prepare() && wanted {
         page_map::enable_fast();
         MINUS_BASE.store(kinds.wrapping_neg(), Ordering::Release);
+        ON.store(true, Ordering::Release);
     }
+}
+
+/// Whether the fast paths are used.
+pub(crate) fn is_on() -> bool {
+    ON.load(Ordering::Relaxed)
 }
 
 /// A block of a kind, by the kind's address; `None` if the slow path has to find one.
@@ -145,6 +155,81 @@ pub(crate) fn free(block: *mut u8) -> bool {
     let done = cache::push(thread, entry >> 16, entry & 0xffff, block);
     thread.leave();
     done
+}
+
+/// A block of the heap that `choose` names. `count` is told what that has made of the
+/// bytes of the thread: its tally, the heap, and its recent bytes.
+#[inline(always)]
+pub(crate) fn allocate_counted(
+    size: usize,
+    choose: impl FnOnce(&Tally) -> Option<usize>,
+    count: impl FnOnce(&Tally, usize, i64),
+) -> Option<NonNull<u8>> {
+    if size > class::FINE_MAX {
+        unlikely();
+        return None;
+    }
+    take_counted(class::fine_offset(size), choose, count)
+}
+
+/// The same for any cached size.
+#[inline]
+pub(crate) fn allocate_small_counted(
+    size: usize,
+    choose: impl FnOnce(&Tally) -> Option<usize>,
+    count: impl FnOnce(&Tally, usize, i64),
+) -> Option<NonNull<u8>> {
+    match class::offset(size) {
+        0 => None,
+        offset => take_counted(offset, choose, count),
+    }
+}
+
+#[inline(always)]
+fn take_counted(
+    offset: usize,
+    choose: impl FnOnce(&Tally) -> Option<usize>,
+    count: impl FnOnce(&Tally, usize, i64),
+) -> Option<NonNull<u8>> {
+    let Some(thread) = tls::current_if_fast() else {
+        unlikely();
+        return None;
+    };
+    // SAFETY: a record, none of which is ever unmapped.
+    let thread = unsafe { &*thread };
+    let Some(id) = choose(&thread.tally) else {
+        unlikely();
+        return None;
+    };
+    thread.enter();
+    let Some(block) = cache::pop(thread, id, offset) else {
+        thread.leave();
+        return None;
+    };
+    thread.leave();
+    let recent = thread.tally.add(id, tally::bytes(offset));
+    count(&thread.tally, id, recent);
+    Some(block)
+}
+
+/// Frees a block and counts it; `false` if the slow path has to. Any address will do.
+#[inline(always)]
+pub(crate) fn free_counted(block: *mut u8, count: impl FnOnce(&Tally, usize, i64)) -> bool {
+    let Some(entry) = page_map::fast_entry(block as usize) else {
+        unlikely();
+        return false;
+    };
+    let (id, offset) = (entry as usize >> 16, entry as usize & 0xffff);
+    let thread = here();
+    thread.enter();
+    if !cache::push(thread, id, offset, block) {
+        thread.leave();
+        return false;
+    }
+    thread.leave();
+    let recent = thread.tally.add(id, -tally::bytes(offset));
+    count(&thread.tally, id, recent);
+    true
 }
 
 /// Keeps tests apart that the compiler would merge into one at the price of more

@@ -20,6 +20,7 @@ pub mod page_map;
 pub mod reclaim;
 pub mod stats;
 mod sync;
+pub(crate) mod tally;
 mod thread;
 #[cfg_attr(not(target_arch = "x86_64"), path = "tls_portable.rs")]
 mod tls;

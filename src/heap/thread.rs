@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering
 
 use super::busy::Busy;
 use super::cache::Cache;
+use super::tally::Tally;
 use super::{HEAPS, Heap, tls};
 
 /// See the module.
@@ -24,6 +25,8 @@ pub(crate) struct Thread {
     next: AtomicPtr<Thread>,
     /// The cache of each heap; [`Cache::none`] for none. Index 0 is nobody's.
     caches: [AtomicPtr<Cache>; HEAPS],
+    /// What it has handed out, for those who count.
+    pub(super) tally: Tally,
 }
 
 /// The record of a thread that has none yet: no caches.
@@ -35,6 +38,7 @@ pub(super) static EMPTY: Thread = Thread {
     number: AtomicU32::new(0),
     next: AtomicPtr::new(ptr::null_mut()),
     caches: [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS],
+    tally: Tally::new(),
 };
 
 /// All records, newest first.

@@ -70,7 +70,18 @@ fn static_distance() -> usize {
 /// The thread's record, if `prepare` has answered true.
 #[inline(always)]
 pub(super) fn current_fast() -> *const Thread {
+    at(DISTANCE.load(Ordering::Relaxed))
+}
+
+/// The thread's record if the fast way leads to it.
+#[inline(always)]
+pub(super) fn current_if_fast() -> Option<*const Thread> {
     let distance = DISTANCE.load(Ordering::Relaxed);
+    (distance != 0).then(|| at(distance))
+}
+
+#[inline(always)]
+fn at(distance: usize) -> *const Thread {
     let thread: *const Thread;
     // SAFETY: `distance` is that of our own variable in the thread's static TLS.
     unsafe {

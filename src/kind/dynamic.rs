@@ -1,13 +1,14 @@
-//! Kinds that the program makes: file-backed and fixed ones.
+//! Kinds that the program makes: on files, on areas of its own, on nodes that it names.
 
 use core::ffi::CStr;
 
 use super::spec::{From, Source, Spec};
 use super::{Head, Kind, registry};
-use crate::backing::{Backing, Bind, File, Fixed, PageSize, TransparentHuge, round_up};
+use crate::backing::{Anonymous, Backing, Bind, File, Fixed, PageSize, TransparentHuge, round_up};
 use crate::error::Error;
 use crate::heap::{Heap, arenas};
 use crate::log::{self, Line};
+use crate::topology;
 
 /// The smallest limit of a file-backed kind, in bytes (`MEMKIND_PMEM_MIN_SIZE`).
 pub const FILE_MIN_SIZE: usize = 16 << 20;
@@ -41,7 +42,7 @@ pub fn create_file(dir: &CStr, limit: usize, usage: Usage) -> Result<&'static Ki
         Usage::Default => None,
         Usage::Conservative => Some(0),
     };
-    create(Source::File, decay_ms, || {
+    create(anywhere(Source::File), decay_ms, || {
         let file = File::create(dir, limit)?;
         let name = format_name(format_args!("pmem{:08x}", file.descriptor()));
         Ok((Backing::File(Box::new(file)), name))
@@ -62,26 +63,64 @@ pub fn create_fixed(start: usize, size: usize) -> Result<&'static Kind, Error> {
         log::error!("Kind with the name {} already exists", name.text());
         return Err(Error::Invalid);
     }
-    create(Source::Fixed, None, || {
+    create(anywhere(Source::Fixed), None, || {
         Ok((Backing::Fixed(Fixed::new(start, size)), name))
     })
 }
 
+/// Creates a kind on the nodes of a list as numa(3) writes it.
+///
+/// # Errors
+/// `Invalid` and `MemtypeNotAvailable` as [`topology::named()`]; `Unavailable` without
+/// NUMA in the kernel; `Environ`; `TooMany`.
+pub fn create_nodes(nodes: &CStr, bind: Bind) -> Result<&'static Kind, Error> {
+    if !topology::numa_available() {
+        log::error!("Cannot create kind: the kernel has no NUMA.");
+        return Err(Error::Unavailable);
+    }
+    let targets = topology::named(nodes.to_bytes())?;
+    let spec = Spec {
+        source: Source::Anonymous,
+        from: From::Exactly(targets),
+        bind,
+        page: PageSize::Base,
+        thp: match bind {
+            Bind::Interleave => TransparentHuge::Never,
+            _ => TransparentHuge::AsSystem,
+        },
+    };
+    create(spec, None, || {
+        let source = Anonymous::new(spec.page, spec.thp, spec.bind);
+        source.set_nodes(targets.of_place(0), targets.home(0));
+        let mode = match bind {
+            Bind::Preferred => "preferred",
+            Bind::Interleave => "interleave",
+            Bind::Bind | Bind::None => "bind",
+        };
+        let name = format_name(format_args!("nodes{}:{mode}", targets.all()));
+        Ok((Backing::Anonymous(source), name))
+    })
+}
+
+/// A row for memory that no node list is asked for.
+const fn anywhere(source: Source) -> Spec {
+    Spec {
+        source,
+        from: From::Any,
+        bind: Bind::None,
+        page: PageSize::Base,
+        thp: TransparentHuge::AsSystem,
+    }
+}
+
 fn create(
-    source: Source,
+    spec: Spec,
     decay_ms: Option<isize>,
     make: impl FnOnce() -> Result<(Backing, Line), Error>,
 ) -> Result<&'static Kind, Error> {
     arenas::limit()?;
     registry::add(|number| {
         let (backing, name) = make()?;
-        let spec = Spec {
-            source,
-            from: From::Any,
-            bind: Bind::None,
-            page: PageSize::Base,
-            thp: TransparentHuge::AsSystem,
-        };
         Ok(Kind::new(
             Head::new(number, name.text().as_bytes()),
             spec,

@@ -103,7 +103,7 @@ impl Kind {
 
     /// Whether the program made the kind.
     pub const fn is_dynamic(&self) -> bool {
-        matches!(self.spec.source, Source::File | Source::Fixed)
+        self.partition() >= table::COUNT
     }
 
     /// Says under MEMKIND_DEBUG that a static kind is used for the first time; the
@@ -173,6 +173,23 @@ impl Kind {
     fn heaps(&'static self) -> impl Iterator<Item = &'static Heap> {
         let more = self.places.get().map_or(&[][..], Places::heaps);
         core::iter::once(&self.heap).chain(more)
+    }
+
+    /// The id of the heap that the fast paths know.
+    #[inline]
+    pub const fn heap_id(&self) -> usize {
+        self.heap.id()
+    }
+
+    /// The ids of the heaps of further places.
+    #[inline]
+    pub fn place_heap_ids(&'static self) -> impl Iterator<Item = usize> {
+        self.places.get().into_iter().flat_map(Places::heap_ids)
+    }
+
+    /// The ids of all heaps.
+    pub fn heap_ids(&'static self) -> impl Iterator<Item = usize> {
+        core::iter::once(self.heap_id()).chain(self.place_heap_ids())
     }
 
     #[cold]
@@ -283,6 +300,11 @@ impl Kind {
         };
         result.inspect_err(|error| Spec::log_no_capacity(self.name(), *error))
     }
+}
+
+/// The id of the heap that owns an address; 0 when the library does not.
+pub fn heap_id(ptr: *const u8) -> usize {
+    page_map::owner(ptr as usize)
 }
 
 /// The kind that owns an address; `None` when the library does not.

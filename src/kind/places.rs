@@ -73,6 +73,11 @@ impl Places {
         heap_of(&self.heaps, self.targets, topology::current_cpu())
     }
 
+    /// Their ids.
+    pub(super) fn heap_ids(&self) -> impl Iterator<Item = usize> {
+        self.heaps.iter().map(Heap::id)
+    }
+
     /// All heaps.
     pub(super) fn heaps(&self) -> &[Heap] {
         &self.heaps

@@ -32,6 +32,8 @@ pub enum From {
     Any,
     /// Those that the topology chooses.
     Chosen(Choice),
+    /// Those that the program named.
+    Exactly(&'static Targets),
 }
 
 /// A kind's row.
@@ -66,6 +68,7 @@ impl Spec {
                 })))
             }
             (From::Chosen(choice), _) => topology::targets(choice).map(Some),
+            (From::Exactly(targets), _) => Ok(Some(targets)),
         }
     }
 
@@ -100,9 +103,9 @@ impl Spec {
         match (self.from, self.bind) {
             (From::Any, _) if huge => Ok(topology::huge_pages_capacity()),
             (From::Any, _) => Ok(topology::capacity(&topology::memory_nodes())),
-            (From::Chosen(_), Bind::Preferred) => Err(Error::OperationFailed),
-            (From::Chosen(_), _) if huge => Err(Error::OperationFailed),
-            (From::Chosen(_), _) => Ok(topology::capacity(&self.nodes_here()?)),
+            (_, Bind::Preferred) => Err(Error::OperationFailed),
+            _ if huge => Err(Error::OperationFailed),
+            _ => Ok(topology::capacity(&self.nodes_here()?)),
         }
     }
 

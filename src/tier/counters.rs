@@ -1,149 +1,127 @@
-//! Bytes in live memtier blocks, per kind: exact, without locks, without allocation.
+//! Bytes in live memtier blocks, per heap of a kind: exact, without locks, without
+//! allocation.
 //!
-//! Each thread adds to the cells of one of [`SHARDS`] rows, chosen by its address
-//! in memory, so threads seldom share a cache line. A cell only ever accumulates;
-//! the exact number is the sum of the kind's cells ([`allocated`]).
+//! Each thread counts in its own [`Tally`], where nobody else writes the bytes of its
+//! calls. The exact number is the sum over all tallies ([`allocated`]).
 //!
-//! Decisions are made on less ([`estimate`]): on the sums as of each cell's last
-//! *mark*. An allocation leaves the mark alone while the cell is at most [`FOLD`]
+//! Decisions are made on less ([`View::estimate`]): on the sums as of each tally's last
+//! *mark*. An allocation leaves the mark alone while the tally is at most [`FOLD`]
 //! bytes above it, a free while it is at most that much below; any other change
 //! moves the mark to the current sum, and so does asking for the exact number.
 //! Which tier a block lands on depends on these moments, so they are the
-//! original's, to the byte. A kind's common total holds what has been folded in of
-//! the marks; a new mark may wait until its thread next decides, so that most
-//! changes touch nothing shared.
+//! original's, to the byte. A common total holds what has been folded in of the
+//! marks: a thread's own marks at once count for its own decisions, and for those of
+//! others when they are more than [`FOLD`] bytes off.
 //!
-//! Nothing here needs repair after fork(2). Depends on nothing.
+//! A thread's decision stands until one of its marks moves; [`Tally`] keeps it.
+//!
+//! Nothing here needs repair after fork(2). Depends on `heap` alone.
 
 use core::sync::atomic::{AtomicI64, Ordering};
 
-/// Kinds that are counted: partitions 0 to 514.
-const KINDS: usize = 515;
-/// Rows of cells; a power of two.
-const SHARDS: usize = 64;
-/// Bytes that a cell may be off its mark, and a mark off the common total.
+use crate::heap::HEAPS;
+use crate::heap::tally::Tally;
+
+/// Bytes that a tally may be off its mark, and a mark off the common total.
 const FOLD: i64 = 51_200;
 
-/// What one row's threads have added for one kind.
-struct Cell {
-    /// Bytes allocated minus bytes freed; negative where others' blocks are freed.
-    sum: AtomicI64,
-    /// `sum` at the moment that decisions may know of.
-    mark: AtomicI64,
-    /// The mark that the common total contains.
-    folded: AtomicI64,
+static TOTALS: [AtomicI64; HEAPS] = [const { AtomicI64::new(0) }; HEAPS];
+
+/// For threads without a record; written by atomic read-modify-write.
+static SHARED: Tally = Tally::new();
+
+fn tally() -> &'static Tally {
+    Tally::own().unwrap_or(&SHARED)
 }
 
-impl Cell {
-    const fn new() -> Self {
-        Self {
-            sum: AtomicI64::new(0),
-            mark: AtomicI64::new(0),
-            folded: AtomicI64::new(0),
-        }
-    }
+fn all() -> impl Iterator<Item = &'static Tally> {
+    Tally::all().chain(core::iter::once(&SHARED))
+}
 
-    /// Brings the common total up to `mark`.
-    ///
-    /// Threads may do this at once: the total is always the sum of all `folded`.
-    fn fold(&self, mark: i64, total: &AtomicI64) {
-        let before = self.folded.swap(mark, Ordering::Relaxed);
-        if mark != before {
-            total.fetch_add(mark.wrapping_sub(before), Ordering::Relaxed);
-        }
-    }
+/// A cell of the heap; `None` for an id that no heap has.
+fn cell(cells: &[AtomicI64; HEAPS], id: usize) -> Option<&AtomicI64> {
+    cells.get(id)
+}
 
-    /// Moves the mark to `sum`.
-    #[inline]
-    fn mark(&self, sum: i64, total: &AtomicI64) {
-        self.mark.store(sum, Ordering::Relaxed);
-        let unfolded = sum.wrapping_sub(self.folded.load(Ordering::Relaxed));
-        if !(-FOLD..=FOLD).contains(&unfolded) {
-            self.fold(sum, total);
-        }
-    }
+fn load(cells: &[AtomicI64; HEAPS], id: usize) -> i64 {
+    cell(cells, id).map_or(0, |cell| cell.load(Ordering::Relaxed))
+}
 
-    /// Marks and folds the current sum, and returns it.
-    fn settle(&self, total: &AtomicI64) -> i64 {
-        let sum = self.sum.load(Ordering::Relaxed);
-        self.mark.store(sum, Ordering::Relaxed);
-        self.fold(sum, total);
-        sum
+/// Brings the common total up to `mark`.
+///
+/// Threads may do this at once: the total is always the sum of all `folded`.
+fn fold(tally: &Tally, id: usize, mark: i64) {
+    let (Some(folded), Some(total)) = (cell(&tally.folded, id), cell(&TOTALS, id)) else {
+        return;
+    };
+    let before = folded.swap(mark, Ordering::Relaxed);
+    if mark != before {
+        total.fetch_add(mark.wrapping_sub(before), Ordering::Relaxed);
     }
 }
 
-#[repr(align(64))]
-struct Row([Cell; KINDS]);
-
-static ROWS: [Row; SHARDS] = [const { Row([const { Cell::new() }; KINDS]) }; SHARDS];
-
-static TOTALS: [AtomicI64; KINDS] = [const { AtomicI64::new(0) }; KINDS];
-
-/// A number that no other live thread has.
-#[inline]
-fn thread_number() -> usize {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let number: usize;
-        // SAFETY: on x86-64 Linux %fs:0 holds the thread's own control block
-        // address in every thread; the instruction only reads it.
-        unsafe {
-            core::arch::asm!("mov {}, fs:0", out(reg) number,
-                options(pure, readonly, nostack, preserves_flags));
-        }
-        number
+/// Moves the mark to the current sum, which it returns. The tally is the calling thread's.
+fn mark(tally: &Tally, id: usize) -> i64 {
+    let (Some(recent), Some(mark)) = (cell(&tally.recent, id), cell(&tally.marks, id)) else {
+        return 0;
+    };
+    if core::ptr::eq(tally, &SHARED) {
+        let bytes = recent.swap(0, Ordering::Relaxed);
+        return mark.fetch_add(bytes, Ordering::Relaxed).wrapping_add(bytes);
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        // SAFETY: pthread_self has no precondition.
-        unsafe { libc::pthread_self() as usize }
+    let sum = mark
+        .load(Ordering::Relaxed)
+        .wrapping_add(recent.load(Ordering::Relaxed));
+    mark.store(sum, Ordering::Relaxed);
+    recent.store(0, Ordering::Relaxed);
+    sum
+}
+
+#[cold]
+#[inline(never)]
+fn move_mark(tally: &Tally, id: usize) {
+    let sum = mark(tally, id);
+    if !(-FOLD..=FOLD).contains(&sum.wrapping_sub(load(&tally.folded, id))) {
+        fold(tally, id, sum);
+    }
+    tally.choose_anew();
+}
+
+/// After a block was counted: `recent` is what that has made of the bytes since the mark.
+#[inline(always)]
+pub(super) fn added(tally: &Tally, id: usize, recent: i64) {
+    if !(0..=FOLD).contains(&recent) {
+        move_mark(tally, id);
     }
 }
 
-/// The row of the calling thread.
-#[inline]
-fn row() -> &'static Row {
-    // Fibonacci hashing: thread blocks lie at regular distances, the top bits of
-    // the product spread them.
-    const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-    const SHIFT: u32 = u64::BITS - SHARDS.trailing_zeros();
-    let hash = (thread_number() as u64).wrapping_mul(GOLDEN) >> SHIFT;
-    // The shift leaves a value below SHARDS, so the index cannot be out of range.
-    &ROWS[hash as usize % SHARDS]
+/// The same after a block was counted as gone.
+#[inline(always)]
+pub(super) fn subtracted(tally: &Tally, id: usize, recent: i64) {
+    // At 0 the mark is where it would be moved to.
+    if !(-FOLD..=0).contains(&recent) {
+        move_mark(tally, id);
+    }
+}
+
+fn change(tally: &Tally, id: usize, bytes: i64) -> i64 {
+    cell(&tally.recent, id).map_or(0, |recent| {
+        recent
+            .fetch_add(bytes, Ordering::Relaxed)
+            .wrapping_add(bytes)
+    })
 }
 
 /// Counts a new block of `bytes` usable bytes; a failed one as 0 bytes.
-#[inline]
-pub(super) fn add(partition: usize, bytes: usize) {
-    let (Some(cell), Some(total)) = (row().0.get(partition), TOTALS.get(partition)) else {
-        return;
-    };
-    let bytes = bytes as i64;
-    let sum = cell
-        .sum
-        .fetch_add(bytes, Ordering::Relaxed)
-        .wrapping_add(bytes);
-    let unmarked = sum.wrapping_sub(cell.mark.load(Ordering::Relaxed));
-    if !(0..=FOLD).contains(&unmarked) {
-        cell.mark(sum, total);
-    }
+pub(super) fn add(id: usize, bytes: usize) {
+    let tally = tally();
+    added(tally, id, change(tally, id, bytes as i64));
 }
 
 /// Counts a block of `bytes` usable bytes as gone.
-#[inline]
-pub(super) fn sub(partition: usize, bytes: usize) {
-    let (Some(cell), Some(total)) = (row().0.get(partition), TOTALS.get(partition)) else {
-        return;
-    };
-    let bytes = bytes as i64;
-    let sum = cell
-        .sum
-        .fetch_sub(bytes, Ordering::Relaxed)
-        .wrapping_sub(bytes);
-    let unmarked = sum.wrapping_sub(cell.mark.load(Ordering::Relaxed));
-    if !(-FOLD..0).contains(&unmarked) {
-        cell.mark(sum, total);
-    }
+pub(super) fn sub(id: usize, bytes: usize) {
+    let tally = tally();
+    subtracted(tally, id, change(tally, id, -(bytes as i64)));
 }
 
 /// What a negative sum means: other threads were caught between their two halves.
@@ -152,49 +130,111 @@ const fn at_least_zero(bytes: i64) -> usize {
     if bytes < 0 { 0 } else { bytes as usize }
 }
 
-/// Bytes in live blocks as of the last marks; for decisions.
-#[inline]
-pub(super) fn estimate(partition: usize) -> usize {
-    let (Some(cell), Some(total)) = (row().0.get(partition), TOTALS.get(partition)) else {
-        return 0;
-    };
-    let mark = cell.mark.load(Ordering::Relaxed);
-    if mark != cell.folded.load(Ordering::Relaxed) {
-        cell.fold(mark, total);
+/// What a thread may know when it decides.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a>(&'a Tally);
+
+impl<'a> View<'a> {
+    /// The calling thread's view.
+    pub(super) fn here() -> View<'static> {
+        View::of(tally())
     }
-    at_least_zero(total.load(Ordering::Relaxed))
+
+    /// The same, by the thread's own tally.
+    #[inline]
+    pub(super) fn of(own: &'a Tally) -> Self {
+        if own.any_settled.load(Ordering::Relaxed) {
+            catch_up(own);
+        }
+        Self(own)
+    }
+
+    /// Bytes in live blocks of some heaps as of the last marks; one heap is always there.
+    #[inline]
+    pub(super) fn estimate(self, first: usize, others: impl Iterator<Item = usize>) -> usize {
+        let of = |id| {
+            load(&TOTALS, id)
+                .wrapping_sub(load(&self.0.folded, id))
+                .wrapping_add(load(&self.0.marks, id))
+        };
+        at_least_zero(others.fold(of(first), |sum, id| sum.wrapping_add(of(id))))
+    }
+
+    /// Keeps a decision until the thread's next mark, for the fast paths.
+    #[inline]
+    pub(super) fn keep(self, chooser: usize, id: usize) {
+        self.0.choose(chooser, id);
+    }
 }
 
-/// Bytes in live blocks, exactly; folds every row.
-pub(super) fn allocated(partition: usize) -> usize {
-    let Some(total) = TOTALS.get(partition) else {
-        return 0;
-    };
-    let sum = ROWS
-        .iter()
-        .filter_map(|row| row.0.get(partition))
-        .fold(0_i64, |sum, cell| sum.wrapping_add(cell.settle(total)));
-    at_least_zero(sum)
+/// Another thread has asked for exact numbers, which makes marks for everybody.
+#[cold]
+fn catch_up(own: &Tally) {
+    own.any_settled.store(false, Ordering::Relaxed);
+    for (id, settled) in own.settled.iter().enumerate() {
+        if settled.load(Ordering::Relaxed) && settled.swap(false, Ordering::Acquire) {
+            mark(own, id);
+        }
+    }
 }
 
-/// Forgets the blocks of a kind that is gone.
-pub(super) fn forget(partition: usize) {
-    let Some(total) = TOTALS.get(partition) else {
-        return;
-    };
-    for cell in ROWS.iter().filter_map(|row| row.0.get(partition)) {
-        cell.sum.store(0, Ordering::Relaxed);
-        cell.mark.store(0, Ordering::Relaxed);
-        cell.folded.store(0, Ordering::Relaxed);
+/// Bytes in live blocks of some heaps, exactly; all that is asked about here is known to
+/// later decisions.
+pub(super) fn allocated(ids: impl Iterator<Item = usize>) -> usize {
+    let own = tally();
+    at_least_zero(ids.fold(0_i64, |total, id| {
+        all().fold(total, |total, tally| {
+            let sum = if core::ptr::eq(tally, own) {
+                mark(tally, id)
+            } else {
+                load(&tally.marks, id).wrapping_add(load(&tally.recent, id))
+            };
+            if sum != load(&tally.folded, id) {
+                fold(tally, id, sum);
+            }
+            if let (false, Some(settled)) = (core::ptr::eq(tally, own), tally.settled.get(id)) {
+                settled.store(true, Ordering::Release);
+                tally.any_settled.store(true, Ordering::Release);
+            }
+            tally.choose_anew();
+            total.wrapping_add(sum)
+        })
+    }))
+}
+
+/// Forgets the blocks of a heap that is gone.
+pub(super) fn forget(id: usize) {
+    for tally in all() {
+        for cells in [&tally.recent, &tally.marks, &tally.folded] {
+            if load(cells, id) != 0 {
+                cells[id].store(0, Ordering::Relaxed);
+            }
+        }
+        tally.choose_anew();
     }
-    total.store(0, Ordering::Relaxed);
+    if let Some(total) = cell(&TOTALS, id) {
+        total.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Gives up the decisions of one that is gone.
+pub(super) fn forget_chooser(chooser: usize) {
+    all().for_each(|tally| tally.forget(chooser));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FOLD, add, allocated, estimate, forget, sub};
+    use super::{FOLD, SHARED, View, add, added, change, forget, sub, subtracted};
 
-    // Each test has partitions of its own: the cells are shared by the process.
+    fn allocated(id: usize) -> usize {
+        super::allocated(core::iter::once(id))
+    }
+
+    fn estimate(id: usize) -> usize {
+        View::here().estimate(id, core::iter::empty())
+    }
+
+    // Each test has heaps of its own: the tallies are shared by the process.
 
     #[test]
     fn decisions_know_marks_only() {
@@ -223,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forgotten_kind_reads_zero() {
+    fn a_forgotten_heap_reads_zero() {
         add(301, 100);
         forget(301);
         assert_eq!(allocated(301), 0);
@@ -232,12 +272,60 @@ mod tests {
     }
 
     #[test]
-    fn partitions_out_of_range_are_ignored() {
-        add(515, 1);
-        forget(515);
-        assert_eq!(allocated(515) + estimate(515), 0);
-        add(514, 3);
-        assert_eq!(allocated(514), 3);
+    fn threads_without_a_record_are_counted_too() {
+        let fold = FOLD as usize;
+        added(&SHARED, 305, change(&SHARED, 305, 100));
+        assert_eq!(allocated(305), 100);
+        added(&SHARED, 305, change(&SHARED, 305, FOLD + 1));
+        assert_eq!(
+            View::of(&SHARED).estimate(305, core::iter::empty()),
+            100 + fold + 1
+        );
+        subtracted(&SHARED, 305, change(&SHARED, 305, -50));
+        assert_eq!(allocated(305), 50 + fold + 1);
+    }
+
+    #[test]
+    fn ids_out_of_range_are_ignored() {
+        add(1024, 1);
+        forget(1024);
+        assert_eq!(allocated(1024) + estimate(1024), 0);
+        add(1023, 3);
+        assert_eq!(allocated(1023), 3);
+    }
+
+    #[test]
+    fn others_know_a_mark_that_is_far_from_the_total() {
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..100).for_each(|_| add(303, FOLD as usize / 10)));
+        });
+        let exact = 100 * (FOLD as usize / 10);
+        let known = estimate(303);
+        assert!(
+            known <= exact && exact - known <= 2 * FOLD as usize,
+            "{known}"
+        );
+        assert_eq!(allocated(303), exact);
+        assert_eq!(estimate(303), exact);
+    }
+
+    #[test]
+    fn asking_makes_marks_for_the_others() {
+        use std::sync::mpsc::channel;
+        let (to, from) = channel();
+        let (back, answer) = channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                add(304, 100);
+                back.send(estimate(304)).expect("asked");
+                from.recv().expect("asked");
+                back.send(estimate(304)).expect("asked");
+            });
+            assert_eq!(answer.recv(), Ok(0));
+            assert_eq!(allocated(304), 100);
+            to.send(()).expect("waits");
+            assert_eq!(answer.recv(), Ok(100));
+        });
     }
 
     #[test]

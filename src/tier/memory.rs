@@ -1,9 +1,14 @@
 //! The tiers at work: a kind for every block.
 
+use core::ptr::NonNull;
+
+use super::counters::{self, View};
 use super::policy::{self, Border, Borders, Tuning};
-use super::{allocated_size, counters, describe_thresholds, describe_tier};
-use super::{kind_calloc, kind_malloc, kind_memalign, kind_realloc};
+use super::{allocated_size, describe_thresholds, describe_tier};
+use super::{kind_calloc, kind_malloc, kind_memalign, kind_realloc, small_malloc};
 use crate::error::Error;
+use crate::heap::fast;
+use crate::heap::tally::Tally;
 use crate::kind::Kind;
 use crate::log;
 
@@ -22,38 +27,80 @@ pub struct Memory {
     pub(super) borders: Option<Borders>,
 }
 
+#[inline]
+fn estimate(view: View<'_>, kind: &'static Kind) -> usize {
+    view.estimate(kind.heap_id(), kind.place_heap_ids())
+}
+
 impl Memory {
+    /// What fast paths know the memory by. It does not move while it is used.
+    fn number(&self) -> usize {
+        core::ptr::from_ref(self) as usize
+    }
+
     /// The kind for the next block, of `size` bytes.
     fn choose(&self, size: usize) -> Result<&'static Kind, Error> {
         let index = match &self.borders {
             Some(borders) => borders.tier(size),
-            None if self.tiers.len() == 1 => 0,
-            None => policy::least_filled(
-                self.estimate(0),
-                self.tiers
-                    .iter()
-                    .skip(1)
-                    .map(|tier| (counters::estimate(tier.kind.partition()), tier.ratio)),
-            ),
+            None => self.by_ratio(View::here()),
         };
-        self.tiers
-            .get(index)
-            .map(|tier| tier.kind)
-            .ok_or(Error::NoMemory)
+        self.kind(index).ok_or(Error::NoMemory)
     }
 
-    fn estimate(&self, tier: usize) -> usize {
-        self.tiers
-            .get(tier)
-            .map_or(0, |tier| counters::estimate(tier.kind.partition()))
+    fn kind(&self, index: usize) -> Option<&'static Kind> {
+        self.tiers.get(index).map(|tier| tier.kind)
+    }
+
+    /// The tier that has least of its share.
+    #[inline]
+    fn by_ratio(&self, view: View<'_>) -> usize {
+        match self.tiers.split_first() {
+            Some((first, others)) if !others.is_empty() => policy::least_filled(
+                estimate(view, first.kind),
+                others
+                    .iter()
+                    .map(|tier| (estimate(view, tier.kind), tier.ratio)),
+            ),
+            _ => 0,
+        }
+    }
+
+    /// The heap for the thread's next small block. A decision by ratio stands for as long
+    /// as the thread sees the same numbers.
+    #[inline]
+    fn choose_heap(&self, size: usize, own: &Tally) -> Option<usize> {
+        if let Some(borders) = &self.borders {
+            return self.kind(borders.tier(size)).map(Kind::heap_id);
+        }
+        if let kept @ Some(1..) = own.chosen_by(self.number()) {
+            return kept;
+        }
+        let view = View::of(own);
+        let heap = self.kind(self.by_ratio(view)).map(Kind::heap_id)?;
+        view.keep(self.number(), heap);
+        Some(heap)
     }
 
     /// Lets the policy learn that an operation has been tried.
     #[inline]
     fn count(&self) {
         if let Some(borders) = &self.borders {
-            borders.count(|tier| self.estimate(tier));
+            borders.count(|index| {
+                self.kind(index)
+                    .map_or(0, |kind| estimate(View::here(), kind))
+            });
         }
+    }
+
+    /// A small block from the tier that was chosen last, which still is the right one;
+    /// `None` if [`Memory::malloc`] has to decide. `memory` may be null.
+    #[inline(always)]
+    pub(crate) fn malloc_fast(memory: *const Self, size: usize) -> Option<NonNull<u8>> {
+        fast::allocate_counted(
+            size,
+            |tally| tally.chosen_by(memory as usize),
+            counters::added,
+        )
     }
 
     /// Allocates from the tier that the policy chooses; null for size 0.
@@ -61,9 +108,12 @@ impl Memory {
     /// # Errors
     /// Those of [`Kind::malloc`].
     pub fn malloc(&self, size: usize) -> Result<*mut u8, Error> {
-        let result = kind_malloc(self.choose(size)?, size);
+        let block = match small_malloc(size, |own| self.choose_heap(size, own)) {
+            Some(block) => Ok(block.as_ptr()),
+            None => kind_malloc(self.choose(size)?, size),
+        };
         self.count();
-        result
+        block
     }
 
     /// Allocates a zeroed array from the tier that the policy chooses for its size.
@@ -107,6 +157,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
+        counters::forget_chooser(self.number());
         log::info!("Number of memory tiers {}", self.tiers.len());
         for (index, tier) in self.tiers.iter().enumerate() {
             describe_tier(index, tier.kind, f64::from(tier.ratio));

@@ -9,8 +9,8 @@
 //! * `policy`: which tier, as arithmetic; `counters`: how many bytes;
 //! * `property`: the names of settings.
 //!
-//! Allocating takes no lock and no memory of its own. Depends on `kind` alone, and
-//! on nothing of how a kind gets its memory.
+//! Allocating takes no lock and no memory of its own. Depends on `kind`, on the fast
+//! paths of `heap`, and on nothing of how a kind gets its memory.
 
 mod builder;
 mod counters;
@@ -21,19 +21,28 @@ mod property;
 pub use builder::{Builder, Setting, Value, ValueType};
 pub use memory::Memory;
 
+use core::ptr::NonNull;
+
 use crate::error::Error;
+use crate::heap::fast;
+use crate::heap::tally::Tally;
 use crate::kind::{self, Kind};
 use crate::log;
 use policy::{Threshold, Tuning};
 
-/// Counts what `kind` has just handed out; nothing counts as 0 bytes.
+/// Counts what a kind has just handed out, for the heap that it is of; nothing, and
+/// what the library does not know, for the kind's own.
 #[inline]
-fn counted(kind: &Kind, result: Result<*mut u8, Error>) -> Result<*mut u8, Error> {
+fn counted(kind: &'static Kind, result: Result<*mut u8, Error>) -> Result<*mut u8, Error> {
     let block = result.unwrap_or(core::ptr::null_mut());
     // SAFETY: the block is null, or live and known to no one else yet.
     let size = unsafe { kind::usable_size(block) };
-    counters::add(kind.partition(), size);
+    counters::add(heap_of(block).unwrap_or(kind.heap_id()), size);
     result
+}
+
+fn heap_of(block: *const u8) -> Option<usize> {
+    Some(kind::heap_id(block)).filter(|id| *id != 0)
 }
 
 /// [`Kind::malloc`], counted.
@@ -42,6 +51,17 @@ fn counted(kind: &Kind, result: Result<*mut u8, Error>) -> Result<*mut u8, Error
 /// Those of [`Kind::malloc`].
 pub fn kind_malloc(kind: &'static Kind, size: usize) -> Result<*mut u8, Error> {
     counted(kind, kind.malloc(size))
+}
+
+/// A block of up to 64 KiB from the thread's cache of a kind, counted; `None` if there is
+/// none. `choose` may be kept from choosing.
+#[inline]
+fn small_malloc(size: usize, choose: impl FnOnce(&Tally) -> Option<usize>) -> Option<NonNull<u8>> {
+    if fast::is_on() {
+        fast::allocate_small_counted(size, choose, counters::added)
+    } else {
+        None
+    }
 }
 
 /// [`Kind::calloc`], counted.
@@ -79,18 +99,19 @@ pub unsafe fn kind_realloc(
         unsafe { kind_free(kind, ptr) };
         return Ok(core::ptr::null_mut());
     }
-    let owner = kind::detect(ptr).or(kind);
-    let target = kind.or(owner).ok_or(Error::InvalidArgument)?;
+    let target = kind
+        .or_else(|| kind::detect(ptr))
+        .ok_or(Error::InvalidArgument)?;
     if ptr.is_null() {
         return kind_malloc(target, size);
     }
+    let owner = heap_of(ptr).unwrap_or(target.heap_id());
     // SAFETY: the caller's promise.
     let before = unsafe { kind::usable_size(ptr) };
     // SAFETY: the caller's promise.
     let block = unsafe { target.realloc(ptr, size) }?;
-    counters::sub(owner.unwrap_or(target).partition(), before);
-    // A kind may resize a foreign block where it is, so ask whose it is now.
-    counted(kind::detect(block).unwrap_or(target), Ok(block))
+    counters::sub(owner, before);
+    counted(target, Ok(block))
 }
 
 /// Frees a block of any kind, counted for its own kind, or for the given one if
@@ -102,24 +123,31 @@ pub unsafe fn kind_free(kind: Option<&'static Kind>, ptr: *mut u8) {
     if ptr.is_null() {
         return;
     }
-    if let Some(owner) = kind::detect(ptr).or(kind) {
+    if let Some(owner) = heap_of(ptr).or(kind.map(Kind::heap_id)) {
         // SAFETY: the caller's promise.
         let size = unsafe { kind::usable_size(ptr) };
-        counters::sub(owner.partition(), size);
+        counters::sub(owner, size);
     }
     // SAFETY: the caller's promise.
     unsafe { kind::free(ptr) };
 }
 
+/// [`kind_free`] on the way that nearly every call takes; `false` if it is another.
+/// Any address will do.
+#[inline(always)]
+pub(crate) fn free_fast(ptr: *mut u8) -> bool {
+    fast::free_counted(ptr, counters::subtracted)
+}
+
 /// Usable bytes in live memtier blocks of the kind. Later decisions know them too.
-pub fn allocated_size(kind: &Kind) -> usize {
-    counters::allocated(kind.partition())
+pub fn allocated_size(kind: &'static Kind) -> usize {
+    counters::allocated(kind.heap_ids())
 }
 
 /// Forgets the blocks of a kind that is being destroyed, so that the next kind
 /// with its partition starts at 0.
-pub fn forget_kind(partition: usize) {
-    counters::forget(partition);
+pub fn forget_kind(kind: &'static Kind) {
+    kind.heap_ids().for_each(counters::forget);
 }
 
 fn describe_tier(index: usize, kind: &Kind, ratio: f64) {

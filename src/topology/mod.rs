@@ -16,6 +16,7 @@ mod load;
 pub mod huge;
 pub mod left;
 pub mod mask;
+pub mod named;
 pub mod nodes;
 pub mod nodestring;
 pub mod note;
@@ -31,6 +32,7 @@ pub use load::{
     prepare_fork, targets,
 };
 pub use mask::NodeMask;
+pub use named::named;
 pub use select::{Attribute, Choice, Nodes, Reach, Take};
 pub use targets::Targets;
 

@@ -13,7 +13,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering};
 
 use interpose::c::memkind::*;
-use interpose::c::{Kind, abort};
+use interpose::c::{Kind, abort, foreign};
 use interpose::family::Heap;
 use interpose::text::print;
 
@@ -62,7 +62,7 @@ impl Heap for AutoHbw {
     fn allocate(size: usize) -> *mut c_void {
         let (kind, chosen) = choose(size);
         // SAFETY: the kind is live.
-        let block = unsafe { memkind_malloc(kind, size) };
+        let block = unsafe { memkind_preload_malloc(size, kind) };
         if talks() {
             print(format_args!(
                 "In my memkind malloc sz:{size} ... {}\tptr:{block:p}\n",
@@ -117,12 +117,13 @@ impl Heap for AutoHbw {
     }
 
     #[inline]
-    unsafe fn release(kind: Kind, block: *mut c_void) {
-        if talks() {
+    unsafe fn release(block: *mut c_void) {
+        // SAFETY: any address may be asked about.
+        if talks() && !unsafe { memkind_detect_kind(block) }.is_null() {
             print(format_args!("In my memkind free, ptr:{block:p}\n"));
         }
         // SAFETY: the caller's promise.
-        unsafe { memkind_free(kind, block) }
+        unsafe { memkind_preload_free(block, foreign::free) }
     }
 
     #[inline]

@@ -8,6 +8,7 @@ use interpose::c::memkind::{
 };
 use interpose::c::{Kind, environment};
 use interpose::kinds;
+use interpose::nodes;
 use interpose::text::{leading_number, print, say, skip_blanks};
 
 use crate::{HIGH, LEVEL, LOW};
@@ -17,6 +18,8 @@ pub(crate) const SILENT: i32 = -2;
 const INFORMS: i32 = 0;
 
 const KIB: usize = 1 << 10;
+
+const KIND_RULE: &str = "it is a static kind of memkind(3), or NODE: and nodes";
 
 fn warn(parts: &[&[u8]]) {
     if LEVEL.load(Ordering::Relaxed) > SILENT {
@@ -180,14 +183,19 @@ fn read_kind() -> Option<Kind> {
     if name.is_empty() {
         return None;
     }
-    let found = kinds::by_name_any_case(name);
+    let found = match nodes::list(name) {
+        Some(list) => nodes::kind(list).map_err(|refused| (refused.reason(), &b"NODE:0"[..])),
+        None => kinds::by_name_any_case(name)
+            .map(|(_, kind)| kind)
+            .ok_or((KIND_RULE, &b"memkind_hbw_preferred"[..])),
+    };
     match found {
-        Some(_) => {
+        Ok(_) => {
             if LEVEL.load(Ordering::Relaxed) >= INFORMS {
                 say(&[b"INFO: Setting HBW memory type to ", name, b"\n"]);
             }
         }
-        None => {
+        Err((rule, example)) => {
             warn(&[
                 b"WARN: Memory type ",
                 name,
@@ -196,9 +204,13 @@ fn read_kind() -> Option<Kind> {
             warn(&[
                 b"WARN: Wrong is AUTO_HBW_MEM_TYPE=",
                 name,
-                b". Correct is for example AUTO_HBW_MEM_TYPE=memkind_hbw_preferred\n",
+                b": ",
+                rule.as_bytes(),
+                b". Correct is for example AUTO_HBW_MEM_TYPE=",
+                example,
+                b"\n",
             ]);
         }
     }
-    found.map(|(_, kind)| kind)
+    found.ok()
 }

@@ -9,6 +9,9 @@ pub type Memory = *mut c_void;
 /// `struct memtier_builder *` in C.
 pub type Builder = *mut c_void;
 
+/// What takes a block that is not libmemkind's.
+pub type Foreign = unsafe extern "C" fn(ptr: *mut c_void);
+
 /// Invalid argument.
 pub const EINVAL: c_int = 22;
 /// Out of memory.
@@ -20,7 +23,7 @@ const RTLD_NEXT: *mut c_void = -1_isize as *mut c_void;
 /// memkind.h and memkind_memtier.h; documented there.
 #[allow(missing_docs, reason = "the C headers document them")]
 pub mod memkind {
-    use super::{Builder, Kind, Memory};
+    use super::{Builder, Foreign, Kind, Memory};
     use core::ffi::{c_char, c_int, c_uint, c_void};
 
     unsafe extern "C" {
@@ -39,6 +42,10 @@ pub mod memkind {
         ) -> c_int;
         pub fn memkind_realloc(kind: Kind, ptr: *mut c_void, size: usize) -> *mut c_void;
         pub fn memkind_free(kind: Kind, ptr: *mut c_void);
+        pub fn memkind_preload_malloc(size: usize, kind: Kind) -> *mut c_void;
+        pub fn memkind_preload_free(ptr: *mut c_void, foreign: Foreign);
+        pub fn memtier_preload_malloc(size: usize, memory: Memory) -> *mut c_void;
+        pub fn memtier_preload_free(ptr: *mut c_void, foreign: Foreign);
         pub fn memkind_malloc_usable_size(kind: Kind, ptr: *mut c_void) -> usize;
         pub fn memkind_detect_kind(ptr: *mut c_void) -> Kind;
         pub fn memkind_check_available(kind: Kind) -> c_int;
@@ -54,7 +61,6 @@ pub mod memkind {
         ) -> c_int;
         pub fn memtier_builder_construct_memtier_memory(builder: Builder) -> Memory;
         pub fn memtier_builder_delete(builder: Builder);
-        pub fn memtier_malloc(memory: Memory, size: usize) -> *mut c_void;
         pub fn memtier_calloc(memory: Memory, num: usize, size: usize) -> *mut c_void;
         pub fn memtier_posix_memalign(
             memory: Memory,
@@ -63,7 +69,6 @@ pub mod memkind {
             size: usize,
         ) -> c_int;
         pub fn memtier_realloc(memory: Memory, ptr: *mut c_void, size: usize) -> *mut c_void;
-        pub fn memtier_kind_malloc(kind: Kind, size: usize) -> *mut c_void;
         pub fn memtier_kind_calloc(kind: Kind, num: usize, size: usize) -> *mut c_void;
         pub fn memtier_kind_posix_memalign(
             kind: Kind,
@@ -72,7 +77,6 @@ pub mod memkind {
             size: usize,
         ) -> c_int;
         pub fn memtier_kind_realloc(kind: Kind, ptr: *mut c_void, size: usize) -> *mut c_void;
-        pub fn memtier_kind_free(kind: Kind, ptr: *mut c_void);
         pub fn memtier_usable_size(ptr: *mut c_void) -> usize;
     }
 }
@@ -85,6 +89,7 @@ unsafe extern "C" {
     fn c_abort() -> !;
     fn secure_getenv(name: *const c_char) -> *const c_char;
     fn getpagesize() -> c_int;
+    fn mprotect(start: *const c_void, size: usize, protection: c_int) -> c_int;
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     fn __libc_free(ptr: *mut c_void);
     fn __libc_realloc(ptr: *mut c_void, size: usize) -> *mut c_void;
@@ -136,6 +141,22 @@ pub fn page_size() -> usize {
     unsafe { getpagesize() }.unsigned_abs() as usize
 }
 
+/// Forbids writing to a page of our own; where pages are larger it stays writable.
+pub fn protect_page<T>(page: &'static T) {
+    const PROT_READ: c_int = 1;
+    let errno = errno_location();
+    let address: *const T = page;
+    let size = page_size();
+    if size_of::<T>() % size == 0 && address.addr() % size == 0 {
+        // SAFETY: whole pages, on which is nothing else; errno is the thread's own.
+        unsafe {
+            let before = *errno;
+            mprotect(address.cast(), size_of::<T>(), PROT_READ);
+            *errno = before;
+        }
+    }
+}
+
 /// A function that the process may have.
 pub fn optional_function(name: &CStr) -> Option<*mut c_void> {
     // SAFETY: the name is a string.
@@ -146,16 +167,21 @@ pub fn optional_function(name: &CStr) -> Option<*mut c_void> {
 /// Blocks of the C library's own malloc: from before we were loaded, or from a library
 /// that is bound to it.
 pub mod foreign {
-    use super::{RTLD_NEXT, c_void, dlsym};
+    use super::{RTLD_NEXT, c_void, dlsym, errno_location};
 
-    /// Gives a block back to the C library.
+    /// Gives a block back to the C library. Keeps `errno`.
     ///
     /// # Safety
     /// A live block of the C library.
     #[cold]
-    pub unsafe fn free(ptr: *mut c_void) {
-        // SAFETY: the caller's promise.
-        unsafe { super::__libc_free(ptr) }
+    pub unsafe extern "C" fn free(ptr: *mut c_void) {
+        let errno = errno_location();
+        // SAFETY: the caller's promise; errno is the thread's own.
+        unsafe {
+            let before = *errno;
+            super::__libc_free(ptr);
+            *errno = before;
+        }
     }
 
     /// Resizes a block in the C library.

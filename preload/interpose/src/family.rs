@@ -9,10 +9,10 @@ use core::ptr;
 use crate::c::memkind::memkind_detect_kind;
 use crate::c::{self, EINVAL, ENOMEM, Kind, foreign};
 
-/// Where the blocks come from. Sizes are above 0, alignments valid for posix_memalign.
-/// What fails is null with `errno`.
+/// Where the blocks come from. Sizes are above 0 unless otherwise said, alignments valid
+/// for posix_memalign. What fails is null with `errno`.
 pub trait Heap {
-    /// Allocates.
+    /// Allocates; for size 0 too.
     fn allocate(size: usize) -> *mut c_void;
     /// Allocates zeroed memory for an array whose size does not overflow.
     fn allocate_zeroed(num: usize, size: usize) -> *mut c_void;
@@ -23,11 +23,12 @@ pub trait Heap {
     /// # Safety
     /// A live block of libmemkind.
     unsafe fn resize(ptr: *mut c_void, size: usize) -> *mut c_void;
-    /// Frees.
+    /// Frees a block of libmemkind, gives one of the C library back there, does nothing
+    /// with null. Keeps `errno`.
     ///
     /// # Safety
-    /// A live block of this kind.
-    unsafe fn release(kind: Kind, ptr: *mut c_void);
+    /// Null or a live block.
+    unsafe fn release(ptr: *mut c_void);
     /// The usable size.
     ///
     /// # Safety
@@ -54,7 +55,7 @@ fn kind_of(ptr: *mut c_void) -> Kind {
 /// malloc(3)
 #[inline]
 pub fn malloc<H: Heap>(size: usize) -> *mut c_void {
-    H::allocate(size.max(1))
+    H::allocate(size)
 }
 
 /// calloc(3)
@@ -108,21 +109,8 @@ pub unsafe fn reallocarray<H: Heap>(ptr: *mut c_void, num: usize, size: usize) -
 /// `ptr` is null or a live block.
 #[inline]
 pub unsafe fn free<H: Heap>(ptr: *mut c_void) {
-    if ptr.is_null() {
-        return;
-    }
-    let errno = c::errno_location();
-    let kind = kind_of(ptr);
-    // SAFETY: the caller's promise; errno is the thread's own.
-    unsafe {
-        let before = *errno;
-        if kind.is_null() {
-            foreign::free(ptr);
-        } else {
-            H::release(kind, ptr);
-        }
-        *errno = before;
-    }
+    // SAFETY: the caller's promise.
+    unsafe { H::release(ptr) }
 }
 
 /// malloc_usable_size(3)

@@ -2,7 +2,7 @@
 //!
 //! * `family`: the malloc family of the C library, once, for any [`family::Heap`];
 //! * `text`: messages, and reading settings;
-//! * `kinds`: the static kinds by name;
+//! * `kinds`: the static kinds by name; `nodes`: kinds on nodes that a setting names;
 //! * `c`: the C interfaces underneath, of libmemkind and of the C library.
 //!
 //! Nothing here allocates: every function may be called from inside malloc, before any
@@ -13,4 +13,5 @@
 pub mod c;
 pub mod family;
 pub mod kinds;
+pub mod nodes;
 pub mod text;

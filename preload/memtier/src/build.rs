@@ -18,7 +18,7 @@ const SMALLEST_FILE: u64 = 16 << 20;
 const LARGEST_FILE: u64 = 1 << 46;
 const LONGEST_PATH: usize = 4096;
 
-/// The kind that a tier other than FS_DAX names.
+/// The static kind that a tier names.
 pub(crate) fn static_kind(name: &[u8]) -> Option<Kind> {
     let name: &[u8] = match name {
         b"DRAM" => b"memkind_default",
@@ -32,7 +32,7 @@ pub(crate) fn static_kind(name: &[u8]) -> Option<Kind> {
 /// Whether the kind gives memory. It is ready afterwards, so that no malloc of the
 /// program, or of hwloc, meets its first use.
 pub(crate) fn usable(kind: Kind) -> bool {
-    // SAFETY: a static kind, and its own block.
+    // SAFETY: the kind is live, and the block its own.
     unsafe {
         let block = memkind_malloc(kind, 16);
         memkind_free(kind, block);
@@ -137,7 +137,7 @@ fn build(settings: &Settings) -> Result<Memory, Fault<'static>> {
     for tier in &settings.tiers[..settings.n_tiers] {
         // SAFETY: the builder is live, and a bogus kind is refused.
         if unsafe { memtier_builder_add_tier(builder.0, tier.kind, tier.ratio) } != 0 {
-            return Err(settings::no_tier(settings));
+            return Err(settings::no_tier(tier));
         }
     }
     settings::read_thresholds(settings, |index, threshold| {

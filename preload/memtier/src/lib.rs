@@ -17,25 +17,66 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use interpose::c::memkind::*;
-use interpose::c::{Kind, abort, optional_function};
+use interpose::c::{Foreign, Kind, Memory, abort, foreign, optional_function, protect_page};
 use interpose::family::{self, Heap};
 
-/// The tiers, null until they are ready.
-static MEMORY: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+/// Where blocks come from and go to. Nothing here is written after it has been set up.
+///
+/// With one tier there is nothing to choose and nothing to count, and libmemkind's plain
+/// functions will do. malloc and free are the two that programs call all the time: they
+/// jump to the right function without asking.
+#[repr(C, align(4096))]
+struct Way {
+    /// A function of type [`Malloc`].
+    malloc: AtomicPtr<c_void>,
+    /// Its second argument: the tiers or the only kind, null until they are ready, when
+    /// the block is of MEMKIND_DEFAULT.
+    from: AtomicPtr<c_void>,
+    /// A function of type [`Free`].
+    free: AtomicPtr<c_void>,
+    /// The tiers, null until they are ready.
+    memory: AtomicPtr<c_void>,
+    /// The kind of the only tier, null when there are several.
+    only: AtomicPtr<c_void>,
+}
 
-/// The kind of the only tier, null when there are several. Then there is nothing to
-/// choose and nothing to count, and libmemkind's plain functions will do.
-static ONLY: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+type Malloc = unsafe extern "C" fn(usize, *mut c_void) -> *mut c_void;
+type Free = unsafe extern "C" fn(*mut c_void, Foreign);
+
+static WAY: Way = Way {
+    malloc: AtomicPtr::new(memtier_preload_malloc as *mut c_void),
+    from: AtomicPtr::new(ptr::null_mut()),
+    free: AtomicPtr::new(memtier_preload_free as *mut c_void),
+    memory: AtomicPtr::new(ptr::null_mut()),
+    only: AtomicPtr::new(ptr::null_mut()),
+};
+
+impl Way {
+    fn set(&'static self, memory: Memory, only: Kind) {
+        self.memory.store(memory, Ordering::Release);
+        if only.is_null() {
+            self.from.store(memory, Ordering::Release);
+        } else {
+            self.only.store(only, Ordering::Release);
+            let (malloc, free): (Malloc, Free) = (memkind_preload_malloc, memkind_preload_free);
+            // Whoever sees the kind sees the function that it is for.
+            self.malloc.store(malloc as *mut c_void, Ordering::Release);
+            self.from.store(only, Ordering::Release);
+            self.free.store(free as *mut c_void, Ordering::Release);
+        }
+        protect_page(self);
+    }
+}
 
 #[inline]
 fn only() -> Option<Kind> {
-    let kind = ONLY.load(Ordering::Acquire);
+    let kind = WAY.only.load(Ordering::Acquire);
     (!kind.is_null()).then_some(kind)
 }
 
 #[inline]
-fn memory() -> *mut c_void {
-    MEMORY.load(Ordering::Acquire)
+fn memory() -> Memory {
+    WAY.memory.load(Ordering::Acquire)
 }
 
 #[inline]
@@ -50,19 +91,10 @@ struct Tiers;
 impl Heap for Tiers {
     #[inline]
     fn allocate(size: usize) -> *mut c_void {
-        if let Some(kind) = only() {
-            // SAFETY: the kind is live.
-            return unsafe { memkind_malloc(kind, size) };
-        }
-        let memory = memory();
-        // SAFETY: the memory is live, once there is one.
-        unsafe {
-            if memory.is_null() {
-                memtier_kind_malloc(default_kind(), size)
-            } else {
-                memtier_malloc(memory, size)
-            }
-        }
+        let from = WAY.from.load(Ordering::Acquire);
+        let malloc = WAY.malloc.load(Ordering::Relaxed);
+        // SAFETY: a function of this type, and what it takes, by the order of storing.
+        unsafe { core::mem::transmute::<*mut c_void, Malloc>(malloc)(size, from) }
     }
 
     #[inline]
@@ -115,15 +147,10 @@ impl Heap for Tiers {
     }
 
     #[inline]
-    unsafe fn release(kind: Kind, block: *mut c_void) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            if only().is_some() {
-                memkind_free(kind, block);
-            } else {
-                memtier_kind_free(kind, block);
-            }
-        }
+    unsafe fn release(block: *mut c_void) {
+        let free = WAY.free.load(Ordering::Relaxed);
+        // SAFETY: a function of this type; the caller's promise.
+        unsafe { core::mem::transmute::<*mut c_void, Free>(free)(block, foreign::free) }
     }
 
     #[inline]
@@ -192,10 +219,7 @@ extern "C" fn at_load() {
     log::info(&[b"Memkind memtier lib loaded!"]);
     clone_files_at_fork();
     match settings::read().and_then(build::memory) {
-        Ok((memory, only)) => {
-            MEMORY.store(memory, Ordering::Release);
-            ONLY.store(only, Ordering::Release);
-        }
+        Ok((memory, only)) => WAY.set(memory, only),
         Err(fault) => {
             log::explain(&fault);
             abort();

@@ -7,6 +7,7 @@
 use core::ffi::CStr;
 
 use interpose::c::{Kind, environment};
+use interpose::nodes;
 use interpose::text::{leading_number, skip_blanks, token};
 
 use crate::build;
@@ -22,12 +23,17 @@ const TIERS_EXAMPLE: &str =
 const THRESHOLDS_EXAMPLE: &str = "MEMKIND_MEM_THRESHOLDS=\"INIT_VAL:64,MIN_VAL:1,MAX_VAL:10000\"";
 const DYNAMIC_EXAMPLE: &str = "MEMKIND_MEM_TIERS=\"KIND:DRAM,RATIO:1;KIND:FS_DAX,PATH:/tmp,RATIO:4;POLICY:DYNAMIC_THRESHOLD\"";
 
-const KIND_RULE: &str = "KIND is DRAM, KMEM_DAX, FS_DAX, HBW or a kind of memkind(3) in lower case";
+const NODE_EXAMPLE: &str =
+    "MEMKIND_MEM_TIERS=\"KIND:DRAM,RATIO:1;KIND:NODE:0,RATIO:4;POLICY:STATIC_RATIO\"";
+
+const KIND_RULE: &str =
+    "KIND is DRAM, KMEM_DAX, FS_DAX, HBW, NODE: and nodes, or a kind of memkind(3) in lower case";
 const RATIO_RULE: &str = "RATIO is a number from 1 to 4294967295, once in each tier";
 const PATH_RULE: &str = "PATH is an existing directory, needed with KIND:FS_DAX and only there";
 const LIMIT_RULE: &str = "PMEM_SIZE_LIMIT is 0 for no limit or at least 16M, a number with K, M, G or nothing after it, only with KIND:FS_DAX";
-const POLICY_RULE: &str = "the last part is POLICY:STATIC_RATIO or POLICY:DYNAMIC_THRESHOLD";
-const KEY_RULE: &str = "a tier is made of KIND, RATIO, PATH and PMEM_SIZE_LIMIT, each with ':' and a value, and of no blanks";
+const POLICY_RULE: &str =
+    "the last part, with no ';' after it, is POLICY:STATIC_RATIO or POLICY:DYNAMIC_THRESHOLD";
+const KEY_RULE: &str = "a tier is made of KIND, RATIO, PATH and PMEM_SIZE_LIMIT, each at most once with ':' and a value, and of no blanks";
 const THRESHOLD_RULE: &str = "a threshold is made of INIT_VAL, MIN_VAL and MAX_VAL, each at most once with ':' and a number, which K, M or G may follow";
 
 /// How blocks are spread.
@@ -43,6 +49,8 @@ pub(crate) struct Tier {
     /// Null when the tier names none.
     pub(crate) kind: Kind,
     pub(crate) ratio: u32,
+    /// Its part of the setting.
+    pub(crate) text: &'static [u8],
 }
 
 /// What MEMKIND_MEM_TIERS says.
@@ -121,6 +129,7 @@ fn read_tiers(text: &'static [u8]) -> Result<Settings, Fault<'static>> {
         tiers: [Tier {
             kind: core::ptr::null_mut(),
             ratio: 0,
+            text: b"",
         }; MOST_TIERS],
         n_tiers,
         policy: Policy::StaticRatio,
@@ -220,7 +229,11 @@ fn read_tier(query: &'static [u8]) -> Result<Tier, Fault<'static>> {
             b"PMEM_SIZE_LIMIT" => define(&mut limit, b"PMEM_SIZE_LIMIT", value, query)?,
             _ => {
                 log::error(&[b"Invalid parameter: ", key]);
-                return Err(tiers_fault(key, KEY_RULE));
+                let rule = match key {
+                    b"POLICY" => POLICY_RULE,
+                    _ => KEY_RULE,
+                };
+                return Err(tiers_fault(key, rule));
             }
         }
     }
@@ -237,25 +250,36 @@ fn read_tier(query: &'static [u8]) -> Result<Tier, Fault<'static>> {
                 return Err(tiers_fault(query, rule));
             }
         }
-        return Ok(Tier { kind: found, ratio });
+        return Ok(Tier {
+            kind: found,
+            ratio,
+            text: query,
+        });
     }
     let Some(Some(path)) = path else {
         log::error(&[b"PATH param (required for FS_DAX) not found"]);
         return Err(tiers_fault(query, PATH_RULE));
     };
-    let limit = match limit {
-        None => 0,
+    let (limit, limit_text) = match limit {
+        None => (0, query),
         Some(None) => return Err(missing(b"PMEM_SIZE_LIMIT", query, LIMIT_RULE)),
-        Some(Some(text)) => read_size(text).ok_or(tiers_fault(text, LIMIT_RULE))?,
+        Some(Some(text)) => {
+            let limit = read_size(text).ok_or(tiers_fault(text, LIMIT_RULE))?;
+            (limit, text)
+        }
     };
     let kind = build::file_kind(path, limit).ok_or_else(|| {
         if build::limit_is_possible(limit) {
             tiers_fault(path, PATH_RULE)
         } else {
-            tiers_fault(query, LIMIT_RULE)
+            tiers_fault(limit_text, LIMIT_RULE)
         }
     })?;
-    Ok(Tier { kind, ratio })
+    Ok(Tier {
+        kind,
+        ratio,
+        text: query,
+    })
 }
 
 /// Whether the tier is a file, and else its kind.
@@ -263,10 +287,16 @@ fn read_kind(name: &'static [u8]) -> Result<(bool, Kind), Fault<'static>> {
     if name == b"FS_DAX" {
         return Ok((true, core::ptr::null_mut()));
     }
-    let Some(kind) = build::static_kind(name) else {
-        log::error(&[b"Unsupported kind: ", name]);
-        return Err(tiers_fault(name, KIND_RULE));
+    let kind = match (nodes::list(name), build::static_kind(name)) {
+        (Some(list), _) => nodes::kind(list).map_err(|refused| Fault {
+            part: name,
+            rule: refused.reason(),
+            example: NODE_EXAMPLE,
+        }),
+        (None, Some(kind)) => Ok(kind),
+        (None, None) => Err(tiers_fault(name, KIND_RULE)),
     };
+    let kind = kind.inspect_err(|_| log::error(&[b"Unsupported kind: ", name]))?;
     if !build::usable(kind) {
         if name == b"KMEM_DAX" {
             log::error(&[b"Allocation to DAX KMEM nodes failed!"]);
@@ -414,11 +444,11 @@ fn read_threshold(query: &'static [u8]) -> Result<Threshold, Fault<'static>> {
 }
 
 /// The builder refuses a tier.
-pub(crate) fn no_tier(settings: &Settings) -> Fault<'static> {
+pub(crate) fn no_tier(tier: &Tier) -> Fault<'static> {
     log::error(&[b"Failed to add tierPOLICY"]);
     tiers_fault(
-        settings.text,
-        "each tier names a KIND, and no two tiers the same (other than FS_DAX)",
+        tier.text,
+        "each tier names a KIND, and no two tiers the same (but FS_DAX and NODE)",
     )
 }
 
@@ -434,7 +464,7 @@ pub(crate) fn no_memory(settings: &Settings) -> Fault<'static> {
     let text = environment(c"MEMKIND_MEM_THRESHOLDS").map_or(&b""[..], CStr::to_bytes);
     thresholds_fault(
         text,
-        "MIN_VAL <= INIT_VAL <= MAX_VAL, which begin as 513, 1024 and 1536 and 1024 more for each further threshold; MAX_VAL is not above the next MIN_VAL",
+        "MIN_VAL <= INIT_VAL <= MAX_VAL, which begin as 512, 1024 and 1535 and 1024 more for each further threshold; MAX_VAL is not above the next MIN_VAL",
     )
 }
 

@@ -262,6 +262,7 @@ impl Source<'_> {
         let targets = match spec.from {
             From::Any => Targets::everywhere(self.machine.allowed),
             From::Chosen(choice) => question.ask(choice)?,
+            From::Exactly(targets) => targets.clone(),
         };
         if spec.page != PageSize::Base {
             let nodes = targets.all();

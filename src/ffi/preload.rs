@@ -1,0 +1,114 @@
+//! malloc and free for libmemtier and libautohbw: no header declares these.
+//!
+//! They differ from the functions of the headers in two ways: size 0 gives a block, and
+//! what is not of this library is handed to `foreign`. Both are found out beside the way
+//! that nearly every call takes, so a preloaded malloc costs hardly more than the one
+//! that it stands for.
+
+use core::ffi::c_void;
+
+use super::handle_at;
+use super::memkind::{memkind_free, memkind_malloc, memkind_t};
+use super::memtier::{self, memtier_kind_free, memtier_kind_malloc, memtier_memory};
+use crate::heap::fast;
+use crate::kind;
+use crate::tier::{self, Memory};
+
+/// Takes back a block of another allocator.
+type Foreign = unsafe extern "C" fn(ptr: *mut c_void);
+
+/// memkind_malloc() of at least one byte; without a kind, of MEMKIND_DEFAULT.
+#[unsafe(no_mangle)]
+pub extern "C" fn memkind_preload_malloc(size: usize, kind: memkind_t) -> *mut c_void {
+    match fast::allocate(kind as usize, size) {
+        Some(block) => block.as_ptr().cast(),
+        None => kind_malloc_slow(size, kind),
+    }
+}
+
+#[cold]
+#[inline(never)]
+extern "C" fn kind_malloc_slow(size: usize, kind: memkind_t) -> *mut c_void {
+    match fast::allocate_larger(kind as usize, size) {
+        Some(block) => block.as_ptr().cast(),
+        None if kind.is_null() => memkind_malloc(handle_at(0), size.max(1)),
+        None => memkind_malloc(kind, size.max(1)),
+    }
+}
+
+/// memkind_free(), or `foreign` for a block that is not of this library.
+///
+/// # Safety
+/// `ptr` is NULL or a live block, of this library or one that `foreign` takes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memkind_preload_free(ptr: *mut c_void, foreign: Foreign) {
+    if !fast::free(ptr.cast()) {
+        // SAFETY: the caller's promise.
+        unsafe { free_slow(ptr, foreign) }
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn free_slow(ptr: *mut c_void, foreign: Foreign) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if kind::heap_id(ptr.cast_const().cast()) != 0 {
+            memkind_free(core::ptr::null_mut(), ptr);
+        } else if !ptr.is_null() {
+            foreign(ptr);
+        }
+    }
+}
+
+/// memtier_malloc() of at least one byte; without a memory, of MEMKIND_DEFAULT.
+///
+/// # Safety
+/// `memory` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memtier_preload_malloc(
+    size: usize,
+    memory: *mut memtier_memory,
+) -> *mut c_void {
+    match Memory::malloc_fast(memory.cast(), size) {
+        Some(block) => block.as_ptr().cast(),
+        // SAFETY: the caller's promise.
+        None => unsafe { tier_malloc_slow(size, memory) },
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn tier_malloc_slow(size: usize, memory: *mut memtier_memory) -> *mut c_void {
+    let size = size.max(1);
+    if memory.is_null() {
+        return memtier_kind_malloc(handle_at(0), size);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { memtier::malloc_slow(memory, size) }
+}
+
+/// memtier_free(), or `foreign` for a block that is not of this library.
+///
+/// # Safety
+/// As memkind_preload_free().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memtier_preload_free(ptr: *mut c_void, foreign: Foreign) {
+    if !tier::free_fast(ptr.cast()) {
+        // SAFETY: the caller's promise.
+        unsafe { tier_free_slow(ptr, foreign) }
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn tier_free_slow(ptr: *mut c_void, foreign: Foreign) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if kind::heap_id(ptr.cast_const().cast()) != 0 {
+            memtier_kind_free(core::ptr::null_mut(), ptr);
+        } else if !ptr.is_null() {
+            foreign(ptr);
+        }
+    }
+}

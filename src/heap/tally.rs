@@ -1,0 +1,143 @@
+//! Bytes that each thread has handed out and taken back, per heap, for a layer that
+//! counts them, and the heap that such a layer has chosen for the thread's next block.
+//!
+//! A tally lies in its thread's record, so that the fast paths find it. Its own thread
+//! alone writes `recent` there, without atomic read-modify-write; what the numbers mean
+//! is up to the layer that counts. Tallies outlive their threads, as records do.
+
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+
+use super::thread::Thread;
+use super::{HEAPS, class};
+
+/// See the module.
+#[repr(C)]
+pub(crate) struct Tally {
+    /// Who has chosen a heap, 0 for nobody.
+    chooser: AtomicUsize,
+    /// The heap that was chosen; nobody has chosen heap 0, which never has blocks.
+    chosen: AtomicUsize,
+    /// Bytes since the last mark.
+    pub(crate) recent: [AtomicI64; HEAPS],
+    /// Bytes up to there.
+    pub(crate) marks: [AtomicI64; HEAPS],
+    /// The marks that a common total contains.
+    pub(crate) folded: [AtomicI64; HEAPS],
+    /// Whether another thread has asked for the exact number of a heap, and of any.
+    pub(crate) settled: [AtomicBool; HEAPS],
+    pub(crate) any_settled: AtomicBool,
+}
+
+impl Tally {
+    /// Nothing counted, nothing chosen.
+    pub(crate) const fn new() -> Self {
+        Self {
+            chooser: AtomicUsize::new(0),
+            chosen: AtomicUsize::new(0),
+            recent: [const { AtomicI64::new(0) }; HEAPS],
+            marks: [const { AtomicI64::new(0) }; HEAPS],
+            folded: [const { AtomicI64::new(0) }; HEAPS],
+            settled: [const { AtomicBool::new(false) }; HEAPS],
+            any_settled: AtomicBool::new(false),
+        }
+    }
+
+    /// The calling thread's own; `None` when memory for its record is short.
+    pub(crate) fn own() -> Option<&'static Self> {
+        Thread::current().map(|thread| &thread.tally)
+    }
+
+    /// Those of all records.
+    pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
+        Thread::all().map(|thread| &thread.tally)
+    }
+
+    /// The heap that `chooser` has chosen. None is chosen by 0.
+    #[inline(always)]
+    pub(crate) fn chosen_by(&self, chooser: usize) -> Option<usize> {
+        (self.chooser.load(Ordering::Relaxed) == chooser)
+            .then(|| self.chosen.load(Ordering::Relaxed))
+    }
+
+    /// Keeps a choice until the next one or until it is given up.
+    pub(crate) fn choose(&self, chooser: usize, heap: usize) {
+        self.chosen.store(heap, Ordering::Relaxed);
+        self.chooser.store(chooser, Ordering::Relaxed);
+    }
+
+    /// Gives the choice up, whoever has made it.
+    pub(crate) fn choose_anew(&self) {
+        self.chosen.store(0, Ordering::Relaxed);
+    }
+
+    /// Gives up the choice of one that is gone.
+    pub(crate) fn forget(&self, chooser: usize) {
+        if self.chooser.load(Ordering::Relaxed) == chooser {
+            self.choose_anew();
+        }
+    }
+
+    /// Adds to `recent` of a heap, in the thread that the tally is of; the new value.
+    #[inline(always)]
+    pub(super) fn add(&self, id: usize, bytes: i64) -> i64 {
+        // SAFETY: ids are below HEAPS, by their making.
+        let recent = unsafe { self.recent.get_unchecked(id) };
+        let new = as_is(recent.load(Ordering::Relaxed).wrapping_add(bytes));
+        recent.store(new, Ordering::Relaxed);
+        new
+    }
+}
+
+/// The same number, which the compiler may not take apart again: it would add twice, once
+/// for the store and once, with the limit, for the comparison.
+#[inline(always)]
+fn as_is(number: i64) -> i64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let mut number = number;
+        // SAFETY: no instruction at all.
+        unsafe {
+            core::arch::asm!("/* {0} */", inout(reg) number,
+                options(pure, nomem, nostack, preserves_flags));
+        }
+        number
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    number
+}
+
+const _: () = assert!(size_of::<i64>() == 1 << class::BIN_BITS);
+
+/// The bytes of a block of each class, by the offset of the class itself, so that the fast
+/// paths need no shift.
+static BYTES: [i64; class::SIZES.len()] = bytes_of_classes();
+
+const fn bytes_of_classes() -> [i64; class::SIZES.len()] {
+    let mut all = [0; class::SIZES.len()];
+    let mut class = 0;
+    while class < all.len() {
+        all[class] = class::SIZES[class] as i64;
+        class += 1;
+    }
+    all
+}
+
+/// The bytes of the class with this offset, which is one that caches have.
+#[inline(always)]
+pub(super) fn bytes(offset: usize) -> i64 {
+    // SAFETY: an offset is a class, below COUNT, times the size of an entry.
+    unsafe { *BYTES.as_ptr().byte_add(offset) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_those_of_the_classes() {
+        for class in 0..class::COUNT {
+            let offset = class << class::BIN_BITS;
+            assert_eq!(bytes(offset) as usize, class::size_of(offset));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Nodes that a program names itself, rather than a property that they have.
+
+use core::fmt;
+
+use once_cell::race::OnceBox;
+
+use super::load::machine;
+use super::mask::NodeMask;
+use super::nodes::Machine;
+use super::nodestring::{self, Problem};
+use super::targets::Targets;
+use crate::error::Error;
+use crate::log::{self, Bytes};
+
+/// A set of nodes that was named, and the next one.
+struct Named {
+    targets: Targets,
+    next: OnceBox<Named>,
+}
+
+/// Every set that was ever named. There are few, and kinds on the same nodes share one.
+static FIRST: OnceBox<Named> = OnceBox::new();
+
+/// Why nodes cannot be had; displayed as the end of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused<'a> {
+    /// The list is malformed.
+    Malformed(Problem<'a>),
+    /// It means no node.
+    Nothing,
+    /// The machine has no such node.
+    Missing(u16),
+    /// The node has no memory.
+    WithoutMemory(u16),
+    /// The cpuset of the process does not allow the node.
+    NotAllowed(u16),
+}
+
+impl fmt::Display for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(Problem::Trailing) => f.write_str("something follows a complete list"),
+            Self::Malformed(problem) => write!(f, "{problem}"),
+            Self::Nothing => f.write_str("it means no node"),
+            Self::Missing(node) => write!(f, "there is no node {node}"),
+            Self::WithoutMemory(node) => write!(f, "node {node} has no memory"),
+            Self::NotAllowed(node) => write!(f, "the cpuset does not allow node {node}"),
+        }
+    }
+}
+
+impl Refused<'_> {
+    const fn error(self) -> Error {
+        match self {
+            Self::Malformed(Problem::OutOfRange(_) | Problem::LastOutOfRange(_))
+            | Self::Missing(_)
+            | Self::WithoutMemory(_)
+            | Self::NotAllowed(_) => Error::MemtypeNotAvailable,
+            Self::Malformed(_) | Self::Nothing => Error::Invalid,
+        }
+    }
+}
+
+/// The nodes that a list means on this machine.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn read<'a>(text: &'a [u8], machine: &Machine) -> Result<NodeMask, Refused<'a>> {
+    let nodes =
+        nodestring::parse(text, &machine.allowed, &machine.online()).map_err(|problem| {
+            match problem {
+                Problem::OutOfRange(node) | Problem::LastOutOfRange(node) => u16::try_from(node)
+                    .map_or(Refused::Malformed(problem), |node| why(node, machine)),
+                _ => Refused::Malformed(problem),
+            }
+        })?;
+    // `!` complements the nodes that exist; those of them that may be used are meant.
+    let nodes = nodes.intersection(&machine.allowed);
+    if nodes.is_empty() {
+        return Err(Refused::Nothing);
+    }
+    Ok(nodes)
+}
+
+/// Why a node cannot be named.
+fn why(node: u16, machine: &Machine) -> Refused<'static> {
+    match machine.node(node) {
+        None => Refused::Missing(node),
+        Some(known) if known.capacity == 0 => Refused::WithoutMemory(node),
+        Some(_) => Refused::NotAllowed(node),
+    }
+}
+
+/// The nodes of a list as numa(3) writes it, the same for every CPU; a line under
+/// MEMKIND_DEBUG says what is wrong with it.
+///
+/// # Errors
+/// `Invalid` for a malformed list and one that means no node, `MemtypeNotAvailable`
+/// for a node that is not there or not for this process, `OperationFailed` as for
+/// [`super::targets()`].
+pub fn named(text: &[u8]) -> Result<&'static Targets, Error> {
+    let nodes = read(text, machine()?).map_err(|refused| {
+        log::error!("Cannot create kind: nodes \"{}\": {refused}.", Bytes(text));
+        refused.error()
+    })?;
+    Ok(kept(nodes))
+}
+
+fn kept(nodes: NodeMask) -> &'static Targets {
+    let mut place = &FIRST;
+    loop {
+        let named = place.get_or_init(|| {
+            Box::new(Named {
+                targets: Targets::everywhere(nodes),
+                next: OnceBox::new(),
+            })
+        });
+        if named.targets.all() == nodes {
+            return &named.targets;
+        }
+        place = &named.next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::nodes::Node;
+
+    #[test]
+    fn the_same_nodes_are_kept_once() {
+        let (two, three) = (NodeMask::single(2), NodeMask::single(3));
+        let first = kept(two);
+        assert!(core::ptr::eq(first, kept(two)));
+        assert_eq!(*kept(three).of_cpu(5), three);
+        assert!(core::ptr::eq(first, kept(two)));
+    }
+
+    #[test]
+    fn codes_tell_a_wrong_list_from_a_node_that_is_not_there() {
+        for text in ["", "x", "0;", "0-", "0,,0"] {
+            assert_eq!(named(text.as_bytes()).err(), Some(Error::Invalid), "{text}");
+        }
+        for text in ["1023", "0-1023", "70000", "-1"] {
+            let error = named(text.as_bytes()).err();
+            assert_eq!(error, Some(Error::MemtypeNotAvailable), "{text}");
+        }
+        assert!(named(b"all").is_ok());
+    }
+
+    #[test]
+    fn reasons_tell_what_is_wrong_with_a_node() {
+        let node = |number, capacity| Node {
+            number,
+            cpus: Vec::new(),
+            capacity,
+            distances: Vec::new(),
+        };
+        let machine = Machine {
+            nodes: vec![node(0, 1), node(1, 0), node(2, 1), node(3, 1)],
+            allowed: [0, 3].into_iter().collect(),
+            knights: false,
+        };
+        let of = |nodes: &[u16]| Ok(nodes.iter().copied().collect());
+        for (text, expected) in [
+            ("0", of(&[0])),
+            ("0,3", of(&[0, 3])),
+            ("all", of(&[0, 3])),
+            ("+1", of(&[3])),
+            ("!0", of(&[3])),
+            ("!0,3", Err(Refused::Nothing)),
+            ("1", Err(Refused::WithoutMemory(1))),
+            ("0-2", Err(Refused::NotAllowed(2))),
+            ("4", Err(Refused::Missing(4))),
+            ("0;", Err(Refused::Malformed(Problem::Trailing))),
+            ("0,x", Err(Refused::Malformed(Problem::Unparseable(b"x")))),
+        ] {
+            assert_eq!(read(text.as_bytes(), &machine), expected, "{text}");
+        }
+    }
+}
