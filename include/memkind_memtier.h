@@ -38,7 +38,7 @@ struct memtier_builder;
 /**
  * Memory tiers with a policy that chooses among them.
  */
-typedef Memory memtier_memory;
+struct memtier_memory;
 
 #ifdef __cplusplus
 extern "C" {
@@ -102,7 +102,7 @@ int memtier_builder_add_tier(struct memtier_builder *builder,
  * \warning
  * The builder must be live and not in use by another thread.
  */
-memtier_memory *memtier_builder_construct_memtier_memory(struct memtier_builder *builder);
+struct memtier_memory *memtier_builder_construct_memtier_memory(struct memtier_builder *builder);
 
 /**
  * Deletes a memtier memory; the blocks allocated from it stay valid.
@@ -115,7 +115,7 @@ memtier_memory *memtier_builder_construct_memtier_memory(struct memtier_builder 
  * The memory must come from memtier_builder_construct_memtier_memory() and must
  * not be used again.
  */
-void memtier_delete_memtier_memory(memtier_memory *memory);
+void memtier_delete_memtier_memory(struct memtier_memory *memory);
 
 /**
  * Allocates uninitialised memory from a tier that the policy chooses.
@@ -132,7 +132,7 @@ void memtier_delete_memtier_memory(memtier_memory *memory);
  * \warning
  * The memory must be live.
  */
-void *memtier_malloc(memtier_memory *memory, size_t size);
+void *memtier_malloc(struct memtier_memory *memory, size_t size);
 
 /**
  * Allocates uninitialised memory of a kind.
@@ -164,7 +164,7 @@ void *memtier_kind_malloc(memkind_t kind, size_t size);
  * \warning
  * The memory must be live.
  */
-void *memtier_calloc(memtier_memory *memory, size_t num, size_t size);
+void *memtier_calloc(struct memtier_memory *memory, size_t num, size_t size);
 
 /**
  * Allocates a zeroed array of a kind.
@@ -198,7 +198,7 @@ void *memtier_kind_calloc(memkind_t kind, size_t num, size_t size);
  * \warning
  * The memory must be live, and the block NULL or live.
  */
-void *memtier_realloc(memtier_memory *memory, void *ptr, size_t size);
+void *memtier_realloc(struct memtier_memory *memory, void *ptr, size_t size);
 
 /**
  * Resizes a block using memory of a kind.
@@ -235,7 +235,7 @@ void *memtier_kind_realloc(memkind_t kind, void *ptr, size_t size);
  * \warning
  * The memory must be live and memptr writable.
  */
-int memtier_posix_memalign(memtier_memory *memory,
+int memtier_posix_memalign(struct memtier_memory *memory,
                            void **memptr,
                            size_t alignment,
                            size_t size);

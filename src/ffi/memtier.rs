@@ -18,8 +18,10 @@ pub struct memtier_builder(Builder);
 
 /// Memory tiers with a policy that chooses among them.
 #[allow(non_camel_case_types, reason = "the name in C")]
-#[repr(transparent)]
 pub struct memtier_memory(Memory);
+
+// Both have the same address.
+const _: () = assert!(core::mem::offset_of!(memtier_memory, 0) == 0);
 
 /// How a memtier memory spreads its blocks over the tiers; see libmemtier(7), POLICIES.
 #[repr(C)]
