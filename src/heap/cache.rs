@@ -16,7 +16,7 @@ use super::class;
 use super::depot;
 use super::magazine::{END, Magazine, Place};
 use super::thread::Thread;
-use super::{Heap, je, page_map};
+use super::{Heap, je, order, page_map};
 
 /// Where a bin without a magazine points: to the second.
 static NO_PLACES: [Place; 2] = [0, END];
@@ -89,7 +89,10 @@ impl Bin<'_> {
     fn load(self, magazine: *mut Magazine) {
         let base = Magazine::base(magazine);
         // SAFETY: the magazine is live and nobody else's.
-        let top = unsafe { base.add((*magazine).count) };
+        let top = unsafe {
+            (*magazine).ordered = false;
+            base.add((*magazine).count)
+        };
         self.magazines.base.store(base, Ordering::Relaxed);
         self.top.store(top, Ordering::Relaxed);
     }
@@ -393,10 +396,14 @@ pub(super) fn spill(thread: &Thread, heap: &'static Heap, offset: usize, block: 
         // SAFETY: the cache is this thread's, which has entered.
         let bin = unsafe { (*cache).bin(class) };
         if bin.is_full() {
-            let full = bin.unload();
+            let mut full = bin.unload();
             let mut other = bin.take_previous();
             // SAFETY: null or this bin's magazine.
             if unsafe { other.as_ref() }.is_some_and(|magazine| magazine.count > 0) {
+                if order::is_wanted(class::size_of(offset)) {
+                    // SAFETY: both are this bin's, and neither is its current one.
+                    (full, other) = unsafe { Magazine::arrange(full, other, offset) };
+                }
                 // SAFETY: ours; its blocks are free blocks of the heap.
                 unsafe {
                     match heap.depot_exchange(other, offset) {

@@ -1,7 +1,7 @@
 //! A magazine: an array of pointers to free blocks of one class (J. Bonwick and J. Adams,
 //! "Magazines and Vmem", USENIX 2001). It goes from thread to thread as a whole.
 
-use super::{class, je};
+use super::{class, je, order};
 
 /// What stands behind the last place of a magazine; no block is there.
 pub(super) const END: usize = 1;
@@ -16,6 +16,8 @@ pub(super) struct Magazine {
     pub(super) next: *mut Magazine,
     /// Blocks in it, while it is not a bin's current one.
     pub(super) count: usize,
+    /// Whether the blocks are in order, see [`Magazine::arrange`].
+    pub(super) ordered: bool,
     /// Always 0: below the first pointer.
     below: Place,
 }
@@ -53,6 +55,40 @@ impl Magazine {
             }
         }
         magazine
+    }
+
+    /// Puts the blocks of two magazines into order, the first of which has just been
+    /// filled; gives first the one with the lower addresses.
+    ///
+    /// # Safety
+    /// They are the caller's, different, not empty, and nobody's current ones.
+    pub(super) unsafe fn arrange(
+        filled: *mut Magazine,
+        other: *mut Magazine,
+        offset: usize,
+    ) -> (*mut Magazine, *mut Magazine) {
+        let size = class::size_of(offset);
+        // SAFETY: `count` pointers behind each header, by the caller's promise.
+        let places = |magazine: *mut Magazine| unsafe {
+            core::slice::from_raw_parts_mut(Magazine::base(magazine), (*magazine).count)
+        };
+        // SAFETY: both are the caller's.
+        if !unsafe { (*other).ordered } {
+            order::part(places(filled), places(other), size);
+        } else {
+            order::part(places(filled), &mut [], size);
+        }
+        // SAFETY: as above.
+        unsafe {
+            (*filled).ordered = true;
+            (*other).ordered = true;
+        }
+        // The lowest is the last.
+        if places(other).last() < places(filled).last() {
+            (other, filled)
+        } else {
+            (filled, other)
+        }
     }
 
     /// Frees the magazine itself.

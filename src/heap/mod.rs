@@ -16,6 +16,7 @@ mod idle;
 pub mod je;
 mod lock;
 mod magazine;
+pub mod order;
 pub mod page_map;
 pub mod reclaim;
 pub mod stats;

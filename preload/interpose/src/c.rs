@@ -164,6 +164,18 @@ pub fn optional_function(name: &CStr) -> Option<*mut c_void> {
     (!found.is_null()).then_some(found)
 }
 
+/// Calls `int NAME(int)` of libmemkind, if it has such a function: an older one does not
+/// know of it.
+pub fn ask(name: &CStr, value: c_int) {
+    if let Some(function) = optional_function(name) {
+        // SAFETY: the callers name functions of this signature, see memkind_ext.h.
+        let function: unsafe extern "C" fn(c_int) -> c_int =
+            unsafe { core::mem::transmute(function) };
+        // SAFETY: no precondition.
+        unsafe { function(value) };
+    }
+}
+
 /// Blocks of the C library's own malloc: from before we were loaded, or from a library
 /// that is bound to it.
 pub mod foreign {

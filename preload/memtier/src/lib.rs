@@ -17,7 +17,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use interpose::c::memkind::*;
-use interpose::c::{Foreign, Kind, Memory, abort, foreign, optional_function, protect_page};
+use interpose::c::{Foreign, Kind, Memory, abort, ask, foreign, protect_page};
 use interpose::family::{self, Heap};
 
 /// Where blocks come from and go to. Nothing here is written after it has been set up.
@@ -217,7 +217,10 @@ static AT_EXIT: extern "C" fn() = at_exit;
 extern "C" fn at_load() {
     log::read_level();
     log::info(&[b"Memkind memtier lib loaded!"]);
-    clone_files_at_fork();
+    // memkind_ext.h: a forked child shall have file-backed memory of its own, and nobody
+    // knows what the program does with its blocks.
+    ask(c"memkind_set_pmem_fork", 1);
+    ask(c"memkind_set_block_order", 1);
     match settings::read().and_then(build::memory) {
         Ok((memory, only)) => WAY.set(memory, only),
         Err(fault) => {
@@ -229,18 +232,6 @@ extern "C" fn at_load() {
 
 extern "C" fn at_exit() {
     log::info(&[b"Unloading memkind memtier lib!"]);
-}
-
-/// A forked child shall have file-backed memory of its own (memkind_ext.h). An older
-/// libmemkind does not know of this.
-fn clone_files_at_fork() {
-    const CLONE: c_int = 1;
-    if let Some(set) = optional_function(c"memkind_set_pmem_fork") {
-        // SAFETY: the function has this signature.
-        let set: unsafe extern "C" fn(c_int) -> c_int = unsafe { core::mem::transmute(set) };
-        // SAFETY: no precondition.
-        unsafe { set(CLONE) };
-    }
 }
 
 #[panic_handler]
