@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Small blocks of a fresh kind follow each other without a gap, at ascending addresses; those of 16
- * bytes and more are 16-aligned. Items 21 and 22. */
+ * bytes and more are 16-aligned. */
 #include "check.h"
 
 /* The first block of a class may lie anywhere; what follows it is next to it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_set_allow_zero_allocs: size zero gives a block that can be freed; switching it off restores
- * NULL. The flag is the byte at offset 120 of the kind. Item 17: 1.14.0 lacks the function. */
+ * NULL. The flag is the byte at offset 120 of the kind. 1.14.0 lacks the function. */
 #include "check.h"
 
 static void (*set_allow_zero_allocs)(memkind_t, bool);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* On a full file system a file-backed kind gives NULL and ENOMEM, never SIGBUS, and goes on when there
- * is room again. Item 34: space is really allocated when a kind grows. */
+ * is room again. Space is really allocated when a kind grows. */
 #include "check.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Numbers that no enumeration has, and sizes that no machine has. Items 8, 9, 29, 45, 52, 64. */
+/* Numbers that no enumeration has, and sizes that no machine has. */
 #include "check.h"
 
 #include <hbwmalloc.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* calloc whose product does not fit in size_t gives NULL and ENOMEM. Item 8.
+/* calloc whose product does not fit in size_t gives NULL and ENOMEM.
  * Difference: 1.14.0 checks this for MEMKIND_DEFAULT only; on the others the product wraps around. */
 #include "check.h"
 

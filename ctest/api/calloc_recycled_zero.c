@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* calloc gives zeroes also when it recycles a block that held something else. Item 14. */
+/* calloc gives zeroes also when it recycles a block that held something else. */
 #include "check.h"
 
 static void check(memkind_t kind)

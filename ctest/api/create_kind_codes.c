@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every combination of memory type, policy and flags of memkind_create_kind: the static kind that it
  * names, what comes instead of one without memory, or MEMKIND_ERROR_INVALID. Once with what the machine
- * has, once with node 0 as high bandwidth memory. Items 2, 29 and 30. */
+ * has, once with node 0 as high bandwidth memory. */
 #include "check.h"
 
 #define TWO_MB MEMKIND_MASK_PAGE_SIZE_2MB

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What any set of decorators must see and can do, wherever they are defined. Item 86. */
+/* What any set of decorators must see and can do, wherever they are defined. */
 #ifndef MEMKIND_CTEST_DECORATOR_H
 #define MEMKIND_CTEST_DECORATOR_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The decorators of libmemtier(3) are called once a call with what the function did. Item 86.
+/* The decorators of libmemtier(3) are called once a call with what the function did.
  * link: -rdynamic */
 #include "memtier.h"
 

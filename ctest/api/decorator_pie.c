@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Decorators that the program defines are called, with nothing but the library on the link line: the
- * linker exports them because the library refers to them. Item 86.
+ * linker exports them because the library refers to them.
  * link: -fPIE -pie */
 #include "decorator.h"
 #include "lib/hooks.c"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Decorators in a preloaded library are called; without it none are and nothing is missed. Item 86.
+/* Decorators in a preloaded library are called; without it none are and nothing is missed.
  * library: hooks */
 #include "decorator.h"
 #include "library.h"

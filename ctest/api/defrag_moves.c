@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_defrag_reallocate: nothing for NULL and for a lone block; in a heap full of holes it moves
- * blocks, with their contents, inside their kind. Item 78, with smaller counts. */
+ * blocks, with their contents, inside their kind. */
 #include "check.h"
 
 #define N_BLOCKS 400000

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Destroying a static kind succeeds and changes nothing: its blocks and the kind stay usable.
- * Item 15. */
+/* Destroying a static kind succeeds and changes nothing: its blocks and the kind stay usable. */
 #include "check.h"
 
 static void check(memkind_t kind)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* detect_kind names the kind of any live block, small or large, also among several file-backed kinds
- * and when the blocks of many kinds lie between each other. Item 25. */
+ * and when the blocks of many kinds lie between each other. */
 #include "check.h"
 
 #define N_PMEM 10

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* detect_kind on a pointer whose block was moved away by realloc answers with the old kind, and on one
- * that was just freed never crashes; realloc with another kind moves a block into that kind. Item 26.
+ * that was just freed never crashes; realloc with another kind moves a block into that kind.
  * Difference: 1.14.0 aborts on some of these pointers (once their extent was merged with another). */
 #include "check.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MEMKIND_ARENA_NUM_PER_KIND is read when a kind first needs an arena. A bad value makes file-backed
- * kinds fail with a code and static kinds abort with a message; DEFAULT does not need it. Item 73. */
+ * kinds fail with a code and static kinds abort with a message; DEFAULT does not need it. */
 #include "output.h"
 
 static void child(const char *argument)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_set_bg_threads: threads are there when it returns with true and are gone soon after false.
- * MEMKIND_BACKGROUND_THREAD_LIMIT bounds them; a bad value aborts when the library is loaded. Items 66, 67. */
+ * MEMKIND_BACKGROUND_THREAD_LIMIT bounds them; a bad value aborts when the library is loaded. */
 #include "output.h"
 
 #include <dirent.h>

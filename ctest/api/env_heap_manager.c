@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MEMKIND_HEAP_MANAGER: only the exact value TBB matters, and needs libtbbmalloc.so.2 when the library
- * is loaded. Item 74. */
+ * is loaded. */
 #include "output.h"
 
 int main(int argc, char **argv)

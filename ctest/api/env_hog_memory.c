@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MEMKIND_HOG_MEMORY with the first character '1' keeps freed memory; any other value does not. Seen on
- * a file-backed kind of the conservative policy, which else gives memory back at once. Items 44, 74. */
+ * a file-backed kind of the conservative policy, which else gives memory back at once. */
 #include "output.h"
 #include "pmem.h"
 

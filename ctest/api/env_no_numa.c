@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Without NUMA system calls (a kernel without NUMA, or a sandbox that forbids them) DEFAULT works and a
- * kind that must place memory ends the program with a message. Item 75. */
+ * kind that must place memory ends the program with a message. */
 #include "output.h"
 
 #include <linux/filter.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MEMKIND_HBW_NODES and MEMKIND_DAX_KMEM_NODES are read when a kind of that family is first used, not at
- * load and not again; a bad list is reported once; an empty one means no memory. Items 6, 71. */
+ * load and not again; a bad list is reported once; an empty one means no memory. */
 #include "machine.h"
 #include "output.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_create_fixed takes any address and size as they are: the capacity is the size given, and an
- * area too small for a page gives no block. Items 49 and 51. */
+ * area too small for a page gives no block. */
 #include "check.h"
 
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How much an area holds, that all blocks lie in it, apart from each other, and that its pages are the
- * user's: they stay resident when blocks are freed and when the kind is gone. Items 48, 49 and 51. */
+ * user's: they stay resident when blocks are freed and when the kind is gone. */
 #include "pmem.h"
 
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The areas of several kinds may overlap, as long as one at most is in use: no control data is in them,
- * not when a kind is created, used or destroyed. Item 50. */
+ * not when a kind is created, used or destroyed. */
 #include "check.h"
 
 #define SIZE ((size_t)64 * 1024)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Blocks may be freed, with their kind or with NULL, by other threads and after the thread that
- * allocated them has exited. Item 13. */
+ * allocated them has exited. */
 #include "check.h"
 
 #include <pthread.h>

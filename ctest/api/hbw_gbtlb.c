@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The deprecated one gigabyte kinds: what they say without and with a machine's huge pages. Item 55. */
+/* The deprecated one gigabyte kinds: what they say without and with a machine's huge pages. */
 #include "check.h"
 
 int main(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which kind hbw_malloc and hbw_posix_memalign_psize use under each policy and page size, and that
- * PREFERRED alone falls back where there is no high bandwidth memory. Items 53 and 55.
+ * PREFERRED alone falls back where there is no high bandwidth memory.
  * Difference: 1.14.0 crashes on a page size that does not exist. */
 #include "check.h"
 

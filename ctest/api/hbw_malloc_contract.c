@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The malloc contract of the hbw_* functions: size zero, sizes too large, alignments, realloc in place.
- * Items 7, 8, 9 and 11, and 5: hbw_malloc(0) is NULL, which the C++ allocator turns into an exception. */
+ * hbw_malloc(0) is NULL, which the C++ allocator turns into an exception. */
 #include "check.h"
 
 #include <hbwmalloc.h>

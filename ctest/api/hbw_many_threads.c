@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A thousand threads that live at the same time use the hbw_* functions, and free each other's blocks.
- * Item 5. */
+/* A thousand threads that live at the same time use the hbw_* functions, and free each other's blocks. */
 #include "check.h"
 
 #include <hbwmalloc.h>

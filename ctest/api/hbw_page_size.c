@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory that was asked for with HBW_PAGESIZE_4KB is mapped with base pages. Item 23. */
+/* Memory that was asked for with HBW_PAGESIZE_4KB is mapped with base pages. */
 #include "check.h"
 
 #include <hbwmalloc.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hbw_set_policy: the first valid call, or the first allocation, decides for the process. Codes are
- * returned and errno is left alone; the default is HBW_POLICY_PREFERRED. Item 52. */
+ * returned and errno is left alone; the default is HBW_POLICY_PREFERRED. */
 #include "check.h"
 
 #include <hbwmalloc.h>

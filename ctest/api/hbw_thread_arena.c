@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_thread_get_arena answers for a kind and spreads threads: with a thread for each CPU, no arena
- * is shared by more than eight. Item 56. */
+ * is shared by more than eight. */
 #include "check.h"
 
 #include <pthread.h>

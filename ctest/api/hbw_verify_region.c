@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hbw_verify_memory_region: wrong arguments, pages that are not populated, partial pages, touching, and
- * memory from elsewhere. A fresh large block comes unpopulated. Item 54. */
+ * memory from elsewhere. A fresh large block comes unpopulated. */
 #include "check.h"
 
 #include <hbwmalloc.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Without huge pages the huge page kinds say so and every allocation is NULL and ENOMEM, each time; with
- * the preferred policy hbw_* does not fall back on base pages when huge ones are asked for. Item 85. */
+ * the preferred policy hbw_* does not fall back on base pages when huge ones are asked for. */
 #include "machine.h"
 
 #include <hbwmalloc.h>

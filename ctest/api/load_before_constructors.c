@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MEMKIND_DEFAULT works before any constructor of the library has run, and after the last destructor:
- * preload libraries send every malloc of the process through it. Item 4. */
+ * preload libraries send every malloc of the process through it. */
 #include "check.h"
 
 static void *early;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* libmemkind.so can be opened a second time by its plain name in a program linked to libmemkind.so.0:
- * it is the same library, its kinds are variables, and closing it leaves them usable. Items 1 and 2. */
+ * it is the same library, its kinds are variables, and closing it leaves them usable. */
 #include "check.h"
 
 int main(int argc, char **argv)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The head of struct memkind that compiled programs and debuggers read: name at 12, partition at 8, a
- * table of operations at 0 whose slot at 120 is set. Items 2, 3 and "Exports and layout". */
+ * table of operations at 0 whose slot at 120 is set. */
 #include "check.h"
 
 int main(void)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* memkind_error_message: the text of every code, unknown codes, short buffers; memkind_get_version.
- * Items 76, 77. */
+/* memkind_error_message: the text of every code, unknown codes, short buffers; memkind_get_version. */
 #include "check.h"
 
 static void check_text(int code, const char *text)

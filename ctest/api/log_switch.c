@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MEMKIND_DEBUG: exactly "1" turns messages on; another value gives one warning at the first message
- * that would be printed, and silence. DEFAULT alone prints nothing. Items 68, 69. */
+ * that would be printed, and silence. DEFAULT alone prints nothing. */
 #include "output.h"
 
 static void child(const char *argument)

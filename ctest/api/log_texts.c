@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The exact messages under MEMKIND_DEBUG=1, one call a case. Items 69, 70. */
+/* The exact messages under MEMKIND_DEBUG=1, one call a case. */
 #include "machine.h"
 #include "output.h"
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A size that no memory can satisfy gives NULL and ENOMEM; a block whose realloc failed stays valid.
- * Item 8. */
+/* A size that no memory can satisfy gives NULL and ENOMEM; a block whose realloc failed stays valid. */
 #include "check.h"
 
 static void check(memkind_t kind)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Size zero gives NULL and leaves errno alone, on every kind and with every function;
- * realloc to zero frees. Item 7. */
+ * realloc to zero frees. */
 #include "check.h"
 
 static void check(memkind_t kind)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every block of posix_memalign is aligned, holds its size and does not overlap another one.
- * Items 9 and 47.
  * Difference: 1.14.0 returns misaligned blocks from file-backed kinds when the alignment is larger
  * than a page; an alignment that does not fit must be ENOMEM. */
 #include "check.h"

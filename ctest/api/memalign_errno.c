@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* posix_memalign reports by its value: the codes, *memptr after a failure, and an errno that it never
- * touches. Items 9 and 10.
+ * touches.
  * Difference: 1.14.0 sets errno for MEMKIND_DEFAULT when the alignment exceeds the address space. */
 #include "check.h"
 

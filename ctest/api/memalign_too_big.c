@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Twice the machine's memory is ENOMEM: mappings are subject to the kernel's overcommit rules.
- * Item 9. MEMKIND_DEFAULT may map with MAP_NORESERVE, as the original does, and is left out. */
+ * MEMKIND_DEFAULT may map with MAP_NORESERVE, as the original does, and is left out. */
 #include "check.h"
 
 static size_t twice;

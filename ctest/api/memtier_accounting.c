@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memtier_kind_allocated_size is the sum of the usable sizes of the live memtier blocks of a kind, after
- * every operation, failed ones included; realloc stays in the block's kind. Items 81, 84. */
+ * every operation, failed ones included; realloc stays in the block's kind. */
 #include "memtier.h"
 
 #define KIND MEMKIND_INTERLEAVE

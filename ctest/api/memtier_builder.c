@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a memtier builder accepts and refuses, and that it stays usable after a refusal. Item 79. */
+/* What a memtier builder accepts and refuses, and that it stays usable after a refusal. */
 #include "memtier.h"
 
 int main(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* memtier_ctl_set: the names it knows, when, and which values make construction fail. Item 80. */
+/* memtier_ctl_set: the names it knows, when, and which values make construction fail. */
 #include "memtier.h"
 
 #define PREFIX "policy.dynamic_threshold."

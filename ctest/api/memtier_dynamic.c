@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* DYNAMIC_THRESHOLD: the size decides the tier, the threshold moves by known steps inside its limits,
- * and the ratio that is asked for is reached. Item 83. */
+ * and the ratio that is asked for is reached. */
 #include "memtier.h"
 #include "output.h"
 

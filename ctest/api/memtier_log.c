@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What memtier builders and memories say under MEMKIND_DEBUG=1. Items 70, 80 (the defaults). */
+/* What memtier builders and memories say under MEMKIND_DEBUG=1. */
 #include "memtier.h"
 #include "output.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* STATIC_RATIO: the tier of every single block follows from what the tiers hold, counted in usable
- * sizes; between two looks at the sizes the count lags by up to 50 KiB a tier. Items 19, 82. */
+ * sizes; between two looks at the sizes the count lags by up to 50 KiB a tier. */
 #include "memtier.h"
 
 #define N_TIERS 3

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The accounting is exact with a thousand threads that allocate, and with others that free. Item 81. */
+/* The accounting is exact with a thousand threads that allocate, and with others that free. */
 #include "memtier.h"
 
 #include <pthread.h>

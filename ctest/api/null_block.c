@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* free, usable_size, defrag_reallocate and detect_kind of NULL do nothing, with every kind and with a
- * NULL kind. Items 12 and 25. */
+ * NULL kind. */
 #include "check.h"
 
 static void check(memkind_t kind)

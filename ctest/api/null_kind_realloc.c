@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* realloc with a NULL kind: EINVAL without a block, otherwise the block stays in its kind. Item 24. */
+/* realloc with a NULL kind: EINVAL without a block, otherwise the block stays in its kind. */
 #include "check.h"
 
 static void check(memkind_t kind)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What memkind_create_pmem says of a directory that it cannot use: -13, the reason in errno, and a kind
- * that it has not touched. The empty string is "/". Item 32. */
+ * that it has not touched. The empty string is "/". */
 #include "pmem.h"
 
 #include <limits.h>

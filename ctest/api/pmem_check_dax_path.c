@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* memkind_check_dax_path: a directory that is missing, one without DAX, one with. Item 33. */
+/* memkind_check_dax_path: a directory that is missing, one without DAX, one with. */
 #include "check.h"
 
 static void check_not_dax(const char *dir)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A configuration only stores what it is given; memkind_create_pmem_with_config checks it. Programs read
  * the fields directly: the path at 0 is the caller's own pointer, the size at 8, the policy at 16.
- * Item 45.
  * Difference: for a wrong policy 1.14.0 creates the kind, and leaks it, before it refuses. */
 #include "pmem.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* With the conservative policy a kind that was emptied can be filled again: at least 75 % of the first
- * filling with equal blocks, 98 % with mixed small ones. Item 43. */
+ * filling with equal blocks, 98 % with mixed small ones. */
 #include "pmem.h"
 
 /* Each free gives pages back to the file system: a disk's takes its time for that. */

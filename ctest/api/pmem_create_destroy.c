@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Kinds come and go without end: with and without blocks in them, beside the static kinds, and from
- * several threads at once. Destroying frees what is still allocated. Item 37. */
+ * several threads at once. Destroying frees what is still allocated. */
 #include "pmem.h"
 
 #define N_CYCLES 512

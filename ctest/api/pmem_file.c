@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The backing file: only its owner may use it, it has no name, it really gets its blocks when the kind
- * grows, and it goes with the kind. Items 34 and 35.
+ * grows, and it goes with the kind.
  * Difference: the descriptor of 1.14.0 survives execve. */
 #include "pmem.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* When the backing file may not grow any further, the kind goes on in another file. Item 34.
+/* When the backing file may not grow any further, the kind goes on in another file.
  * Difference: 1.14.0 leaves the descriptors of the earlier files open when the kind is destroyed. */
 #include "pmem.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How much a small kind holds: the greedy filling of an 18 MiB kind, what still fits beside a large
- * block, and the number of equal blocks in a 16 MiB kind. Items 39, 40, 47 and 48. */
+ * block, and the number of equal blocks in a 16 MiB kind. */
 #include "pmem.h"
 
 /* Always the largest size that fits, and not a byte more: 16 MiB, 1.75 MiB, 224 KiB and 16 KiB, each

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ten full kinds: free(NULL, block) makes room for one more block of its class in its own kind, and in
- * none of the others. "Full" is a stable state. Item 28. */
+ * none of the others. "Full" is a stable state. */
 #include "check.h"
 
 #define N_KINDS 10

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Freed pages go back to the file system: at once with the conservative policy, and after about ten
- * seconds of further use with the default one. Not if MEMKIND_HOG_MEMORY is set. Item 44. */
+ * seconds of further use with the default one. Not if MEMKIND_HOG_MEMORY is set. */
 #include "pmem.h"
 
 #include <time.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The number of kinds is limited, the failure leaves nothing behind, every kind below the limit works,
- * and a destroyed one makes room for another, also when many threads want it. Items 37 and 38.
+ * and a destroyed one makes room for another, also when many threads want it.
  * Difference: 1.14.0 runs out of arenas before (-22, and *kind is not NULL), unless it has few per kind;
  * ours has room for all of MEMKIND_MAX_KIND and says MEMKIND_ERROR_TOOMANY. */
 #include "pmem.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A file-backed kind is named after its descriptor, so the next kind after a destroyed one gets its
- * name, and its first arena. Item 36. */
+ * name, and its first arena. */
 #include "pmem.h"
 
 #define N_KINDS 10

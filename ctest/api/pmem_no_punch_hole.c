@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A file system that cannot punch holes: freeing keeps the memory, and the program goes on. Item 46.
+/* A file system that cannot punch holes: freeing keeps the memory, and the program goes on.
  * Difference: 1.14.0 aborts on the first free that would give pages back. */
 #include "pmem.h"
 

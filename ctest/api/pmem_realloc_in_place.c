@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Large blocks shrink and grow where they are, and what they give up can be had at once; a large block
- * that becomes small moves. Item 42. */
+ * that becomes small moves. */
 #include "pmem.h"
 
 int main(void)

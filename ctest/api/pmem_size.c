@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The sizes that memkind_create_pmem accepts, and the capacity that follows. Items 31 and 35.
+/* The sizes that memkind_create_pmem accepts, and the capacity that follows.
  * Difference: in 1.14.0 the capacity of an unlimited kind may be -1, once the heap has been used (it
  * copies the directory without its end). */
 #include "pmem.h"

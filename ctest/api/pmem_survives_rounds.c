@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The smallest kind never fails when blocks of 10 bytes to 4 MiB are in it one at a time. Item 41. */
+/* The smallest kind never fails when blocks of 10 bytes to 4 MiB are in it one at a time. */
 #include "pmem.h"
 
 static void check(const char *dir)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_check_available per kind, and what MEMKIND_HBW_NODES, MEMKIND_DAX_KMEM_NODES and
- * MEMKIND_HBW_THRESHOLD make of it, on one node without memory attributes. Items 61, 71, 72. */
+ * MEMKIND_HBW_THRESHOLD make of it, on one node without memory attributes. */
 #include "machine.h"
 #include "output.h"
 

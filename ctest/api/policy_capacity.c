@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_get_capacity: the size of the node for the kinds that have it, -1 for *_PREFERRED and for
- * unavailable kinds, the size of the area or the limit for fixed and file-backed kinds. Item 62. */
+ * unavailable kinds, the size of the area or the limit for fixed and file-backed kinds. */
 #include "machine.h"
 #include "output.h"
 

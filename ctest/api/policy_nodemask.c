@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The node mask functions that memkind-hbw-nodes and its like import: the mask is cleared and then
- * filled, an unavailable kind gives its code and leaves the mask alone, a null mask only asks.
- * Items 58, 71 and the list of exports. */
+ * filled, an unavailable kind gives its code and leaves the mask alone, a null mask only asks. */
 #include "machine.h"
 #include "output.h"
 

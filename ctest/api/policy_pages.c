@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every page of a block carries the memory policy of its kind and lies on the kind's node, however the
- * block was made. One node, which is also declared high-bandwidth and persistent. Items 57, 58. */
+ * block was made. One node, which is also declared high-bandwidth and persistent. */
 #include "machine.h"
 
 #include <linux/mempolicy.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A thread that runs on a CPU gets memory from that CPU's node when the kind is a local one, wherever
- * blocks of that kind came from before. Item 59, and the promise "local at each allocation". */
+ * blocks of that kind came from before. */
 #include "machine.h"
 
 #include <linux/mempolicy.h>

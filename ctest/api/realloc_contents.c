@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* realloc keeps the contents up to the smaller size, in both directions, and for a NULL block acts as
- * malloc. Item 11. */
+ * malloc. */
 #include "check.h"
 
 static void check(memkind_t kind)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* realloc to the size that a block has, or to another one of its size class, stays in place: programs
- * ignore the result and free the old pointer. Item 11. */
+ * ignore the result and free the old pointer. */
 #include "check.h"
 
 static void check(memkind_t kind)

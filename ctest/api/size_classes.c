@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The usable size is the size class: 8, multiples of 16 up to 128, then four classes to each doubling.
- * The same through the kind and through NULL. Items 18, 19 and 20. */
+ * The same through the kind and through NULL. */
 #include "check.h"
 
 static size_t next_class(size_t size)

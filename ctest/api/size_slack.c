@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a block may hold beyond what was asked for, in a file-backed kind of the smallest size.
- * Item 20. */
+/* What a block may hold beyond what was asked for, in a file-backed kind of the smallest size. */
 #include "check.h"
 
 int main(void)

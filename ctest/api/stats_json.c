@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_stats_print with the JSON option prints one valid document and nothing else, with the parts
- * that the option bits leave. Item 65. */
+ * that the option bits leave. */
 #include "check.h"
 
 #include <ctype.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* memkind_stats_print: where the report goes, its frame, its parts per option bit, and what it refuses.
- * Item 64. */
+/* memkind_stats_print: where the report goes, its frame, its parts per option bit, and what it refuses. */
 #include "output.h"
 
 #include <sys/syscall.h>

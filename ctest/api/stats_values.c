@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_get_stat: which kinds and types it knows, that values change only at an update, and how the
- * three types relate to each other and to what is allocated. Item 63. */
+ * three types relate to each other and to what is allocated. */
 #include "check.h"
 
 static const memkind_stat_type types[] = {MEMKIND_STAT_TYPE_RESIDENT, MEMKIND_STAT_TYPE_ACTIVE,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A kind without memory can be used and fails in order: NULL and ENOMEM, no abort. Item 16. */
+/* A kind without memory can be used and fails in order: NULL and ENOMEM, no abort. */
 #include "check.h"
 
 static void check(memkind_t kind)
