@@ -3,6 +3,8 @@
  * that were freed in any order are handed out in ascending order, and none twice. */
 #include "library.h"
 
+#include <stddef.h>
+
 enum { RECENT = 0, ADDRESS = 1, COUNT = 4096 };
 
 static int (*set_order)(int);
