@@ -119,10 +119,13 @@ impl<'a> Left<'a> {
     }
 
     /// Bytes of the nodes together that the kernel keeps for itself: the high watermarks
-    /// of their zones and what is reserved for requests that only lower zones can serve.
+    /// of their zones, as far up as it may raise them, and what is reserved for requests
+    /// that only lower zones can serve.
     pub fn kept(&self, nodes: &NodeMask) -> Option<u64> {
         let text = fs::read_to_string(format!("{}/zoneinfo", self.proc)).ok()?;
-        Some(kept_of(&text, nodes))
+        let boost = fs::read_to_string(format!("{}/sys/vm/watermark_boost_factor", self.proc));
+        let boost = boost.ok().and_then(|text| text.trim().parse().ok());
+        Some(kept_of(&text, boost.unwrap_or(0), nodes))
     }
 
     fn swap(&self) -> u64 {
@@ -144,30 +147,50 @@ impl<'a> Left<'a> {
     }
 }
 
-/// [`Left::kept`] on the text of `/proc/zoneinfo`.
-fn kept_of(text: &str, nodes: &NodeMask) -> u64 {
+/// Pages of the block by which the kernel raises the watermarks of a zone when it has to
+/// take memory from a block of another sort (`vm.watermark_boost_factor`).
+const BLOCK: u64 = 512;
+
+/// [`Left::kept`] on the text of `/proc/zoneinfo`; `boost` is how far watermarks may be
+/// raised, in ten-thousandths of the high one.
+fn kept_of(text: &str, boost: u64, nodes: &NodeMask) -> u64 {
     let (mut sum, mut meant) = (0, false);
-    let (mut high, mut managed) = (0, 0);
+    let (mut high, mut managed, mut raised) = (0_u64, 0, 0);
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();
-        match (words.next(), words.next()) {
+        let (name, value) = (words.next(), words.next());
+        let number = || value.and_then(|value| value.parse().ok()).unwrap_or(0);
+        match (name, value) {
             (Some("Node"), Some(node)) => {
                 let node = node.trim_end_matches(',').parse();
                 meant = node.is_ok_and(|node| nodes.contains(node));
-                (high, managed) = (0, 0);
+                (high, managed, raised) = (0, 0, 0);
             }
-            (Some("high"), Some(value)) => high = value.parse().unwrap_or(0),
-            (Some("managed"), Some(value)) => managed = value.parse().unwrap_or(0),
+            (Some("boost"), _) => raised = number(),
+            (Some("high"), _) => high = number(),
+            (Some("managed"), _) => managed = number(),
             (Some("protection:"), Some(_)) if meant => {
                 let list = line.split_once(':').map_or("", |(_, list)| list);
                 let numbers = list.split(|c: char| !c.is_ascii_digit());
                 let reserved = numbers.filter_map(|n| n.parse::<u64>().ok()).max();
-                sum += managed.min(high + reserved.unwrap_or(0)) * PAGE;
+                let high = high.saturating_sub(raised);
+                let highest = high + may_rise(high, managed, boost);
+                sum += managed.min(highest + reserved.unwrap_or(0)) * PAGE;
             }
             _ => {}
         }
     }
     sum
+}
+
+/// By how many pages the kernel may raise the watermarks of a zone.
+fn may_rise(high: u64, managed: u64, boost: u64) -> u64 {
+    // A zone of less than four blocks is left as it is.
+    match high.saturating_mul(boost) / 10_000 {
+        0 => 0,
+        _ if managed < 4 * BLOCK => 0,
+        pages => pages.max(BLOCK),
+    }
 }
 
 #[cfg(test)]
@@ -180,10 +203,10 @@ Node 0, zone      DMA
   per-node stats
       nr_inactive_anon 417
   pages free     3840
-        boost    0
+        boost    12
         min      49
         low      61
-        high     73
+        high     85
         managed  3840
         protection: (0, 3019, 5067, 5067, 5067)
       nr_free_pages 3840
@@ -202,13 +225,33 @@ Node 2, zone  Movable
 
     #[test]
     fn what_the_kernel_keeps_is_read() {
-        let kept = |node| kept_of(ZONES, &NodeMask::single(node));
+        let kept = |node, boost| kept_of(ZONES, boost, &NodeMask::single(node)) / 4096;
         // All of the zone that no ordinary request is served from, and a watermark.
-        assert_eq!(kept(0), (3840 + 10212) * 4096);
-        assert_eq!(kept(2), 32 * 4096);
-        assert_eq!(kept(1), 0);
+        assert_eq!(kept(0, 0), 3840 + 10212);
+        assert_eq!(kept(2, 0), 32);
+        assert_eq!(kept(1, 0), 0);
+        // Which may rise to two and a half of it, or by a block.
+        assert_eq!(kept(0, 15000), 3840 + 10212 + 15318);
+        assert_eq!(kept(2, 15000), 32 + 512);
+        assert_eq!(kept(2, 1), 32);
         let both = NodeMask::single(0).union(&NodeMask::single(2));
-        assert_eq!(kept_of(ZONES, &both), kept(0) + kept(2));
+        assert_eq!(kept_of(ZONES, 0, &both) / 4096, kept(0, 0) + kept(2, 0));
+    }
+
+    #[test]
+    fn a_raised_watermark_counts_once() {
+        let zone = |boost: u64, high: u64| {
+            format!(
+                "Node 1, zone Normal\n boost {boost}\n high {high}\n managed 15829\n \
+                 protection: (0, 0)\n"
+            )
+        };
+        let kept = |text: &str| kept_of(text, 15000, &NodeMask::single(1)) / 4096;
+        assert_eq!(kept(&zone(0, 87)), 87 + 512);
+        assert_eq!(kept(&zone(512, 87 + 512)), 87 + 512);
+        // Too small a zone to be worth it.
+        let small = zone(0, 87).replace("15829", "2047");
+        assert_eq!(kept(&small), 87);
     }
 
     #[test]
