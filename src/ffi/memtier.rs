@@ -4,6 +4,7 @@
 
 use core::alloc::Layout;
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use core::ptr::NonNull;
 
 use super::decorate::tier_hooks;
 use super::memkind::{memkind_detect_kind, memkind_t};
@@ -252,7 +253,7 @@ pub unsafe extern "C" fn memtier_malloc(memory: *mut memtier_memory, size: usize
     }
 }
 
-/// memtier_malloc() beside the way that nearly every call takes.
+/// memtier_malloc() where the static ratio has not chosen already.
 ///
 /// # Safety
 /// As memtier_malloc().
@@ -262,6 +263,34 @@ pub(super) unsafe extern "C" fn malloc_slow(
     memory: *mut memtier_memory,
     size: usize,
 ) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    match unsafe { malloc_by_size(memory, size) } {
+        Some(block) => block.as_ptr().cast(),
+        // SAFETY: the caller's promise.
+        None => unsafe { malloc_slower(memory, size) },
+    }
+}
+
+/// A block by its size, if that is how the memory chooses.
+///
+/// # Safety
+/// As memtier_malloc().
+#[inline(always)]
+pub(super) unsafe fn malloc_by_size(
+    memory: *mut memtier_memory,
+    size: usize,
+) -> Option<NonNull<u8>> {
+    // SAFETY: the caller promises that a memory is live.
+    unsafe { memory.as_ref() }.and_then(|memory| memory.0.malloc_by_size(size))
+}
+
+/// memtier_malloc() beside the ways that nearly every call takes.
+///
+/// # Safety
+/// As memtier_malloc().
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn malloc_slower(memory: *mut memtier_memory, size: usize) -> *mut c_void {
     // SAFETY: the caller promises that a memory is live.
     let memory = unsafe { memory.as_ref() };
     let mut result = block(

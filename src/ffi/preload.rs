@@ -88,6 +88,23 @@ unsafe extern "C" fn tier_malloc_slow(size: usize, memory: *mut memtier_memory) 
     unsafe { memtier::malloc_slow(memory, size) }
 }
 
+/// The same of a memory whose tiers are chosen by size.
+///
+/// # Safety
+/// `memory` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memtier_preload_malloc_by_size(
+    size: usize,
+    memory: *mut memtier_memory,
+) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    match unsafe { memtier::malloc_by_size(memory, size) } {
+        Some(block) => block.as_ptr().cast(),
+        // SAFETY: as above.
+        None => unsafe { tier_malloc_slow(size, memory) },
+    }
+}
+
 /// memtier_free(), or `foreign` for a block that is not of this library.
 ///
 /// # Safety

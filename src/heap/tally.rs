@@ -17,6 +17,10 @@ pub(crate) struct Tally {
     chooser: AtomicUsize,
     /// The heap that was chosen; nobody has chosen heap 0, which never has blocks.
     chosen: AtomicUsize,
+    /// Who has counted some operations of the thread in advance, 0 for nobody, and how
+    /// many of them are still to come.
+    counter: AtomicUsize,
+    counted: AtomicI64,
     /// Bytes since the last mark.
     pub(crate) recent: [AtomicI64; HEAPS],
     /// Bytes up to there.
@@ -34,6 +38,8 @@ impl Tally {
         Self {
             chooser: AtomicUsize::new(0),
             chosen: AtomicUsize::new(0),
+            counter: AtomicUsize::new(0),
+            counted: AtomicI64::new(0),
             recent: [const { AtomicI64::new(0) }; HEAPS],
             marks: [const { AtomicI64::new(0) }; HEAPS],
             folded: [const { AtomicI64::new(0) }; HEAPS],
@@ -70,10 +76,40 @@ impl Tally {
         self.chosen.store(0, Ordering::Relaxed);
     }
 
-    /// Gives up the choice of one that is gone.
+    /// Gives up the choice of one that is gone, and what it has counted in advance.
     pub(crate) fn forget(&self, chooser: usize) {
         if self.chooser.load(Ordering::Relaxed) == chooser {
             self.choose_anew();
+        }
+        if self.counter.load(Ordering::Relaxed) == chooser {
+            self.counted.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// How many operations to come `counter` has counted already.
+    #[inline(always)]
+    pub(crate) fn counted_by(&self, counter: usize) -> i64 {
+        if self.counter.load(Ordering::Relaxed) == counter {
+            self.counted.load(Ordering::Relaxed)
+        } else {
+            0
+        }
+    }
+
+    /// Does one of the operations that were counted, in the thread that the tally is of.
+    #[inline(always)]
+    pub(crate) fn do_counted(&self) {
+        let counted = self.counted.load(Ordering::Relaxed);
+        self.counted
+            .store(counted.wrapping_sub(1), Ordering::Relaxed);
+    }
+
+    /// Lets `counter` count operations in advance, `count` says how many; in the thread that
+    /// the tally is of. Another one that has done so goes first.
+    pub(crate) fn count_ahead(&self, counter: usize, count: impl FnOnce() -> i64) {
+        if self.counted.load(Ordering::Relaxed) == 0 {
+            self.counter.store(counter, Ordering::Relaxed);
+            self.counted.store(count(), Ordering::Relaxed);
         }
     }
 

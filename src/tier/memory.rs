@@ -84,12 +84,30 @@ impl Memory {
     /// Lets the policy learn that an operation has been tried.
     #[inline]
     fn count(&self) {
-        if let Some(borders) = &self.borders {
-            borders.count(|index| {
-                self.kind(index)
-                    .map_or(0, |kind| estimate(View::here(), kind))
-            });
+        let Some(borders) = &self.borders else { return };
+        let own = Tally::own();
+        match own {
+            Some(own) if own.counted_by(self.number()) > 0 => return own.do_counted(),
+            _ => {}
         }
+        borders.count(|index| {
+            self.kind(index)
+                .map_or(0, |kind| estimate(View::here(), kind))
+        });
+        if let Some(own) = own {
+            own.count_ahead(self.number(), || borders.count_ahead());
+        }
+    }
+
+    /// Operations until borders are checked.
+    fn left(&self, borders: &Borders) -> i64 {
+        let ahead = match borders.tuning().check_cnt {
+            0 => 0,
+            _ => Tally::all()
+                .map(|tally| tally.counted_by(self.number()))
+                .sum(),
+        };
+        borders.left() + ahead
     }
 
     /// A small block from the tier that was chosen last, which still is the right one;
@@ -100,6 +118,25 @@ impl Memory {
             size,
             |tally| tally.chosen_by(memory as usize),
             counters::added,
+        )
+    }
+
+    /// A small block from the tier for its size, unless borders are about to be checked;
+    /// `None` if [`Memory::malloc`] has to decide.
+    #[inline(always)]
+    pub(crate) fn malloc_by_size(&self, size: usize) -> Option<NonNull<u8>> {
+        let borders = self.borders.as_ref()?;
+        let may = |tally: &Tally| tally.counted_by(self.number()) > 0;
+        fast::allocate_counted(
+            size,
+            |tally| {
+                let kind = may(tally).then(|| self.kind(borders.tier(size)))??;
+                Some(kind.heap_id())
+            },
+            |tally, id, recent| {
+                tally.do_counted();
+                counters::added(tally, id, recent);
+            },
         )
     }
 
@@ -157,7 +194,6 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        counters::forget_chooser(self.number());
         log::info!("Number of memory tiers {}", self.tiers.len());
         for (index, tier) in self.tiers.iter().enumerate() {
             describe_tier(index, tier.kind, f64::from(tier.ratio));
@@ -166,12 +202,13 @@ impl Drop for Memory {
         match &self.borders {
             Some(borders) => {
                 describe_thresholds(borders.iter().map(Border::threshold), borders.tuning());
-                log::info!("Threshold counter current value {}", borders.left());
+                log::info!("Threshold counter current value {}", self.left(borders));
             }
             None => {
                 describe_thresholds(core::iter::empty(), &Tuning::NONE);
                 log::info!("Threshold counter current value 0");
             }
         }
+        counters::forget_chooser(self.number());
     }
 }

@@ -246,6 +246,9 @@ impl Border {
     }
 }
 
+/// The most operations that a thread counts in advance.
+const AHEAD: i64 = 63;
+
 /// The state of [`Policy::DynamicThreshold`].
 pub struct Borders {
     borders: Box<[Border]>,
@@ -275,9 +278,23 @@ impl Borders {
         &self.tuning
     }
 
-    /// Operations until the next check.
+    /// Operations until the next check, beside those that were counted in advance.
     pub fn left(&self) -> i64 {
         self.left.load(Ordering::Relaxed)
+    }
+
+    /// Counts some operations in advance, but never the one at which a check is due; how
+    /// many.
+    pub fn count_ahead(&self) -> i64 {
+        if self.tuning.check_cnt == 0 {
+            return AHEAD;
+        }
+        let ahead = |left: i64| (left - 1).clamp(0, AHEAD);
+        self.left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                Some(left - ahead(left))
+            })
+            .map_or(0, ahead)
     }
 
     /// The tier for a block of `size` bytes.
@@ -473,5 +490,28 @@ mod tests {
         let never = one_border(0);
         (0..100).for_each(|_| never.count(|_| 0));
         assert_eq!(val(&never), 1024);
+    }
+
+    #[test]
+    fn counting_in_advance_stops_before_a_check() {
+        let borders = one_border(100);
+        let mut checks = Vec::new();
+        let mut ahead = 0;
+        for operation in 1..=300 {
+            let before = val(&borders);
+            if ahead > 0 {
+                ahead -= 1;
+            } else {
+                borders.count(|_| 0);
+                ahead = borders.count_ahead();
+            }
+            if val(&borders) != before {
+                checks.push(operation);
+            }
+            assert_eq!(borders.left() + ahead, 100 - operation % 100);
+        }
+        // The third would pass the maximum.
+        assert_eq!(checks, [100, 200]);
+        assert!(one_border(0).count_ahead() > 0);
     }
 }

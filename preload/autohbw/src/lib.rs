@@ -61,15 +61,11 @@ impl Heap for AutoHbw {
     #[inline]
     fn allocate(size: usize) -> *mut c_void {
         let (kind, chosen) = choose(size);
-        // SAFETY: the kind is live.
-        let block = unsafe { memkind_preload_malloc(size, kind) };
         if talks() {
-            print(format_args!(
-                "In my memkind malloc sz:{size} ... {}\tptr:{block:p}\n",
-                mark(chosen)
-            ));
+            return allocate_aloud(size, kind, chosen);
         }
-        block
+        // SAFETY: the kind is live.
+        unsafe { memkind_preload_malloc(size, kind) }
     }
 
     #[inline]
@@ -118,9 +114,8 @@ impl Heap for AutoHbw {
 
     #[inline]
     unsafe fn release(block: *mut c_void) {
-        // SAFETY: any address may be asked about.
-        if talks() && !unsafe { memkind_detect_kind(block) }.is_null() {
-            print(format_args!("In my memkind free, ptr:{block:p}\n"));
+        if talks() {
+            report_free(block);
         }
         // SAFETY: the caller's promise.
         unsafe { memkind_preload_free(block, foreign::free) }
@@ -138,6 +133,27 @@ impl Heap for AutoHbw {
                 "use of deprecated {name}. Use posix_memalign instead\n"
             ));
         }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_aloud(size: usize, kind: Kind, chosen: bool) -> *mut c_void {
+    // SAFETY: the kind is live.
+    let block = unsafe { memkind_preload_malloc(size, kind) };
+    print(format_args!(
+        "In my memkind malloc sz:{size} ... {}\tptr:{block:p}\n",
+        mark(chosen)
+    ));
+    block
+}
+
+#[cold]
+#[inline(never)]
+fn report_free(block: *mut c_void) {
+    // SAFETY: any address may be asked about.
+    if !unsafe { memkind_detect_kind(block) }.is_null() {
+        print(format_args!("In my memkind free, ptr:{block:p}\n"));
     }
 }
 

@@ -45,6 +45,7 @@ pub mod memkind {
         pub fn memkind_preload_malloc(size: usize, kind: Kind) -> *mut c_void;
         pub fn memkind_preload_free(ptr: *mut c_void, foreign: Foreign);
         pub fn memtier_preload_malloc(size: usize, memory: Memory) -> *mut c_void;
+        pub fn memtier_preload_malloc_by_size(size: usize, memory: Memory) -> *mut c_void;
         pub fn memtier_preload_free(ptr: *mut c_void, foreign: Foreign);
         pub fn memkind_malloc_usable_size(kind: Kind, ptr: *mut c_void) -> usize;
         pub fn memkind_detect_kind(ptr: *mut c_void) -> Kind;

@@ -121,15 +121,28 @@ impl Building {
     }
 }
 
-/// The memory that the settings describe, which is never deleted, and the kind of its
-/// only tier, null when there are several.
-pub(crate) fn memory(settings: Settings) -> Result<(Memory, Kind), Fault<'static>> {
+/// What malloc and free go to.
+pub(crate) enum Way {
+    /// One tier, so there is nothing to choose and nothing to count.
+    Kind(Kind),
+    /// The tier with least of its share.
+    Ratio,
+    /// The tier for the size.
+    Size,
+}
+
+/// The tiers that are asked for.
+///
+/// # Errors
+/// What is wrong with the settings.
+pub(crate) fn memory(settings: Settings) -> Result<(Memory, Way), Fault<'static>> {
     let memory = build(&settings).map_err(settings::reject)?;
-    let only = match &settings.tiers[..settings.n_tiers] {
-        [tier] => tier.kind,
-        _ => ptr::null_mut(),
+    let way = match (&settings.tiers[..settings.n_tiers], settings.policy) {
+        ([tier], _) => Way::Kind(tier.kind),
+        (_, Policy::StaticRatio) => Way::Ratio,
+        (_, Policy::DynamicThreshold) => Way::Size,
     };
-    Ok((memory, only))
+    Ok((memory, way))
 }
 
 fn build(settings: &Settings) -> Result<Memory, Fault<'static>> {

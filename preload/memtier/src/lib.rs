@@ -52,16 +52,19 @@ static WAY: Way = Way {
 };
 
 impl Way {
-    fn set(&'static self, memory: Memory, only: Kind) {
+    fn set(&'static self, memory: Memory, way: build::Way) {
         self.memory.store(memory, Ordering::Release);
-        if only.is_null() {
-            self.from.store(memory, Ordering::Release);
-        } else {
-            self.only.store(only, Ordering::Release);
-            let (malloc, free): (Malloc, Free) = (memkind_preload_malloc, memkind_preload_free);
-            // Whoever sees the kind sees the function that it is for.
-            self.malloc.store(malloc as *mut c_void, Ordering::Release);
-            self.from.store(only, Ordering::Release);
+        let (malloc, from): (Malloc, _) = match way {
+            build::Way::Kind(kind) => (memkind_preload_malloc, kind),
+            build::Way::Ratio => (memtier_preload_malloc, memory),
+            build::Way::Size => (memtier_preload_malloc_by_size, memory),
+        };
+        // Whoever sees the tiers or the kind sees the function that it is for.
+        self.malloc.store(malloc as *mut c_void, Ordering::Release);
+        self.from.store(from, Ordering::Release);
+        if let build::Way::Kind(kind) = way {
+            self.only.store(kind, Ordering::Release);
+            let free: Free = memkind_preload_free;
             self.free.store(free as *mut c_void, Ordering::Release);
         }
         protect_page(self);
@@ -222,7 +225,7 @@ extern "C" fn at_load() {
     ask(c"memkind_set_pmem_fork", 1);
     ask(c"memkind_set_block_order", 1);
     match settings::read().and_then(build::memory) {
-        Ok((memory, only)) => WAY.set(memory, only),
+        Ok((memory, way)) => WAY.set(memory, way),
         Err(fault) => {
             log::explain(&fault);
             abort();
