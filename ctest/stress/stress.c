@@ -52,9 +52,15 @@ static void work_on(struct thread *thread, struct block *block)
     }
 }
 
+/* Of this library only (memkind_ext.h). */
+__attribute__((weak)) int memkind_set_block_order(int order);
+
 /* Locks a block that nobody works on, with its kind, and does something with it. */
 static void step(struct thread *thread)
 {
+    if (memkind_set_block_order != NULL && chance(thread, 10000) == 0) {
+        memkind_set_block_order((int)chance(thread, 2));
+    }
     struct block *block = &blocks[chance(thread, n_blocks)];
     if (!try_lock_block(block)) {
         return;

@@ -7,8 +7,8 @@ use super::decorate::{self, hooks};
 use super::{block_or_errno, handle_at, handle_of, kind_of, memalign_into, status};
 use crate::backing;
 use crate::error::{self, Error};
-use crate::heap::fast;
 use crate::heap::je::{self, Stat};
+use crate::heap::{fast, stats};
 use crate::kind::dynamic::{self, Usage};
 use crate::kind::registry;
 use crate::kind::{self, Kind, defrag, table};
@@ -710,7 +710,7 @@ pub extern "C" fn memkind_set_allow_zero_allocs(kind: memkind_t, allow_zero_allo
 /// See memkind(3), STATISTICS.
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_update_cached_stats() -> c_int {
-    status(if je::refresh_stats() {
+    status(if stats::refresh() {
         Ok(())
     } else {
         Err(Error::OperationFailed)
@@ -800,6 +800,8 @@ pub unsafe extern "C" fn memkind_stats_print(
     let text = CStr::from_bytes_until_nul(&text).unwrap_or(c"");
     // SAFETY: the caller's promise.
     unsafe { je::print_stats(write_cb, cbopaque, text) };
+    // jemalloc has taken a snapshot; ours belongs to it.
+    stats::refresh();
     0
 }
 

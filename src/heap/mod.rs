@@ -81,6 +81,8 @@ pub struct Heap {
     drain_limit: AtomicUsize,
     /// Bytes of large blocks that have been freed and not taken again.
     idle_large: AtomicUsize,
+    /// Bytes that caches held at the last snapshot of statistics.
+    cached: AtomicUsize,
 }
 
 // SAFETY: the hooks are never written after creation, everything else is atomic,
@@ -105,6 +107,7 @@ impl Heap {
             drained: AtomicUsize::new(0),
             drain_limit: AtomicUsize::new(usize::MAX),
             idle_large: AtomicUsize::new(0),
+            cached: AtomicUsize::new(0),
         }
     }
 
@@ -422,10 +425,9 @@ impl Heap {
         Some(block)
     }
 
-    /// Bytes of free blocks that caches hold.
+    /// Bytes of free blocks that caches held at the last snapshot.
     pub fn cached_bytes(&self) -> usize {
-        let _still = reclaim::lock();
-        cache::cached_bytes(self)
+        self.cached.load(Ordering::Relaxed)
     }
 
     /// Destroys all blocks and forgets the heap's pages; the backing may go then.

@@ -1,7 +1,21 @@
-//! Statistics of a set of arenas, from jemalloc's last snapshot.
+//! Statistics of a set of arenas, from the last snapshot.
+
+use core::sync::atomic::Ordering;
 
 use super::je::{self, Stat};
+use super::{HEAPS, Heap, cache, reclaim};
 use crate::error::Error;
+
+/// Takes a new snapshot of all statistics; `false` when jemalloc cannot. Meanwhile no
+/// thread that ends, and nobody who reclaims, moves blocks from caches to arenas.
+pub fn refresh() -> bool {
+    let _still = reclaim::lock();
+    for heap in (1..HEAPS).filter_map(Heap::by_id) {
+        let bytes = cache::cached_bytes(heap);
+        heap.cached.store(bytes, Ordering::Relaxed);
+    }
+    je::refresh_stats()
+}
 
 /// The sum over arenas. An arena that the snapshot does not know counts as 0;
 /// `Invalid` when it knows none of them although there are some.
