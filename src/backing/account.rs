@@ -31,6 +31,14 @@ const SMALL: usize = 64 << 20;
 const KEPT: u64 = 4 << 20;
 /// Left alone on each node beside what the kernel keeps, for its own use meanwhile.
 const MARGIN: u64 = 1 << 20;
+/// What a CPU may take from a node in advance, to give it out page by page: 32 batches of 63
+/// pages. When a node runs full, nobody gets what is left of that. The kernel also holds
+/// freed pages back like this, but those it does not count as free.
+const BATCH: u64 = 8 << 20;
+/// But not more than this part of the nodes: it takes CPUs that are all at work there.
+const BATCHES_PART: u64 = 64;
+/// After this part of the nodes has gone back to the kernel, it is asked anew.
+const GONE_PART: u64 = 256;
 
 /// All accounts; they stay.
 static ALL: AtomicPtr<Account> = AtomicPtr::new(ptr::null_mut());
@@ -50,7 +58,7 @@ pub(super) struct Account {
     pages: Pages,
     /// Whether the nodes are all that have memory.
     everywhere: bool,
-    /// Bytes of the nodes that nobody can have.
+    /// Bytes that the kernel says the nodes have left, and that nobody can have.
     kept: u64,
     /// Whether the kernel may put huge pages, also transparent ones, into the mappings.
     huge_pages: bool,
@@ -58,6 +66,10 @@ pub(super) struct Account {
     promised: AtomicUsize,
     /// How much may be promised on these nodes before the kernel is asked again.
     limit: AtomicUsize,
+    /// Bytes that have gone back since it was asked, and at how many it is asked anew:
+    /// not all of them can be had again.
+    gone: AtomicUsize,
+    most_gone: usize,
     ranges: Ranges,
     next: AtomicPtr<Account>,
 }
@@ -94,16 +106,23 @@ impl Account {
 
     fn open(nodes: &NodeMask, pages: Pages) -> Option<Self> {
         let everywhere = topology::memory_nodes().difference(nodes).is_empty();
-        let by_size = || topology::capacity(nodes) / 64 + KEPT;
-        let kept = Left::HOST.kept(nodes).unwrap_or_else(by_size);
+        let capacity = topology::capacity(nodes);
+        let (kept, rise) = Left::HOST.kept(nodes).unwrap_or((capacity / 64 + KEPT, 0));
+        let batches = BATCH * topology::n_cpus_configured() as u64;
+        let margin = batches
+            .min(capacity / BATCHES_PART)
+            .max(MARGIN * nodes.count() as u64);
         let account = Self {
             nodes: *nodes,
             pages,
             everywhere,
-            kept: kept + MARGIN * nodes.count() as u64,
+            // For all memory the kernel leaves out what it keeps, but not the rise.
+            kept: margin + if everywhere { rise } else { kept },
             huge_pages: pages == Pages::Huge || Left::HOST.huge_pages_unasked(),
             promised: AtomicUsize::new(0),
             limit: AtomicUsize::new(0),
+            gone: AtomicUsize::new(0),
+            most_gone: usize::try_from(capacity / GONE_PART).unwrap_or(usize::MAX),
             ranges: Ranges::new(),
             next: AtomicPtr::new(ptr::null_mut()),
         };
@@ -179,6 +198,18 @@ impl Account {
     pub(super) fn release(&self, start: usize, size: usize) {
         let bytes = units::remove(start, size) * PAGE;
         self.promised.fetch_sub(bytes, Ordering::Relaxed);
+        self.gone_back(size);
+    }
+
+    /// Pages of a range have gone back to the kernel, whether or not they stay promised.
+    pub(super) fn gone_back(&self, bytes: usize) {
+        for account in self.sharing() {
+            let gone = account.gone.fetch_add(bytes, Ordering::Relaxed) + bytes;
+            if gone >= account.most_gone {
+                account.gone.store(0, Ordering::Relaxed);
+                account.limit.store(0, Ordering::Relaxed);
+            }
+        }
     }
 
     fn charge(&self, bytes: usize) -> bool {
@@ -233,7 +264,9 @@ impl Account {
     fn left(&self) -> Option<usize> {
         let bytes = match self.pages {
             Pages::Huge => Some(Left::HOST.huge_pages(&self.nodes).0 * UNIT as u64),
-            Pages::Base if self.everywhere => Left::HOST.memory_of_all(),
+            Pages::Base if self.everywhere => Left::HOST
+                .memory_of_all()
+                .map(|bytes| bytes.saturating_sub(self.kept)),
             Pages::Base => Left::HOST.memory(&self.nodes, self.kept),
         };
         bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))

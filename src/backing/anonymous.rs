@@ -233,15 +233,20 @@ impl Anonymous {
             return false;
         };
         let whole = address % UNIT == 0 && size % UNIT == 0;
-        if (self.page != PageSize::Base && !whole) || !self.purge(address, size) {
-            return false;
+        let can = self.page == PageSize::Base || whole;
+        let done = can && !keeps_freed_memory() && discard(address, size);
+        if done {
+            account.release(address, size);
         }
-        account.release(address, size);
-        true
+        done
     }
 
     pub(super) fn purge(&self, address: usize, size: usize) -> bool {
-        !keeps_freed_memory() && discard(address, size)
+        let done = !keeps_freed_memory() && discard(address, size);
+        if let (true, Some(account)) = (done, self.account()) {
+            account.gone_back(size);
+        }
+        done
     }
 
     pub(super) fn for_each_range(&self, each: impl FnMut(usize, usize)) {

@@ -120,12 +120,13 @@ impl<'a> Left<'a> {
 
     /// Bytes of the nodes together that the kernel keeps for itself: the high watermarks
     /// of their zones, as far up as it may raise them, and what is reserved for requests
-    /// that only lower zones can serve.
-    pub fn kept(&self, nodes: &NodeMask) -> Option<u64> {
+    /// that only lower zones can serve; and how much of it is that rise.
+    pub fn kept(&self, nodes: &NodeMask) -> Option<(u64, u64)> {
         let text = fs::read_to_string(format!("{}/zoneinfo", self.proc)).ok()?;
         let boost = fs::read_to_string(format!("{}/sys/vm/watermark_boost_factor", self.proc));
         let boost = boost.ok().and_then(|text| text.trim().parse().ok());
-        Some(kept_of(&text, boost.unwrap_or(0), nodes))
+        let kept = kept_of(&text, boost.unwrap_or(0), nodes);
+        Some((kept, kept - kept_of(&text, 0, nodes)))
     }
 
     fn swap(&self) -> u64 {
@@ -304,7 +305,7 @@ Node 2, zone  Movable
         let nodes = super::super::memory_nodes();
         let left = Left::HOST;
         assert!(left.memory_of_all().is_some_and(|bytes| bytes > 0));
-        let kept = left.kept(&nodes).unwrap_or(0);
+        let kept = left.kept(&nodes).map_or(0, |(kept, _)| kept);
         assert!(left.memory(&nodes, kept).is_some());
     }
 }
