@@ -3,14 +3,14 @@
 //!
 //! The kernel kills a process that touches memory of a full node that it is bound to.
 //! So what counts is what the kernel would find for such a page before it gives up:
-//! free pages above the watermark of their zone, page cache and slabs that it can drop,
-//! and swap space. The estimate of what can be dropped is that of MemAvailable in
+//! free pages above the highest watermark of their zone, page cache and slabs that it can
+//! drop, and swap space. The estimate of what can be dropped is that of MemAvailable in
 //! proc(5), made for some nodes instead of all.
 #![forbid(unsafe_code)]
 
 use core::fmt::Write;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use super::mask::NodeMask;
 use super::sysfs::meminfo;
@@ -18,6 +18,10 @@ use crate::log::Line;
 
 /// Pages of the processor, in bytes: the unit of `/proc/zoneinfo`.
 const PAGE: u64 = 4096;
+/// Pages of a block that the kernel keeps for one kind of page: a huge page.
+const PAGE_BLOCK: u64 = 512;
+/// The kernel's default for `watermark_boost_factor`, in parts of 10,000.
+const BOOST_FACTOR: u64 = 15_000;
 
 /// Where the kernel's answers are: directories laid out as `/sys` and `/proc`.
 #[derive(Clone, Copy, Debug)]
@@ -119,10 +123,18 @@ impl<'a> Left<'a> {
     }
 
     /// Bytes of the nodes together that the kernel keeps for itself: the high watermarks
-    /// of their zones and what is reserved for requests that only lower zones can serve.
+    /// of their zones, as high as they may become, and what is reserved for requests that
+    /// only lower zones can serve.
     pub fn kept(&self, nodes: &NodeMask) -> Option<u64> {
         let text = fs::read_to_string(format!("{}/zoneinfo", self.proc)).ok()?;
-        Some(kept_of(&text, nodes))
+        let boost = format!("{}/sys/vm/watermark_boost_factor", self.proc);
+        let factor = match fs::read_to_string(boost) {
+            Ok(text) => text.trim().parse().unwrap_or(BOOST_FACTOR),
+            // Kernels before 5.0 boost nothing.
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+            Err(_) => BOOST_FACTOR,
+        };
+        Some(kept_of(&text, nodes, factor))
     }
 
     fn swap(&self) -> u64 {
@@ -145,29 +157,50 @@ impl<'a> Left<'a> {
 }
 
 /// [`Left::kept`] on the text of `/proc/zoneinfo`.
-fn kept_of(text: &str, nodes: &NodeMask) -> u64 {
-    let (mut sum, mut meant) = (0, false);
-    let (mut high, mut managed) = (0, 0);
+fn kept_of(text: &str, nodes: &NodeMask, boost_factor: u64) -> u64 {
+    let (mut sum, mut meant, mut movable) = (0, false, false);
+    let (mut boost, mut high, mut managed) = (0, 0, 0);
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();
         match (words.next(), words.next()) {
             (Some("Node"), Some(node)) => {
                 let node = node.trim_end_matches(',').parse();
                 meant = node.is_ok_and(|node| nodes.contains(node));
-                (high, managed) = (0, 0);
+                movable = words.next_back() == Some("Movable");
+                (boost, high, managed) = (0, 0, 0);
             }
+            (Some("boost"), Some(value)) => boost = value.parse().unwrap_or(0),
             (Some("high"), Some(value)) => high = value.parse().unwrap_or(0),
             (Some("managed"), Some(value)) => managed = value.parse().unwrap_or(0),
             (Some("protection:"), Some(_)) if meant => {
                 let list = line.split_once(':').map_or("", |(_, list)| list);
                 let numbers = list.split(|c: char| !c.is_ascii_digit());
                 let reserved = numbers.filter_map(|n| n.parse::<u64>().ok()).max();
-                sum += managed.min(high + reserved.unwrap_or(0)) * PAGE;
+                // The boost of the moment is in it.
+                let high: u64 = high - boost.min(high);
+                // No other kind of page is mixed with a movable zone's.
+                let factor = if movable { 0 } else { boost_factor };
+                let highest = high + most_boost(high, managed, factor);
+                sum += managed.min(highest + reserved.unwrap_or(0)) * PAGE;
             }
             _ => {}
         }
     }
     sum
+}
+
+/// Pages by which the kernel may raise the watermarks of a zone. It does so each time that
+/// it puts pages of one kind (movable, unmovable) into a block of another, which is what
+/// filling a node ends with, and lowers them once kswapd has run. On a node where there is
+/// nothing to reclaim, kswapd gives up and they stay: what was free above the watermark
+/// no longer is.
+fn most_boost(high: u64, managed: u64, factor: u64) -> u64 {
+    let most = high.saturating_mul(factor) / 10_000;
+    if most == 0 || managed < 4 * PAGE_BLOCK {
+        0
+    } else {
+        most.max(PAGE_BLOCK)
+    }
 }
 
 #[cfg(test)]
@@ -202,13 +235,35 @@ Node 2, zone  Movable
 
     #[test]
     fn what_the_kernel_keeps_is_read() {
-        let kept = |node| kept_of(ZONES, &NodeMask::single(node));
+        let kept = |node| kept_of(ZONES, &NodeMask::single(node), 0);
         // All of the zone that no ordinary request is served from, and a watermark.
         assert_eq!(kept(0), (3840 + 10212) * 4096);
         assert_eq!(kept(2), 32 * 4096);
         assert_eq!(kept(1), 0);
         let both = NodeMask::single(0).union(&NodeMask::single(2));
-        assert_eq!(kept_of(ZONES, &both), kept(0) + kept(2));
+        assert_eq!(kept_of(ZONES, &both, 0), kept(0) + kept(2));
+    }
+
+    #[test]
+    fn watermarks_count_as_high_as_they_may_become() {
+        let kept = |node, factor| kept_of(ZONES, &NodeMask::single(node), factor);
+        assert_eq!(kept(0, 15_000), (3840 + 10212 + 15318) * 4096);
+        // Blocks of a movable zone are all of one kind.
+        assert_eq!(kept(2, 15_000), 32 * 4096);
+        let zone = |boost, high, managed| {
+            let text = format!(
+                "Node 3, zone  DMA32\n boost {boost}\n high {high}\n managed {managed}\n protection: (0, 0)\n"
+            );
+            kept_of(&text, &NodeMask::single(3), 15_000) / 4096
+        };
+        // A block at least, and what is boosted already is not counted twice.
+        assert_eq!(zone(0, 87, 15829), 87 + 512);
+        assert_eq!(zone(512, 599, 15829), 87 + 512);
+        assert_eq!(zone(0, 1000, 15829), 1000 + 1500);
+        // Too small to be boosted.
+        assert_eq!(zone(0, 87, 2047), 87);
+        // Without a watermark there is nothing to raise.
+        assert_eq!(zone(0, 0, 15829), 0);
     }
 
     #[test]
@@ -246,6 +301,15 @@ Node 2, zone  Movable
         assert_eq!(left.huge_pages(&one), (5, 4));
         assert_eq!(left.huge_pages(&NodeMask::single(2)), (0, 4));
         assert_eq!(left.kept(&one), None);
+        let zone = "Node 1, zone Normal\n high 800\n managed 65536\n protection: (0, 0)\n";
+        write(root.join("proc/zoneinfo"), zone);
+        assert_eq!(left.kept(&one), Some(800 << 12));
+        let vm = root.join("proc/sys/vm");
+        fs::create_dir_all(&vm).expect("a temporary directory");
+        write(vm.join("watermark_boost_factor"), "10000\n");
+        assert_eq!(left.kept(&one), Some(1600 << 12));
+        write(vm.join("watermark_boost_factor"), "0\n");
+        assert_eq!(left.kept(&one), Some(800 << 12));
         assert!(!left.huge_pages_unasked());
         let thp = root.join("sys/kernel/mm/transparent_hugepage");
         fs::create_dir(&thp).expect("a temporary directory");
