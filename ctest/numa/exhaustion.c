@@ -95,6 +95,17 @@ static void release(size_t n)
         memkind_free(kind(), chunks()[i]);
 }
 
+#define TRANSPARENT "/sys/kernel/mm/transparent_hugepage/enabled"
+
+static bool set(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    if (!file)
+        return false;
+    bool written = fputs(text, file) >= 0;
+    return fclose(file) == 0 && written;
+}
+
 static const size_t sizes[] = {4096, 60000, 2 * MIB, 9 * MIB};
 #define N_SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
@@ -113,6 +124,79 @@ static int fill_and_again(const void *size_)
         remark("%zu chunks of %zu bytes at first, only %zu after they were freed", n, size, again);
     release(again);
     return 0;
+}
+
+// Leaves blocks of pages half used by the kernel, which cannot move what it has there: a
+// process that gets the rest of them makes it raise its watermarks. The pages are those of
+// pipes, every other one of which is closed again.
+#define N_PIPES 96
+
+static bool hold_kernel_pages(uint64_t nodes)
+{
+    static char zeroes[16 * PAGE];
+    unsigned long mask = nodes;
+    int pipes[N_PIPES][2], n = 0;
+    if (syscall(SYS_set_mempolicy, 2L /* MPOL_BIND */, &mask, 64UL) != 0)
+        return false;
+    while (n < N_PIPES && pipe(pipes[n]) == 0 && write(pipes[n][1], zeroes, sizeof(zeroes)) == (ssize_t)sizeof(zeroes))
+        n++;
+    syscall(SYS_set_mempolicy, 0L /* MPOL_DEFAULT */, NULL, 0UL);
+    for (int i = 0; i < n; i += 2) {
+        close(pipes[i][0]);
+        close(pipes[i][1]);
+    }
+    return n == N_PIPES;
+}
+
+// Whether kswapd has given up on one of the nodes: it would lower the watermarks again.
+static bool given_up(uint64_t nodes)
+{
+    FILE *file = fopen("/proc/zoneinfo", "re");
+    char line[160];
+    bool found = false;
+    int node = -1;
+    while (file && fgets(line, sizeof(line), file)) {
+        unsigned value;
+        sscanf(line, "Node %d", &node);
+        if (sscanf(line, " node_unreclaimable: %u", &value) == 1 && value && node >= 0 && nodes >> node & 1)
+            found = true;
+    }
+    if (file)
+        fclose(file);
+    return found;
+}
+
+// Takes more than the nodes have, without the library, until kswapd has given up on them.
+static bool make_it_give_up(uint64_t nodes)
+{
+    size_t size = held();
+    for (int i = 0; i < 64 && !given_up(nodes); i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            unsigned long mask = nodes;
+            // As the test itself, it is the first that the kernel takes.
+            char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (area != MAP_FAILED && syscall(SYS_mbind, area, size, 2L /* MPOL_BIND */, &mask, 64UL, 0UL) == 0)
+                touch(area, size);
+            _exit(0);
+        }
+        fate(child);
+    }
+    return given_up(nodes);
+}
+
+// Without transparent huge pages.
+static int fill_between_kernel_pages(const void *unused)
+{
+    (void)unused;
+    if (!make_it_give_up(kind_nodes))
+        remark("kswapd does not give up");
+    // The watermarks start anew.
+    if (!set(TRANSPARENT, "never"))
+        remark("cannot set transparent huge pages");
+    if (!hold_kernel_pages(kind_nodes))
+        remark("no pipes on the nodes of the kind");
+    return fill_and_again(&sizes[0]);
 }
 
 // Takes all first and touches then: what was handed out must be there.
@@ -264,17 +348,6 @@ static int fill_machine(const void *unused)
     return 0;
 }
 
-#define TRANSPARENT "/sys/kernel/mm/transparent_hugepage/enabled"
-
-static bool set(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    if (!file)
-        return false;
-    bool written = fputs(text, file) >= 0;
-    return fclose(file) == 0 && written;
-}
-
 // Pages that the kernel may make when they are touched: they may be had or not, but what was
 // handed out is there, also when it is touched late.
 #define ON_DEMAND "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages"
@@ -374,6 +447,7 @@ int main(void)
         const bool often = strcmp(kind_row->name, "HBW") == 0 || strcmp(kind_row->name, "REGULAR") == 0;
         if (often && set(TRANSPARENT, "never")) {
             test_bound(", no transparent huge pages");
+            test("between pages of the kernel, no transparent huge pages", 0, fill_between_kernel_pages, NULL);
             set(TRANSPARENT, "always");
         }
     }

@@ -3,14 +3,14 @@
 //!
 //! The kernel kills a process that touches memory of a full node that it is bound to.
 //! So what counts is what the kernel would find for such a page before it gives up:
-//! free pages above the watermark of their zone, page cache and slabs that it can drop,
-//! and swap space. The estimate of what can be dropped is that of MemAvailable in
+//! free pages above the highest watermark of their zone, page cache and slabs that it can
+//! drop, and swap space. The estimate of what can be dropped is that of MemAvailable in
 //! proc(5), made for some nodes instead of all.
 #![forbid(unsafe_code)]
 
 use core::fmt::Write;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use super::mask::NodeMask;
 use super::sysfs::meminfo;
@@ -18,6 +18,10 @@ use crate::log::Line;
 
 /// Pages of the processor, in bytes: the unit of `/proc/zoneinfo`.
 const PAGE: u64 = 4096;
+/// Pages of a block that the kernel keeps for one kind of page: a huge page.
+const PAGE_BLOCK: u64 = 512;
+/// The kernel's default for `watermark_boost_factor`, in parts of 10,000.
+const BOOST_FACTOR: u64 = 15_000;
 
 /// Where the kernel's answers are: directories laid out as `/sys` and `/proc`.
 #[derive(Clone, Copy, Debug)]
@@ -119,14 +123,19 @@ impl<'a> Left<'a> {
     }
 
     /// Bytes of the nodes together that the kernel keeps for itself: the high watermarks
-    /// of their zones, as far up as it may raise them, and what is reserved for requests
-    /// that only lower zones can serve; and how much of it is that rise.
+    /// of their zones, as high as they may become, and what is reserved for requests that
+    /// only lower zones can serve; and how much of it is what may be added to watermarks.
     pub fn kept(&self, nodes: &NodeMask) -> Option<(u64, u64)> {
         let text = fs::read_to_string(format!("{}/zoneinfo", self.proc)).ok()?;
-        let boost = fs::read_to_string(format!("{}/sys/vm/watermark_boost_factor", self.proc));
-        let boost = boost.ok().and_then(|text| text.trim().parse().ok());
-        let kept = kept_of(&text, boost.unwrap_or(0), nodes);
-        Some((kept, kept - kept_of(&text, 0, nodes)))
+        let boost = format!("{}/sys/vm/watermark_boost_factor", self.proc);
+        let factor = match fs::read_to_string(boost) {
+            Ok(text) => text.trim().parse().unwrap_or(BOOST_FACTOR),
+            // Kernels before 5.0 boost nothing.
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+            Err(_) => BOOST_FACTOR,
+        };
+        let kept = kept_of(&text, nodes, factor);
+        Some((kept, kept - kept_of(&text, nodes, 0)))
     }
 
     fn swap(&self) -> u64 {
@@ -148,34 +157,31 @@ impl<'a> Left<'a> {
     }
 }
 
-/// Pages of the block by which the kernel raises the watermarks of a zone when it has to
-/// take memory from a block of another sort (`vm.watermark_boost_factor`).
-const BLOCK: u64 = 512;
-
-/// [`Left::kept`] on the text of `/proc/zoneinfo`; `boost` is how far watermarks may be
-/// raised, in ten-thousandths of the high one.
-fn kept_of(text: &str, boost: u64, nodes: &NodeMask) -> u64 {
-    let (mut sum, mut meant) = (0, false);
-    let (mut high, mut managed, mut raised) = (0_u64, 0, 0);
+/// [`Left::kept`] on the text of `/proc/zoneinfo`.
+fn kept_of(text: &str, nodes: &NodeMask, boost_factor: u64) -> u64 {
+    let (mut sum, mut meant, mut movable) = (0, false, false);
+    let (mut boost, mut high, mut managed) = (0, 0, 0);
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();
-        let (name, value) = (words.next(), words.next());
-        let number = || value.and_then(|value| value.parse().ok()).unwrap_or(0);
-        match (name, value) {
+        match (words.next(), words.next()) {
             (Some("Node"), Some(node)) => {
                 let node = node.trim_end_matches(',').parse();
                 meant = node.is_ok_and(|node| nodes.contains(node));
-                (high, managed, raised) = (0, 0, 0);
+                movable = words.next_back() == Some("Movable");
+                (boost, high, managed) = (0, 0, 0);
             }
-            (Some("boost"), _) => raised = number(),
-            (Some("high"), _) => high = number(),
-            (Some("managed"), _) => managed = number(),
+            (Some("boost"), Some(value)) => boost = value.parse().unwrap_or(0),
+            (Some("high"), Some(value)) => high = value.parse().unwrap_or(0),
+            (Some("managed"), Some(value)) => managed = value.parse().unwrap_or(0),
             (Some("protection:"), Some(_)) if meant => {
                 let list = line.split_once(':').map_or("", |(_, list)| list);
                 let numbers = list.split(|c: char| !c.is_ascii_digit());
                 let reserved = numbers.filter_map(|n| n.parse::<u64>().ok()).max();
-                let high = high.saturating_sub(raised);
-                let highest = high + may_rise(high, managed, boost);
+                // The boost of the moment is in it.
+                let high: u64 = high - boost.min(high);
+                // No other kind of page is mixed with a movable zone's.
+                let factor = if movable { 0 } else { boost_factor };
+                let highest = high + most_boost(high, managed, factor);
                 sum += managed.min(highest + reserved.unwrap_or(0)) * PAGE;
             }
             _ => {}
@@ -184,13 +190,17 @@ fn kept_of(text: &str, boost: u64, nodes: &NodeMask) -> u64 {
     sum
 }
 
-/// By how many pages the kernel may raise the watermarks of a zone.
-fn may_rise(high: u64, managed: u64, boost: u64) -> u64 {
-    // A zone of less than four blocks is left as it is.
-    match high.saturating_mul(boost) / 10_000 {
-        0 => 0,
-        _ if managed < 4 * BLOCK => 0,
-        pages => pages.max(BLOCK),
+/// Pages by which the kernel may raise the watermarks of a zone. It does so each time that
+/// it puts pages of one kind (movable, unmovable) into a block of another, which is what
+/// filling a node ends with, and lowers them once kswapd has run. On a node where there is
+/// nothing to reclaim, kswapd gives up and they stay: what was free above the watermark
+/// no longer is.
+fn most_boost(high: u64, managed: u64, factor: u64) -> u64 {
+    let most = high.saturating_mul(factor) / 10_000;
+    if most == 0 || managed < 4 * PAGE_BLOCK {
+        0
+    } else {
+        most.max(PAGE_BLOCK)
     }
 }
 
@@ -204,10 +214,10 @@ Node 0, zone      DMA
   per-node stats
       nr_inactive_anon 417
   pages free     3840
-        boost    12
+        boost    0
         min      49
         low      61
-        high     85
+        high     73
         managed  3840
         protection: (0, 3019, 5067, 5067, 5067)
       nr_free_pages 3840
@@ -226,33 +236,35 @@ Node 2, zone  Movable
 
     #[test]
     fn what_the_kernel_keeps_is_read() {
-        let kept = |node, boost| kept_of(ZONES, boost, &NodeMask::single(node)) / 4096;
+        let kept = |node| kept_of(ZONES, &NodeMask::single(node), 0);
         // All of the zone that no ordinary request is served from, and a watermark.
-        assert_eq!(kept(0, 0), 3840 + 10212);
-        assert_eq!(kept(2, 0), 32);
-        assert_eq!(kept(1, 0), 0);
-        // Which may rise to two and a half of it, or by a block.
-        assert_eq!(kept(0, 15000), 3840 + 10212 + 15318);
-        assert_eq!(kept(2, 15000), 32 + 512);
-        assert_eq!(kept(2, 1), 32);
+        assert_eq!(kept(0), (3840 + 10212) * 4096);
+        assert_eq!(kept(2), 32 * 4096);
+        assert_eq!(kept(1), 0);
         let both = NodeMask::single(0).union(&NodeMask::single(2));
-        assert_eq!(kept_of(ZONES, 0, &both) / 4096, kept(0, 0) + kept(2, 0));
+        assert_eq!(kept_of(ZONES, &both, 0), kept(0) + kept(2));
     }
 
     #[test]
-    fn a_raised_watermark_counts_once() {
-        let zone = |boost: u64, high: u64| {
-            format!(
-                "Node 1, zone Normal\n boost {boost}\n high {high}\n managed 15829\n \
-                 protection: (0, 0)\n"
-            )
+    fn watermarks_count_as_high_as_they_may_become() {
+        let kept = |node, factor| kept_of(ZONES, &NodeMask::single(node), factor);
+        assert_eq!(kept(0, 15_000), (3840 + 10212 + 15318) * 4096);
+        // Blocks of a movable zone are all of one kind.
+        assert_eq!(kept(2, 15_000), 32 * 4096);
+        let zone = |boost, high, managed| {
+            let text = format!(
+                "Node 3, zone  DMA32\n boost {boost}\n high {high}\n managed {managed}\n protection: (0, 0)\n"
+            );
+            kept_of(&text, &NodeMask::single(3), 15_000) / 4096
         };
-        let kept = |text: &str| kept_of(text, 15000, &NodeMask::single(1)) / 4096;
-        assert_eq!(kept(&zone(0, 87)), 87 + 512);
-        assert_eq!(kept(&zone(512, 87 + 512)), 87 + 512);
-        // Too small a zone to be worth it.
-        let small = zone(0, 87).replace("15829", "2047");
-        assert_eq!(kept(&small), 87);
+        // A block at least, and what is boosted already is not counted twice.
+        assert_eq!(zone(0, 87, 15829), 87 + 512);
+        assert_eq!(zone(512, 599, 15829), 87 + 512);
+        assert_eq!(zone(0, 1000, 15829), 1000 + 1500);
+        // Too small to be boosted.
+        assert_eq!(zone(0, 87, 2047), 87);
+        // Without a watermark there is nothing to raise.
+        assert_eq!(zone(0, 0, 15829), 0);
     }
 
     #[test]
@@ -290,6 +302,15 @@ Node 2, zone  Movable
         assert_eq!(left.huge_pages(&one), (5, 4));
         assert_eq!(left.huge_pages(&NodeMask::single(2)), (0, 4));
         assert_eq!(left.kept(&one), None);
+        let zone = "Node 1, zone Normal\n high 800\n managed 65536\n protection: (0, 0)\n";
+        write(root.join("proc/zoneinfo"), zone);
+        assert_eq!(left.kept(&one), Some((800 << 12, 0)));
+        let vm = root.join("proc/sys/vm");
+        fs::create_dir_all(&vm).expect("a temporary directory");
+        write(vm.join("watermark_boost_factor"), "10000\n");
+        assert_eq!(left.kept(&one), Some((1600 << 12, 800 << 12)));
+        write(vm.join("watermark_boost_factor"), "0\n");
+        assert_eq!(left.kept(&one), Some((800 << 12, 0)));
         assert!(!left.huge_pages_unasked());
         let thp = root.join("sys/kernel/mm/transparent_hugepage");
         fs::create_dir(&thp).expect("a temporary directory");
