@@ -116,7 +116,9 @@ static int fill_and_again(const void *size_)
     size_t size = *(const size_t *)size_, enough = free_bytes() / 2;
     size_t n = fill(size, true);
     check_nodes(n, size);
-    if ((n + 1) * size < enough) // a whole chunk may be what is missing
+    // A whole chunk may be what is missing, with all of its last huge page.
+    size_t whole = size < HUGE_PAGE ? size : (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    if ((n + 1) * whole < enough)
         remark("only %zu MiB in chunks of %zu bytes, %zu MiB were free", n * size / MIB, size, enough * 2 / MIB);
     release(n);
     size_t again = fill(size, true);
