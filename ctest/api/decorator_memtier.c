@@ -101,5 +101,17 @@ int main(void)
     memtier_free(block);
     check_seen(NULL, 0, block);
     memtier_delete_memtier_memory(memory);
+
+    /* Also when blocks are cached, and when operations could be counted in advance. */
+    for (memtier_policy_t policy = 0; policy < MEMTIER_POLICY_MAX_VALUE; policy++) {
+        memory = build(two_tiers(policy, 1, 1));
+        for (int i = 0; i < 200; i++) {
+            block = memtier_malloc(memory, 100);
+            check_seen(memkind_detect_kind(block), 100, block);
+            memtier_free(block);
+            check_seen(NULL, 0, block);
+        }
+        memtier_delete_memtier_memory(memory);
+    }
     return 0;
 }

@@ -68,8 +68,9 @@ pub(super) fn forget(heap: &Heap) {
     }
 }
 
+/// `drain` says that the heap lives on, and others use it.
 fn discard(heap: &Heap, drain: bool) {
-    let mut next = thread::take_caches(heap);
+    let mut next = thread::take_caches(heap, !drain);
     while !next.is_null() {
         let cache = next;
         // SAFETY: the list is ours.

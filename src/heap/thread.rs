@@ -217,8 +217,14 @@ pub(super) fn after_fork_in_child() {
 }
 
 /// Takes the caches of a heap from all threads; they are the caller's afterwards,
-/// linked through their `next`.
-pub(super) fn take_caches(heap: &Heap) -> *mut Cache {
+/// linked through their `next`. `unused` says that no other thread uses the heap or its
+/// blocks any more. If they may, none are taken where the kernel has no membarrier(2): an
+/// owner might still be at work.
+pub(super) fn take_caches(heap: &Heap, unused: bool) -> *mut Cache {
+    let able = has_barrier();
+    if !able && !unused {
+        return ptr::null_mut();
+    }
     let id = heap.id();
     let mut taken: *mut Cache = ptr::null_mut();
     for thread in Thread::all() {
@@ -232,23 +238,28 @@ pub(super) fn take_caches(heap: &Heap) -> *mut Cache {
             taken = cache;
         }
     }
-    if !taken.is_null() && !quiesce() {
-        // Without the barrier an owner may still be at work: leave everything as it is.
-        return put_back(id, taken);
+    if !taken.is_null() && able && !quiesce() && !unused {
+        // The kernel has the barrier, but not the memory for it: the blocks are lost.
+        return ptr::null_mut();
     }
     taken
 }
 
-/// Waits until no thread uses a cache that has been swapped out. `false` when the
-/// kernel has no membarrier(2).
-fn quiesce() -> bool {
-    const REGISTER: libc::c_int = 1 << 4;
-    const EXPEDITED: libc::c_int = 1 << 3;
+fn membarrier(command: libc::c_int) -> bool {
     // SAFETY: barriers have no preconditions.
-    let done = unsafe {
-        libc::syscall(libc::SYS_membarrier, REGISTER, 0) == 0
-            && libc::syscall(libc::SYS_membarrier, EXPEDITED, 0) == 0
-    };
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0) == 0 }
+}
+
+/// Whether the kernel has membarrier(2); it is then ready for use.
+fn has_barrier() -> bool {
+    const REGISTER: libc::c_int = 1 << 4;
+    membarrier(REGISTER)
+}
+
+/// Waits until no thread uses a cache that has been swapped out; whether that is so.
+fn quiesce() -> bool {
+    const EXPEDITED: libc::c_int = 1 << 3;
+    let done = membarrier(EXPEDITED);
     if done {
         let own = tls::current();
         for thread in Thread::all().filter(|thread| !ptr::eq(*thread, own)) {
@@ -259,25 +270,4 @@ fn quiesce() -> bool {
         }
     }
     done
-}
-
-/// Puts caches back where they were, as far as their places are still free.
-fn put_back(id: usize, mut taken: *mut Cache) -> *mut Cache {
-    while !taken.is_null() {
-        // SAFETY: the list is ours.
-        let next = unsafe { Cache::unlink(taken) };
-        for thread in Thread::all() {
-            let free = thread.caches[id].compare_exchange(
-                Cache::none(),
-                taken,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            );
-            if free.is_ok() {
-                break;
-            }
-        }
-        taken = next;
-    }
-    ptr::null_mut()
 }

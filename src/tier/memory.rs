@@ -94,7 +94,8 @@ impl Memory {
             self.kind(index)
                 .map_or(0, |kind| estimate(View::here(), kind))
         });
-        if let Some(own) = own {
+        // For the fast paths: where they are off, as with hooks, none may be taken.
+        if let Some(own) = own.filter(|_| fast::is_on()) {
             own.count_ahead(self.number(), || borders.count_ahead());
         }
     }
