@@ -10,7 +10,7 @@
 //! for "none" are like that.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::class;
 use super::depot;
@@ -38,6 +38,9 @@ struct Magazines {
     base: AtomicPtr<Place>,
     /// The previous one: empty or full, or null.
     previous: AtomicPtr<Magazine>,
+    /// Blocks in the previous one, for statistics: who looks from outside may find a magazine
+    /// that has gone to the depot meanwhile, and been freed.
+    n_previous: AtomicUsize,
 }
 
 /// All that a cache has of one class.
@@ -98,12 +101,16 @@ impl Bin<'_> {
     }
 
     fn take_previous(self) -> *mut Magazine {
+        self.magazines.n_previous.store(0, Ordering::Relaxed);
         self.magazines
             .previous
             .swap(ptr::null_mut(), Ordering::Relaxed)
     }
 
     fn set_previous(self, magazine: *mut Magazine) {
+        // SAFETY: null, or live and this bin's.
+        let count = unsafe { magazine.as_ref() }.map_or(0, |magazine| magazine.count);
+        self.magazines.n_previous.store(count, Ordering::Relaxed);
         self.magazines.previous.store(magazine, Ordering::Relaxed);
     }
 }
@@ -131,6 +138,7 @@ static NONE: Cache = Cache {
         Magazines {
             base: AtomicPtr::new(no_place()),
             previous: AtomicPtr::new(ptr::null_mut()),
+            n_previous: AtomicUsize::new(0),
         }
     }; class::COUNT],
     heap: ptr::null(),
@@ -157,8 +165,7 @@ impl Cache {
     /// # Safety
     /// The cache is live.
     pub(super) unsafe fn bytes(cache: *const Cache) -> usize {
-        // SAFETY: the caller's promise; the bins are atomics. A previous magazine may be
-        // exchanged meanwhile but is not freed while its cache lives.
+        // SAFETY: the caller's promise; the bins are atomics.
         unsafe {
             (1..class::COUNT)
                 .map(|class| {
@@ -166,8 +173,7 @@ impl Cache {
                     let bin = (*cache).bin(class);
                     // Top and base may be those of two magazines.
                     let count = bin.count().min(class::magazine_capacity(offset));
-                    let previous = bin.magazines.previous.load(Ordering::Relaxed);
-                    let more = previous.as_ref().map_or(0, |magazine| magazine.count);
+                    let more = bin.magazines.n_previous.load(Ordering::Relaxed);
                     (count + more) * class::size_of(offset)
                 })
                 .sum()
@@ -439,4 +445,31 @@ pub(super) fn cached_bytes(heap: &Heap) -> usize {
         .map(|cache| unsafe { Cache::bytes(cache) })
         .sum();
     in_caches + depot::bytes(heap)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_do_not_look_into_the_previous_magazine() {
+        let offset = class::offset(64);
+        let cache: *mut Cache = je::mallocx(size_of::<Cache>(), je::ZERO).cast();
+        let magazine = Magazine::make(offset);
+        assert!(!cache.is_null() && !magazine.is_null());
+        // SAFETY: both are ours; zeroes are valid for every field of a cache.
+        unsafe {
+            (0..class::COUNT).for_each(|class| (*cache).bin(class).clear());
+            let bin = (*cache).bin(offset >> class::BIN_BITS);
+            (*magazine).count = 5;
+            bin.set_previous(magazine);
+            // The owner may have passed it on, and the next one changed it.
+            (*magazine).count = 7;
+            assert_eq!(Cache::bytes(cache), 5 * 64);
+            assert_eq!(bin.take_previous(), magazine);
+            assert_eq!(Cache::bytes(cache), 0);
+            Magazine::free(magazine);
+            je::dallocx(cache.cast(), 0);
+        }
+    }
 }
