@@ -6,6 +6,7 @@
 //! `ARCHITECTURE.md` draws the whole picture.
 
 pub mod backing;
+pub mod cancel;
 pub mod env;
 pub mod error;
 pub mod ffi;

@@ -6,7 +6,7 @@
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use crate::env;
+use crate::{cancel, env};
 
 /// How much a message matters; decides its prefix and whether MEMKIND_DEBUG silences it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,7 @@ impl Line {
 
     /// Writes the line and a newline to standard error in one call, keeping `errno`.
     pub fn write(&mut self) {
+        let _deferred = cancel::defer();
         self.bytes[self.len] = b'\n';
         let errno = errno();
         // SAFETY: the first `len + 1` bytes of the buffer are initialised and live

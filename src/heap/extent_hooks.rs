@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Heap;
 use super::je::{ExtentHooks, PAGE};
-use crate::log;
+use crate::{cancel, log};
 
 /// The hooks of a heap; they find it through their own address, so they must be its
 /// first field.
@@ -28,8 +28,10 @@ pub(super) const EXTENTS: ExtentHooks = ExtentHooks {
     merge: Some(merge),
 };
 
-/// Runs `work` with `errno` kept: a free must not change it.
+/// Runs `work` with `errno` kept: a free must not change it. The thread is not cancelled
+/// meanwhile: jemalloc's locks are held.
 fn keeping_errno<T>(work: impl FnOnce() -> T) -> T {
+    let _deferred = cancel::defer();
     let errno = log::errno();
     let result = work();
     log::set_errno(errno);

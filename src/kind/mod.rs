@@ -22,8 +22,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use crate::backing::{Anonymous, Backing, Bind, File, file};
 use crate::error::Error;
 use crate::heap::{self, Heap, arenas, page_map};
-use crate::log;
 use crate::topology;
+use crate::{cancel, log};
 use once_cell::race::OnceBox;
 use places::Places;
 use spec::{Source, Spec};
@@ -136,6 +136,7 @@ impl Kind {
         if self.is_ready() {
             return Ok(());
         }
+        let _deferred = cancel::defer();
         if self.is_system() {
             // The variable is about the other kinds; this one always works.
             self.open(arenas::usual(), None);

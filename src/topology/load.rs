@@ -18,6 +18,7 @@ use super::select::{self, Choice, Facts, Settings};
 use super::sysfs::Sysfs;
 use super::targets::Targets;
 use super::{hwloc, linux};
+use crate::cancel::{self, Deferred};
 use crate::env;
 use crate::error::Error;
 
@@ -51,7 +52,10 @@ impl Lock {
 }
 
 /// The lock, held by this thread for loading; it stays in this thread.
-struct Loading(PhantomData<*const ()>);
+struct Loading {
+    _deferred: Deferred,
+    stays: PhantomData<*const ()>,
+}
 
 impl Loading {
     /// Takes the lock; `OperationFailed` when this thread has it already.
@@ -60,9 +64,13 @@ impl Loading {
         if LOADER.load(Ordering::Relaxed) == thread {
             return Err(Error::OperationFailed);
         }
+        let deferred = cancel::defer();
         LOCK.mutex().lock();
         LOADER.store(thread, Ordering::Relaxed);
-        Ok(Self(PhantomData))
+        Ok(Self {
+            _deferred: deferred,
+            stays: PhantomData,
+        })
     }
 }
 

@@ -86,6 +86,7 @@ unsafe extern "C" {
     fn __errno_location() -> *mut c_int;
     #[link_name = "write"]
     fn write_to(fd: c_int, buffer: *const c_void, count: usize) -> isize;
+    fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
     #[link_name = "abort"]
     fn c_abort() -> !;
     fn secure_getenv(name: *const c_char) -> *const c_char;
@@ -115,13 +116,20 @@ pub fn set_errno(code: c_int) {
     unsafe { *errno_location() = code }
 }
 
-/// Writes to standard error, in one call; a failure is not worth reporting.
+/// Writes to standard error, in one call; a failure is not worth reporting. malloc is no
+/// cancellation point, so this is none.
 pub fn write_stderr(text: &[u8]) {
+    const PTHREAD_CANCEL_DISABLE: c_int = 1;
     let location = errno_location();
-    // SAFETY: the text is live during the call, and errno is the thread's own.
+    let mut state = 0;
+    // SAFETY: the text is live during the call, errno is the thread's own, and states are
+    // written to a variable.
     unsafe {
         let errno = *location;
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut state);
         write_to(2, text.as_ptr().cast(), text.len());
+        let before = state;
+        pthread_setcancelstate(before, &raw mut state);
         *location = errno;
     }
 }

@@ -1,0 +1,29 @@
+//! No allocation is a cancellation point (pthreads(7)), although it may read files and write
+//! messages: a thread that ended there would keep jemalloc's locks and ours for good.
+
+use core::ffi::c_int;
+
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
+}
+
+const DISABLED: c_int = 1;
+
+/// While it lives, the calling thread is not cancelled; a request waits.
+pub struct Deferred(c_int);
+
+/// Defers the cancellation of the calling thread.
+pub fn defer() -> Deferred {
+    let mut before = 0;
+    // SAFETY: a valid state, and `before` is writable.
+    unsafe { pthread_setcancelstate(DISABLED, &raw mut before) };
+    Deferred(before)
+}
+
+impl Drop for Deferred {
+    fn drop(&mut self) {
+        let mut ours = 0;
+        // SAFETY: the state that was there before, and `ours` is writable.
+        unsafe { pthread_setcancelstate(self.0, &raw mut ours) };
+    }
+}
