@@ -21,9 +21,16 @@ pub(super) fn prepare() {
 #[inline]
 pub(super) fn tick() {
     let (now, last) = (now(), LOOKED.load(Ordering::Relaxed));
-    if now != last {
+    if is_later(now, last) {
         look_through(now, last);
     }
+}
+
+/// Whether `now` is after `last`. It may be before it: another thread has asked the clock
+/// since. Taken for a time long after, it would send back what was in use a moment ago.
+#[inline]
+fn is_later(now: u32, last: u32) -> bool {
+    (now.wrapping_sub(last) as i32) > 0
 }
 
 #[cold]
@@ -55,4 +62,17 @@ pub(super) fn now() -> u32 {
     // SAFETY: `time` is writable.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
     time.tv_sec as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_later;
+
+    #[test]
+    fn a_moment_ago_is_not_long_after() {
+        assert!(is_later(6, 5));
+        assert!(!is_later(5, 5));
+        assert!(!is_later(4, 5));
+        assert!(is_later(0, u32::MAX));
+    }
 }
