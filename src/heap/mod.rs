@@ -35,6 +35,7 @@ use once_cell::race::OnceBox;
 
 use crate::backing::{Backing, Extent};
 use crate::error::Error;
+use crate::log;
 use depot::Depot;
 use magazine::Magazine;
 use thread::Thread;
@@ -442,7 +443,8 @@ impl Heap {
     }
 }
 
-/// Frees a block of a heap. `false` if the address is not one of a heap.
+/// Frees a block of a heap. `false` if the address is not one of a heap. Keeps `errno`: what
+/// the kernel refuses jemalloc, as on locked memory, is not the caller's affair.
 ///
 /// # Safety
 /// `block` is a live block of a heap or not on a heap's page at all.
@@ -457,14 +459,17 @@ pub unsafe fn free(block: *mut u8) -> bool {
             thread.enter();
             if cache::push(thread, id, offset, block) {
                 thread.leave();
-            } else {
-                cache::spill(thread, heap, offset, block);
-                thread.leave();
-                idle::tick();
+                return true;
             }
+            let errno = log::errno();
+            cache::spill(thread, heap, offset, block);
+            thread.leave();
+            idle::tick();
+            log::set_errno(errno);
             return true;
         }
     }
+    let errno = log::errno();
     // SAFETY: the page map says that the block is a heap's.
     let size = unsafe {
         let size = je::sallocx(block);
@@ -477,6 +482,7 @@ pub unsafe fn free(block: *mut u8) -> bool {
         }
     }
     idle::tick();
+    log::set_errno(errno);
     true
 }
 
