@@ -124,7 +124,9 @@ impl Kind {
 
     /// Whether the kind has been made ready.
     fn is_ready(&self) -> bool {
-        self.heap.is_open() || self.places.get().is_some()
+        // Another thread may be about to open the heaps of the places.
+        let of_place = || self.places.get().and_then(Places::here);
+        self.heap.is_open() || of_place().is_some_and(Heap::is_open)
     }
 
     /// Makes a static kind ready at its first use.

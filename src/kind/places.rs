@@ -89,7 +89,7 @@ fn heap_of<'a>(heaps: &'a [Heap], targets: &Targets, cpu: usize) -> Option<&'a H
 }
 
 /// Gives a kind the heaps that its places need and opens them; `false` if there is but
-/// one place, as on most machines.
+/// one place, as on most machines, or when no ids are left: all CPUs then share one heap.
 pub(super) fn install(
     slot: &'static OnceBox<Places>,
     number: u16,
@@ -101,9 +101,38 @@ pub(super) fn install(
         return false;
     }
     let places = slot.get_or_init(|| Box::new(Places::new(number, spec, targets)));
+    if places.heaps.is_empty() {
+        return false;
+    }
     for heap in &places.heaps {
         heap.open(arenas, None);
     }
     fast::set_heaps(number.into(), &places.of_cpu);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backing::{Bind, PageSize, TransparentHuge};
+    use crate::kind::spec::{From, Source};
+    use crate::topology::NodeMask;
+
+    #[test]
+    fn without_ids_there_are_no_places() {
+        let nodes = [NodeMask::single(0), NodeMask::single(1)];
+        let targets: &'static Targets = Box::leak(Box::new(Targets::of_cpus(&nodes)));
+        assert_eq!(targets.n_places(), 2);
+        let spec = Spec {
+            source: Source::Anonymous,
+            from: From::Exactly(targets),
+            bind: Bind::Bind,
+            page: PageSize::Base,
+            thp: TransparentHuge::AsSystem,
+        };
+        let before = USED.swap(EXTRA, Ordering::Relaxed);
+        let slot = Box::leak(Box::new(OnceBox::new()));
+        assert!(!install(slot, 0, &spec, targets, 1));
+        USED.store(before, Ordering::Relaxed);
+    }
 }

@@ -83,6 +83,16 @@ impl Targets {
         }
     }
 
+    /// The nodes for each CPU, beginning with CPU 0.
+    #[cfg(test)]
+    pub fn of_cpus(nodes: &[NodeMask]) -> Self {
+        let mut targets = Self::nowhere();
+        for (cpu, nodes) in nodes.iter().enumerate() {
+            targets.add(&[cpu], *nodes);
+        }
+        targets
+    }
+
     /// Sets the nodes of some CPUs.
     pub(super) fn add(&mut self, cpus: &[usize], nodes: NodeMask) {
         let place = self.places.iter().position(|place| *place == nodes);
