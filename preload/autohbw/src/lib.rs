@@ -13,7 +13,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering};
 
 use interpose::c::memkind::*;
-use interpose::c::{Kind, abort, ask, foreign};
+use interpose::c::{Kind, abort, foreign};
 use interpose::family::Heap;
 use interpose::text::print;
 
@@ -177,7 +177,8 @@ static AT_LOAD: extern "C" fn() = at_load;
 
 extern "C" fn at_load() {
     // memkind_ext.h: nobody knows what the program does with its blocks.
-    ask(c"memkind_set_block_order", 1);
+    // SAFETY: no precondition.
+    unsafe { memkind_set_block_order(1) };
     let kind = settings::read();
     // The first use of the kind, so that no malloc of the program, or of hwloc, meets it.
     // SAFETY: a static kind, and its own block.

@@ -17,7 +17,6 @@ pub const EINVAL: c_int = 22;
 /// Out of memory.
 pub const ENOMEM: c_int = 12;
 
-const RTLD_DEFAULT: *mut c_void = core::ptr::null_mut();
 const RTLD_NEXT: *mut c_void = -1_isize as *mut c_void;
 
 /// memkind.h and memkind_memtier.h; documented there.
@@ -51,6 +50,9 @@ pub mod memkind {
         pub fn memkind_detect_kind(ptr: *mut c_void) -> Kind;
         pub fn memkind_check_available(kind: Kind) -> c_int;
         pub fn memkind_check_dax_path(dir: *const c_char) -> c_int;
+        pub fn memkind_create_nodes(nodes: *const c_char, policy: c_int, kind: *mut Kind) -> c_int;
+        pub fn memkind_set_block_order(order: c_int) -> c_int;
+        pub fn memkind_set_pmem_fork(mode: c_int) -> c_int;
         pub fn memkind_create_pmem(dir: *const c_char, max_size: usize, kind: *mut Kind) -> c_int;
 
         pub fn memtier_builder_new(policy: c_uint) -> Builder;
@@ -163,25 +165,6 @@ pub fn protect_page<T>(page: &'static T) {
             mprotect(address.cast(), size_of::<T>(), PROT_READ);
             *errno = before;
         }
-    }
-}
-
-/// A function that the process may have.
-pub fn optional_function(name: &CStr) -> Option<*mut c_void> {
-    // SAFETY: the name is a string.
-    let found = unsafe { dlsym(RTLD_DEFAULT, name.as_ptr()) };
-    (!found.is_null()).then_some(found)
-}
-
-/// Calls `int NAME(int)` of libmemkind, if it has such a function: an older one does not
-/// know of it.
-pub fn ask(name: &CStr, value: c_int) {
-    if let Some(function) = optional_function(name) {
-        // SAFETY: the callers name functions of this signature, see memkind_ext.h.
-        let function: unsafe extern "C" fn(c_int) -> c_int =
-            unsafe { core::mem::transmute(function) };
-        // SAFETY: no precondition.
-        unsafe { function(value) };
     }
 }
 

@@ -3,10 +3,11 @@
 //! The list is that of memkind_create_nodes() with `/` in place of `,`, which stands
 //! between the parts of settings.
 
-use core::ffi::{c_char, c_int};
+use core::ffi::c_int;
 use core::ptr;
 
-use crate::c::{Kind, optional_function};
+use crate::c::Kind;
+use crate::c::memkind::memkind_create_nodes;
 
 /// What such a setting looks like.
 pub const RULE: &str = "after NODE: come nodes as numa(3) lists them, with '/' in place of ',', and then nothing, :BIND, :PREFERRED or :INTERLEAVE";
@@ -30,7 +31,9 @@ impl Refused {
             Self::NoSuchNode => {
                 "a node does not exist, has no memory or is not allowed for this process"
             }
-            Self::Impossible => "neither kernel nor libmemkind can bind memory to nodes here",
+            Self::Impossible => {
+                "the kernel cannot bind memory to nodes here, or there are too many kinds"
+            }
         }
     }
 }
@@ -73,14 +76,9 @@ pub fn list(setting: &[u8]) -> Option<&[u8]> {
 /// See [`Refused`].
 pub fn kind(text: &[u8]) -> Result<Kind, Refused> {
     let (nodes, policy) = parse(text).ok_or(Refused::Malformed)?;
-    // A libmemkind that is older than this library does not have it.
-    let create = optional_function(c"memkind_create_nodes").ok_or(Refused::Impossible)?;
-    // SAFETY: the function has this signature.
-    let create: unsafe extern "C" fn(*const c_char, c_int, *mut Kind) -> c_int =
-        unsafe { core::mem::transmute(create) };
     let mut kind = ptr::null_mut();
     // SAFETY: the list ends with a zero, and the kind is writable.
-    match unsafe { create(nodes.as_ptr().cast(), policy, &raw mut kind) } {
+    match unsafe { memkind_create_nodes(nodes.as_ptr().cast(), policy, &raw mut kind) } {
         0 => Ok(kind),
         INVALID => Err(Refused::Malformed),
         MEMTYPE_NOT_AVAILABLE => Err(Refused::NoSuchNode),

@@ -17,7 +17,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use interpose::c::memkind::*;
-use interpose::c::{Foreign, Kind, Memory, abort, ask, foreign, protect_page};
+use interpose::c::{Foreign, Kind, Memory, abort, foreign, protect_page};
 use interpose::family::{self, Heap};
 
 /// Where blocks come from and go to. Nothing here is written after it has been set up.
@@ -222,8 +222,11 @@ extern "C" fn at_load() {
     log::info(&[b"Memkind memtier lib loaded!"]);
     // memkind_ext.h: a forked child shall have file-backed memory of its own, and nobody
     // knows what the program does with its blocks.
-    ask(c"memkind_set_pmem_fork", 1);
-    ask(c"memkind_set_block_order", 1);
+    // SAFETY: no precondition.
+    unsafe {
+        memkind_set_pmem_fork(1);
+        memkind_set_block_order(1);
+    }
     match settings::read().and_then(build::memory) {
         Ok((memory, way)) => WAY.set(memory, way),
         Err(fault) => {
