@@ -1,32 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_free keeps errno, also where the kernel refuses to take back pages, as it does on locked memory
  * (mlockall(2)): a seccomp filter forbids madvise(2) here. */
+#include "forbid.h"
 #include "output.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 #define N_BLOCKS 20000
 #define N_THREADS 4
-
-static void forbid(void)
-{
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
-
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-        SKIP("no seccomp filters here: %s", strerror(errno));
-    }
-}
 
 static void *use(void *kind)
 {
@@ -62,7 +43,7 @@ int main(int argc, char **argv)
     if (original()) {
         SKIP("the original does not keep it");
     }
-    forbid();
+    forbid(SYS_madvise, EINVAL);
     for (unsigned round = 0; round < 3; round++) {
         pthread_t threads[N_THREADS];
 

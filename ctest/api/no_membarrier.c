@@ -1,29 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where the kernel, or a sandbox, has no membarrier(2), a kind that takes the place of a destroyed one hands out blocks
  * of its own and none that the other left in a thread's cache; a kind that runs full still says so. */
+#include "forbid.h"
 #include "pmem.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-
 #define N_BLOCKS 1000
-
-static void forbid(void)
-{
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
-
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-        SKIP("no seccomp filters here: %s", strerror(errno));
-    }
-}
 
 static void *use(void *kind)
 {
@@ -43,7 +24,7 @@ static void *use(void *kind)
 
 int main(void)
 {
-    forbid();
+    forbid(SYS_membarrier, ENOSYS);
     for (int round = 0; round < 4; round++) {
         memkind_t kind = NULL;
         pthread_t thread;

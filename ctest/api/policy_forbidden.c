@@ -2,30 +2,10 @@
 /* Where a seccomp filter forbids mbind, as Docker's does, kinds that bind are not available and say why and what
  * to do; the others go on, and hbw_malloc with the preferred policy gives ordinary memory. The original calls them
  * available, and their allocations fail. */
+#include "forbid.h"
 #include "output.h"
 
 #include <hbwmalloc.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-
-static void forbid(void)
-{
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mbind, 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_get_mempolicy, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
-
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-        SKIP("no seccomp filters here: %s", strerror(errno));
-    }
-}
 
 static void use(void)
 {
@@ -62,7 +42,8 @@ int main(int argc, char **argv)
         use();
         return 0;
     }
-    forbid();
+    forbid(SYS_mbind, EPERM);
+    forbid(SYS_get_mempolicy, EPERM);
     CHECK_OUTPUT(0, "", "use", ENV("MEMKIND_HBW_NODES=0"));
     if (!original()) {
         const struct output *output = output_of("use", ENV("MEMKIND_HBW_NODES=0", "MEMKIND_DEBUG=1"));
