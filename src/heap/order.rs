@@ -1,11 +1,10 @@
 //! Free blocks in the order of their addresses.
 //!
 //! Programs walk through what they have built in a row, and processors fetch ahead: blocks
-//! that are handed out in ascending order and lie close together are faster to use, by more
-//! than a quarter in a program that walks through lists of some hundred (espresso in
-//! docs/benchmarks/preload.md). Magazines that are filled as blocks are freed have no such
-//! order; putting them into it costs 3 to 4 ns for each block that goes through the depot.
-//! So it is done for whom it is asked.
+//! that are handed out in ascending order and lie close together are faster to use
+//! (bench/preload/espresso.c is such a program). Magazines that are filled as blocks are
+//! freed have no such order, and putting them into it costs instructions for each block that
+//! goes through the depot. So it is done for whom it is asked.
 #![forbid(unsafe_code)]
 
 use core::sync::atomic::{AtomicBool, Ordering};
