@@ -4,27 +4,11 @@
  * nodes. MEMKIND_OVERCOMMIT=1 turns the comparison off. Difference: the original hands out more and the
  * kernel ends the process when it is touched. That nobody is ended is tested on booted machines
  * (ctest/numa/exhaustion.c). */
+#include "machine.h"
 #include "output.h"
 
 #define CHUNK (64 * MIB)
 #define MAX_CHUNKS 65536
-
-static size_t meminfo(const char *name)
-{
-    char line[256];
-    size_t kib = 0;
-    FILE *file = fopen("/proc/meminfo", "r");
-
-    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        if (strncmp(line, name, strlen(name)) == 0) {
-            sscanf(line + strlen(name), ": %zu", &kib);
-        }
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    return kib * KIB;
-}
 
 static void *chunks[MAX_CHUNKS];
 
@@ -61,12 +45,9 @@ int main(int argc, char **argv)
         CHECK_CHILD(run_again("unbounded", ENV("MEMKIND_OVERCOMMIT=1", "MEMKIND_HBW_NODES=all")));
         return 0;
     }
-    char mode = '?';
-    FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
-    if (file == NULL || fread(&mode, 1, 1, file) != 1 || mode == '2') {
+    if (*first_line("/proc/sys/vm/overcommit_memory") == '2') {
         SKIP("the kernel counts mappings itself");
     }
-    fclose(file);
     if (memkind_check_available(MEMKIND_HBW_ALL) != 0) {
         SKIP("no policy can be set here");
     }

@@ -26,6 +26,29 @@ static inline bool one_node(void)
     return strcmp(first_line("/sys/devices/system/node/has_memory"), "0") == 0;
 }
 
+/* A figure of /proc/meminfo or /proc/self/status that is in kB there, in bytes; 0 if it is missing. */
+static inline size_t proc_bytes(const char *path, const char *name)
+{
+    char line[256];
+    size_t kib = 0;
+    FILE *file = fopen(path, "r");
+
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+        if (strncmp(line, name, strlen(name)) == 0) {
+            sscanf(line + strlen(name), ": %zu", &kib);
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return kib * KIB;
+}
+
+static inline size_t meminfo(const char *name)
+{
+    return proc_bytes("/proc/meminfo", name);
+}
+
 /* With memory attributes (HMAT) the answers for HBW and the *_LOCAL kinds depend on the machine. */
 static inline bool has_memory_attributes(void)
 {

@@ -9,7 +9,8 @@
 //! that is touched moves from one to the other, so the sum holds until somebody else
 //! takes memory or gives it back. Hence the kernel is asked seldom: at first, each time
 //! half of the room is used up, and before a request is refused. Pages that are there are
-//! counted with mincore(2).
+//! counted with mincore(2), but not for every one of many refusals in a row (see
+//! [`Counted`]).
 //!
 //! Several accounts may share nodes. What one has promised is then taken to come from the
 //! nodes of the other, all of it: that errs on the safe side.
@@ -18,6 +19,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::PAGE;
+use super::counted::{Counted, resident};
 use super::ranges::Ranges;
 use super::units::{self, UNIT};
 use crate::env;
@@ -58,6 +60,8 @@ pub(super) struct Account {
     pages: Pages,
     /// Whether the nodes are all that have memory.
     everywhere: bool,
+    /// Bytes that the nodes have together, used or not.
+    capacity: usize,
     /// Bytes that the kernel says the nodes have left, and that nobody can have.
     kept: u64,
     /// Whether the kernel may put huge pages, also transparent ones, into the mappings.
@@ -70,6 +74,7 @@ pub(super) struct Account {
     /// not all of them can be had again.
     gone: AtomicUsize,
     most_gone: usize,
+    counted: Counted,
     ranges: Ranges,
     next: AtomicPtr<Account>,
 }
@@ -116,6 +121,7 @@ impl Account {
             nodes: *nodes,
             pages,
             everywhere,
+            capacity: usize::try_from(capacity).unwrap_or(usize::MAX),
             // For all memory the kernel leaves out what it keeps, but not the rise.
             kept: margin + if everywhere { rise } else { kept },
             huge_pages: pages == Pages::Huge || Left::HOST.huge_pages_unasked(),
@@ -123,6 +129,7 @@ impl Account {
             limit: AtomicUsize::new(0),
             gone: AtomicUsize::new(0),
             most_gone: usize::try_from(capacity / GONE_PART).unwrap_or(usize::MAX),
+            counted: Counted::new(),
             ranges: Ranges::new(),
             next: AtomicPtr::new(ptr::null_mut()),
         };
@@ -138,6 +145,11 @@ impl Account {
             next = account.next.load(Ordering::Relaxed);
             Some(account)
         })
+    }
+
+    /// Bytes that the nodes have together, used or not.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Whether two accounts draw on the same memory.
@@ -251,13 +263,28 @@ impl Account {
         let before = self.load().saturating_sub(bytes);
         let mut room = left.saturating_sub(before);
         if room < bytes && left >= bytes {
-            let most = left.saturating_add(self.resident_of_all());
+            let missing = |most: usize| most.saturating_sub(before) < bytes;
+            if let Some(most) = self.counted.most(left).filter(|most| missing(*most)) {
+                return most.saturating_sub(before);
+            }
+            let most = self.counted.count(|| {
+                let resident = self.resident_of_all();
+                // Pages that are touched or given back meanwhile count once at most.
+                let left = left.min(self.left().unwrap_or(left));
+                (left, left.saturating_add(resident))
+            });
             room = most.saturating_sub(before);
         }
-        let granted = (room / 2).max(room.min(SMALL)).max(room.min(bytes));
-        self.limit
-            .store(before.saturating_add(granted), Ordering::Relaxed);
-        if left < bytes { left } else { room }
+        if room < bytes {
+            // What was before may be taken back: others are refused at the same time. So
+            // the sum is only fit to lower the limit by.
+            let most = before.saturating_add(room);
+            self.limit.fetch_min(most, Ordering::Relaxed);
+            return if left < bytes { left } else { room };
+        }
+        let granted = (room / 2).max(room.min(SMALL)).max(bytes);
+        self.limit.store(before + granted, Ordering::Relaxed);
+        room
     }
 
     /// Bytes that the nodes have left.
@@ -279,37 +306,21 @@ impl Account {
 
     /// Bytes that are in memory of all mappings on these nodes, by whatever account.
     fn resident_of_all(&self) -> usize {
-        let mut n_pages = 0;
+        let mut bytes = 0;
         for account in self.sharing() {
-            account
-                .ranges
-                .for_each(|start, size| n_pages += resident_pages(start, size));
+            account.ranges.for_each(|start, size| {
+                units::for_each_promised(start, size, |start, size| {
+                    bytes += resident(start, size);
+                });
+            });
         }
-        n_pages * PAGE
+        bytes
     }
-}
-
-/// Pages of a range that are in memory.
-fn resident_pages(start: usize, size: usize) -> usize {
-    let mut present = [0_u8; 4096];
-    let mut n_pages = 0;
-    let step = present.len() * PAGE;
-    for at in (start..start + size).step_by(step) {
-        let length = step.min(start + size - at);
-        // SAFETY: the kernel writes a byte for each page of the length, for which there
-        // is room; what is mapped there does not matter.
-        let status = unsafe { libc::mincore(at as *mut _, length, present.as_mut_ptr()) };
-        if status == 0 {
-            let pages = &present[..length / PAGE];
-            n_pages += pages.iter().filter(|page| **page & 1 != 0).count();
-        }
-    }
-    n_pages
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Account, Pages, UNIT, resident_pages};
+    use super::{Account, Pages, UNIT};
     use crate::topology::{self, NodeMask};
     use core::sync::atomic::Ordering;
 
@@ -323,22 +334,6 @@ mod tests {
         };
         assert_ne!(address, libc::MAP_FAILED);
         address as usize
-    }
-
-    #[test]
-    fn pages_are_resident_once_they_are_touched() {
-        let start = map(64 << 20);
-        assert_eq!(resident_pages(start, 64 << 20), 0);
-        // SAFETY: our own mapping.
-        unsafe {
-            libc::madvise(start as *mut _, 64 << 20, libc::MADV_NOHUGEPAGE);
-            core::ptr::write_bytes((start + (20 << 20)) as *mut u8, 1, 8192);
-        }
-        assert_eq!(resident_pages(start, 64 << 20), 2);
-        assert_eq!(resident_pages(start, 16 << 20), 0);
-        // SAFETY: as above; nobody uses it any more.
-        unsafe { libc::munmap(start as *mut _, 64 << 20) };
-        assert_eq!(resident_pages(start, 64 << 20), 0);
     }
 
     #[test]

@@ -125,6 +125,10 @@ impl Anonymous {
     /// See [`super::Backing::take`].
     pub(super) fn take(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
         let account = self.account();
+        // Addresses for more than the nodes have are of no use.
+        if !memory && account.is_some_and(|account| size > account.capacity()) {
+            return Err(Error::NoMemory);
+        }
         // Mappings whose memory is counted begin with a unit.
         let align = account.map_or(align, |_| align.max(UNIT));
         let length = round_up(size, self.page.granule()).ok_or(Error::NoMemory)?;

@@ -7,6 +7,7 @@
 
 mod account;
 mod anonymous;
+mod counted;
 pub mod file;
 mod fixed;
 mod policy;
@@ -94,6 +95,14 @@ impl Backing {
         match self {
             Self::Anonymous(source) => source.is_counted(),
             Self::File(_) | Self::Fixed(_) => true,
+        }
+    }
+
+    /// Whether what is taken without asking for memory is addresses only.
+    pub fn lacks_memory_at_first(&self) -> bool {
+        match self {
+            Self::Anonymous(source) => source.is_counted(),
+            Self::File(_) | Self::Fixed(_) => false,
         }
     }
 

@@ -73,6 +73,29 @@ pub(super) fn close(start: usize, size: usize) -> usize {
     })
 }
 
+/// Calls `each` with the start and the size of every run of units of a mapping in which
+/// something is promised; a run ends with the mapping.
+pub(super) fn for_each_promised(start: usize, size: usize, mut each: impl FnMut(usize, usize)) {
+    let (mut at, end) = (start, start + size);
+    let mut run = start;
+    while at < end {
+        let next = (at / UNIT + 1) * UNIT;
+        let promised = leaf(at).is_some_and(|leaf| {
+            leaf[at / UNIT % LEAF_UNITS].load(Ordering::Relaxed) & !BY_PAGE != 0
+        });
+        if !promised {
+            if run < at {
+                each(run, at - run);
+            }
+            run = next;
+        }
+        at = next;
+    }
+    if run < end {
+        each(run, end - run);
+    }
+}
+
 fn pages_changed(before: u16, n_pages: u16, whole: bool) -> usize {
     if before & BY_PAGE != 0 {
         n_pages.into()
@@ -137,7 +160,7 @@ fn leaf(address: usize) -> Option<&'static Leaf> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PAGE, SPAN, UNIT, add, close, open, remove};
+    use super::{PAGE, SPAN, UNIT, add, close, for_each_promised, open, remove};
 
     const WHOLE: usize = UNIT / PAGE;
 
@@ -178,6 +201,29 @@ mod tests {
         assert_eq!(remove(start + PAGE, UNIT), 1);
         assert_eq!(remove(start, PAGE), WHOLE);
         assert_eq!(close(start, UNIT + 8 * PAGE), 1);
+    }
+
+    #[test]
+    fn runs_are_what_is_promised() {
+        let runs = |start, size| {
+            let mut runs = Vec::new();
+            for_each_promised(start, size, |at, size| runs.push((at - start, size)));
+            runs
+        };
+        // Two leaves meet in the middle; the last unit is a part.
+        let (start, size) = (1006 * SPAN - 2 * UNIT, 5 * UNIT + PAGE);
+        assert!(open(start, size, true));
+        assert_eq!(runs(start, size), []);
+        assert_eq!(add(start + UNIT + PAGE, UNIT), 2 * WHOLE);
+        assert_eq!(add(start + 5 * UNIT, PAGE), 1);
+        let last = (5 * UNIT, PAGE);
+        assert_eq!(runs(start, size), [(UNIT, 2 * UNIT), last]);
+        assert_eq!(add(start, PAGE), WHOLE);
+        assert_eq!(runs(start, size), [(0, 3 * UNIT), last]);
+        assert_eq!(add(start + 3 * UNIT, 2 * UNIT), 2 * WHOLE);
+        assert_eq!(runs(start, size), [(0, size)]);
+        assert_eq!(close(start, size), 5 * WHOLE + 1);
+        assert_eq!(runs(start, size), []);
     }
 
     #[test]

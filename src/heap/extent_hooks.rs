@@ -65,7 +65,14 @@ unsafe extern "C" fn alloc(
         // SAFETY: jemalloc passes valid flags. It asks for memory only where it uses all of
         // the extent; of what it takes in advance it commits parts later.
         let memory = unsafe { *commit };
-        let Some(extent) = heap.take_extent(size, alignment.max(PAGE), memory) else {
+        if !memory && heap.was_refused(size) {
+            return ptr::null_mut();
+        }
+        let extent = heap.take_extent(size, alignment.max(PAGE), memory);
+        if memory {
+            heap.note_memory(size, extent.is_some());
+        }
+        let Some(extent) = extent else {
             return ptr::null_mut();
         };
         let address = extent.address as *mut c_void;
@@ -93,9 +100,9 @@ unsafe extern "C" fn commit(
     // SAFETY: jemalloc passes the hooks of the arena, which are a heap's.
     let heap = unsafe { heap_of(hooks) };
     keeping_errno(|| {
-        heap.backing
-            .take_again(addr as usize + offset, length)
-            .is_err()
+        let granted = heap.take_memory(addr as usize + offset, length);
+        heap.note_memory(length, granted);
+        !granted
     })
 }
 

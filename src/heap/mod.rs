@@ -19,6 +19,7 @@ mod magazine;
 pub mod order;
 pub mod page_map;
 pub mod reclaim;
+mod refused;
 pub mod stats;
 mod sync;
 pub(crate) mod tally;
@@ -217,9 +218,38 @@ impl Heap {
                 );
             }
         }
-        // On failure the addresses are lost to the kind, which is out of memory anyway.
-        page_map::set_owner(extent.address, size, self.id()).ok()?;
+        if extent.memory {
+            // On failure the addresses are lost to the kind, which is out of memory anyway.
+            page_map::set_owner(extent.address, size, self.id()).ok()?;
+        }
         Some(extent)
+    }
+
+    /// Notes whether the calling thread was given memory of this size.
+    fn note_memory(&self, size: usize, granted: bool) {
+        if let Some(thread) = Thread::attached() {
+            thread.refused.note(self.id, size, granted);
+        }
+    }
+
+    /// Whether an extent without memory would be for what the calling thread has just been
+    /// refused.
+    fn was_refused(&self, size: usize) -> bool {
+        self.backing.lacks_memory_at_first()
+            && Thread::attached().is_some_and(|thread| thread.refused.covers(self.id, size))
+    }
+
+    /// Takes memory for a part of an extent that has none; whether there is any. The map
+    /// learns whose pages they are only now: an arena has many more than it uses.
+    fn take_memory(&self, address: usize, size: usize) -> bool {
+        if self.backing.take_again(address, size).is_err() {
+            return false;
+        }
+        let known = page_map::set_owner(address, size, self.id()).is_ok();
+        if !known {
+            self.backing.give_back(address, size);
+        }
+        known
     }
 
     /// Allocates `size` bytes, more than 0.
@@ -437,8 +467,7 @@ impl Heap {
         self.arenas.destroy();
         let before = self.previous.load(Ordering::Relaxed).saturating_sub(1);
         self.backing.for_each_range(|start, size| {
-            // The leaves of the range exist, so this cannot fail.
-            let _ = page_map::set_owner(start, size, before as usize);
+            page_map::change_owner(start, size, before as usize);
         });
     }
 }

@@ -115,7 +115,7 @@ pub(super) fn set_class(block: *mut u8, id: usize, offset: usize) {
 }
 
 /// Sets the owner of all pages of `[start, start + size)`, with no class yet; both are
-/// multiples of the page. `id` 0 clears them.
+/// multiples of the page.
 pub fn set_owner(start: usize, size: usize, id: usize) -> Result<(), Error> {
     let end = start.checked_add(size).ok_or(Error::NoMemory)?;
     if end > END {
@@ -125,25 +125,49 @@ pub fn set_owner(start: usize, size: usize, id: usize) -> Result<(), Error> {
     let last = end >> PAGE_BITS;
     while page < last {
         let leaf = leaf(page >> LEAF_BITS)?;
-        let first = page & (LEAF_PAGES - 1);
-        let count = (LEAF_PAGES - first).min(last - page);
-        for entry in &leaf[first..first + count] {
-            entry.store((id << 16) as u32, Ordering::Relaxed);
-        }
-        page += count;
+        page += set_in_leaf(leaf, page, last, id);
     }
     Ok(())
 }
 
+/// As [`set_owner`] where there may be an owner now; pages that never had one keep none.
+/// `id` 0 leaves the pages to nobody.
+pub fn change_owner(start: usize, size: usize, id: usize) {
+    let mut page = start >> PAGE_BITS;
+    let last = (start + size) >> PAGE_BITS;
+    while page < last {
+        page += match known_leaf(page >> LEAF_BITS) {
+            Some(leaf) => set_in_leaf(leaf, page, last, id),
+            None => LEAF_PAGES - (page & (LEAF_PAGES - 1)),
+        };
+    }
+}
+
+/// Sets the owner of the pages from `page` to `last` that are in a leaf; how many.
+fn set_in_leaf(leaf: &Leaf, page: usize, last: usize, id: usize) -> usize {
+    let first = page & (LEAF_PAGES - 1);
+    let count = (LEAF_PAGES - first).min(last - page);
+    let value = (id << 16) as u32;
+    for entry in &leaf[first..first + count] {
+        // What was never written takes no memory, and is to stay so.
+        if entry.load(Ordering::Relaxed) != value {
+            entry.store(value, Ordering::Relaxed);
+        }
+    }
+    count
+}
+
+/// The leaf at `index`, if there is one.
+fn known_leaf(index: usize) -> Option<&'static Leaf> {
+    let first = ROOT.get(index)?.load(Ordering::Acquire);
+    // SAFETY: a leaf that was installed is never unmapped or moved.
+    (!first.is_null()).then(|| unsafe { &*first.wrapping_add(index << LEAF_BITS).cast::<Leaf>() })
+}
+
 /// The leaf at `index`, mapped on first use.
 fn leaf(index: usize) -> Result<&'static Leaf, Error> {
-    let slot = &ROOT[index];
-    let before = index << LEAF_BITS;
-    // SAFETY: a leaf that was installed is never unmapped or moved.
-    let at = |first: *mut AtomicU32| unsafe { &*first.wrapping_add(before).cast::<Leaf>() };
-    let known = slot.load(Ordering::Acquire);
-    if !known.is_null() {
-        return Ok(at(known));
+    if let Some(leaf) = known_leaf(index) {
+        return Ok(leaf);
     }
     let size = size_of::<Leaf>();
     // SAFETY: a fresh anonymous mapping; no existing memory is touched.
@@ -160,25 +184,26 @@ fn leaf(index: usize) -> Result<&'static Leaf, Error> {
     if fresh == libc::MAP_FAILED {
         return Err(Error::NoMemory);
     }
-    let first = fresh.cast::<AtomicU32>().wrapping_sub(before);
+    let first = fresh.cast::<AtomicU32>().wrapping_sub(index << LEAF_BITS);
     if first.is_null() {
         // Just there it would look missing. It stays, so that the next is elsewhere.
         return self::leaf(index);
     }
     // The mapping is zeroed, which is a valid leaf.
-    match slot.compare_exchange(ptr::null_mut(), first, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => Ok(at(first)),
-        Err(theirs) => {
-            // SAFETY: nobody else has seen our mapping.
-            unsafe { libc::munmap(fresh, size) };
-            Ok(at(theirs))
-        }
+    let none = ptr::null_mut();
+    if ROOT[index]
+        .compare_exchange(none, first, Ordering::AcqRel, Ordering::Acquire)
+        .is_err()
+    {
+        // SAFETY: nobody else has seen our mapping.
+        unsafe { libc::munmap(fresh, size) };
     }
+    known_leaf(index).ok_or(Error::NoMemory)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{END, owner, set_owner};
+    use super::{END, change_owner, owner, set_owner};
 
     #[test]
     fn ranges_across_leaves_keep_their_edges() {
@@ -190,8 +215,12 @@ mod tests {
         assert_eq!(owner(start + 8192), 7);
         assert_eq!(owner(start + 16383), 7);
         assert_eq!(owner(start + 16384), 0);
-        assert!(set_owner(start, 16384, 0).is_ok());
-        assert_eq!(owner(start), 0);
+        // Over the ends of the leaves, where there are none.
+        change_owner(start - (4 << 30), 8 << 30, 8);
+        assert_eq!((owner(start), owner(start + 16383)), (8, 8));
+        assert_eq!(owner(start - (2 << 30)), 0);
+        change_owner(start, 16384, 0);
+        assert_eq!((owner(start), owner(start + 16383)), (0, 0));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering
 
 use super::busy::Busy;
 use super::cache::Cache;
+use super::refused::Refused;
 use super::tally::Tally;
 use super::{HEAPS, Heap, tls};
 
@@ -27,6 +28,8 @@ pub(crate) struct Thread {
     caches: [AtomicPtr<Cache>; HEAPS],
     /// What it has handed out, for those who count.
     pub(super) tally: Tally,
+    /// What it has not been given.
+    pub(super) refused: Refused,
 }
 
 /// The record of a thread that has none yet: no caches.
@@ -39,6 +42,7 @@ pub(super) static EMPTY: Thread = Thread {
     next: AtomicPtr::new(ptr::null_mut()),
     caches: [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS],
     tally: Tally::new(),
+    refused: Refused::new(),
 };
 
 /// All records, newest first.
@@ -57,6 +61,13 @@ impl Thread {
         }
         // SAFETY: a record is never unmapped.
         Some(unsafe { &*thread })
+    }
+
+    /// The calling thread's record, if it has one.
+    pub(super) fn attached() -> Option<&'static Thread> {
+        let thread = tls::current();
+        // SAFETY: a record is never unmapped.
+        (!ptr::eq(thread, &EMPTY)).then(|| unsafe { &*thread })
     }
 
     /// The record's number.

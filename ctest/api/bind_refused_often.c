@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A program that is refused memory and goes on without it can ask again as often as it likes: what it
+ * has mapped and what it has in memory do not grow by that, in one thread or in several. What then is
+ * freed can be had. Difference: the original refuses nothing until address space is out. */
+#include "machine.h"
+#include "output.h"
+
+#include <pthread.h>
+
+#define CHUNK GIB
+#define MAX_CHUNKS 4096
+#define TIMES 200
+#define THREADS 4
+
+static memkind_t kind;
+
+static size_t status(const char *name)
+{
+    return proc_bytes("/proc/self/status", name);
+}
+
+/* Asks for sizes that change, all of them too much. */
+static void *ask(void *size)
+{
+    for (size_t i = 0; i < TIMES; i++) {
+        CHECK_ALLOC_FAILS(ENOMEM, memkind_malloc(kind, *(size_t *)size + i % 7 * MIB));
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    static void *chunks[MAX_CHUNKS];
+    size_t n = 0, size = CHUNK;
+    pthread_t threads[THREADS];
+
+    if (argc == 1) {
+        CHECK_CHILD(run_again("x", ENV("MEMKIND_OVERCOMMIT", "MEMKIND_HBW_NODES=all")));
+        return 0;
+    }
+    (void)argv;
+    kind = MEMKIND_HBW_ALL;
+    if (original()) {
+        SKIP("memory is not counted");
+    }
+    if (*first_line("/proc/sys/vm/overcommit_memory") == '2') {
+        SKIP("the kernel counts mappings itself");
+    }
+    if (memkind_check_available(kind) != 0) {
+        SKIP("no policy can be set here");
+    }
+    while (n < MAX_CHUNKS && (chunks[n] = memkind_malloc(kind, size)) != NULL) {
+        n++;
+    }
+    CHECK(n < MAX_CHUNKS);
+    if (n == 0) {
+        SKIP("less than 1 GiB is available");
+    }
+    /* Others may end meanwhile: four times what no longer fitted. */
+    size *= 4;
+    ask(&size);
+    const size_t mapped = status("VmSize"), resident = status("VmRSS");
+    ask(&size);
+    CHECK_INT(mapped, status("VmSize"));
+    CHECK(status("VmRSS") <= resident + MIB);
+    for (size_t i = 0; i < THREADS; i++) {
+        CHECK_INT(0, pthread_create(&threads[i], NULL, ask, &size));
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        CHECK_INT(0, pthread_join(threads[i], NULL));
+    }
+    /* Stacks, arenas and their first addresses; but nothing for each request. */
+    CHECK(status("VmRSS") <= resident + 16 * MIB);
+    CHECK(status("VmSize") <= mapped + THREADS * 2 * size);
+    memkind_free(kind, chunks[--n]);
+    chunks[n] = memkind_malloc(kind, CHUNK / 2);
+    CHECK(chunks[n] != NULL);
+    return 0;
+}
