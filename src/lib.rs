@@ -2,10 +2,11 @@
 //!
 //! The exported C functions live in `ffi`; below it nothing knows C. The layers,
 //! left may use right and never back:
-//! `ffi -> tier -> kind -> heap -> backing -> topology -> {error, env, log}`.
+//! `ffi -> tier -> kind -> heap -> backing -> topology -> {error, env, log, boxed}`.
 //! `ARCHITECTURE.md` draws the whole picture.
 
 pub mod backing;
+pub mod boxed;
 pub mod cancel;
 pub mod env;
 pub mod error;

@@ -22,6 +22,7 @@ use super::PAGE;
 use super::counted::{Counted, resident};
 use super::ranges::Ranges;
 use super::units::{self, UNIT};
+use crate::boxed::boxed;
 use crate::env;
 use crate::error::Error;
 use crate::log;
@@ -96,7 +97,7 @@ impl Account {
             }
             let mut account = match fresh.take() {
                 Some(account) => account,
-                None => Box::new(Self::open(nodes, pages)?),
+                None => boxed(Self::open(nodes, pages)?).ok()?,
             };
             *account.next.get_mut() = first;
             let account = Box::into_raw(account);

@@ -2,13 +2,13 @@
 //!
 //! Handles are boxes of the core's types. A null handle is an error, never a crash.
 
-use core::alloc::Layout;
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use core::ptr::NonNull;
 
 use super::decorate::tier_hooks;
 use super::memkind::{memkind_detect_kind, memkind_t};
 use super::{block_or_errno, failure, kind_of, valid_alignment};
+use crate::boxed::boxed;
 use crate::error::Error;
 use crate::log;
 use crate::tier::{self, Builder, Memory, Value, ValueType};
@@ -43,21 +43,6 @@ pub enum memtier_policy_t {
 #[repr(transparent)]
 #[derive(Clone, Copy)]
 pub struct RawMemtierPolicy(c_uint);
-
-/// Moves a value to the heap; `None` when memory runs out.
-fn boxed<T>(value: T) -> Option<Box<T>> {
-    const { assert!(size_of::<T>() > 0) };
-    // SAFETY: the layout is not of size 0, which the assertion above checks.
-    let place = unsafe { std::alloc::alloc(Layout::new::<T>()) }.cast::<T>();
-    if place.is_null() {
-        return None;
-    }
-    // SAFETY: the block is fresh, large enough and aligned for `T`.
-    unsafe { place.write(value) };
-    // SAFETY: the block comes from the global allocator with the layout of `T`
-    // and holds a value.
-    Some(unsafe { Box::from_raw(place) })
-}
 
 /// A block as C gets it: null and `errno` on error, `errno` untouched otherwise.
 fn block(result: Result<*mut u8, Error>) -> *mut c_void {
@@ -134,7 +119,6 @@ unsafe fn aligned(
 #[unsafe(no_mangle)]
 pub extern "C" fn memtier_builder_new(policy: RawMemtierPolicy) -> *mut memtier_builder {
     Builder::new(policy.0)
-        .ok()
         .and_then(|builder| boxed(memtier_builder(builder)))
         .map_or(core::ptr::null_mut(), Box::into_raw)
 }
@@ -209,7 +193,6 @@ pub unsafe extern "C" fn memtier_builder_construct_memtier_memory(
     builder
         .0
         .construct()
-        .ok()
         .and_then(|memory| boxed(memtier_memory(memory)))
         .map_or(core::ptr::null_mut(), Box::into_raw)
 }

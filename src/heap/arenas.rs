@@ -8,6 +8,7 @@ use super::thread::Thread;
 use super::{Heap, je};
 use once_cell::race::OnceBox;
 
+use crate::boxed::boxed;
 use crate::env;
 use crate::error::Error;
 use crate::log;
@@ -64,11 +65,12 @@ impl Arenas {
         }
     }
 
-    /// Allows `count` arenas, a power of two.
+    /// Allows `count` arenas, a power of two, if there is memory for the list of them.
     pub(super) fn open(&self, count: u32) {
-        self.slots
-            .get_or_init(|| Box::new([const { AtomicU32::new(0) }; MAX]));
-        self.count.store(count, Ordering::Release);
+        let list = || boxed([const { AtomicU32::new(0) }; MAX]);
+        if self.slots.get_or_try_init(list).is_ok() {
+            self.count.store(count, Ordering::Release);
+        }
     }
 
     pub(super) fn count(&self) -> u32 {

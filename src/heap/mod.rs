@@ -35,6 +35,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use once_cell::race::OnceBox;
 
 use crate::backing::{Backing, Extent};
+use crate::boxed::boxed;
 use crate::error::Error;
 use crate::log;
 use depot::Depot;
@@ -119,7 +120,8 @@ impl Heap {
         self.id as usize
     }
 
-    /// Allows `count` arenas, a power of two; before that every allocation fails.
+    /// Allows `count` arenas, a power of two; before that every allocation fails. The heap
+    /// stays closed when there is no memory for their list.
     /// `bound` is the most bytes that the heap can hold, if it is bounded.
     pub fn open(&'static self, count: u32, bound: Option<usize>) {
         let limit = bound.map_or(DEPOT_LIMIT, |bytes| (bytes / 16).min(DEPOT_LIMIT));
@@ -176,7 +178,7 @@ impl Heap {
     /// # Safety
     /// The magazine is the caller's and holds free blocks of this heap.
     unsafe fn depot_exchange(&self, full: *mut Magazine, offset: usize) -> Option<*mut Magazine> {
-        let depot = self.depot.get_or_init(|| Box::new(Depot::new()));
+        let depot = self.depot.get_or_try_init(|| boxed(Depot::new())).ok()?;
         // SAFETY: the caller's promise.
         unsafe { depot.exchange(self, full, offset) }
     }

@@ -119,7 +119,12 @@ pub fn add(make: impl FnOnce(u32) -> Result<Kind, Error>) -> Result<&'static Kin
             slot.state.store(LIVE, Ordering::Release);
             let kind = slot.live().ok_or(Error::Runtime)?;
             kind.open_dynamic();
-            Ok(kind)
+            if kind.heap.is_open() {
+                return Ok(kind);
+            }
+            // SAFETY: nobody has seen the kind.
+            unsafe { remove(kind) };
+            Err(Error::NoMemory)
         }
         Err(error) => {
             slot.state.store(FREE, Ordering::Release);
