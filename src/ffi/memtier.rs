@@ -3,7 +3,6 @@
 //! Handles are boxes of the core's types. A null handle is an error, never a crash.
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
-use core::ptr::NonNull;
 
 use super::decorate::tier_hooks;
 use super::memkind::{memkind_detect_kind, memkind_t};
@@ -247,24 +246,12 @@ pub(super) unsafe extern "C" fn malloc_slow(
     size: usize,
 ) -> *mut c_void {
     // SAFETY: the caller's promise.
-    match unsafe { malloc_by_size(memory, size) } {
+    let block = unsafe { memory.as_ref() }.and_then(|memory| memory.0.malloc_by_size(size));
+    match block {
         Some(block) => block.as_ptr().cast(),
         // SAFETY: the caller's promise.
         None => unsafe { malloc_slower(memory, size) },
     }
-}
-
-/// A block by its size, if that is how the memory chooses.
-///
-/// # Safety
-/// As memtier_malloc().
-#[inline(always)]
-pub(super) unsafe fn malloc_by_size(
-    memory: *mut memtier_memory,
-    size: usize,
-) -> Option<NonNull<u8>> {
-    // SAFETY: the caller promises that a memory is live.
-    unsafe { memory.as_ref() }.and_then(|memory| memory.0.malloc_by_size(size))
 }
 
 /// memtier_malloc() beside the ways that nearly every call takes.

@@ -98,7 +98,7 @@ pub unsafe extern "C" fn memtier_preload_malloc_by_size(
     memory: *mut memtier_memory,
 ) -> *mut c_void {
     // SAFETY: the caller's promise.
-    match unsafe { memtier::malloc_by_size(memory, size) } {
+    match unsafe { Memory::malloc_by_size_fast(memory.cast(), size) } {
         Some(block) => block.as_ptr().cast(),
         // SAFETY: as above.
         None => unsafe { tier_malloc_slow(size, memory) },

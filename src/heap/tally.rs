@@ -5,6 +5,7 @@
 //! alone writes `recent` there, without atomic read-modify-write; what the numbers mean
 //! is up to the layer that counts. Tallies outlive their threads, as records do.
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use super::thread::Thread;
@@ -17,10 +18,16 @@ pub(crate) struct Tally {
     chooser: AtomicUsize,
     /// The heap that was chosen; nobody has chosen heap 0, which never has blocks.
     chosen: AtomicUsize,
-    /// Who has counted some operations of the thread in advance, 0 for nobody, and how
-    /// many of them are still to come.
+    /// Who has counted some operations of the thread in advance, 0 for nobody, how many
+    /// of them are still to come, and whether something is due after the last.
     counter: AtomicUsize,
     counted: AtomicI64,
+    due: AtomicBool,
+    /// The heap that it has chosen for the sizes from `lowest` on, `n_sizes` of them; none
+    /// when nothing is counted.
+    of_sizes: AtomicUsize,
+    lowest: AtomicUsize,
+    n_sizes: AtomicUsize,
     /// Bytes since the last mark.
     pub(crate) recent: [AtomicI64; HEAPS],
     /// Bytes up to there.
@@ -40,6 +47,10 @@ impl Tally {
             chosen: AtomicUsize::new(0),
             counter: AtomicUsize::new(0),
             counted: AtomicI64::new(0),
+            due: AtomicBool::new(false),
+            of_sizes: AtomicUsize::new(0),
+            lowest: AtomicUsize::new(0),
+            n_sizes: AtomicUsize::new(0),
             recent: [const { AtomicI64::new(0) }; HEAPS],
             marks: [const { AtomicI64::new(0) }; HEAPS],
             folded: [const { AtomicI64::new(0) }; HEAPS],
@@ -83,6 +94,7 @@ impl Tally {
         }
         if self.counter.load(Ordering::Relaxed) == chooser {
             self.counted.store(0, Ordering::Relaxed);
+            self.end_counted();
         }
     }
 
@@ -96,20 +108,52 @@ impl Tally {
         }
     }
 
-    /// Does one of the operations that were counted, in the thread that the tally is of.
-    #[inline(always)]
-    pub(crate) fn do_counted(&self) {
-        let counted = self.counted.load(Ordering::Relaxed);
-        self.counted
-            .store(counted.wrapping_sub(1), Ordering::Relaxed);
+    /// How many operations to come somebody has counted.
+    pub(crate) fn counted(&self) -> i64 {
+        self.counted.load(Ordering::Relaxed)
     }
 
-    /// Lets `counter` count operations in advance, `count` says how many; in the thread that
-    /// the tally is of. Another one that has done so goes first.
-    pub(crate) fn count_ahead(&self, counter: usize, count: impl FnOnce() -> i64) {
+    /// Does one of the operations that were counted, in the thread that the tally is of;
+    /// whether it was the last.
+    #[inline(always)]
+    pub(crate) fn do_counted(&self) -> bool {
+        let left = as_is(self.counted.load(Ordering::Relaxed).wrapping_sub(1));
+        self.counted.store(left, Ordering::Relaxed);
+        left == 0
+    }
+
+    /// Ends what was counted in advance; whether something is due.
+    pub(crate) fn end_counted(&self) -> bool {
+        self.n_sizes.store(0, Ordering::Relaxed);
+        self.due.load(Ordering::Relaxed)
+    }
+
+    /// The heap for a size that `counter` has chosen for its operations to come.
+    #[inline(always)]
+    pub(crate) fn chosen_for(&self, counter: usize, size: usize) -> Option<usize> {
+        let from_lowest = size.wrapping_sub(self.lowest.load(Ordering::Relaxed));
+        let known = self.counter.load(Ordering::Relaxed) == counter
+            && from_lowest < self.n_sizes.load(Ordering::Relaxed);
+        known.then(|| self.of_sizes.load(Ordering::Relaxed))
+    }
+
+    /// Keeps a heap for the sizes in a range, for whoever has counted operations in advance,
+    /// until all of them are done; in the thread that the tally is of.
+    pub(crate) fn choose_for(&self, sizes: Range<usize>, heap: usize) {
+        self.of_sizes.store(heap, Ordering::Relaxed);
+        self.lowest.store(sizes.start, Ordering::Relaxed);
+        self.n_sizes.store(sizes.len(), Ordering::Relaxed);
+    }
+
+    /// Lets `counter` count operations in advance, `count` says how many and whether
+    /// something is due then; in the thread that the tally is of. Another one that has done
+    /// so goes first.
+    pub(crate) fn count_ahead(&self, counter: usize, count: impl FnOnce() -> (i64, bool)) {
         if self.counted.load(Ordering::Relaxed) == 0 {
+            let (operations, due) = count();
             self.counter.store(counter, Ordering::Relaxed);
-            self.counted.store(count(), Ordering::Relaxed);
+            self.counted.store(operations, Ordering::Relaxed);
+            self.due.store(due, Ordering::Relaxed);
         }
     }
 

@@ -17,10 +17,11 @@
 //!
 //! Nothing here needs repair after fork(2). Depends on `heap` alone.
 
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicI64, Ordering};
 
-use crate::heap::HEAPS;
 use crate::heap::tally::Tally;
+use crate::heap::{HEAPS, fast};
 
 /// Bytes that a tally may be off its mark, and a mark off the common total.
 const FOLD: i64 = 51_200;
@@ -79,7 +80,7 @@ fn mark(tally: &Tally, id: usize) -> i64 {
 
 #[cold]
 #[inline(never)]
-fn move_mark(tally: &Tally, id: usize) {
+pub(super) fn move_mark(tally: &Tally, id: usize) {
     let sum = mark(tally, id);
     if !(-FOLD..=FOLD).contains(&sum.wrapping_sub(load(&tally.folded, id))) {
         fold(tally, id, sum);
@@ -87,12 +88,27 @@ fn move_mark(tally: &Tally, id: usize) {
     tally.choose_anew();
 }
 
-/// After a block was counted: `recent` is what that has made of the bytes since the mark.
+/// Whether the mark stays after a block was counted: `recent` is what that has made of the
+/// bytes since the mark.
 #[inline(always)]
-pub(super) fn added(tally: &Tally, id: usize, recent: i64) {
-    if !(0..=FOLD).contains(&recent) {
-        move_mark(tally, id);
+pub(super) fn stays(recent: i64) -> bool {
+    (0..=FOLD).contains(&recent)
+}
+
+/// After a block was counted, which is handed on.
+#[inline(always)]
+pub(super) fn added(tally: &Tally, id: usize, recent: i64, block: NonNull<u8>) -> NonNull<u8> {
+    if stays(recent) {
+        return block;
     }
+    move_mark_for(tally, id, block)
+}
+
+#[cold]
+#[inline(never)]
+fn move_mark_for(tally: &Tally, id: usize, block: NonNull<u8>) -> NonNull<u8> {
+    move_mark(tally, id);
+    fast::as_is(block)
 }
 
 /// The same after a block was counted as gone.
@@ -114,8 +130,13 @@ fn change(tally: &Tally, id: usize, bytes: i64) -> i64 {
 
 /// Counts a new block of `bytes` usable bytes; a failed one as 0 bytes.
 pub(super) fn add(id: usize, bytes: usize) {
-    let tally = tally();
-    added(tally, id, change(tally, id, bytes as i64));
+    add_to(tally(), id, bytes as i64);
+}
+
+fn add_to(tally: &Tally, id: usize, bytes: i64) {
+    if !stays(change(tally, id, bytes)) {
+        move_mark(tally, id);
+    }
 }
 
 /// Counts a block of `bytes` usable bytes as gone.
@@ -224,7 +245,7 @@ pub(super) fn forget_chooser(chooser: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{FOLD, SHARED, View, add, added, change, forget, sub, subtracted};
+    use super::{FOLD, SHARED, View, add, add_to, change, forget, sub, subtracted};
 
     fn allocated(id: usize) -> usize {
         super::allocated(core::iter::once(id))
@@ -274,9 +295,9 @@ mod tests {
     #[test]
     fn threads_without_a_record_are_counted_too() {
         let fold = FOLD as usize;
-        added(&SHARED, 305, change(&SHARED, 305, 100));
+        add_to(&SHARED, 305, 100);
         assert_eq!(allocated(305), 100);
-        added(&SHARED, 305, change(&SHARED, 305, FOLD + 1));
+        add_to(&SHARED, 305, FOLD + 1);
         assert_eq!(
             View::of(&SHARED).estimate(305, core::iter::empty()),
             100 + fold + 1

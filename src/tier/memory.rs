@@ -85,30 +85,38 @@ impl Memory {
     #[inline]
     fn count(&self) {
         let Some(borders) = &self.borders else { return };
-        let own = Tally::own();
-        match own {
-            Some(own) if own.counted_by(self.number()) > 0 => return own.do_counted(),
-            _ => {}
+        let number = self.number();
+        // For the fast paths: where they are off, as with hooks, nothing is counted ahead.
+        if let Some(own) = Tally::own().filter(|_| fast::is_on()) {
+            own.count_ahead(number, || borders.count_ahead());
+            if own.counted_by(number) > 0 {
+                if own.do_counted() {
+                    self.end_counted(borders, own);
+                }
+                return;
+            }
         }
-        borders.count(|index| {
-            self.kind(index)
-                .map_or(0, |kind| estimate(View::here(), kind))
-        });
-        // For the fast paths: where they are off, as with hooks, none may be taken.
-        if let Some(own) = own.filter(|_| fast::is_on()) {
-            own.count_ahead(self.number(), || borders.count_ahead());
+        if borders.count() {
+            self.check(borders, View::here());
         }
+    }
+
+    fn check(&self, borders: &Borders, view: View<'_>) {
+        borders.check(|index| self.kind(index).map_or(0, |kind| estimate(view, kind)));
+    }
+
+    /// The operations that were counted in advance are done; counts the next.
+    fn end_counted(&self, borders: &Borders, own: &Tally) {
+        if own.end_counted() {
+            self.check(borders, View::of(own));
+        }
+        own.count_ahead(self.number(), || borders.count_ahead());
     }
 
     /// Operations until borders are checked.
     fn left(&self, borders: &Borders) -> i64 {
-        let ahead = match borders.tuning().check_cnt {
-            0 => 0,
-            _ => Tally::all()
-                .map(|tally| tally.counted_by(self.number()))
-                .sum(),
-        };
-        borders.left() + ahead
+        let ahead = |tally: &Tally| tally.counted_by(self.number());
+        borders.left(Tally::all().map(ahead).sum())
     }
 
     /// A small block from the tier that was chosen last, which still is the right one;
@@ -122,21 +130,74 @@ impl Memory {
         )
     }
 
-    /// A small block from the tier for its size, unless borders are about to be checked;
-    /// `None` if [`Memory::malloc`] has to decide.
+    /// A small block of a size for whose tier the thread has just had one; `None` if
+    /// [`Memory::malloc_by_size`] has to choose.
+    ///
+    /// # Safety
+    /// `memory` is null or live.
     #[inline(always)]
-    pub(crate) fn malloc_by_size(&self, size: usize) -> Option<NonNull<u8>> {
-        let borders = self.borders.as_ref()?;
-        let may = |tally: &Tally| tally.counted_by(self.number()) > 0;
+    pub(crate) unsafe fn malloc_by_size_fast(
+        memory: *const Self,
+        size: usize,
+    ) -> Option<NonNull<u8>> {
         fast::allocate_counted(
             size,
-            |tally| {
-                let kind = may(tally).then(|| self.kind(borders.tier(size)))??;
-                Some(kind.heap_id())
+            |tally| tally.chosen_for(memory as usize, size),
+            |tally, id, recent, block| {
+                let last = tally.do_counted();
+                if !last && counters::stays(recent) {
+                    return block;
+                }
+                // SAFETY: the caller's promise; nobody has chosen for null.
+                unsafe { (*memory).counted_by_size(size, tally, id, recent, block) }
             },
-            |tally, id, recent| {
+        )
+    }
+
+    /// After a block by its size when a mark moves or what was counted ends. The thread
+    /// is likely to go on with the same size.
+    #[cold]
+    #[inline(never)]
+    fn counted_by_size(
+        &self,
+        size: usize,
+        own: &Tally,
+        id: usize,
+        recent: i64,
+        block: NonNull<u8>,
+    ) -> NonNull<u8> {
+        if !counters::stays(recent) {
+            counters::move_mark(own, id);
+        }
+        if let Some(borders) = self.borders.as_ref().filter(|_| own.counted() == 0) {
+            self.end_counted(borders, own);
+            self.choose_by_size(size, own);
+        }
+        fast::as_is(block)
+    }
+
+    /// The heap for a size, which is kept for the operations that were counted in advance:
+    /// until then borders move by the calls of other threads at most.
+    fn choose_by_size(&self, size: usize, own: &Tally) -> Option<usize> {
+        let borders = self.borders.as_ref()?;
+        if own.counted_by(self.number()) <= 0 {
+            return None;
+        }
+        let tier = borders.tier(size);
+        let heap = self.kind(tier)?.heap_id();
+        own.choose_for(borders.sizes(tier), heap);
+        Some(heap)
+    }
+
+    /// A small block from the tier for its size; `None` if [`Memory::malloc`] has to find
+    /// one.
+    pub(crate) fn malloc_by_size(&self, size: usize) -> Option<NonNull<u8>> {
+        fast::allocate_counted(
+            size,
+            |tally| self.choose_by_size(size, tally),
+            |tally, id, recent, block| {
                 tally.do_counted();
-                counters::added(tally, id, recent);
+                self.counted_by_size(size, tally, id, recent, block)
             },
         )
     }

@@ -5,6 +5,7 @@
 //! observable and has to agree with the original's choice.
 #![forbid(unsafe_code)]
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 
 /// How allocations are spread over the tiers.
@@ -183,6 +184,9 @@ pub struct Border {
     expected: f32,
     /// The same as last seen, as the bits of an `f32`.
     seen: AtomicU32,
+    /// The bytes of the tiers at which it has been found to stay where it is; impossible
+    /// ones after it was moved.
+    stays_at: [AtomicUsize; 2],
 }
 
 impl Border {
@@ -199,6 +203,7 @@ impl Border {
             max: threshold.max,
             expected,
             seen: AtomicU32::new(expected.to_bits()),
+            stays_at: [const { AtomicUsize::new(usize::MAX) }; 2],
         }
     }
 
@@ -223,37 +228,72 @@ impl Border {
         reason = "the value is not negative, and `as` saturates"
     )]
     fn adjust(&self, lower: usize, upper: usize, tuning: &Tuning) {
+        let [stays_lower, stays_upper] = &self.stays_at;
+        let stays_at = |lower, upper| {
+            stays_lower.store(lower, Ordering::Relaxed);
+            stays_upper.store(upper, Ordering::Relaxed);
+        };
+        if lower == stays_lower.load(Ordering::Relaxed)
+            && upper == stays_upper.load(Ordering::Relaxed)
+        {
+            return;
+        }
         let mut raise = true;
         if lower > 0 {
             let ratio = upper as f32 / lower as f32;
             let off = (ratio - self.expected).abs();
-            let seen = f32::from_bits(self.seen.swap(ratio.to_bits(), Ordering::Relaxed));
-            if off < tuning.trigger || off < (seen - self.expected).abs() {
+            let seen = f32::from_bits(self.seen.load(Ordering::Relaxed));
+            self.seen.store(ratio.to_bits(), Ordering::Relaxed);
+            if off < tuning.trigger {
+                return stays_at(lower, upper);
+            }
+            if off < (seen - self.expected).abs() {
                 return;
             }
             raise = ratio > self.expected;
         }
         let val = self.val.load(Ordering::Relaxed);
-        let step = (val as f32 * tuning.degree).ceil() as usize;
+        let step = rounded_up(val as f32 * tuning.degree);
         let moved = if raise {
             val.checked_add(step).filter(|&higher| higher <= self.max)
         } else {
             val.checked_sub(step).filter(|&smaller| smaller >= self.min)
         };
-        if let Some(moved) = moved {
-            self.val.store(moved, Ordering::Relaxed);
+        match moved {
+            Some(moved) => {
+                self.val.store(moved, Ordering::Relaxed);
+                stays_at(usize::MAX, usize::MAX);
+            }
+            None => stays_at(lower, upper),
         }
     }
 }
 
-/// The most operations that a thread counts in advance.
-const AHEAD: i64 = 63;
+/// The next whole number, for one that is not negative; without a call, as there is no
+/// instruction for it that every processor has.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates, and what is large has no fraction"
+)]
+fn rounded_up(number: f32) -> usize {
+    let whole = number as usize;
+    if (whole as f32) < number {
+        whole.saturating_add(1)
+    } else {
+        whole
+    }
+}
+
+/// The most operations that a thread counts in advance; enough for the usual `check_cnt`.
+const AHEAD: i64 = 127;
 
 /// The state of [`Policy::DynamicThreshold`].
 pub struct Borders {
     borders: Box<[Border]>,
     tuning: Tuning,
-    /// Operations left until the next check; dips below 0 when threads meet there.
+    /// Operations until the next check that nobody has taken yet.
     left: AtomicI64,
 }
 
@@ -278,23 +318,43 @@ impl Borders {
         &self.tuning
     }
 
-    /// Operations until the next check, beside those that were counted in advance.
-    pub fn left(&self) -> i64 {
-        self.left.load(Ordering::Relaxed)
+    /// Operations until the next check, when so many that were counted are still to come.
+    pub fn left(&self, ahead: i64) -> i64 {
+        match i64::from(self.tuning.check_cnt) {
+            0 => 0,
+            round => match (self.left.load(Ordering::Relaxed) + ahead) % round {
+                0 => round,
+                left => left,
+            },
+        }
     }
 
-    /// Counts some operations in advance, but never the one at which a check is due; how
-    /// many.
-    pub fn count_ahead(&self) -> i64 {
-        if self.tuning.check_cnt == 0 {
-            return AHEAD;
+    /// Counts one operation; whether a check is due after it.
+    pub fn count(&self) -> bool {
+        self.take(1).1
+    }
+
+    /// Counts some operations in advance: how many, and whether a check is due after them.
+    pub fn count_ahead(&self) -> (i64, bool) {
+        self.take(AHEAD)
+    }
+
+    fn take(&self, most: i64) -> (i64, bool) {
+        let round = i64::from(self.tuning.check_cnt);
+        if round == 0 {
+            return (most, false);
         }
-        let ahead = |left: i64| (left - 1).clamp(0, AHEAD);
+        // A whole round leaves the number as it is.
+        if round <= most && self.left.load(Ordering::Relaxed) == 0 {
+            return (round, true);
+        }
+        let whole = |left: i64| if left == 0 { round } else { left };
+        let taken = |left: i64| whole(left).min(most);
         self.left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                Some(left - ahead(left))
+                Some(whole(left) - taken(left))
             })
-            .map_or(0, ahead)
+            .map_or((0, false), |left| (taken(left), taken(left) == whole(left)))
     }
 
     /// The tier for a block of `size` bytes.
@@ -305,19 +365,20 @@ impl Borders {
             .unwrap_or(self.borders.len())
     }
 
-    /// Counts one operation and, every `check_cnt`, compares the ratios with the
-    /// bytes that `allocated` reports for a tier.
-    pub fn count(&self, allocated: impl Fn(usize) -> usize) {
-        if self.tuning.check_cnt == 0 {
-            return;
-        }
-        // Whoever passes 1 pays for the next round, so that no decrement is lost.
-        if self.left.fetch_sub(1, Ordering::Relaxed) <= 1 {
-            self.left
-                .fetch_add(i64::from(self.tuning.check_cnt), Ordering::Relaxed);
-            for (index, border) in self.borders.iter().enumerate() {
-                border.adjust(allocated(index), allocated(index + 1), &self.tuning);
-            }
+    /// The sizes of which blocks land on a tier; empty if the borders have just been moved
+    /// across each other.
+    pub fn sizes(&self, tier: usize) -> Range<usize> {
+        let val = |border: &Border| border.val.load(Ordering::Relaxed);
+        let below = &self.borders[..tier.min(self.borders.len())];
+        let lowest = below.iter().map(val).max().unwrap_or(0);
+        lowest..self.borders.get(tier).map_or(usize::MAX, val)
+    }
+
+    /// Compares the ratios with the bytes that `allocated` reports for a tier, as is due
+    /// every `check_cnt` operations.
+    pub fn check(&self, allocated: impl Fn(usize) -> usize) {
+        for (index, border) in self.borders.iter().enumerate() {
+            border.adjust(allocated(index), allocated(index + 1), &self.tuning);
         }
     }
 }
@@ -326,6 +387,7 @@ impl Borders {
 mod tests {
     use super::{
         Border, Borders, Inconsistent, Threshold, Tuning, check, least_filled, normalized,
+        rounded_up,
     };
 
     #[test]
@@ -444,12 +506,31 @@ mod tests {
     }
 
     #[test]
+    fn a_border_that_stays_moves_again_when_bytes_change() {
+        let borders = one_border(1);
+        (0..5).for_each(|_| borders.check(|_| 0));
+        assert_eq!(val(&borders), 1355);
+        // Too much below, and it could sink; then to its minimum.
+        borders.check(|_| 1000);
+        assert_eq!(val(&borders), 1151);
+        (0..9).for_each(|_| borders.check(|_| 1000));
+        assert_eq!(val(&borders), 600);
+        // As asked for, and too much above at last.
+        (0..2).for_each(|_| borders.check(|tier| if tier == 0 { 1000 } else { 4000 }));
+        assert_eq!(val(&borders), 600);
+        borders.check(|tier| if tier == 0 { 1000 } else { 9000 });
+        assert_eq!(val(&borders), 690);
+    }
+
+    #[test]
     fn sizes_part_at_the_border() {
         let borders = one_border(1);
         assert_eq!(borders.tier(0), 0);
         assert_eq!(borders.tier(1023), 0);
         assert_eq!(borders.tier(1024), 1);
         assert_eq!(borders.tier(usize::MAX), 1);
+        assert_eq!(borders.sizes(0), 0..1024);
+        assert_eq!(borders.sizes(1), 1024..usize::MAX);
     }
 
     #[test]
@@ -457,7 +538,8 @@ mod tests {
         let borders = one_border(1);
         let expected = [1178, 1355, 1355];
         for value in expected {
-            borders.count(|_| 0);
+            assert!(borders.count());
+            borders.check(|_| 0);
             assert_eq!(val(&borders), value);
         }
     }
@@ -466,52 +548,65 @@ mod tests {
     fn the_border_moves_against_the_deviation_unless_it_shrinks() {
         let borders = one_border(1);
         // Too much below: the border sinks.
-        borders.count(|_| 1000);
+        borders.check(|_| 1000);
         assert_eq!(val(&borders), 870);
         // Better than last time: it stays.
-        borders.count(|tier| if tier == 0 { 1000 } else { 2000 });
+        borders.check(|tier| if tier == 0 { 1000 } else { 2000 });
         assert_eq!(val(&borders), 870);
         // Too much above: it rises.
-        borders.count(|tier| if tier == 0 { 1000 } else { 9000 });
+        borders.check(|tier| if tier == 0 { 1000 } else { 9000 });
         assert_eq!(val(&borders), 1001);
         // As asked for: it stays.
-        borders.count(|tier| if tier == 0 { 1000 } else { 4000 });
+        borders.check(|tier| if tier == 0 { 1000 } else { 4000 });
         assert_eq!(val(&borders), 1001);
     }
 
     #[test]
     fn checks_come_every_check_cnt_operations() {
         let borders = one_border(3);
-        borders.count(|_| 0);
-        borders.count(|_| 0);
-        assert_eq!((val(&borders), borders.left()), (1024, 1));
-        borders.count(|_| 0);
-        assert_eq!((val(&borders), borders.left()), (1178, 3));
+        assert_eq!(borders.left(0), 3);
+        assert!(!borders.count() && !borders.count());
+        assert_eq!(borders.left(0), 1);
+        assert!(borders.count());
+        assert_eq!(borders.left(0), 3);
         let never = one_border(0);
-        (0..100).for_each(|_| never.count(|_| 0));
-        assert_eq!(val(&never), 1024);
+        assert!((0..100).all(|_| !never.count()));
+        assert_eq!(never.left(0), 0);
     }
 
     #[test]
-    fn counting_in_advance_stops_before_a_check() {
-        let borders = one_border(100);
-        let mut checks = Vec::new();
-        let mut ahead = 0;
-        for operation in 1..=300 {
-            let before = val(&borders);
-            if ahead > 0 {
-                ahead -= 1;
-            } else {
-                borders.count(|_| 0);
-                ahead = borders.count_ahead();
-            }
-            if val(&borders) != before {
-                checks.push(operation);
-            }
-            assert_eq!(borders.left() + ahead, 100 - operation % 100);
+    fn numbers_are_rounded_up() {
+        for number in [0.0, 0.1, 1.0, 1.5, 153.6, 16_777_215.0, 1e18, 1e30_f32] {
+            assert_eq!(rounded_up(number), number.ceil() as usize, "{number}");
         }
-        // The third would pass the maximum.
-        assert_eq!(checks, [100, 200]);
-        assert!(one_border(0).count_ahead() > 0);
+        assert_eq!(rounded_up(f32::NAN), 0);
+    }
+
+    #[test]
+    fn operations_counted_in_advance_end_with_a_check() {
+        for (check_cnt, rounds) in [(100, vec![100; 3]), (200, vec![127, 73, 127])] {
+            let borders = one_border(check_cnt);
+            let mut done = 0;
+            for round in rounds {
+                let (ahead, due) = borders.count_ahead();
+                assert_eq!(ahead, round);
+                done += ahead;
+                assert_eq!(due, done % i64::from(check_cnt) == 0);
+                let left = i64::from(check_cnt) - (done - 1) % i64::from(check_cnt);
+                assert_eq!(borders.left(1), left);
+            }
+        }
+        assert_eq!(one_border(0).count_ahead(), (127, false));
+    }
+
+    #[test]
+    fn threads_that_count_in_advance_do_not_share_a_round() {
+        let borders = one_border(100);
+        assert_eq!(borders.count_ahead(), (100, true));
+        assert_eq!(borders.count_ahead(), (100, true));
+        assert_eq!(borders.left(100 + 100), 100);
+        assert_eq!(borders.left(7 + 15), 22);
+        assert!(!borders.count());
+        assert_eq!(borders.count_ahead(), (99, true));
     }
 }
