@@ -33,7 +33,8 @@ clippy() {
     local version
     "${cargo[@]}" clippy --release --all-targets "${flags[@]}" -- -D warnings && return
     version=$("${cargo[@]}" clippy --version)
-    case $version in *" 0.${clippy_version#*.}" | *" 0.${clippy_version#*.}."* | *" $clippy_version."*) return 1 ;; esac
+    # Rust 1.95 has clippy 0.1.95.
+    case "$version " in *" 0.$clippy_version "* | *" 0.$clippy_version."*) return 1 ;; esac
     echo "the lints are kept clean for clippy $clippy_version; this one, $version, has complaints"
     return 77
 }
