@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* malloc and free, one after the other. usage: pair COUNT */
+/* malloc and free, one after the other; with BARE those of libmemkind, called by their own names.
+ * usage: pair COUNT */
 #include "workload.h"
+
+#ifdef BARE
+#include <memkind.h>
+#define malloc(size) memkind_malloc(MEMKIND_DEFAULT, size)
+#define free(block) memkind_free(NULL, block)
+#endif
 
 int main(int argc, char **argv)
 {

@@ -79,7 +79,11 @@ def find(ours):
 
 def run(name, argument, env, crashes):
     """CPU time of the process and its threads, in seconds; None when it crashes, as under the original it may."""
-    process = subprocess.Popen([os.path.join(DIRECTORY, name), argument], env=env, stdout=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL}
+    if "AUTO_HBW_LOG" in env:
+        # It says at any level that it is there.
+        quiet["stderr"] = subprocess.DEVNULL
+    process = subprocess.Popen([os.path.join(DIRECTORY, name), argument], env=env, **quiet)
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0 and "LD_LIBRARY_PATH" not in env:
         crashes.append(f"{name} under {env.get('LD_PRELOAD', 'glibc')}, MEMKIND_MEM_TIERS={env.get('MEMKIND_MEM_TIERS')}")
@@ -101,6 +105,35 @@ def instructions(name, argument, env):
             return None
         counts.append(int(found.group(1)))
     return counts[1] - counts[0]
+
+
+BY_SIZE = TWO.replace("STATIC_RATIO", "DYNAMIC_THRESHOLD")
+
+
+def price(ours, rounds):
+    """Rows: what a preloaded pair costs, compared with memkind_malloc() and memkind_free() called directly."""
+    subprocess.run(["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-DBARE",
+                    "-I" + os.path.join(ROOT, "include"), "-o", os.path.join(DIRECTORY, "pair-bare"),
+                    os.path.join(HERE, "pair.c"), "-L" + ours, "-lmemkind"], check=True)
+    memtier, autohbw = (os.path.join(ours, name) for name in ("libmemtier.so.0", "libautohbw.so.0"))
+    ways = {"bare": environment(directory=ours),
+            "libmemtier, one tier": environment(memtier, ours, DRAM),
+            "libmemtier, two tiers by ratio": environment(memtier, ours, TWO),
+            "libmemtier, two tiers by size": environment(memtier, ours, BY_SIZE),
+            "libautohbw": dict(environment(autohbw, ours), AUTO_HBW_LOG="-1")}
+    program = {name: "pair-bare" if name == "bare" else "pair" for name in ways}
+    long, short, _ = PROGRAMS["pair"]
+    times = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, env in ways.items():
+            times[name].append(run(program[name], long, env, []))
+    counts = {name: instructions(program[name], short, env) if shutil.which("valgrind") else None
+              for name, env in ways.items()}
+
+    def per_pair(name):
+        return f"{counts[name] / int(short):.1f}" if counts[name] else "-"
+    return [[name, f"{median_ratio(times[name], times['bare']):.2f}", f"{min(times[name]) / min(times['bare']):.2f}",
+             per_pair(name)] for name in ways]
 
 
 def seconds(values):
@@ -173,6 +206,14 @@ def main():
                 for program in options.programs]
         lines += ["", "## Instructions", "", "Millions, by callgrind, for a smaller piece of the same work.", ""]
         lines += report.table(head, rows)
+    if "pair" in options.programs:
+        print("pair, called directly", flush=True)
+        lines += ["", "## Preloaded or called directly", "",
+                  "A pair of 64 bytes by malloc and free, compared with *bare*: the same by memkind_malloc() and "
+                  "memkind_free() in a program that is linked with libmemkind. CPU time as the median of "
+                  f"{3 * options.rounds} rounds' ratios and as the ratio of the fastest; by size means `{BY_SIZE}`.", ""]
+        rows = price(os.path.abspath(options.library_dir), 3 * options.rounds)
+        lines += report.table(["", "CPU time, median", "CPU time, fastest", "instructions in all"], rows)
     directory = os.environ.get("BENCH_PMEM", "/dev/shm")
     head, rows = fork_times(os.path.abspath(options.library_dir), directory)
     lines += ["", "## fork", "",
