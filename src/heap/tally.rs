@@ -93,8 +93,9 @@ impl Tally {
             self.choose_anew();
         }
         if self.counter.load(Ordering::Relaxed) == chooser {
-            self.counted.store(0, Ordering::Relaxed);
-            self.end_counted();
+            // Its thread may be at work for another one.
+            self.n_sizes.store(0, Ordering::Relaxed);
+            self.counted.store(0, Ordering::Release);
         }
     }
 
@@ -119,7 +120,7 @@ impl Tally {
     pub(crate) fn do_counted(&self) -> bool {
         let left = as_is(self.counted.load(Ordering::Relaxed).wrapping_sub(1));
         self.counted.store(left, Ordering::Relaxed);
-        left == 0
+        left <= 0
     }
 
     /// Ends what was counted in advance; whether something is due.
@@ -149,8 +150,9 @@ impl Tally {
     /// something is due then; in the thread that the tally is of. Another one that has done
     /// so goes first.
     pub(crate) fn count_ahead(&self, counter: usize, count: impl FnOnce() -> (i64, bool)) {
-        if self.counted.load(Ordering::Relaxed) == 0 {
+        if self.counted.load(Ordering::Acquire) <= 0 {
             let (operations, due) = count();
+            self.n_sizes.store(0, Ordering::Relaxed);
             self.counter.store(counter, Ordering::Relaxed);
             self.counted.store(operations, Ordering::Relaxed);
             self.due.store(due, Ordering::Relaxed);

@@ -1,10 +1,12 @@
 //! Tiers and settings, checked and made into a memory.
 #![forbid(unsafe_code)]
 
+use super::borders::{Border, Borders};
 use super::memory::{Memory, Tier};
-use super::policy::{self, Border, Borders, Policy, Threshold, Tuning};
+use super::policy::{self, Policy, Threshold, Tuning};
 use super::property::Property;
 use super::{describe_thresholds, describe_tier};
+use crate::boxed::boxed_slice;
 use crate::error::Error;
 use crate::kind::Kind;
 use crate::log;
@@ -172,7 +174,7 @@ impl Builder {
             }
             return Err(Error::Invalid);
         };
-        let tiers = collect(
+        let tiers = boxed_slice(
             self.tiers
                 .iter()
                 .enumerate()
@@ -206,7 +208,8 @@ impl Builder {
             .iter()
             .zip(self.tiers.iter().zip(self.tiers.iter().skip(1)))
             .map(|(&threshold, (&(_, lower), &(_, upper)))| Border::new(threshold, lower, upper));
-        Ok(Borders::new(collect(borders)?, self.tuning))
+        let borders = boxed_slice(borders)?;
+        Ok(Borders::new(borders, self.tuning))
     }
 }
 
@@ -225,13 +228,4 @@ fn too_few_tiers() {
     log::error!(
         "There should be at least 2 tiers added to builder to use POLICY_DYNAMIC_THRESHOLD"
     );
-}
-
-/// Collects into a boxed slice; running out of memory is an error, not an abort.
-fn collect<T>(items: impl ExactSizeIterator<Item = T>) -> Result<Box<[T]>, Error> {
-    let mut all = Vec::new();
-    all.try_reserve_exact(items.len())
-        .map_err(|_| Error::Malloc)?;
-    all.extend(items);
-    Ok(all.into_boxed_slice())
 }

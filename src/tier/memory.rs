@@ -2,8 +2,9 @@
 
 use core::ptr::NonNull;
 
+use super::borders::{Border, Borders};
 use super::counters::{self, View};
-use super::policy::{self, Border, Borders, Tuning};
+use super::policy::{self, Tuning};
 use super::{allocated_size, describe_thresholds, describe_tier};
 use super::{kind_calloc, kind_malloc, kind_memalign, kind_realloc, small_malloc};
 use crate::error::Error;
@@ -30,6 +31,11 @@ pub struct Memory {
 #[inline]
 fn estimate(view: View<'_>, kind: &'static Kind) -> usize {
     view.estimate(kind.heap_id(), kind.place_heap_ids())
+}
+
+/// What borders know a thread by.
+fn thread(own: &Tally) -> usize {
+    core::ptr::from_ref(own) as usize
 }
 
 impl Memory {
@@ -88,7 +94,7 @@ impl Memory {
         let number = self.number();
         // For the fast paths: where they are off, as with hooks, nothing is counted ahead.
         if let Some(own) = Tally::own().filter(|_| fast::is_on()) {
-            own.count_ahead(number, || borders.count_ahead());
+            own.count_ahead(number, || borders.count_ahead(thread(own)));
             if own.counted_by(number) > 0 {
                 if own.do_counted() {
                     self.end_counted(borders, own);
@@ -97,20 +103,23 @@ impl Memory {
             }
         }
         if borders.count() {
-            self.check(borders, View::here());
+            let own = Tally::own();
+            self.check(borders, own.map_or(0, thread), View::here());
         }
     }
 
-    fn check(&self, borders: &Borders, view: View<'_>) {
-        borders.check(|index| self.kind(index).map_or(0, |kind| estimate(view, kind)));
+    fn check(&self, borders: &Borders, thread: usize, view: View<'_>) {
+        borders.check(thread, |index| {
+            self.kind(index).map_or(0, |kind| estimate(view, kind))
+        });
     }
 
     /// The operations that were counted in advance are done; counts the next.
     fn end_counted(&self, borders: &Borders, own: &Tally) {
         if own.end_counted() {
-            self.check(borders, View::of(own));
+            self.check(borders, thread(own), View::of(own));
         }
-        own.count_ahead(self.number(), || borders.count_ahead());
+        own.count_ahead(self.number(), || borders.count_ahead(thread(own)));
     }
 
     /// Operations until borders are checked.
@@ -169,7 +178,7 @@ impl Memory {
         if !counters::stays(recent) {
             counters::move_mark(own, id);
         }
-        if let Some(borders) = self.borders.as_ref().filter(|_| own.counted() == 0) {
+        if let Some(borders) = self.borders.as_ref().filter(|_| own.counted() <= 0) {
             self.end_counted(borders, own);
             self.choose_by_size(size, own);
         }

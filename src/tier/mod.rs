@@ -12,6 +12,7 @@
 //! Allocating takes no lock and no memory of its own. Depends on `kind`, on the fast
 //! paths of `heap`, and on nothing of how a kind gets its memory.
 
+mod borders;
 mod builder;
 mod counters;
 mod memory;
