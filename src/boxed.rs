@@ -7,14 +7,37 @@ use crate::error::Error;
 /// Moves a value to the heap.
 ///
 /// # Errors
-/// `NoMemory`; the value is dropped.
+/// `Malloc`; the value is dropped.
 pub fn boxed<T>(value: T) -> Result<Box<T>, Error> {
-    let place = room::<T>().ok_or(Error::NoMemory)?;
+    let place = room::<T>().ok_or(Error::Malloc)?;
     // SAFETY: the block is fresh, large enough and aligned for `T`.
     unsafe { place.write(value) };
     // SAFETY: the block comes from the global allocator with the layout of `T`
     // and holds a value.
     Ok(unsafe { Box::from_raw(place) })
+}
+
+/// Moves values to the heap.
+///
+/// # Errors
+/// `Malloc`.
+pub fn boxed_slice<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Box<[T]>, Error> {
+    let mut all = room_for(values.len())?;
+    all.extend(values);
+    // There is exactly as much room.
+    Ok(all.into_boxed_slice())
+}
+
+/// An empty vector that need not grow for so many values.
+///
+/// # Errors
+/// `Malloc`.
+pub fn room_for<T>(n_values: usize) -> Result<Vec<T>, Error> {
+    let mut room = Vec::new();
+    match room.try_reserve_exact(n_values) {
+        Ok(()) => Ok(room),
+        Err(_) => Err(Error::Malloc),
+    }
 }
 
 fn room<T>() -> Option<*mut T> {
@@ -26,7 +49,7 @@ fn room<T>() -> Option<*mut T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{boxed, room};
+    use super::{boxed, boxed_slice, room, room_for};
     use core::hint::black_box;
 
     #[test]
@@ -34,5 +57,10 @@ mod tests {
         assert_eq!(boxed(7).ok().as_deref(), Some(&7));
         // As much as there are addresses; seen, lest the compiler leaves the attempt out.
         assert!(black_box(room::<[u8; 1 << 47]>()).is_none());
+        assert_eq!(
+            boxed_slice([1, 2].into_iter()).ok().as_deref(),
+            Some(&[1, 2][..])
+        );
+        assert!(black_box(room_for::<u8>(1 << 47)).is_err());
     }
 }

@@ -21,6 +21,7 @@ use std::ffi::CString;
 
 use super::temporary::temporary_file;
 use super::{Extent, keeps_freed_memory, round_up};
+use crate::boxed::boxed_slice;
 use crate::error::Error;
 use crate::log;
 
@@ -73,8 +74,10 @@ unsafe impl Send for File {}
 impl File {
     /// Creates the file in `dir`; it has no name left and holds no blocks yet.
     /// `limit` is the most bytes it may hold, 0 for as many as the file system has.
-    /// `Invalid` with `errno` when the directory cannot be used.
+    /// `Invalid` with `errno` when the directory cannot be used; `Malloc`.
     pub fn create(dir: &CStr, limit: usize) -> Result<Self, Error> {
+        let bytes = boxed_slice(dir.to_bytes_with_nul().iter().copied())?.into_vec();
+        let copy = CString::from_vec_with_nul(bytes).map_err(|_| Error::Invalid)?;
         let fd = temporary_file(dir)?;
         Ok(Self {
             fd,
@@ -82,7 +85,7 @@ impl File {
             max_size: limit,
             lock: [0; 40],
             current_size: AtomicUsize::new(0),
-            dir: CString::from(dir).into_raw(),
+            dir: copy.into_raw(),
             pieces: [const {
                 Piece {
                     base: AtomicUsize::new(0),

@@ -29,7 +29,7 @@ pub enum Usage {
 ///
 /// # Errors
 /// `Invalid` for a limit below [`FILE_MIN_SIZE`] or, with `errno`, a directory in which
-/// no file can be made; `Environ` for a malformed variable; `TooMany`.
+/// no file can be made; `Environ` for a malformed variable; `TooMany`; `Malloc`.
 pub fn create_file(dir: &CStr, limit: usize, usage: Usage) -> Result<&'static Kind, Error> {
     let rounded = round_up(limit, FILE_UNIT).filter(|size| *size == 0 || limit >= FILE_MIN_SIZE);
     let Some(limit) = rounded else {
@@ -53,7 +53,7 @@ pub fn create_file(dir: &CStr, limit: usize, usage: Usage) -> Result<&'static Ki
 /// Creates a kind on an area of the caller's, which stays the caller's.
 ///
 /// # Errors
-/// `Invalid` when a kind with this start address lives; `Environ`; `TooMany`.
+/// `Invalid` when a kind with this start address lives; `Environ`; `TooMany`; `Malloc`.
 pub fn create_fixed(start: usize, size: usize) -> Result<&'static Kind, Error> {
     let name = format_name(format_args!("fixed{start:#x}"));
     let taken = registry::dynamic().any(|kind| match &kind.heap.backing {
@@ -73,7 +73,7 @@ pub fn create_fixed(start: usize, size: usize) -> Result<&'static Kind, Error> {
 ///
 /// # Errors
 /// `Invalid` and `MemtypeNotAvailable` as [`topology::named()`]; `Unavailable` without
-/// NUMA in the kernel; `Environ`; `TooMany`.
+/// NUMA in the kernel; `Environ`; `TooMany`; `Malloc`.
 pub fn create_nodes(nodes: &CStr, bind: Bind) -> Result<&'static Kind, Error> {
     if !topology::numa_available() {
         log::error!("Cannot create kind: the kernel has no NUMA.");

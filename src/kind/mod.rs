@@ -148,7 +148,8 @@ impl Kind {
         let targets = self.spec.targets().map_err(|_| Error::NoMemory)?;
         if let (Some(targets), Backing::Anonymous(source)) = (targets, &self.heap.backing) {
             let number = self.head.partition() as u16;
-            if places::install(&self.places, number, &self.spec, targets, count) {
+            let placed = places::install(&self.places, number, &self.spec, targets, count);
+            if placed.map_err(|_| Error::NoMemory)? {
                 self.head.set_arena_count(count);
                 return Ok(());
             }

@@ -12,6 +12,8 @@ use once_cell::race::OnceBox;
 use super::Spec;
 use super::registry;
 use crate::backing::{Anonymous, Backing};
+use crate::boxed::{boxed, room_for};
+use crate::error::Error;
 use crate::heap::fast::{self, HeapOfCpu};
 use crate::heap::{HEAPS, Heap};
 use crate::log;
@@ -43,8 +45,12 @@ pub(super) struct Places {
 }
 
 impl Places {
-    fn new(number: u16, spec: &Spec, targets: &'static Targets) -> Self {
+    fn new(number: u16, spec: &Spec, targets: &'static Targets) -> Result<Self, Error> {
         let wanted = targets.n_places();
+        // First what may be refused: ids are not given back.
+        let mut heaps: Vec<Heap> = room_for(wanted)?;
+        let n_cpus = topology::n_cpus_configured();
+        let mut of_cpu: Vec<u16> = room_for(n_cpus)?;
         let first = USED.fetch_add(wanted, Ordering::Relaxed);
         let granted = EXTRA.saturating_sub(first).min(wanted);
         if granted < wanted {
@@ -57,14 +63,15 @@ impl Places {
             let id = (FIRST + first + index) as u32;
             Heap::new(Backing::Anonymous(source), id, None)
         };
-        let heaps: Vec<Heap> = (0..granted).map(heap).collect();
+        heaps.extend((0..granted).map(heap));
         let id = |cpu| heap_of(&heaps, targets, cpu).map_or(0, |heap| heap.id() as u16);
-        let of_cpu = HeapOfCpu((0..topology::n_cpus_configured()).map(id).collect());
-        Self {
+        of_cpu.extend((0..n_cpus).map(id));
+        let of_cpu = HeapOfCpu(of_cpu.into_boxed_slice());
+        Ok(Self {
             targets,
             heaps,
             of_cpu,
-        }
+        })
     }
 
     /// The heap of the calling thread's CPU; the first for a CPU without one.
@@ -90,25 +97,28 @@ fn heap_of<'a>(heaps: &'a [Heap], targets: &Targets, cpu: usize) -> Option<&'a H
 
 /// Gives a kind the heaps that its places need and opens them; `false` if there is but
 /// one place, as on most machines, or when no ids are left: all CPUs then share one heap.
+///
+/// # Errors
+/// `Malloc` for the records of the heaps.
 pub(super) fn install(
     slot: &'static OnceBox<Places>,
     number: u16,
     spec: &Spec,
     targets: &'static Targets,
     arenas: u32,
-) -> bool {
+) -> Result<bool, Error> {
     if targets.n_places() <= 1 {
-        return false;
+        return Ok(false);
     }
-    let places = slot.get_or_init(|| Box::new(Places::new(number, spec, targets)));
+    let places = slot.get_or_try_init(|| boxed(Places::new(number, spec, targets)?))?;
     if places.heaps.is_empty() {
-        return false;
+        return Ok(false);
     }
     for heap in &places.heaps {
         heap.open(arenas, None);
     }
     fast::set_heaps(number.into(), &places.of_cpu);
-    true
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -132,7 +142,7 @@ mod tests {
         };
         let before = USED.swap(EXTRA, Ordering::Relaxed);
         let slot = Box::leak(Box::new(OnceBox::new()));
-        assert!(!install(slot, 0, &spec, targets, 1));
+        assert!(matches!(install(slot, 0, &spec, targets, 1), Ok(false)));
         USED.store(before, Ordering::Relaxed);
     }
 }

@@ -100,7 +100,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
 /// Adds a kind; `make` is given its number. Nothing is left behind if it fails.
 ///
 /// # Errors
-/// `TooMany` when every number is taken, else what `make` says.
+/// `TooMany` when every number is taken, `Malloc` without memory for records, else what `make` says.
 pub fn add(make: impl FnOnce(u32) -> Result<Kind, Error>) -> Result<&'static Kind, Error> {
     let free = SLOTS.iter().enumerate().find(|(_, slot)| {
         slot.state
@@ -113,18 +113,19 @@ pub fn add(make: impl FnOnce(u32) -> Result<Kind, Error>) -> Result<&'static Kin
     };
     match make(index as u32) {
         Ok(kind) => {
-            // SAFETY: BUSY makes the slot ours; no reference to its kind exists.
-            let kind = unsafe { (*slot.kind.get()).write(kind) };
+            // SAFETY: BUSY makes the slot ours; no reference to its kind exists. Slots are
+            // static, and the kind stays there until `remove`.
+            let kind: &'static Kind = unsafe { (*slot.kind.get()).write(kind) };
             kind.placed();
-            slot.state.store(LIVE, Ordering::Release);
-            let kind = slot.live().ok_or(Error::Runtime)?;
             kind.open_dynamic();
             if kind.heap.is_open() {
+                slot.state.store(LIVE, Ordering::Release);
                 return Ok(kind);
             }
-            // SAFETY: nobody has seen the kind.
-            unsafe { remove(kind) };
-            Err(Error::NoMemory)
+            // SAFETY: the slot is BUSY, so nobody has seen the kind.
+            unsafe { take_down(slot) };
+            log::error!("No memory for the records of a kind.");
+            Err(Error::Malloc)
         }
         Err(error) => {
             slot.state.store(FREE, Ordering::Release);
@@ -148,9 +149,19 @@ pub unsafe fn remove(kind: &'static Kind) {
     {
         return;
     }
-    kind.heap.destroy();
-    // SAFETY: BUSY makes the slot ours, and by the caller's promise no reference to the
-    // kind is used any more. The bytes stay, so that a stale pointer can be looked at.
-    unsafe { (*slot.kind.get()).assume_init_drop() };
+    // SAFETY: BUSY now, and by the caller's promise nobody uses the kind any more.
+    unsafe { take_down(slot) };
+}
+
+/// Frees the slot of a kind with all that is the kind's.
+///
+/// # Safety
+/// The slot is BUSY by the caller, holds a kind, and no reference to that is used any more.
+unsafe fn take_down(slot: &'static Slot) {
+    // SAFETY: the caller's promise. The bytes stay, so that a stale pointer can be looked at.
+    unsafe {
+        (*slot.kind.get()).assume_init_ref().heap.destroy();
+        (*slot.kind.get()).assume_init_drop();
+    }
     slot.state.store(FREE, Ordering::Release);
 }
