@@ -112,7 +112,11 @@ impl Account {
 
     fn open(nodes: &NodeMask, pages: Pages) -> Option<Self> {
         let everywhere = topology::memory_nodes().difference(nodes).is_empty();
-        let capacity = topology::capacity(nodes);
+        let capacity = match topology::capacity(nodes) {
+            // Where the nodes cannot be asked for it.
+            0 => Left::HOST.memory_of_all().unwrap_or(u64::MAX),
+            bytes => bytes,
+        };
         let (kept, rise) = Left::HOST.kept(nodes).unwrap_or((capacity / 64 + KEPT, 0));
         let batches = BATCH * topology::n_cpus_configured() as u64;
         let margin = batches

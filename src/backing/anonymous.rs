@@ -63,6 +63,9 @@ pub struct Anonymous {
     ranges: Ranges,
 }
 
+/// By how much a heap of small pages grows at most.
+const GROWTH: usize = 1 << 30;
+
 /// No home node.
 const NO_HOME: u16 = u16::MAX;
 
@@ -116,10 +119,16 @@ impl Anonymous {
         }
     }
 
-    /// The most bytes by which a heap should grow beyond what it needs, if that matters:
-    /// the kernel sets huge pages aside for whole mappings.
-    pub(super) fn growth(&self) -> Option<usize> {
-        (self.page != PageSize::Base).then_some(UNIT)
+    /// The most bytes by which a heap should grow beyond what it needs. The kernel sets huge
+    /// pages aside for whole mappings. Otherwise it is addresses: jemalloc asks for more each
+    /// time, and never for less again; what is too much for the kernel, or for the nodes, is
+    /// refused, and each slab then becomes a mapping of its own.
+    pub(super) fn growth(&self) -> usize {
+        match (self.page, self.account()) {
+            (PageSize::Huge2M | PageSize::Huge1G, _) => UNIT,
+            (PageSize::Base, None) => GROWTH,
+            (PageSize::Base, Some(account)) => (account.capacity() / 4).clamp(UNIT, GROWTH),
+        }
     }
 
     /// See [`super::Backing::take`].

@@ -117,7 +117,7 @@ impl Backing {
     /// The most bytes that a heap should take beyond what it needs; `None` for any number.
     pub fn growth(&self) -> Option<usize> {
         match self {
-            Self::Anonymous(source) => source.growth(),
+            Self::Anonymous(source) => Some(source.growth()),
             Self::File(_) | Self::Fixed(_) => None,
         }
     }
