@@ -4,8 +4,8 @@
 //! A root of 2^17 leaves covers the 47 bits of user addresses; a leaf covers 1 GiB
 //! with four bytes a page and is mapped when first needed. The root says where a leaf
 //! would begin if it held all pages from address 0 on, so that the page's number leads
-//! to its entry. Reading follows two loads and never faults, whatever the address. The owner changes only when an extent is
-//! mapped or a kind is destroyed, so a freed block still tells its kind. The class is
+//! to its entry. Reading follows two loads and never faults, whatever the address. The owner changes only when
+//! pages get memory or a kind is destroyed, so a freed block still tells its kind. The class is
 //! written by whoever hands a block out; a slab holds one class, so it is right for
 //! every live block.
 
@@ -130,8 +130,8 @@ pub fn set_owner(start: usize, size: usize, id: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// As [`set_owner`] where there may be an owner now; pages that never had one keep none.
-/// `id` 0 leaves the pages to nobody.
+/// As [`set_owner`] where the map has leaves: nobody owns pages elsewhere. `id` 0 leaves the
+/// pages to nobody.
 pub fn change_owner(start: usize, size: usize, id: usize) {
     let mut page = start >> PAGE_BITS;
     let last = (start + size) >> PAGE_BITS;
