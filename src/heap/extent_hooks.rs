@@ -10,8 +10,10 @@ use core::ffi::{c_uint, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::Heap;
 use super::je::{ExtentHooks, PAGE};
+use super::thread::Thread;
+use super::{Heap, page_map};
+use crate::backing::{Backing, Extent};
 use crate::{cancel, log};
 
 /// The hooks of a heap; they find it through their own address, so they must be its
@@ -45,6 +47,57 @@ fn keeping_errno<T>(work: impl FnOnce() -> T) -> T {
 unsafe fn heap_of<'a>(hooks: *mut ExtentHooks) -> &'a Heap {
     // SAFETY: the caller's promise.
     unsafe { &*hooks.cast::<Heap>() }
+}
+
+/// What the hooks do, in terms of the heap.
+impl Heap {
+    fn take_extent(&self, size: usize, align: usize, memory: bool) -> Option<Extent> {
+        let extent = self.backing.take(size, align, memory).ok()?;
+        if let Backing::Fixed(_) = self.backing {
+            // The area may be a block of another kind; that kind gets it back.
+            let before = page_map::owner(extent.address);
+            if before != self.id() {
+                let _ = self.previous.compare_exchange(
+                    0,
+                    before as u32 + 1,
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                );
+            }
+        }
+        if extent.memory {
+            // On failure the addresses are lost to the kind, which is out of memory anyway.
+            page_map::set_owner(extent.address, size, self.id()).ok()?;
+        }
+        Some(extent)
+    }
+
+    /// Notes whether the calling thread was given memory of this size.
+    fn note_memory(&self, size: usize, granted: bool) {
+        if let Some(thread) = Thread::attached() {
+            thread.refused.note(self.id, size, granted);
+        }
+    }
+
+    /// Whether an extent without memory would be for what the calling thread has just been
+    /// refused.
+    fn was_refused(&self, size: usize) -> bool {
+        self.backing.lacks_memory_at_first()
+            && Thread::attached().is_some_and(|thread| thread.refused.covers(self.id, size))
+    }
+
+    /// Takes memory for a part of an extent that has none; whether there is any. The map
+    /// learns whose pages they are only now: an arena has many more than it uses.
+    fn take_memory(&self, address: usize, size: usize) -> bool {
+        if self.backing.take_again(address, size).is_err() {
+            return false;
+        }
+        let known = page_map::set_owner(address, size, self.id()).is_ok();
+        if !known {
+            self.backing.give_back(address, size);
+        }
+        known
+    }
 }
 
 unsafe extern "C" fn alloc(

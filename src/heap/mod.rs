@@ -34,7 +34,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use once_cell::race::OnceBox;
 
-use crate::backing::{Backing, Extent};
+use crate::backing::Backing;
 use crate::boxed::boxed;
 use crate::error::Error;
 use crate::log;
@@ -204,54 +204,6 @@ impl Heap {
                 je::purge(arena);
             }
         }
-    }
-
-    fn take_extent(&self, size: usize, align: usize, memory: bool) -> Option<Extent> {
-        let extent = self.backing.take(size, align, memory).ok()?;
-        if let Backing::Fixed(_) = self.backing {
-            // The area may be a block of another kind; that kind gets it back.
-            let before = page_map::owner(extent.address);
-            if before != self.id() {
-                let _ = self.previous.compare_exchange(
-                    0,
-                    before as u32 + 1,
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                );
-            }
-        }
-        if extent.memory {
-            // On failure the addresses are lost to the kind, which is out of memory anyway.
-            page_map::set_owner(extent.address, size, self.id()).ok()?;
-        }
-        Some(extent)
-    }
-
-    /// Notes whether the calling thread was given memory of this size.
-    fn note_memory(&self, size: usize, granted: bool) {
-        if let Some(thread) = Thread::attached() {
-            thread.refused.note(self.id, size, granted);
-        }
-    }
-
-    /// Whether an extent without memory would be for what the calling thread has just been
-    /// refused.
-    fn was_refused(&self, size: usize) -> bool {
-        self.backing.lacks_memory_at_first()
-            && Thread::attached().is_some_and(|thread| thread.refused.covers(self.id, size))
-    }
-
-    /// Takes memory for a part of an extent that has none; whether there is any. The map
-    /// learns whose pages they are only now: an arena has many more than it uses.
-    fn take_memory(&self, address: usize, size: usize) -> bool {
-        if self.backing.take_again(address, size).is_err() {
-            return false;
-        }
-        let known = page_map::set_owner(address, size, self.id()).is_ok();
-        if !known {
-            self.backing.give_back(address, size);
-        }
-        known
     }
 
     /// Allocates `size` bytes, more than 0.

@@ -22,7 +22,7 @@ pub(super) struct Border {
     /// The same as last seen, as the bits of an `f32`.
     seen: AtomicU32,
     /// The bytes of the tiers at which it has been found to stay where it is; impossible
-    /// ones after it was moved.
+    /// ones where the next look may find otherwise.
     stays_at: [AtomicUsize; 2],
 }
 
