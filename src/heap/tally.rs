@@ -216,6 +216,44 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_range_of_sizes_goes_with_who_chose_it() {
+        let tally = Tally::new();
+        assert_eq!(tally.chosen_for(0, 64), None);
+        tally.count_ahead(8, || (2, true));
+        assert_eq!(tally.chosen_for(8, 64), None);
+        tally.choose_for(32..1024, 5);
+        assert_eq!(tally.chosen_for(8, 32), Some(5));
+        assert_eq!(
+            (tally.chosen_for(8, 31), tally.chosen_for(8, 1024)),
+            (None, None)
+        );
+        assert_eq!(tally.chosen_for(16, 64), None);
+        // Not before what was counted is done.
+        tally.count_ahead(16, || (9, false));
+        assert_eq!((tally.counted_by(8), tally.counted_by(16)), (2, 0));
+        assert!(!tally.do_counted() && tally.do_counted() && tally.end_counted());
+        assert_eq!(tally.chosen_for(8, 64), None);
+        tally.count_ahead(8, || (3, false));
+        tally.choose_for(32..1024, 5);
+        tally.forget(8);
+        assert_eq!(tally.chosen_for(8, 64), None);
+    }
+
+    #[test]
+    fn who_is_forgotten_in_the_middle_leaves_nothing() {
+        // Another thread deletes 8 while this one counts an operation for it, which leaves
+        // less than nothing, and while the range is not cleared yet.
+        let tally = Tally::new();
+        tally.count_ahead(8, || (1, true));
+        tally.forget(8);
+        tally.choose_for(32..1024, 5);
+        assert!(tally.do_counted());
+        tally.count_ahead(16, || (9, false));
+        assert_eq!(tally.counted_by(16), 9);
+        assert_eq!(tally.chosen_for(16, 64), None);
+    }
+
+    #[test]
     fn sizes_are_those_of_the_classes() {
         for class in 0..class::COUNT {
             let offset = class << class::BIN_BITS;
