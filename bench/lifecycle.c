@@ -7,6 +7,8 @@
  *        lifecycle many pmem|fixed KINDS      ns per malloc and free, each in the next one of so many kinds
  *        lifecycle first KIND                 CPU us and KiB of the first block of a kind
  *        lifecycle memory KIND OPERATIONS     KiB resident in the process after so many operations, and live bytes
+ *        lifecycle grow KIND MIB              grows a kind so far in blocks of 1 KiB, touching all: for callgrind
+ *        lifecycle refuse KIND TIMES          us per request of 1 GiB when as many as fit are there, untouched
  * Prints lines "name value".
  */
 #ifndef _GNU_SOURCE
@@ -214,6 +216,28 @@ static void measure_memory(const char *name, unsigned long operations)
     printf("rss-freed %.1f\n", after[0]);
 }
 
+static void measure_growth(const char *name, unsigned long mib)
+{
+    struct target t = make_target(name);
+    for (unsigned long i = 0; i < mib * 1024; i++) {
+        touched(kind_malloc(t.kind, 1024));
+    }
+}
+
+static void measure_refusal(const char *name, unsigned long times)
+{
+    struct target t = make_target(name);
+    unsigned granted = 0;
+    while (kind_malloc(t.kind, (size_t)1 << 30) != NULL) {
+        require(++granted < 4096, "a kind that refuses memory");
+    }
+    double start = cpu_us();
+    for (unsigned long i = 0; i < times; i++) {
+        require(kind_malloc(t.kind, (size_t)1 << 30) == NULL, "refusal");
+    }
+    printf("granted %u\nrefusal %.1f\n", granted, (cpu_us() - start) / (double)times);
+}
+
 int main(int argc, char **argv)
 {
     require(argc >= 3, "command line");
@@ -230,6 +254,10 @@ int main(int argc, char **argv)
         measure_number(argv[2]);
     } else if (strcmp(argv[1], "many") == 0) {
         measure_many(argv[2], number);
+    } else if (strcmp(argv[1], "grow") == 0) {
+        measure_growth(argv[2], number);
+    } else if (strcmp(argv[1], "refuse") == 0) {
+        measure_refusal(argv[2], number);
     } else {
         measure_memory(argv[2], number);
     }
