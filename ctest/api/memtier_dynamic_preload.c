@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The malloc that libmemtier calls under DYNAMIC_THRESHOLD puts every block where memtier_malloc() puts
- * it, however the calls that count are mixed and however often the borders are checked. */
+/* The malloc that libmemtier calls under DYNAMIC_THRESHOLD, and memtier_malloc(), put every block where
+ * memtier_calloc() puts it, which takes no short ways: however the calls that count are mixed, however
+ * often the borders are checked, and whatever another thread does in between. */
 #include "memtier.h"
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <sys/mman.h>
 
 #define OPERATIONS 30000
@@ -10,56 +13,184 @@
 
 typedef void *(*malloc_by_size)(size_t size, struct memtier_memory *memory);
 
-static void *plain(size_t size, struct memtier_memory *memory)
+static void *by_calloc(size_t size, struct memtier_memory *memory)
+{
+    return memtier_calloc(memory, 1, size);
+}
+
+static void *by_malloc(size_t size, struct memtier_memory *memory)
 {
     return memtier_malloc(memory, size);
 }
 
-/* Notes for each operation the kind of its block: 1 or 2. */
-static void run(malloc_by_size allocate, unsigned check_cnt, bool steady, char *kinds)
+/* Another thread, which does something when it is told. */
+struct other {
+    pthread_t thread;
+    sem_t its_turn, our_turn;
+    struct memtier_memory *memory;
+    unsigned check_cnt, done;
+    enum { GROW, ASK, ONE, ROUNDS, END } task;
+};
+
+static void *work(void *argument)
 {
-    static void *live[LIVE];
-    struct memtier_builder *builder = two_tiers(MEMTIER_POLICY_DYNAMIC_THRESHOLD, 1, 3);
-    unsigned random = 7;
+    struct other *other = argument;
+    void *large[16] = {NULL};
 
-    CHECK_INT(0, memtier_ctl_set(builder, "policy.dynamic_threshold.check_cnt", &check_cnt));
-    struct memtier_memory *memory = build(builder);
-    for (int i = 0; i < OPERATIONS; i++) {
-        random = random * 1103515245 + 12345;
-        void **place = &live[random % 4096 % LIVE];
-        size_t size = 1 + (random >> 16) % (steady ? 64 : 2048);
-        void *block = NULL;
-
-        memtier_free(*place);
-        switch (random >> 8 & 63) {
-            case 0:
-                block = memtier_calloc(memory, 1, size);
+    for (;;) {
+        CHECK_INT(0, sem_wait(&other->its_turn));
+        const unsigned i = other->done++;
+        void **place = &large[i % 16];
+        switch (other->task) {
+            case GROW: /* enough for others to know */
+                memtier_free(*place);
+                *place = memtier_kind_malloc(i % 32 < 16 ? MEMKIND_DEFAULT : MEMKIND_REGULAR, 60000);
+                CHECK_NOT_NULL(*place);
                 break;
-            case 1:
-                CHECK_INT(0, memtier_posix_memalign(memory, &block, 64, size));
+            case ASK:
+                memtier_kind_allocated_size(MEMKIND_DEFAULT);
+                memtier_kind_allocated_size(MEMKIND_REGULAR);
                 break;
-            case 2:
-                block = memtier_realloc(memory, NULL, size);
+            case ONE:
+                memtier_free(memtier_malloc(other->memory, 100));
                 break;
-            case 3:
-                block = allocate(size * 64, memory);
+            case ROUNDS:
+                for (unsigned j = 0; j < 2 * other->check_cnt; j++) {
+                    memtier_free(memtier_malloc(other->memory, 100));
+                }
                 break;
-            default:
-                block = allocate(size, memory);
+            case END:
+                CHECK_INT(0, sem_post(&other->our_turn));
+                return NULL;
         }
-        kinds[i] = memkind_detect_kind(block) == MEMKIND_DEFAULT ? 1 : 2;
-        *place = block;
+        CHECK_INT(0, sem_post(&other->our_turn));
     }
 }
 
-/* In a process of its own: kinds have one counter for all memories. */
-static void run_apart(malloc_by_size allocate, unsigned check_cnt, bool steady, char *kinds)
+static void tell(struct other *other, int task)
 {
+    other->task = task;
+    CHECK_INT(0, sem_post(&other->its_turn));
+    CHECK_INT(0, sem_wait(&other->our_turn));
+}
+
+/* The same, and then as many calls as a thread counts in advance: meanwhile it need not see that another one
+ * has moved the border. */
+static void tell_and_wait(struct other *other, int task, malloc_by_size allocate)
+{
+    tell(other, task);
+    for (int i = 0; i < 128; i++) {
+        memtier_free(allocate(64, other->memory));
+    }
+}
+
+static void start(struct other *other, unsigned check_cnt)
+{
+    struct memtier_builder *builder = two_tiers(MEMTIER_POLICY_DYNAMIC_THRESHOLD, 1, 3);
+
+    CHECK_INT(0, memtier_ctl_set(builder, "policy.dynamic_threshold.check_cnt", &check_cnt));
+    other->memory = build(builder);
+    other->check_cnt = check_cnt;
+    CHECK_INT(0, sem_init(&other->its_turn, 0, 0));
+    CHECK_INT(0, sem_init(&other->our_turn, 0, 0));
+    CHECK_INT(0, pthread_create(&other->thread, NULL, work, other));
+}
+
+static char tier_of(void *block)
+{
+    CHECK_NOT_NULL(block);
+    return memkind_detect_kind(block) == MEMKIND_DEFAULT ? 1 : 2;
+}
+
+/* Notes for each of OPERATIONS blocks its tier. */
+typedef void (*scenario)(malloc_by_size allocate, unsigned check_cnt, char *tiers);
+
+/* Blocks of sizes up to `most` that replace each other. */
+static void mixed(malloc_by_size allocate, unsigned check_cnt, size_t most, char *tiers)
+{
+    static void *live[LIVE];
+    struct other other = {.done = 0};
+    unsigned random = 7;
+
+    start(&other, check_cnt);
+    for (int i = 0; i < OPERATIONS; i++) {
+        random = random * 1103515245 + 12345;
+        void **place = &live[random % 4096 % LIVE];
+        size_t size = 1 + (random >> 16) % most;
+        void *block = NULL;
+
+        if (i % 397 == 396) {
+            tell_and_wait(&other, i / 397 % END, allocate);
+        }
+        memtier_free(*place);
+        switch (random >> 8 & 63) {
+            case 0:
+                block = memtier_calloc(other.memory, 1, size);
+                break;
+            case 1:
+                CHECK_INT(0, memtier_posix_memalign(other.memory, &block, 64, size));
+                break;
+            case 2:
+                block = memtier_realloc(other.memory, NULL, size);
+                break;
+            case 3:
+                block = allocate(size * 64, other.memory);
+                break;
+            default:
+                block = allocate(size, other.memory);
+        }
+        tiers[i] = tier_of(block);
+        *place = block;
+    }
+    tell(&other, END);
+}
+
+static void of_all_sizes(malloc_by_size allocate, unsigned check_cnt, char *tiers)
+{
+    mixed(allocate, check_cnt, 2048, tiers);
+}
+
+static void of_small_sizes(malloc_by_size allocate, unsigned check_cnt, char *tiers)
+{
+    mixed(allocate, check_cnt, 64, tiers);
+}
+
+/* A program that does nothing new for long, while another thread does: then blocks of several sizes show
+ * where the border is. */
+static void steady(malloc_by_size allocate, unsigned check_cnt, char *tiers)
+{
+    struct other other = {.done = 0};
+    void *probes[16];
+
+    start(&other, check_cnt);
+    for (int i = 0; i < OPERATIONS;) {
+        if (i % 64 == 0) {
+            CHECK_NOT_NULL(allocate(1 + i % 200, other.memory));
+        }
+        for (int j = 0; j < 150; j++) {
+            memtier_free(allocate(64, other.memory));
+        }
+        tell_and_wait(&other, i / 16 % 7 < 4 ? GROW : i / 16 % 7 - 3, allocate);
+        for (int j = 0; j < 16 && i < OPERATIONS; j++) {
+            probes[j] = allocate(500 + 70 * j, other.memory);
+            tiers[i++] = tier_of(probes[j]);
+        }
+        for (int j = 0; j < 16; j++) {
+            memtier_free(probes[j]);
+        }
+    }
+    tell(&other, END);
+}
+
+/* In a process of its own: kinds have one counter for all memories. */
+static void run_apart(scenario scenario, malloc_by_size allocate, unsigned check_cnt, char *tiers)
+{
+    memset(tiers, 0, OPERATIONS);
     fflush(NULL);
     const pid_t pid = fork();
 
     if (pid == 0) {
-        run(allocate, check_cnt, steady, kinds);
+        scenario(allocate, check_cnt, tiers);
         _exit(0);
     }
     CHECK(pid > 0);
@@ -71,28 +202,37 @@ static void run_apart(malloc_by_size allocate, unsigned check_cnt, bool steady, 
 int main(void)
 {
     static const unsigned check_cnts[] = {0, 1, 7, 20, 126, 127, 128, 300, 1000};
-    malloc_by_size preload;
+    static const scenario scenarios[] = {of_all_sizes, of_small_sizes, steady};
+    struct {
+        const char *name;
+        malloc_by_size allocate;
+    } ways[] = {{"memtier_malloc", by_malloc}, {"memtier_preload_malloc_by_size", NULL}};
 
-    *(void **)&preload = dlsym(RTLD_DEFAULT, "memtier_preload_malloc_by_size");
-    if (preload == NULL) {
+    *(void **)&ways[1].allocate = dlsym(RTLD_DEFAULT, ways[1].name);
+    if (ways[1].allocate == NULL) {
         SKIP("the library has no functions for preloading");
     }
-    char *kinds = mmap(NULL, 2 * OPERATIONS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(kinds != MAP_FAILED);
-    for (size_t i = 0; i < 2 * sizeof(check_cnts) / sizeof(check_cnts[0]); i++) {
-        const unsigned check_cnt = check_cnts[i / 2];
+    char *expected = mmap(NULL, 2 * OPERATIONS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(expected != MAP_FAILED);
+    char *tiers = expected + OPERATIONS;
+    for (size_t i = 0; i < 3 * sizeof(check_cnts) / sizeof(check_cnts[0]); i++) {
+        const unsigned check_cnt = check_cnts[i / 3];
         int n_second = 0;
 
-        memset(kinds, 0, 2 * OPERATIONS);
-        run_apart(plain, check_cnt, i % 2, kinds);
-        run_apart(preload, check_cnt, i % 2, kinds + OPERATIONS);
+        run_apart(scenarios[i % 3], by_calloc, check_cnt, expected);
         for (int j = 0; j < OPERATIONS; j++) {
-            if (kinds[j] != kinds[OPERATIONS + j]) {
-                FAIL("check_cnt %u: block %d is on tier %d, expected %d", check_cnt, j, kinds[OPERATIONS + j], kinds[j]);
-            }
-            n_second += kinds[j] == 2;
+            n_second += expected[j] == 2;
         }
         CHECK(n_second > 0 && n_second < OPERATIONS);
+        for (size_t way = 0; way < 2; way++) {
+            run_apart(scenarios[i % 3], ways[way].allocate, check_cnt, tiers);
+            for (int j = 0; j < OPERATIONS; j++) {
+                if (tiers[j] != expected[j]) {
+                    FAIL("scenario %zu, check_cnt %u, %s: block %d is on tier %d, expected %d", i % 3, check_cnt,
+                         ways[way].name, j, tiers[j], expected[j]);
+                }
+            }
+        }
     }
     return 0;
 }

@@ -28,6 +28,9 @@ pub(crate) struct Tally {
     of_sizes: AtomicUsize,
     lowest: AtomicUsize,
     n_sizes: AtomicUsize,
+    /// A moment at which a look at all that is counted has led to nothing for the counter; 0
+    /// when another look may lead to something.
+    quiet: AtomicUsize,
     /// Bytes since the last mark.
     pub(crate) recent: [AtomicI64; HEAPS],
     /// Bytes up to there.
@@ -51,6 +54,7 @@ impl Tally {
             of_sizes: AtomicUsize::new(0),
             lowest: AtomicUsize::new(0),
             n_sizes: AtomicUsize::new(0),
+            quiet: AtomicUsize::new(0),
             recent: [const { AtomicI64::new(0) }; HEAPS],
             marks: [const { AtomicI64::new(0) }; HEAPS],
             folded: [const { AtomicI64::new(0) }; HEAPS],
@@ -82,9 +86,25 @@ impl Tally {
         self.chooser.store(chooser, Ordering::Relaxed);
     }
 
-    /// Gives the choice up, whoever has made it.
+    /// Gives the choice up, whoever has made it, and what led to nothing is to be looked at
+    /// again.
     pub(crate) fn choose_anew(&self) {
         self.chosen.store(0, Ordering::Relaxed);
+        self.quiet.store(0, Ordering::Relaxed);
+    }
+
+    /// Keeps the moment of a look that has led to nothing for `counter`, or 0; in the thread
+    /// that the tally is of.
+    pub(crate) fn set_quiet(&self, counter: usize, moment: usize) {
+        if self.counter.load(Ordering::Relaxed) == counter {
+            self.quiet.store(moment, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a look has led to nothing at that moment for who has counted in advance.
+    #[inline]
+    pub(crate) fn is_quiet(&self, moment: usize) -> bool {
+        self.quiet.load(Ordering::Relaxed) == moment
     }
 
     /// Gives up the choice of one that is gone, and what it has counted in advance.
@@ -123,10 +143,23 @@ impl Tally {
         left <= 0
     }
 
+    /// Lets who has counted operations count as many again, when nothing else changes; in
+    /// the thread that the tally is of.
+    #[inline]
+    pub(crate) fn count_again(&self, operations: i64) {
+        self.counted.store(operations, Ordering::Relaxed);
+    }
+
+    /// Whether something is due after the operations that were counted in advance.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.due.load(Ordering::Relaxed)
+    }
+
     /// Ends what was counted in advance; whether something is due.
     pub(crate) fn end_counted(&self) -> bool {
         self.n_sizes.store(0, Ordering::Relaxed);
-        self.due.load(Ordering::Relaxed)
+        self.is_due()
     }
 
     /// The heap for a size that `counter` has chosen for its operations to come.
@@ -153,7 +186,9 @@ impl Tally {
         if self.counted.load(Ordering::Acquire) <= 0 {
             let (operations, due) = count();
             self.n_sizes.store(0, Ordering::Relaxed);
-            self.counter.store(counter, Ordering::Relaxed);
+            if self.counter.swap(counter, Ordering::Relaxed) != counter {
+                self.quiet.store(0, Ordering::Relaxed);
+            }
             self.counted.store(operations, Ordering::Relaxed);
             self.due.store(due, Ordering::Relaxed);
         }
@@ -251,6 +286,24 @@ mod tests {
         tally.count_ahead(16, || (9, false));
         assert_eq!(tally.counted_by(16), 9);
         assert_eq!(tally.chosen_for(16, 64), None);
+    }
+
+    #[test]
+    fn what_led_to_nothing_is_of_one_counter_and_moment() {
+        let tally = Tally::new();
+        tally.count_ahead(8, || (1, true));
+        tally.set_quiet(8, 3);
+        assert!(tally.is_quiet(3) && !tally.is_quiet(5));
+        // Of another one, or not the same any more.
+        tally.set_quiet(16, 5);
+        assert!(tally.is_quiet(3) && tally.do_counted());
+        tally.count_ahead(8, || (1, true));
+        assert!(tally.is_quiet(3) && tally.do_counted());
+        tally.count_ahead(16, || (1, true));
+        assert!(!tally.is_quiet(3));
+        tally.set_quiet(16, 3);
+        tally.choose_anew();
+        assert!(!tally.is_quiet(3));
     }
 
     #[test]

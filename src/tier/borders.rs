@@ -54,7 +54,26 @@ impl Border {
     }
 
     /// Moves the border if the tiers' bytes are off by more than the trigger and
-    /// not already on their way back.
+    /// not already on their way back. Whether it would stay if they were asked again.
+    fn adjust(&self, lower: usize, upper: usize, tuning: &Tuning) -> bool {
+        let [stays_lower, stays_upper] = &self.stays_at;
+        if lower == stays_lower.load(Ordering::Relaxed)
+            && upper == stays_upper.load(Ordering::Relaxed)
+        {
+            return true;
+        }
+        let stays = self.stays(lower, upper, tuning);
+        let (lower, upper) = if stays {
+            (lower, upper)
+        } else {
+            (usize::MAX, usize::MAX)
+        };
+        stays_lower.store(lower, Ordering::Relaxed);
+        stays_upper.store(upper, Ordering::Relaxed);
+        stays
+    }
+
+    /// [`Border::adjust`], whatever has been found before.
     #[allow(
         clippy::cast_precision_loss,
         reason = "the original's precision decides"
@@ -64,17 +83,7 @@ impl Border {
         clippy::cast_sign_loss,
         reason = "the value is not negative, and `as` saturates"
     )]
-    fn adjust(&self, lower: usize, upper: usize, tuning: &Tuning) {
-        let [stays_lower, stays_upper] = &self.stays_at;
-        let stays_at = |lower, upper| {
-            stays_lower.store(lower, Ordering::Relaxed);
-            stays_upper.store(upper, Ordering::Relaxed);
-        };
-        if lower == stays_lower.load(Ordering::Relaxed)
-            && upper == stays_upper.load(Ordering::Relaxed)
-        {
-            return;
-        }
+    fn stays(&self, lower: usize, upper: usize, tuning: &Tuning) -> bool {
         let mut raise = true;
         if lower > 0 {
             let ratio = upper as f32 / lower as f32;
@@ -82,10 +91,10 @@ impl Border {
             let seen = f32::from_bits(self.seen.load(Ordering::Relaxed));
             self.seen.store(ratio.to_bits(), Ordering::Relaxed);
             if off < tuning.trigger {
-                return stays_at(lower, upper);
+                return true;
             }
             if off < (seen - self.expected).abs() {
-                return stays_at(usize::MAX, usize::MAX);
+                return false;
             }
             raise = ratio > self.expected;
         }
@@ -96,13 +105,10 @@ impl Border {
         } else {
             val.checked_sub(step).filter(|&smaller| smaller >= self.min)
         };
-        match moved {
-            Some(moved) => {
-                self.val.store(moved, Ordering::Relaxed);
-                stays_at(usize::MAX, usize::MAX);
-            }
-            None => stays_at(lower, upper),
+        if let Some(moved) = moved {
+            self.val.store(moved, Ordering::Relaxed);
         }
+        moved.is_none()
     }
 }
 
@@ -192,16 +198,24 @@ impl Borders {
         }
         let checker = self.checker.load(Ordering::Relaxed);
         if checker == thread | AGAIN {
-            // A whole round leaves the number as it is.
-            if round <= AHEAD && self.left.load(Ordering::Relaxed) == 0 {
-                return (round, true);
-            }
-            return self.take(round, |left| left.min(AHEAD));
+            return match self.whole_round(thread) {
+                Some(round) => (round, true),
+                None => self.take(round, |left| left.min(AHEAD)),
+            };
         }
         if checker != thread {
             self.checker.store(0, Ordering::Relaxed);
         }
         self.take(round, |left| (left - 1).min(AHEAD))
+    }
+
+    /// The operations of a round if [`Borders::count_ahead`] gives the thread a whole one,
+    /// which leaves everything as it is.
+    #[inline]
+    pub(super) fn whole_round(&self, thread: usize) -> Option<i64> {
+        let round = i64::from(self.tuning.check_cnt);
+        let alone = self.checker.load(Ordering::Relaxed) == thread | AGAIN;
+        (alone && round <= AHEAD && self.left.load(Ordering::Relaxed) == 0).then_some(round)
     }
 
     /// Takes a part of what is left of a round; how much, and whether nothing is left.
@@ -236,13 +250,16 @@ impl Borders {
 
     /// Compares the ratios with the bytes that `allocated` reports for a tier, as is due
     /// every `check_cnt` operations. `thread` is the calling one, an even number; 0 for any.
-    pub(super) fn check(&self, thread: usize, allocated: impl Fn(usize) -> usize) {
+    /// Whether another one with the same bytes and borders would change nothing.
+    pub(super) fn check(&self, thread: usize, allocated: impl Fn(usize) -> usize) -> bool {
         let before = self.checker.load(Ordering::Relaxed) & !AGAIN;
         let again = if before == thread { AGAIN } else { 0 };
         self.checker.store(thread | again, Ordering::Relaxed);
-        for (index, border) in self.borders.iter().enumerate() {
-            border.adjust(allocated(index), allocated(index + 1), &self.tuning);
-        }
+        let stays = |(index, border): (usize, &Border)| {
+            border.adjust(allocated(index), allocated(index + 1), &self.tuning)
+        };
+        let each = self.borders.iter().enumerate().map(stays);
+        each.filter(|stays| !stays).count() == 0
     }
 }
 
@@ -261,6 +278,12 @@ mod tests {
         )
     }
 
+    fn check_times(borders: &Borders, times: usize, allocated: impl Fn(usize) -> usize) {
+        for _ in 0..times {
+            borders.check(0, &allocated);
+        }
+    }
+
     fn val(borders: &Borders) -> usize {
         borders
             .iter()
@@ -271,15 +294,15 @@ mod tests {
     #[test]
     fn a_border_that_stays_moves_again_when_bytes_change() {
         let borders = one_border(1);
-        (0..5).for_each(|_| borders.check(0, |_| 0));
+        check_times(&borders, 5, |_| 0);
         assert_eq!(val(&borders), 1355);
         // Too much below, and it could sink; then to its minimum.
         borders.check(0, |_| 1000);
         assert_eq!(val(&borders), 1151);
-        (0..9).for_each(|_| borders.check(0, |_| 1000));
+        check_times(&borders, 9, |_| 1000);
         assert_eq!(val(&borders), 600);
         // As asked for, and too much above at last.
-        (0..2).for_each(|_| borders.check(0, |tier| if tier == 0 { 1000 } else { 4000 }));
+        check_times(&borders, 2, |tier| if tier == 0 { 1000 } else { 4000 });
         assert_eq!(val(&borders), 600);
         borders.check(0, |tier| if tier == 0 { 1000 } else { 9000 });
         assert_eq!(val(&borders), 690);

@@ -18,7 +18,7 @@
 //! Nothing here needs repair after fork(2). Depends on `heap` alone.
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicI64, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use crate::heap::tally::Tally;
 use crate::heap::{HEAPS, fast};
@@ -27,6 +27,21 @@ use crate::heap::{HEAPS, fast};
 const FOLD: i64 = 51_200;
 
 static TOTALS: [AtomicI64; HEAPS] = [const { AtomicI64::new(0) }; HEAPS];
+
+/// Counts changes of what threads may know of each other; never 0.
+static MOMENT: AtomicUsize = AtomicUsize::new(1);
+
+/// A number that changes with what a thread may know of others. Who reads it first and then
+/// looks may miss a change, but then the number is an old one.
+#[inline]
+pub(super) fn moment() -> usize {
+    MOMENT.load(Ordering::Acquire)
+}
+
+fn next_moment() {
+    // By two: it stays odd, however often it wraps.
+    MOMENT.fetch_add(2, Ordering::Release);
+}
 
 /// For threads without a record; written by atomic read-modify-write.
 static SHARED: Tally = Tally::new();
@@ -58,6 +73,7 @@ fn fold(tally: &Tally, id: usize, mark: i64) {
     let before = folded.swap(mark, Ordering::Relaxed);
     if mark != before {
         total.fetch_add(mark.wrapping_sub(before), Ordering::Relaxed);
+        next_moment();
     }
 }
 
@@ -203,7 +219,7 @@ fn catch_up(own: &Tally) {
 /// later decisions.
 pub(super) fn allocated(ids: impl Iterator<Item = usize>) -> usize {
     let own = tally();
-    at_least_zero(ids.fold(0_i64, |total, id| {
+    let sum = ids.fold(0_i64, |total, id| {
         all().fold(total, |total, tally| {
             let sum = if core::ptr::eq(tally, own) {
                 mark(tally, id)
@@ -220,7 +236,9 @@ pub(super) fn allocated(ids: impl Iterator<Item = usize>) -> usize {
             tally.choose_anew();
             total.wrapping_add(sum)
         })
-    }))
+    });
+    next_moment();
+    at_least_zero(sum)
 }
 
 /// Forgets the blocks of a heap that is gone.
@@ -236,6 +254,7 @@ pub(super) fn forget(id: usize) {
     if let Some(total) = cell(&TOTALS, id) {
         total.store(0, Ordering::Relaxed);
     }
+    next_moment();
 }
 
 /// Gives up the decisions of one that is gone.

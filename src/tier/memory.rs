@@ -103,21 +103,28 @@ impl Memory {
             }
         }
         if borders.count() {
-            let own = Tally::own();
-            self.check(borders, own.map_or(0, thread), View::here());
+            self.check(borders, Tally::own());
         }
     }
 
-    fn check(&self, borders: &Borders, thread: usize, view: View<'_>) {
-        borders.check(thread, |index| {
+    fn check(&self, borders: &Borders, own: Option<&Tally>) {
+        let moment = counters::moment();
+        let view = match own {
+            Some(own) => View::of(own),
+            None => View::here(),
+        };
+        let quiet = borders.check(own.map_or(0, thread), |index| {
             self.kind(index).map_or(0, |kind| estimate(view, kind))
         });
+        if let Some(own) = own {
+            own.set_quiet(self.number(), if quiet { moment } else { 0 });
+        }
     }
 
     /// The operations that were counted in advance are done; counts the next.
     fn end_counted(&self, borders: &Borders, own: &Tally) {
         if own.end_counted() {
-            self.check(borders, thread(own), View::of(own));
+            self.check(borders, Some(own));
         }
         own.count_ahead(self.number(), || borders.count_ahead(thread(own)));
     }
@@ -163,11 +170,42 @@ impl Memory {
         )
     }
 
-    /// After a block by its size when a mark moves or what was counted ends. The thread
-    /// is likely to go on with the same size.
+    /// The operations to count again, in place of [`Memory::end_counted`], when the check
+    /// that is due would find what the thread's last one has found, which was nothing to do.
+    #[inline]
+    fn whole_round(&self, own: &Tally) -> Option<i64> {
+        let quiet = own.is_due() && own.is_quiet(counters::moment());
+        self.borders
+            .as_ref()
+            .filter(|_| quiet)?
+            .whole_round(thread(own))
+    }
+
+    /// After a block by its size when a mark moves or what was counted ends.
     #[cold]
     #[inline(never)]
     fn counted_by_size(
+        &self,
+        size: usize,
+        own: &Tally,
+        id: usize,
+        recent: i64,
+        block: NonNull<u8>,
+    ) -> NonNull<u8> {
+        match self.whole_round(own).filter(|_| counters::stays(recent)) {
+            Some(round) => {
+                own.count_again(round);
+                fast::as_is(block)
+            }
+            None => self.counted_at_last(size, own, id, recent, block),
+        }
+    }
+
+    /// The same when there is something to do. The thread is likely to go on with the same
+    /// size.
+    #[cold]
+    #[inline(never)]
+    fn counted_at_last(
         &self,
         size: usize,
         own: &Tally,
@@ -205,7 +243,10 @@ impl Memory {
             size,
             |tally| self.choose_by_size(size, tally),
             |tally, id, recent, block| {
-                tally.do_counted();
+                let last = tally.do_counted();
+                if !last && counters::stays(recent) {
+                    return block;
+                }
                 self.counted_by_size(size, tally, id, recent, block)
             },
         )
