@@ -11,7 +11,7 @@
 #define OPERATIONS 30000
 #define LIVE 500
 
-typedef void *(*malloc_by_size)(size_t size, struct memtier_memory *memory);
+typedef void *(*allocator)(size_t size, struct memtier_memory *memory);
 
 static void *by_calloc(size_t size, struct memtier_memory *memory)
 {
@@ -21,6 +21,14 @@ static void *by_calloc(size_t size, struct memtier_memory *memory)
 static void *by_malloc(size_t size, struct memtier_memory *memory)
 {
     return memtier_malloc(memory, size);
+}
+
+static allocator (*preload_malloc_of)(struct memtier_memory *memory);
+static allocator preloaded;
+
+static void *by_preload(size_t size, struct memtier_memory *memory)
+{
+    return preloaded(size, memory);
 }
 
 /* Another thread, which does something when it is told. */
@@ -76,7 +84,7 @@ static void tell(struct other *other, int task)
 
 /* The same, and then as many calls as a thread counts in advance: meanwhile it need not see that another one
  * has moved the border. */
-static void tell_and_wait(struct other *other, int task, malloc_by_size allocate)
+static void tell_and_wait(struct other *other, int task, allocator allocate)
 {
     tell(other, task);
     for (int i = 0; i < 128; i++) {
@@ -90,6 +98,7 @@ static void start(struct other *other, unsigned check_cnt)
 
     CHECK_INT(0, memtier_ctl_set(builder, "policy.dynamic_threshold.check_cnt", &check_cnt));
     other->memory = build(builder);
+    preloaded = preload_malloc_of(other->memory);
     other->check_cnt = check_cnt;
     CHECK_INT(0, sem_init(&other->its_turn, 0, 0));
     CHECK_INT(0, sem_init(&other->our_turn, 0, 0));
@@ -103,10 +112,10 @@ static char tier_of(void *block)
 }
 
 /* Notes for each of OPERATIONS blocks its tier. */
-typedef void (*scenario)(malloc_by_size allocate, unsigned check_cnt, char *tiers);
+typedef void (*scenario)(allocator allocate, unsigned check_cnt, char *tiers);
 
 /* Blocks of sizes up to `most` that replace each other. */
-static void mixed(malloc_by_size allocate, unsigned check_cnt, size_t most, char *tiers)
+static void mixed(allocator allocate, unsigned check_cnt, size_t most, char *tiers)
 {
     static void *live[LIVE];
     struct other other = {.done = 0};
@@ -145,19 +154,19 @@ static void mixed(malloc_by_size allocate, unsigned check_cnt, size_t most, char
     tell(&other, END);
 }
 
-static void of_all_sizes(malloc_by_size allocate, unsigned check_cnt, char *tiers)
+static void of_all_sizes(allocator allocate, unsigned check_cnt, char *tiers)
 {
     mixed(allocate, check_cnt, 2048, tiers);
 }
 
-static void of_small_sizes(malloc_by_size allocate, unsigned check_cnt, char *tiers)
+static void of_small_sizes(allocator allocate, unsigned check_cnt, char *tiers)
 {
     mixed(allocate, check_cnt, 64, tiers);
 }
 
 /* A program that does nothing new for long, while another thread does: then blocks of several sizes show
  * where the border is. */
-static void steady(malloc_by_size allocate, unsigned check_cnt, char *tiers)
+static void steady(allocator allocate, unsigned check_cnt, char *tiers)
 {
     struct other other = {.done = 0};
     void *probes[16];
@@ -183,7 +192,7 @@ static void steady(malloc_by_size allocate, unsigned check_cnt, char *tiers)
 }
 
 /* In a process of its own: kinds have one counter for all memories. */
-static void run_apart(scenario scenario, malloc_by_size allocate, unsigned check_cnt, char *tiers)
+static void run_apart(scenario scenario, allocator allocate, unsigned check_cnt, char *tiers)
 {
     memset(tiers, 0, OPERATIONS);
     fflush(NULL);
@@ -199,17 +208,57 @@ static void run_apart(scenario scenario, malloc_by_size allocate, unsigned check
     CHECK_INT(0, status);
 }
 
+/* Threads keep a choice for one memory; another one makes its own. */
+static void two_memories(void)
+{
+    struct {
+        struct memtier_memory *memory;
+        allocator allocate;
+    } with[2];
+
+    for (int i = 0; i < 2; i++) {
+        struct memtier_builder *builder = two_tiers(MEMTIER_POLICY_DYNAMIC_THRESHOLD, 1, 1);
+        size_t border = i == 0 ? 900 : 300, least = 1, most = 2000;
+
+        CHECK_INT(0, memtier_ctl_set(builder, "policy.dynamic_threshold.thresholds[0].min", &least));
+        CHECK_INT(0, memtier_ctl_set(builder, "policy.dynamic_threshold.thresholds[0].val", &border));
+        CHECK_INT(0, memtier_ctl_set(builder, "policy.dynamic_threshold.thresholds[0].max", &most));
+        with[i].memory = build(builder);
+        with[i].allocate = preload_malloc_of(with[i].memory);
+    }
+    for (int i = 0; i < 10; i++) {
+        void *blocks[2];
+
+        for (int j = 0; j < 2; j++) {
+            blocks[j] = with[j].allocate(600, with[j].memory);
+            CHECK_INT(1 + j, tier_of(blocks[j]));
+        }
+        memtier_free(blocks[0]);
+        memtier_free(blocks[1]);
+    }
+    /* The next one may have what the first one had. */
+    memtier_delete_memtier_memory(with[0].memory);
+    with[1].allocate = preload_malloc_of(with[1].memory);
+    for (int i = 0; i < 10; i++) {
+        void *block = with[1].allocate(600, with[1].memory);
+
+        CHECK_INT(2, tier_of(block));
+        memtier_free(block);
+    }
+    memtier_delete_memtier_memory(with[1].memory);
+}
+
 int main(void)
 {
     static const unsigned check_cnts[] = {0, 1, 7, 20, 126, 127, 128, 300, 1000};
     static const scenario scenarios[] = {of_all_sizes, of_small_sizes, steady};
     struct {
         const char *name;
-        malloc_by_size allocate;
-    } ways[] = {{"memtier_malloc", by_malloc}, {"memtier_preload_malloc_by_size", NULL}};
+        allocator allocate;
+    } ways[] = {{"memtier_malloc", by_malloc}, {"preload", by_preload}};
 
-    *(void **)&ways[1].allocate = dlsym(RTLD_DEFAULT, ways[1].name);
-    if (ways[1].allocate == NULL) {
+    *(void **)&preload_malloc_of = dlsym(RTLD_DEFAULT, "memtier_preload_malloc_of");
+    if (preload_malloc_of == NULL) {
         SKIP("the library has no functions for preloading");
     }
     char *expected = mmap(NULL, 2 * OPERATIONS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -234,5 +283,6 @@ int main(void)
             }
         }
     }
+    two_memories();
     return 0;
 }

@@ -17,6 +17,9 @@ use crate::tier::{self, Memory};
 /// Takes back a block of another allocator.
 type Foreign = unsafe extern "C" fn(ptr: *mut c_void);
 
+/// Allocates from the memory that it is for.
+type MallocOf = unsafe extern "C" fn(size: usize, memory: *mut memtier_memory) -> *mut c_void;
+
 /// memkind_malloc() of at least one byte; without a kind, of MEMKIND_DEFAULT.
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_preload_malloc(size: usize, kind: memkind_t) -> *mut c_void {
@@ -91,17 +94,28 @@ unsafe extern "C" fn tier_malloc_slow(size: usize, memory: *mut memtier_memory) 
 /// The same of a memory whose tiers are chosen by size.
 ///
 /// # Safety
-/// `memory` is NULL or live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn memtier_preload_malloc_by_size(
-    size: usize,
-    memory: *mut memtier_memory,
-) -> *mut c_void {
+/// `memory` is live, and memtier_preload_malloc_of() has given this function for it.
+unsafe extern "C" fn malloc_by_size(size: usize, memory: *mut memtier_memory) -> *mut c_void {
     // SAFETY: the caller's promise.
     match unsafe { Memory::malloc_by_size_fast(memory.cast(), size) } {
         Some(block) => block.as_ptr().cast(),
         // SAFETY: as above.
         None => unsafe { tier_malloc_slow(size, memory) },
+    }
+}
+
+/// What allocates from a memory, and from this one only, as memtier_preload_malloc() does,
+/// but sooner if it can.
+///
+/// # Safety
+/// `memory` is live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memtier_preload_malloc_of(memory: *mut memtier_memory) -> MallocOf {
+    // SAFETY: the caller's promise, and the memory's type as in memtier.rs.
+    if unsafe { (*memory.cast::<Memory>()).keep_sizes() } {
+        malloc_by_size
+    } else {
+        memtier_preload_malloc
     }
 }
 

@@ -170,10 +170,28 @@ pub(crate) fn allocate_counted(
         unlikely();
         return None;
     }
-    take_counted(class::fine_offset(size), choose, count)
+    let offset = class::fine_offset(size);
+    take_counted(here_if_fast()?, offset, choose, count)
 }
 
-/// The same for any cached size.
+/// The same where the fast paths are known to be on.
+///
+/// # Safety
+/// [`is_on`] has answered true.
+#[inline(always)]
+pub(crate) unsafe fn allocate_counted_when_on(
+    size: usize,
+    choose: impl FnOnce(&Tally) -> Option<usize>,
+    count: impl FnOnce(&Tally, usize, i64, NonNull<u8>) -> NonNull<u8>,
+) -> Option<NonNull<u8>> {
+    if size > class::FINE_MAX {
+        unlikely();
+        return None;
+    }
+    take_counted(here(), class::fine_offset(size), choose, count)
+}
+
+/// The same as [`allocate_counted`] for any cached size.
 #[inline]
 pub(crate) fn allocate_small_counted(
     size: usize,
@@ -182,22 +200,17 @@ pub(crate) fn allocate_small_counted(
 ) -> Option<NonNull<u8>> {
     match class::offset(size) {
         0 => None,
-        offset => take_counted(offset, choose, count),
+        offset => take_counted(here_if_fast()?, offset, choose, count),
     }
 }
 
 #[inline(always)]
 fn take_counted(
+    thread: &Thread,
     offset: usize,
     choose: impl FnOnce(&Tally) -> Option<usize>,
     count: impl FnOnce(&Tally, usize, i64, NonNull<u8>) -> NonNull<u8>,
 ) -> Option<NonNull<u8>> {
-    let Some(thread) = tls::current_if_fast() else {
-        unlikely();
-        return None;
-    };
-    // SAFETY: a record, none of which is ever unmapped.
-    let thread = unsafe { &*thread };
     let Some(id) = choose(&thread.tally) else {
         unlikely();
         return None;
@@ -254,6 +267,16 @@ pub(crate) fn free_counted(block: *mut u8, count: impl FnOnce(&Tally, usize, i64
 /// instructions on the way that is taken.
 #[cold]
 const fn unlikely() {}
+
+#[inline(always)]
+fn here_if_fast() -> Option<&'static Thread> {
+    let Some(thread) = tls::current_if_fast() else {
+        unlikely();
+        return None;
+    };
+    // SAFETY: a record, none of which is ever unmapped.
+    Some(unsafe { &*thread })
+}
 
 #[inline(always)]
 fn here() -> &'static Thread {

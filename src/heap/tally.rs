@@ -162,17 +162,17 @@ impl Tally {
         self.is_due()
     }
 
-    /// The heap for a size that `counter` has chosen for its operations to come.
+    /// The heap for a size that was chosen for the operations that were counted in advance.
     #[inline(always)]
-    pub(crate) fn chosen_for(&self, counter: usize, size: usize) -> Option<usize> {
+    pub(crate) fn chosen_for(&self, size: usize) -> Option<usize> {
         let from_lowest = size.wrapping_sub(self.lowest.load(Ordering::Relaxed));
-        let known = self.counter.load(Ordering::Relaxed) == counter
-            && from_lowest < self.n_sizes.load(Ordering::Relaxed);
-        known.then(|| self.of_sizes.load(Ordering::Relaxed))
+        (from_lowest < self.n_sizes.load(Ordering::Relaxed))
+            .then(|| self.of_sizes.load(Ordering::Relaxed))
     }
 
-    /// Keeps a heap for the sizes in a range, for whoever has counted operations in advance,
-    /// until all of them are done; in the thread that the tally is of.
+    /// Keeps a heap for the sizes in a range, for who has counted operations in advance,
+    /// until all of them are done; in the thread that the tally is of. Only one may ever keep
+    /// any: the fast path does not ask whose they are.
     pub(crate) fn choose_for(&self, sizes: Range<usize>, heap: usize) {
         self.of_sizes.store(heap, Ordering::Relaxed);
         self.lowest.store(sizes.start, Ordering::Relaxed);
@@ -251,27 +251,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_of_sizes_goes_with_who_chose_it() {
+    fn a_range_of_sizes_is_kept_while_it_was_counted_for() {
         let tally = Tally::new();
-        assert_eq!(tally.chosen_for(0, 64), None);
+        assert_eq!(tally.chosen_for(64), None);
         tally.count_ahead(8, || (2, true));
-        assert_eq!(tally.chosen_for(8, 64), None);
+        assert_eq!(tally.chosen_for(64), None);
         tally.choose_for(32..1024, 5);
-        assert_eq!(tally.chosen_for(8, 32), Some(5));
-        assert_eq!(
-            (tally.chosen_for(8, 31), tally.chosen_for(8, 1024)),
-            (None, None)
-        );
-        assert_eq!(tally.chosen_for(16, 64), None);
+        assert_eq!(tally.chosen_for(32), Some(5));
+        assert_eq!((tally.chosen_for(31), tally.chosen_for(1024)), (None, None));
         // Not before what was counted is done.
         tally.count_ahead(16, || (9, false));
         assert_eq!((tally.counted_by(8), tally.counted_by(16)), (2, 0));
         assert!(!tally.do_counted() && tally.do_counted() && tally.end_counted());
-        assert_eq!(tally.chosen_for(8, 64), None);
+        assert_eq!(tally.chosen_for(64), None);
         tally.count_ahead(8, || (3, false));
         tally.choose_for(32..1024, 5);
         tally.forget(8);
-        assert_eq!(tally.chosen_for(8, 64), None);
+        assert_eq!(tally.chosen_for(64), None);
     }
 
     #[test]
@@ -285,7 +281,7 @@ mod tests {
         assert!(tally.do_counted());
         tally.count_ahead(16, || (9, false));
         assert_eq!(tally.counted_by(16), 9);
-        assert_eq!(tally.chosen_for(16, 64), None);
+        assert_eq!(tally.chosen_for(64), None);
     }
 
     #[test]

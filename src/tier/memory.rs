@@ -1,6 +1,7 @@
 //! The tiers at work: a kind for every block.
 
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::borders::{Border, Borders};
 use super::counters::{self, View};
@@ -12,6 +13,9 @@ use crate::heap::fast;
 use crate::heap::tally::Tally;
 use crate::kind::Kind;
 use crate::log;
+
+/// The memory for which threads keep a tier with a range of sizes.
+static KEPT_FOR: AtomicPtr<Memory> = AtomicPtr::new(ptr::null_mut());
 
 /// One tier of a memory.
 pub(super) struct Tier {
@@ -35,13 +39,13 @@ fn estimate(view: View<'_>, kind: &'static Kind) -> usize {
 
 /// What borders know a thread by.
 fn thread(own: &Tally) -> usize {
-    core::ptr::from_ref(own) as usize
+    ptr::from_ref(own) as usize
 }
 
 impl Memory {
     /// What fast paths know the memory by. It does not move while it is used.
     fn number(&self) -> usize {
-        core::ptr::from_ref(self) as usize
+        ptr::from_ref(self) as usize
     }
 
     /// The kind for the next block, of `size` bytes.
@@ -146,28 +150,44 @@ impl Memory {
         )
     }
 
+    /// Lets [`Memory::malloc_by_size_fast`] serve this memory from now on, if its tiers are
+    /// chosen by size and no other memory that lives has asked for that.
+    pub(crate) fn keep_sizes(&self) -> bool {
+        let this = ptr::from_ref(self).cast_mut();
+        let (none, order) = (ptr::null_mut(), Ordering::Relaxed);
+        self.borders.is_some()
+            && fast::is_on()
+            && KEPT_FOR.compare_exchange(none, this, order, order).is_ok()
+    }
+
+    fn keeps_sizes(&self) -> bool {
+        ptr::eq(KEPT_FOR.load(Ordering::Relaxed), self)
+    }
+
     /// A small block of a size for whose tier the thread has just had one; `None` if
     /// [`Memory::malloc_by_size`] has to choose.
     ///
     /// # Safety
-    /// `memory` is null or live.
+    /// `memory` is live, and [`Memory::keep_sizes`] has answered true.
     #[inline(always)]
     pub(crate) unsafe fn malloc_by_size_fast(
         memory: *const Self,
         size: usize,
     ) -> Option<NonNull<u8>> {
-        fast::allocate_counted(
-            size,
-            |tally| tally.chosen_for(memory as usize, size),
-            |tally, id, recent, block| {
-                let last = tally.do_counted();
-                if !last && counters::stays(recent) {
-                    return block;
-                }
-                // SAFETY: the caller's promise; nobody has chosen for null.
-                unsafe { (*memory).counted_by_size(size, tally, id, recent, block) }
-            },
-        )
+        // SAFETY: the caller's promise.
+        unsafe {
+            fast::allocate_counted_when_on(
+                size,
+                |tally| tally.chosen_for(size),
+                |tally, id, recent, block| {
+                    let last = tally.do_counted();
+                    if !last && counters::stays(recent) {
+                        return block;
+                    }
+                    (*memory).counted_by_size(size, tally, id, recent, block)
+                },
+            )
+        }
     }
 
     /// The operations to count again, in place of [`Memory::end_counted`], when the check
@@ -223,8 +243,8 @@ impl Memory {
         fast::as_is(block)
     }
 
-    /// The heap for a size, which is kept for the operations that were counted in advance:
-    /// until then borders move by the calls of other threads at most.
+    /// The heap for a size, which may be kept for the operations that were counted in
+    /// advance: until then borders move by the calls of other threads at most.
     fn choose_by_size(&self, size: usize, own: &Tally) -> Option<usize> {
         let borders = self.borders.as_ref()?;
         if own.counted_by(self.number()) <= 0 {
@@ -232,7 +252,9 @@ impl Memory {
         }
         let tier = borders.tier(size);
         let heap = self.kind(tier)?.heap_id();
-        own.choose_for(borders.sizes(tier), heap);
+        if self.keeps_sizes() {
+            own.choose_for(borders.sizes(tier), heap);
+        }
         Some(heap)
     }
 
@@ -320,6 +342,9 @@ impl Drop for Memory {
                 describe_thresholds(core::iter::empty(), &Tuning::NONE);
                 log::info!("Threshold counter current value 0");
             }
+        }
+        if self.keeps_sizes() {
+            KEPT_FOR.store(ptr::null_mut(), Ordering::Relaxed);
         }
         counters::forget_chooser(self.number());
     }

@@ -9,6 +9,9 @@ pub type Memory = *mut c_void;
 /// `struct memtier_builder *` in C.
 pub type Builder = *mut c_void;
 
+/// What gives a block of a memory or a kind.
+pub type Malloc = unsafe extern "C" fn(size: usize, from: *mut c_void) -> *mut c_void;
+
 /// What takes a block that is not libmemkind's.
 pub type Foreign = unsafe extern "C" fn(ptr: *mut c_void);
 
@@ -22,7 +25,7 @@ const RTLD_NEXT: *mut c_void = -1_isize as *mut c_void;
 /// memkind.h and memkind_memtier.h; documented there.
 #[allow(missing_docs, reason = "the C headers document them")]
 pub mod memkind {
-    use super::{Builder, Foreign, Kind, Memory};
+    use super::{Builder, Foreign, Kind, Malloc, Memory};
     use core::ffi::{c_char, c_int, c_uint, c_void};
 
     unsafe extern "C" {
@@ -44,7 +47,7 @@ pub mod memkind {
         pub fn memkind_preload_malloc(size: usize, kind: Kind) -> *mut c_void;
         pub fn memkind_preload_free(ptr: *mut c_void, foreign: Foreign);
         pub fn memtier_preload_malloc(size: usize, memory: Memory) -> *mut c_void;
-        pub fn memtier_preload_malloc_by_size(size: usize, memory: Memory) -> *mut c_void;
+        pub fn memtier_preload_malloc_of(memory: Memory) -> Malloc;
         pub fn memtier_preload_free(ptr: *mut c_void, foreign: Foreign);
         pub fn memkind_malloc_usable_size(kind: Kind, ptr: *mut c_void) -> usize;
         pub fn memkind_detect_kind(ptr: *mut c_void) -> Kind;

@@ -125,10 +125,8 @@ impl Building {
 pub(crate) enum Way {
     /// One tier, so there is nothing to choose and nothing to count.
     Kind(Kind),
-    /// The tier with least of its share.
-    Ratio,
-    /// The tier for the size.
-    Size,
+    /// One of several tiers.
+    Tiers,
 }
 
 /// The tiers that are asked for.
@@ -137,10 +135,9 @@ pub(crate) enum Way {
 /// What is wrong with the settings.
 pub(crate) fn memory(settings: Settings) -> Result<(Memory, Way), Fault<'static>> {
     let memory = build(&settings).map_err(settings::reject)?;
-    let way = match (&settings.tiers[..settings.n_tiers], settings.policy) {
-        ([tier], _) => Way::Kind(tier.kind),
-        (_, Policy::StaticRatio) => Way::Ratio,
-        (_, Policy::DynamicThreshold) => Way::Size,
+    let way = match &settings.tiers[..settings.n_tiers] {
+        [tier] => Way::Kind(tier.kind),
+        _ => Way::Tiers,
     };
     Ok((memory, way))
 }

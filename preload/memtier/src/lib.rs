@@ -17,7 +17,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use interpose::c::memkind::*;
-use interpose::c::{Foreign, Kind, Memory, abort, foreign, protect_page};
+use interpose::c::{Foreign, Kind, Malloc, Memory, abort, foreign, protect_page};
 use interpose::family::{self, Heap};
 
 /// Where blocks come from and go to. Nothing here is written after it has been set up.
@@ -40,7 +40,6 @@ struct Way {
     only: AtomicPtr<c_void>,
 }
 
-type Malloc = unsafe extern "C" fn(usize, *mut c_void) -> *mut c_void;
 type Free = unsafe extern "C" fn(*mut c_void, Foreign);
 
 static WAY: Way = Way {
@@ -56,8 +55,8 @@ impl Way {
         self.memory.store(memory, Ordering::Release);
         let (malloc, from): (Malloc, _) = match way {
             build::Way::Kind(kind) => (memkind_preload_malloc, kind),
-            build::Way::Ratio => (memtier_preload_malloc, memory),
-            build::Way::Size => (memtier_preload_malloc_by_size, memory),
+            // SAFETY: the memory is live.
+            build::Way::Tiers => (unsafe { memtier_preload_malloc_of(memory) }, memory),
         };
         // Whoever sees the tiers or the kind sees the function that it is for.
         self.malloc.store(malloc as *mut c_void, Ordering::Release);
