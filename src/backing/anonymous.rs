@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU16, Ordering};
 use super::account::{Account, Pages};
 use super::ranges::Ranges;
 use super::units::UNIT;
-use super::{Bind, Extent, PAGE, keeps_freed_memory, round_up};
+use super::{Bind, Extent, PAGE, keeps_freed_memory, populate, round_up};
 use crate::error::Error;
 use crate::log;
 use crate::topology::NodeMask;
@@ -232,7 +232,11 @@ impl Anonymous {
         };
         account.promise(address, size).or_else(|error| {
             // The kernel may be able to make huge pages, but only trying shows.
-            if !account.made_on_demand() || !populate(address, size) {
+            if !account.made_on_demand() {
+                return Err(error);
+            }
+            if !populate(address, size) {
+                discard(address, size);
                 return Err(error);
             }
             account.promise_present(address, size).inspect_err(|_| {
@@ -277,16 +281,6 @@ impl Drop for Anonymous {
             unmap(start, size);
         });
     }
-}
-
-/// Makes the pages of a range be there; `false` when the kernel cannot.
-fn populate(address: usize, size: usize) -> bool {
-    // SAFETY: the range is in a mapping of ours, and what is there stays as it is.
-    let done = unsafe { libc::madvise(address as *mut _, size, libc::MADV_POPULATE_WRITE) == 0 };
-    if !done {
-        discard(address, size);
-    }
-    done
 }
 
 /// Gives the pages of a range back in which no live block is; whether that was possible.

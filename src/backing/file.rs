@@ -2,35 +2,44 @@
 //!
 //! A piece is mapped as a whole and unmapped only with the kind: unmapping parts of
 //! it would let jemalloc join extents of two kinds that happen to be neighbours. The
-//! file system's blocks are allocated before the heap sees the memory, so a full file
-//! system is ENOMEM and never SIGBUS, and are given back as holes.
+//! file system's blocks are allocated before the heap uses the memory, so a full file
+//! system is ENOMEM and never SIGBUS, and are given back as holes. What the heap takes in
+//! advance is addresses only: neither blocks nor a part of the limit.
 //!
 //! After fork the mappings would be shared, and the child would write into its
 //! parent's heap. `after_fork_in_child` turns the child's into private ones, or copies
 //! the file (`snapshot`).
 
+mod granules;
 mod snapshot;
 
 pub use snapshot::{child_after_fork, parent_after_fork, prepare_fork, set_fork};
 
 use core::ffi::{CStr, c_char, c_int};
 use core::mem::MaybeUninit;
+use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::ffi::CString;
 
+use granules::{Claim, Granules};
+
 use super::temporary::temporary_file;
-use super::{Extent, keeps_freed_memory, round_up};
+use super::units::UNIT;
+use super::{Extent, PAGE, can_populate, keeps_freed_memory, populate, round_up};
 use crate::boxed::boxed_slice;
 use crate::error::Error;
 use crate::log;
 
-/// Pieces a file can have; unlimited kinds double them from 64 MiB, 128 TiB in all.
+/// Pieces a file can have; unlimited kinds double them from 64 MiB, 128 TiB in all. Those of
+/// limited kinds are as long as the limit, and not shorter than 64 MiB.
 const PIECES: usize = 21;
 const FIRST_PIECE: usize = 64 << 20;
 /// Requests from this size on are compared with what the file system has first: one
 /// that cannot succeed would still fill it for a moment, and use up addresses.
 const LARGE: usize = 16 << 20;
+/// By how much a heap grows at most. It is addresses, but pieces are few.
+const GROWTH: usize = 1 << 30;
 /// Pieces start at a multiple of this, so that huge and DAX pages fit.
 const PIECE_ALIGN: usize = 2 << 20;
 
@@ -42,6 +51,20 @@ struct Piece {
     used: AtomicUsize,
     /// The file from this piece on, -1 for the same as the piece before.
     fd: AtomicI32,
+    /// Where it has all its blocks.
+    granules: Granules,
+}
+
+/// Where a range of addresses is.
+struct Place<'a> {
+    piece: &'a Piece,
+    /// Bytes of the piece.
+    length: usize,
+    /// Bytes from where the piece begins.
+    range: Range<usize>,
+    fd: c_int,
+    /// Where the piece begins in the file.
+    start: usize,
 }
 
 /// A temporary file as a source of extents.
@@ -91,6 +114,7 @@ impl File {
                     base: AtomicUsize::new(0),
                     used: AtomicUsize::new(0),
                     fd: AtomicI32::new(-1),
+                    granules: Granules::new(),
                 }
             }; PIECES],
             current: AtomicUsize::new(0),
@@ -133,7 +157,12 @@ impl File {
     /// Length of a piece, and its position if all pieces were in one file.
     const fn piece_span(&self, index: usize) -> (usize, usize) {
         if self.max_size != 0 {
-            (self.max_size, self.max_size * index)
+            let length = if self.max_size > FIRST_PIECE {
+                self.max_size
+            } else {
+                FIRST_PIECE
+            };
+            (length, length * index)
         } else {
             (FIRST_PIECE << index, FIRST_PIECE * ((1 << index) - 1))
         }
@@ -151,19 +180,30 @@ impl File {
         (self.fd, position)
     }
 
-    pub(super) fn take(&self, size: usize, align: usize) -> Result<Extent, Error> {
-        if size >= LARGE && free_bytes(self.fd).is_some_and(|free| free < size as u64) {
-            return Err(Error::NoMemory);
+    /// The most bytes by which a heap should grow beyond what it needs.
+    pub(super) fn growth(&self) -> usize {
+        let capacity = self.capacity().unwrap_or(usize::MAX);
+        (capacity / 4).clamp(UNIT, GROWTH)
+    }
+
+    /// See [`super::Backing::take`].
+    pub(super) fn take(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
+        if !memory {
+            // Addresses for more than the file can hold are of no use.
+            if size > self.capacity()? {
+                return Err(Error::NoMemory);
+            }
+            return self.take_addresses(size, align, false);
         }
         self.charge(size)?;
-        let result = self.take_charged(size, align);
+        let result = self.take_addresses(size, align, true);
         if result.is_err() {
             self.current_size.fetch_sub(size, Ordering::Relaxed);
         }
         result
     }
 
-    fn take_charged(&self, size: usize, align: usize) -> Result<Extent, Error> {
+    fn take_addresses(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
         loop {
             let index = self.current.load(Ordering::Acquire);
             let piece = self.pieces.get(index).ok_or(Error::NoMemory)?;
@@ -194,7 +234,12 @@ impl File {
             if taken.is_err() {
                 continue;
             }
-            if let Err(error) = self.fill(address, size) {
+            let filled = if memory {
+                self.fill(address, size)
+            } else {
+                self.reach(address + size - PAGE)
+            };
+            if let Err(error) = filled {
                 // Nobody else took more meanwhile: the addresses are free again.
                 let _ =
                     piece
@@ -208,13 +253,16 @@ impl File {
             return Ok(Extent {
                 address,
                 zeroed: true,
-                memory: true,
+                memory,
             });
         }
     }
 
     /// Counts `size` bytes against the limit.
     fn charge(&self, size: usize) -> Result<(), Error> {
+        if size >= LARGE && free_bytes(self.fd).is_some_and(|free| free < size as u64) {
+            return Err(Error::NoMemory);
+        }
         let limit = if self.max_size == 0 {
             usize::MAX
         } else {
@@ -238,7 +286,12 @@ impl File {
             .base
             .compare_exchange(0, base, Ordering::AcqRel, Ordering::Acquire)
         {
-            Ok(_) => Ok(base),
+            Ok(_) => {
+                if can_populate(base) && touching_allocates(fd) {
+                    piece.granules.prepare(length);
+                }
+                Ok(base)
+            }
             Err(theirs) => {
                 // SAFETY: nobody has seen our mapping.
                 unsafe { libc::munmap(base as *mut _, length) };
@@ -247,16 +300,32 @@ impl File {
         }
     }
 
-    /// The file behind an address inside a piece, and the position there.
-    fn position(&self, address: usize) -> Option<(c_int, usize)> {
+    /// Where a range of addresses is, which a heap has been given.
+    fn place(&self, address: usize, size: usize) -> Option<Place<'_>> {
         (0..PIECES).find_map(|index| {
-            let base = self.pieces[index].base.load(Ordering::Acquire);
+            let piece = &self.pieces[index];
+            let base = piece.base.load(Ordering::Acquire);
             let (length, _) = self.piece_span(index);
             (base != 0 && address >= base && address - base < length).then(|| {
                 let (fd, start) = self.piece_file(index);
-                (fd, start + (address - base))
+                Place {
+                    piece,
+                    length,
+                    range: address - base..address - base + size,
+                    fd,
+                    start,
+                }
             })
         })
+    }
+
+    /// Whether the file may be so long that a page is in it: it then is.
+    fn reach(&self, page: usize) -> Result<(), Fill> {
+        if self.inherited.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let place = self.place(page, PAGE).ok_or(Fill::NoSpace)?;
+        allocate_blocks(place.fd, place.start + place.range.start, PAGE)
     }
 
     /// Puts zeroed memory behind a range.
@@ -264,10 +333,38 @@ impl File {
         if self.inherited.load(Ordering::Relaxed) {
             return map_over(address, size);
         }
-        let (fd, position) = self.position(address).ok_or(Fill::NoSpace)?;
-        allocate_blocks(fd, position, size)?;
-        self.offset.fetch_max(position + size, Ordering::Relaxed);
-        Ok(())
+        let place = self.place(address, size).ok_or(Fill::NoSpace)?;
+        let own = &place.range;
+        let granules = &place.piece.granules;
+        if granules.are_filled(own) {
+            return Ok(());
+        }
+        let Claim { wide, to_touch } = granules.claim(own, place.length);
+        let position = |range: &Range<usize>| place.start + range.start;
+        let mut done = false;
+        if wide != *own {
+            done = try_allocate_blocks(place.fd, position(&wide), wide.len()) == 0;
+            granules.settle(&wide, own, place.length, done);
+        }
+        let filled = if done {
+            Ok(())
+        } else {
+            allocate_blocks(place.fd, position(own), own.len())
+        };
+        let base = address - own.start;
+        let touched = |range: &Range<usize>| populate(base + range.start, range.len());
+        if filled.is_ok() && !to_touch.iter().flatten().all(touched) {
+            punch(place.fd, position(own), own.len());
+            granules.set_holes(own);
+            return Err(Fill::NoSpace);
+        }
+        match filled {
+            Ok(()) => granules.settle(own, own, place.length, true),
+            Err(_) => granules.set_holes(own),
+        }
+        self.offset
+            .fetch_max(place.start + own.end, Ordering::Relaxed);
+        filled
     }
 
     /// The file has reached the size that the system allows: goes on in another one,
@@ -323,6 +420,9 @@ impl File {
             }
             return false;
         }
+        if let Some(place) = self.place(address, size) {
+            place.piece.granules.set_holes(&place.range);
+        }
         self.current_size.fetch_sub(size, Ordering::Relaxed);
         true
     }
@@ -368,11 +468,12 @@ impl Drop for File {
     fn drop(&mut self) {
         for index in 0..PIECES {
             let base = *self.pieces[index].base.get_mut();
+            let (length, _) = self.piece_span(index);
             if base != 0 {
-                let (length, _) = self.piece_span(index);
                 // SAFETY: our own mapping; the heap on it has been destroyed.
                 unsafe { libc::munmap(base as *mut _, length) };
             }
+            self.pieces[index].granules.forget(length);
             let fd = *self.pieces[index].fd.get_mut();
             if fd >= 0 {
                 // SAFETY: our own descriptor.
@@ -441,25 +542,61 @@ enum Fill {
     FileTooLarge,
 }
 
-/// Allocates blocks of a file, zeroed.
+/// Allocates blocks of a file, zeroed. Where that fails the range is empty afterwards.
 fn allocate_blocks(fd: c_int, position: usize, size: usize) -> Result<(), Fill> {
-    let (Ok(start), Ok(length)) = (libc::off_t::try_from(position), libc::off_t::try_from(size))
-    else {
-        return Err(Fill::NoSpace);
-    };
-    // SAFETY: changes a file of ours only.
-    match unsafe { libc::posix_fallocate(fd, start, length) } {
+    match try_allocate_blocks(fd, position, size) {
         0 => Ok(()),
         libc::EFBIG => Err(Fill::FileTooLarge),
         status => {
             log::error!("posix_fallocate() failed: errno={status}.");
-            let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
-            // SAFETY: as above. What could be had of the range goes back; where holes
-            // cannot be punched it stays until the file goes.
-            unsafe { libc::fallocate(fd, mode, start, length) };
+            // What could be had of the range goes back.
+            punch(fd, position, size);
             Err(Fill::NoSpace)
         }
     }
+}
+
+/// Allocates the blocks that are missing in a range of a file, zeroed; 0 or an error. After
+/// an error some may be there, and some that nothing has been written to may be gone.
+fn try_allocate_blocks(fd: c_int, position: usize, size: usize) -> c_int {
+    match (libc::off_t::try_from(position), libc::off_t::try_from(size)) {
+        // SAFETY: changes a file of ours, and nothing that has been written to it.
+        (Ok(start), Ok(length)) => unsafe { libc::posix_fallocate(fd, start, length) },
+        _ => libc::ENOSPC,
+    }
+}
+
+/// Gives the blocks of a range back in which no live block of the heap is. Where holes cannot
+/// be punched they stay until the file goes.
+fn punch(fd: c_int, position: usize, size: usize) {
+    let (Ok(start), Ok(length)) = (libc::off_t::try_from(position), libc::off_t::try_from(size))
+    else {
+        return;
+    };
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: changes a file of ours, where the heap has nothing.
+    unsafe { libc::fallocate(fd, mode, start, length) };
+}
+
+/// Whether the file system of a file finds room for a page at the first write into memory,
+/// and refuses that write if there is none.
+fn touching_allocates(fd: c_int) -> bool {
+    const XFS_SUPER_MAGIC: i64 = 0x5846_5342;
+    let mut status = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: fstatfs fills the buffer when it answers 0.
+    let status = unsafe {
+        if libc::fstatfs(fd, status.as_mut_ptr()) != 0 {
+            return false;
+        }
+        status.assume_init()
+    };
+    [
+        libc::TMPFS_MAGIC,
+        libc::EXT4_SUPER_MAGIC,
+        XFS_SUPER_MAGIC,
+        libc::BTRFS_SUPER_MAGIC,
+    ]
+    .contains(&status.f_type)
 }
 
 /// Bytes that the file system of a file has left for this user.

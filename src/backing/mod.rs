@@ -47,6 +47,18 @@ pub const fn round_up(value: usize, unit: usize) -> Option<usize> {
     }
 }
 
+/// Makes the pages of a range be there, without changing what is in them; `false` when the
+/// kernel cannot, for some of them or at all (before Linux 5.14).
+fn populate(address: usize, size: usize) -> bool {
+    // SAFETY: the range is in a mapping of ours, and what is there stays as it is.
+    unsafe { libc::madvise(address as *mut _, size, libc::MADV_POPULATE_WRITE) == 0 }
+}
+
+/// Whether the kernel knows [`populate`]. `address` is that of any page.
+fn can_populate(address: usize) -> bool {
+    populate(address, 0)
+}
+
 /// A range of addresses handed to the heap.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
@@ -75,7 +87,7 @@ impl Backing {
     pub fn take(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
         match self {
             Self::Anonymous(source) => source.take(size, align, memory),
-            Self::File(source) => source.take(size, align),
+            Self::File(source) => source.take(size, align, memory),
             Self::Fixed(source) => source.take(size, align),
         }
     }
@@ -102,7 +114,8 @@ impl Backing {
     pub fn lacks_memory_at_first(&self) -> bool {
         match self {
             Self::Anonymous(source) => source.is_counted(),
-            Self::File(_) | Self::Fixed(_) => false,
+            Self::File(_) => true,
+            Self::Fixed(_) => false,
         }
     }
 
@@ -118,7 +131,8 @@ impl Backing {
     pub fn growth(&self) -> Option<usize> {
         match self {
             Self::Anonymous(source) => Some(source.growth()),
-            Self::File(_) | Self::Fixed(_) => None,
+            Self::File(source) => Some(source.growth()),
+            Self::Fixed(_) => None,
         }
     }
 

@@ -146,14 +146,14 @@ impl File {
         }
         let used = |index: usize| self.pieces[index].used.load(Ordering::Relaxed);
         let used_pieces = pieces.filter(|index| used(*index) != 0);
-        // Where the old file had all its blocks, so has the new one: a full file system
-        // must not be noticed by a write into memory. Files with holes keep them.
-        let all: usize = used_pieces.clone().map(used).sum();
-        let whole = status.st_blocks as usize * 512 >= all;
         used_pieces.into_iter().all(|index| {
             let base = self.pieces[index].base.load(Ordering::Acquire);
             let (_, start) = self.piece_file(index);
-            (!whole || super::allocate_blocks(new, start, used(index)).is_ok())
+            // Blocks that nobody has written to yet are there in the copy too: a full file
+            // system must not be noticed by a write into memory.
+            let mut filled = self.pieces[index].granules.filled(used(index));
+            filled
+                .all(|range| super::allocate_blocks(new, start + range.start, range.len()).is_ok())
                 && for_each_data(old, start, start + used(index), |from, to| {
                     write_at(new, base + (from - start), to - from, from)
                 })
