@@ -37,7 +37,7 @@ const PIECES: usize = 21;
 const FIRST_PIECE: usize = 64 << 20;
 /// Requests from this size on are compared with what the file system has first: one
 /// that cannot succeed would still fill it for a moment, and use up addresses.
-const LARGE: usize = 16 << 20;
+const LARGE: usize = 64 << 10;
 /// By how much a heap grows at most. It is addresses, but pieces are few.
 const GROWTH: usize = 1 << 30;
 /// Pieces start at a multiple of this, so that huge and DAX pages fit.
