@@ -9,6 +9,8 @@
  *        lifecycle memory KIND OPERATIONS     KiB resident in the process after so many operations, and live bytes
  *        lifecycle grow KIND MIB              grows a kind so far in blocks of 1 KiB, touching all: for callgrind
  *        lifecycle refuse KIND TIMES          us per request of 1 GiB when as many as fit are there, untouched
+ *        lifecycle evict pmem|fixed N SIZE T  CPU us per block when T threads have filled a kind of 64 MiB and free
+ *                                             their oldest blocks, of up to SIZE bytes, to make room; N for each
  * Prints lines "name value".
  */
 #ifndef _GNU_SOURCE
@@ -16,6 +18,7 @@
 #endif
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -238,6 +241,65 @@ static void measure_refusal(const char *name, unsigned long times)
     printf("granted %u\nrefusal %.1f\n", granted, (cpu_us() - start) / (double)times);
 }
 
+struct evicting {
+    void *kind;
+    unsigned long blocks;
+    size_t most;
+    uint64_t random;
+    unsigned long refused;
+};
+
+static void *evict(void *argument)
+{
+    struct evicting *e = argument;
+    enum { RING = 1 << 20 };
+    void **ring = calloc(RING, sizeof(*ring));
+    unsigned long head = 0, tail = 0;
+    require(ring != NULL, "memory for the list of blocks");
+    for (unsigned long i = 0; i < e->blocks; i++) {
+        size_t size = 1 + next_random(&e->random) % e->most;
+        void *block;
+        while ((block = kind_malloc(e->kind, size)) == NULL) {
+            e->refused++;
+            if (tail == head) {
+                break;
+            }
+            kind_free(e->kind, ring[tail++ % RING]);
+        }
+        if (block != NULL) {
+            ring[head++ % RING] = touched(block);
+            require(head - tail < RING, "blocks of more than 64 bytes on average");
+        }
+    }
+    while (tail < head) {
+        kind_free(e->kind, ring[tail++ % RING]);
+    }
+    free(ring);
+    return NULL;
+}
+
+static void measure_evicting(const char *type, unsigned long blocks, size_t most, unsigned threads)
+{
+    enum { MOST_THREADS = 64 };
+    struct evicting evicting[MOST_THREADS];
+    pthread_t ids[MOST_THREADS];
+    void *kind;
+    unsigned long refused = 0;
+    require(threads >= 1 && threads <= MOST_THREADS && most > 0, "command line");
+    require(create(type, area(1), &kind) == 0, "create");
+    double start = cpu_us();
+    for (unsigned i = 0; i < threads; i++) {
+        evicting[i] = (struct evicting){kind, blocks, most, i, 0};
+        require(pthread_create(&ids[i], NULL, evict, &evicting[i]) == 0, "thread");
+    }
+    for (unsigned i = 0; i < threads; i++) {
+        pthread_join(ids[i], NULL);
+        refused += evicting[i].refused;
+    }
+    const double all = (double)blocks * threads;
+    printf("block %.2f\nrefused %.2f\n", (cpu_us() - start) / all, (double)refused / all);
+}
+
 int main(int argc, char **argv)
 {
     require(argc >= 3, "command line");
@@ -258,6 +320,9 @@ int main(int argc, char **argv)
         measure_growth(argv[2], number);
     } else if (strcmp(argv[1], "refuse") == 0) {
         measure_refusal(argv[2], number);
+    } else if (strcmp(argv[1], "evict") == 0) {
+        require(argc > 5, "command line");
+        measure_evicting(argv[2], number, strtoul(argv[4], NULL, 10), (unsigned)strtoul(argv[5], NULL, 10));
     } else {
         measure_memory(argv[2], number);
     }

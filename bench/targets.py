@@ -71,7 +71,7 @@ def find_targets(ours, kinds=KINDS, allocators=tuple(ALLOCATORS)):
 # program: (sources, further flags, libraries)
 PROGRAMS = {
     "worker": (("worker.c", "target.c", "team.c"), [], ["-lpthread"]),
-    "lifecycle": (("lifecycle.c", "target.c"), [], []),
+    "lifecycle": (("lifecycle.c", "target.c"), [], ["-lpthread"]),
     "start": (("start.c",), [], []),
     "hello": (("hello.c",), [], []),
     "hello-memkind": (("hello.c",), ["-Wl,--no-as-needed"], ["-l:libmemkind.so.0"]),

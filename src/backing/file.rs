@@ -143,15 +143,8 @@ impl File {
         if self.max_size != 0 {
             return Ok(self.max_size);
         }
-        let mut stat = MaybeUninit::<libc::statvfs>::uninit();
-        // SAFETY: fstatvfs fills the buffer when it answers 0.
-        let stat = unsafe {
-            if libc::fstatvfs(self.fd, stat.as_mut_ptr()) != 0 {
-                return Err(Error::Runtime);
-            }
-            stat.assume_init()
-        };
-        usize::try_from(stat.f_blocks * stat.f_frsize).map_err(|_| Error::Runtime)
+        let status = statvfs(self.fd).ok_or(Error::Runtime)?;
+        usize::try_from(status.f_blocks * status.f_frsize).map_err(|_| Error::Runtime)
     }
 
     /// Length of a piece, and its position if all pieces were in one file.
@@ -189,8 +182,9 @@ impl File {
     /// See [`super::Backing::take`].
     pub(super) fn take(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
         if !memory {
-            // Addresses for more than the file can hold are of no use.
-            if size > self.capacity()? {
+            // Addresses for more than the file can hold are of no use. A ramfs holds 0 bytes.
+            let capacity = self.capacity()?;
+            if capacity != 0 && size > capacity {
                 return Err(Error::NoMemory);
             }
             return self.take_addresses(size, align, false);
@@ -258,22 +252,30 @@ impl File {
         }
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.current_size.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn left(&self) -> usize {
+        match self.limit() {
+            Some(limit) => limit.saturating_sub(self.held()),
+            None => free_bytes(self.fd).map_or(usize::MAX, |bytes| bytes as usize),
+        }
+    }
+
     /// Counts `size` bytes against the limit.
     fn charge(&self, size: usize) -> Result<(), Error> {
-        if size >= LARGE && free_bytes(self.fd).is_some_and(|free| free < size as u64) {
-            return Err(Error::NoMemory);
-        }
-        let limit = if self.max_size == 0 {
-            usize::MAX
-        } else {
-            self.max_size
-        };
+        let limit = self.limit().unwrap_or(usize::MAX);
         self.current_size
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
                 now.checked_add(size).filter(|sum| *sum <= limit)
             })
-            .map(|_| ())
-            .map_err(|_| Error::NoMemory)
+            .map_err(|_| Error::NoMemory)?;
+        if size >= LARGE && free_bytes(self.fd).is_some_and(|free| free < size as u64) {
+            self.current_size.fetch_sub(size, Ordering::Relaxed);
+            return Err(Error::NoMemory);
+        }
+        Ok(())
     }
 
     /// Maps a piece unless another thread does; its address.
@@ -599,16 +601,17 @@ fn touching_allocates(fd: c_int) -> bool {
     .contains(&status.f_type)
 }
 
-/// Bytes that the file system of a file has left for this user.
+/// Bytes that the file system of a file has left for this user; `None` where that cannot be
+/// told, as with a ramfs.
 fn free_bytes(fd: c_int) -> Option<u64> {
-    let mut stat = MaybeUninit::<libc::statvfs>::uninit();
+    let status = statvfs(fd).filter(|status| status.f_blocks != 0)?;
+    Some(status.f_bavail * status.f_frsize)
+}
+
+fn statvfs(fd: c_int) -> Option<libc::statvfs> {
+    let mut status = MaybeUninit::<libc::statvfs>::uninit();
     // SAFETY: fstatvfs fills the buffer when it answers 0.
-    unsafe {
-        (libc::fstatvfs(fd, stat.as_mut_ptr()) == 0).then(|| {
-            let stat = stat.assume_init();
-            stat.f_bavail * stat.f_frsize
-        })
-    }
+    unsafe { (libc::fstatvfs(fd, status.as_mut_ptr()) == 0).then(|| status.assume_init()) }
 }
 
 /// Puts anonymous memory over a range of a private mapping, in a forked child.

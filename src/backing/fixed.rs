@@ -65,6 +65,16 @@ impl Fixed {
         }
     }
 
+    pub(super) fn held(&self) -> usize {
+        let next = self.next.load(Ordering::Relaxed);
+        next.saturating_sub(self.first_page().unwrap_or(usize::MAX))
+    }
+
+    pub(super) fn left(&self) -> usize {
+        let next = self.next.load(Ordering::Relaxed).max(self.start);
+        self.start.saturating_add(self.size).saturating_sub(next)
+    }
+
     pub(super) fn for_each_range(&self, mut each: impl FnMut(usize, usize)) {
         let next = self.next.load(Ordering::Relaxed);
         if let Some(first) = self.first_page().filter(|first| next > *first) {
@@ -84,6 +94,16 @@ mod tests {
         assert!(area.take(4096, 4096).is_err());
         assert!(Fixed::new(0x10_0001, 4096).take(4096, 4096).is_err());
         assert!(Fixed::new(0x10_0000, 4095).take(4096, 4096).is_err());
+    }
+
+    #[test]
+    fn what_is_taken_is_not_left() {
+        let area = Fixed::new(4096 + 16, 5 * 4096);
+        assert_eq!((area.held(), area.left()), (0, 5 * 4096));
+        assert!(area.take(2 * 4096, 4096).is_ok());
+        assert_eq!((area.held(), area.left()), (2 * 4096, 2 * 4096 + 16));
+        let nonsense = Fixed::new(usize::MAX, usize::MAX);
+        assert_eq!((nonsense.held(), nonsense.left()), (0, 0));
     }
 
     #[test]

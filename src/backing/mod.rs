@@ -136,6 +136,24 @@ impl Backing {
         }
     }
 
+    /// Bytes that the heap has been given and has not given back, if these are counted.
+    pub fn held(&self) -> Option<usize> {
+        match self {
+            Self::File(source) => Some(source.held()),
+            Self::Fixed(source) => Some(source.held()),
+            Self::Anonymous(_) => None,
+        }
+    }
+
+    /// Bytes that the source could give besides; 0 where they are not counted.
+    pub fn left(&self) -> usize {
+        match self {
+            Self::File(source) => source.left(),
+            Self::Fixed(source) => source.left(),
+            Self::Anonymous(_) => 0,
+        }
+    }
+
     /// Makes a range usable again after `give_back`; it then reads as zero.
     pub fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
         match self {

@@ -1,11 +1,12 @@
 //! Which arena a thread uses, and creating it when it is first needed.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use super::extent_hooks::METADATA;
 use super::lock::Lock;
 use super::thread::Thread;
-use super::{Heap, je};
+use super::{Heap, je, stats};
 use once_cell::race::OnceBox;
 
 use crate::boxed::boxed;
@@ -55,6 +56,8 @@ pub(super) struct Arenas {
     slots: OnceBox<[AtomicU32; MAX]>,
     /// Number of slots in use, a power of two; 0 before the limit is known.
     count: AtomicU32,
+    /// Where each arena counts its active pages, once somebody has asked.
+    active: OnceBox<[AtomicPtr<AtomicUsize>; MAX]>,
 }
 
 impl Arenas {
@@ -62,6 +65,7 @@ impl Arenas {
         Self {
             slots: OnceBox::new(),
             count: AtomicU32::new(0),
+            active: OnceBox::new(),
         }
     }
 
@@ -88,6 +92,30 @@ impl Arenas {
             .iter()
             .map(|slot| slot.load(Ordering::Acquire))
             .filter(|arena| *arena != 0)
+    }
+
+    /// Pages of all arenas that hold blocks, those in caches included; `None` when that
+    /// cannot be told.
+    pub(super) fn active_pages(&self) -> Option<usize> {
+        let list = || boxed([const { AtomicPtr::new(ptr::null_mut()) }; MAX]);
+        let known = self.active.get_or_try_init(list).ok()?;
+        let mut pages: usize = 0;
+        for (slot, place) in self.slots().iter().zip(known) {
+            let arena = slot.load(Ordering::Acquire);
+            if arena == 0 {
+                continue;
+            }
+            let active = match NonNull::new(place.load(Ordering::Relaxed)) {
+                Some(active) => active,
+                // jemalloc tells it of arenas that were there at the last snapshot.
+                None => je::active_pages(arena)
+                    .or_else(|| stats::refresh().then(|| je::active_pages(arena))?)?,
+            };
+            place.store(active.as_ptr(), Ordering::Relaxed);
+            // SAFETY: a word of an arena, which lives as long as the heap.
+            pages = pages.saturating_add(unsafe { active.as_ref() }.load(Ordering::Relaxed));
+        }
+        Some(pages)
     }
 
     /// The calling thread's arena in `heap`, whose arenas these are.

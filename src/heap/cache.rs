@@ -216,6 +216,7 @@ impl Cache {
                 let left = kept.unwrap_or(magazine);
                 if !left.is_null() {
                     Magazine::drain(left, offset);
+                    heap.full.lose_count();
                     Magazine::free(left);
                 }
             });
@@ -307,12 +308,20 @@ fn own(thread: &Thread, heap: &Heap) -> *mut Cache {
 }
 
 /// Takes a block when the bin is empty: from the other magazine, the depot or
-/// jemalloc. Null when none of them has any. The caller has entered the thread.
+/// the thread's arena. Null when none of them has any. The caller has entered the thread.
 #[cold]
 pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mut u8 {
-    let cache = own(thread, heap);
+    let uncached = thread.cache(heap.id()) == Cache::none() && heap.full.goes_uncached();
+    let cache = if uncached {
+        ptr::null_mut()
+    } else {
+        own(thread, heap)
+    };
     if cache.is_null() {
-        return ptr::null_mut();
+        if uncached && heap.has_nothing_for(class::size_of(offset)) {
+            return ptr::null_mut();
+        }
+        return fetch_one(heap, offset).map_or(ptr::null_mut(), |(block, _)| block);
     }
     let class = offset >> class::BIN_BITS;
     // SAFETY: the cache is this thread's, which has entered.
@@ -342,15 +351,10 @@ pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mu
 
 /// Fetches blocks from jemalloc: one at first, twice as many each time.
 fn fetch(heap: &'static Heap, bin: Bin<'_>, offset: usize, wanted: &mut u8) -> *mut u8 {
-    let size = class::size_of(offset);
-    let first = heap.block_for_cache(size);
-    if first.is_null() {
-        return first;
-    }
-    if !heap.owns(first) {
-        return first;
-    }
-    page_map::set_class(first, heap.id(), offset);
+    let first = match fetch_one(heap, offset) {
+        Some((block, true)) => block,
+        other => return other.map_or(ptr::null_mut(), |(block, _)| block),
+    };
     let capacity = class::magazine_capacity(offset);
     if *wanted > 0 {
         if !bin.has_magazine() {
@@ -361,16 +365,15 @@ fn fetch(heap: &'static Heap, bin: Bin<'_>, offset: usize, wanted: &mut u8) -> *
             bin.load(magazine);
         }
         for _ in 0..usize::from(*wanted).min(capacity) {
-            let block = heap.block_for_cache(size);
-            if block.is_null() {
-                break;
-            }
-            if !heap.owns(block) {
-                // SAFETY: a live block that nobody has seen.
-                unsafe { je::dallocx(block, je::TCACHE_NONE) };
-                break;
-            }
-            page_map::set_class(block, heap.id(), offset);
+            let block = match fetch_one(heap, offset) {
+                Some((block, true)) => block,
+                Some((block, false)) => {
+                    // SAFETY: a live block that nobody has seen.
+                    unsafe { je::dallocx(block, je::TCACHE_NONE) };
+                    break;
+                }
+                None => break,
+            };
             let top = bin.top();
             // SAFETY: the magazine was empty and has room for `capacity` pointers.
             unsafe {
@@ -382,6 +385,20 @@ fn fetch(heap: &'static Heap, bin: Bin<'_>, offset: usize, wanted: &mut u8) -> *
     }
     *wanted = wanted.saturating_mul(2).clamp(1, 127);
     first
+}
+
+/// Fetches a block from jemalloc, and whether caches may have it.
+fn fetch_one(heap: &'static Heap, offset: usize) -> Option<(*mut u8, bool)> {
+    let block = heap.block_for_cache(class::size_of(offset));
+    if block.is_null() {
+        return None;
+    }
+    let owned = heap.owns(block);
+    heap.full.taken(offset, block);
+    if owned {
+        page_map::set_class(block, heap.id(), offset);
+    }
+    Some((block, owned))
 }
 
 /// Turns the pointers round, so that blocks are handed out in ascending order, as they
@@ -396,7 +413,12 @@ fn sort(bin: Bin<'_>) {
 /// going to the depot or to jemalloc. The caller has entered the thread.
 #[cold]
 pub(super) fn spill(thread: &Thread, heap: &'static Heap, offset: usize, block: *mut u8) {
-    let cache = own(thread, heap);
+    let uncached = thread.cache(heap.id()) == Cache::none() && heap.full.goes_uncached();
+    let cache = if uncached {
+        ptr::null_mut()
+    } else {
+        own(thread, heap)
+    };
     let class = offset >> class::BIN_BITS;
     if !cache.is_null() {
         // SAFETY: the cache is this thread's, which has entered.
@@ -432,6 +454,9 @@ pub(super) fn spill(thread: &Thread, heap: &'static Heap, offset: usize, block: 
     }
     // SAFETY: the caller gives up a block of the heap.
     unsafe { je::dallocx(block, je::TCACHE_NONE) };
+    if uncached {
+        heap.full.freed(offset);
+    }
 }
 
 /// Bytes that caches and the depot of a heap hold.

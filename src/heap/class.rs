@@ -4,6 +4,8 @@
 //! need no multiplication. Class 0 stands for "not cached": its bin is always empty.
 #![forbid(unsafe_code)]
 
+use super::je::PAGE;
+
 /// Number of classes, the empty one included.
 pub(super) const COUNT: usize = 46;
 /// Bytes of a bin: two to the power of this.
@@ -103,6 +105,28 @@ pub(super) fn size_of(offset: usize) -> usize {
     SIZES[(offset >> BIN_BITS) & 63] as usize
 }
 
+/// The fewest bytes, in whole pages, that must be unused for a block of so many bytes when
+/// no slab of its class has room: a slab, or the block with the page that jemalloc adds.
+pub(super) fn least_pages(size: usize) -> usize {
+    if size > SLAB_MAX {
+        return size.saturating_add(PAGE);
+    }
+    let class = size_of(offset(size.max(1)));
+    let mut slab = PAGE;
+    while slab % class != 0 {
+        slab += PAGE;
+    }
+    slab
+}
+
+/// How many blocks a slab of a class has; 0 where each is for itself.
+pub(super) fn blocks_of_slab(offset: usize) -> u32 {
+    match size_of(offset) {
+        size @ 1..=SLAB_MAX => (least_pages(size) / size) as u32,
+        _ => 0,
+    }
+}
+
 /// The size to ask for so that a block of that class is aligned; `None` when only
 /// jemalloc can tell. Slabs start at a page, and classes are multiples of what they
 /// are rounded to; larger blocks start at a cache line.
@@ -152,6 +176,21 @@ mod tests {
                 "{size}"
             );
         }
+    }
+
+    #[test]
+    fn slabs_are_whole_pages_of_whole_blocks() {
+        for (size, slab) in [(0, 1), (8, 1), (48, 3), (1024, 1), (1280, 5), (14336, 7)] {
+            assert_eq!(least_pages(size), slab * PAGE, "{size}");
+        }
+        assert_eq!(least_pages(16 << 10), 5 * PAGE);
+        let blocks = |size| blocks_of_slab(offset(size));
+        assert_eq!((blocks(8), blocks(48), blocks(1280)), (512, 256, 16));
+        assert_eq!(
+            (blocks(14336), blocks(16 << 10), blocks_of_slab(0)),
+            (2, 0, 0)
+        );
+        assert_eq!(least_pages(usize::MAX), usize::MAX);
     }
 
     #[test]

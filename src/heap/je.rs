@@ -251,6 +251,15 @@ pub fn set_retain_grow_limit(index: u32, bytes: usize) -> bool {
     LIMIT.write(index, bytes)
 }
 
+/// Where an arena counts the pages that hold live blocks.
+pub fn active_pages(index: u32) -> Option<ptr::NonNull<AtomicUsize>> {
+    static PACTIVE: Control<4> = Control::new(c"experimental.arenas.0.pactivep", 2);
+    let mut place: *mut AtomicUsize = ptr::null_mut();
+    // SAFETY: the control gives a pointer to a word, which jemalloc accesses atomically.
+    unsafe { PACTIVE.call::<_, u8>(index, Some(&mut place), None) };
+    ptr::NonNull::new(place)
+}
+
 /// Gives back all unused pages of an arena now.
 pub fn purge(index: u32) -> bool {
     static PURGE: Control<3> = Control::new(c"arena.0.purge", 1);

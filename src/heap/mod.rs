@@ -11,6 +11,7 @@ mod class;
 mod depot;
 mod extent_hooks;
 pub(crate) mod fast;
+mod full;
 mod gate;
 mod idle;
 pub mod je;
@@ -39,6 +40,7 @@ use crate::boxed::boxed;
 use crate::error::Error;
 use crate::log;
 use depot::Depot;
+use full::Full;
 use magazine::Magazine;
 use thread::Thread;
 
@@ -86,6 +88,7 @@ pub struct Heap {
     idle_large: AtomicUsize,
     /// Bytes that caches held at the last snapshot of statistics.
     cached: AtomicUsize,
+    full: Full,
 }
 
 // SAFETY: the hooks are never written after creation, everything else is atomic,
@@ -111,6 +114,7 @@ impl Heap {
             drain_limit: AtomicUsize::new(usize::MAX),
             idle_large: AtomicUsize::new(0),
             cached: AtomicUsize::new(0),
+            full: Full::new(),
         }
     }
 
@@ -194,6 +198,7 @@ impl Heap {
     /// it notices when it is called; behind caches it may not be called for long. So a
     /// file, whose blocks others could use, gets its pages back by quantity.
     fn count_drained(&self, bytes: usize) {
+        self.full.lose_count();
         let limit = self.drain_limit.load(Ordering::Relaxed);
         if limit == usize::MAX {
             return;
@@ -208,74 +213,87 @@ impl Heap {
 
     /// Allocates `size` bytes, more than 0.
     pub fn allocate(&'static self, size: usize) -> Result<*mut u8, Error> {
-        let offset = class::offset(size);
-        if offset != 0 && self.caches() {
-            if let Some(block) = self.cached_block(offset) {
-                return Ok(block);
-            }
+        match self.cached_block(size) {
+            Ok(block) => Ok(block),
+            Err(tried) => self.uncached_block(size, 0, tried),
         }
-        self.uncached_block(size, 0)
     }
 
     /// Allocates `size` bytes of zeroes, more than 0.
     pub fn allocate_zeroed(&'static self, size: usize) -> Result<*mut u8, Error> {
-        let offset = class::offset(size);
-        if offset != 0 && self.caches() {
-            if let Some(block) = self.cached_block(offset) {
-                // SAFETY: a block of at least `size` bytes that is the caller's.
-                unsafe { ptr::write_bytes(block, 0, size) };
-                return Ok(block);
-            }
-        }
-        if !self.backing.fresh_is_zeroed() {
-            let block = self.uncached_block(size, 0)?;
-            // SAFETY: a block of at least `size` bytes that is the caller's.
-            unsafe { ptr::write_bytes(block, 0, size) };
-            return Ok(block);
-        }
-        self.uncached_block(size, je::ZERO)
+        let block = match self.cached_block(size) {
+            Ok(block) => block,
+            Err(tried) if !self.backing.fresh_is_zeroed() => self.uncached_block(size, 0, tried)?,
+            Err(tried) => return self.uncached_block(size, je::ZERO, tried),
+        };
+        // SAFETY: a block of at least `size` bytes that is the caller's.
+        unsafe { ptr::write_bytes(block, 0, size) };
+        Ok(block)
     }
 
     /// Allocates `size` bytes, more than 0, at a multiple of `align`, a power of two.
     pub fn allocate_aligned(&'static self, align: usize, size: usize) -> Result<*mut u8, Error> {
         match class::aligned_size(align, size) {
             Some(rounded) => self.allocate(rounded),
-            None => self.uncached_block(size, je::align(align)),
+            None => self.uncached_block(size, je::align(align), false),
         }
     }
 
-    /// A block from the thread's cache, which is refilled if need be.
-    fn cached_block(&'static self, offset: usize) -> Option<*mut u8> {
-        let thread = Thread::current()?;
+    /// A block from the thread's cache, which is refilled if need be. Otherwise whether the
+    /// thread's arena was asked, and has none.
+    fn cached_block(&'static self, size: usize) -> Result<*mut u8, bool> {
+        let offset = class::offset(size);
+        if offset == 0 || !self.caches() {
+            return Err(false);
+        }
+        let thread = Thread::current().ok_or(false)?;
         thread.enter();
         if let Some(block) = cache::pop(thread, self.id(), offset) {
             thread.leave();
-            return Some(block.as_ptr());
+            return Ok(block.as_ptr());
         }
         let block = cache::refill(thread, self, offset);
         thread.leave();
         idle::tick();
-        (!block.is_null()).then_some(block)
+        if block.is_null() {
+            Err(true)
+        } else {
+            Ok(block)
+        }
     }
 
-    /// A block straight from jemalloc.
-    fn uncached_block(&'static self, size: usize, flags: c_int) -> Result<*mut u8, Error> {
+    /// A block straight from jemalloc. `tried` says that the thread's own arena has just had
+    /// none.
+    fn uncached_block(
+        &'static self,
+        size: usize,
+        flags: c_int,
+        tried: bool,
+    ) -> Result<*mut u8, Error> {
         let own = self.arenas.current(self)?;
-        let mut block = je::mallocx(size, flags | je::arena(own) | je::TCACHE_NONE);
-        if block.is_null() {
-            block = self.block_elsewhere(own, size, flags);
+        let from_own = || je::mallocx(size, flags | je::arena(own) | je::TCACHE_NONE);
+        let mut block = ptr::null_mut();
+        if is_aligned(flags) || !self.has_nothing_for(size) {
+            if !tried {
+                block = from_own();
+            }
+            if block.is_null() {
+                block = self.block_elsewhere(own, size, flags);
+            }
         }
-        if block.is_null() {
-            reclaim::all(self);
-            block = je::mallocx(size, flags | je::arena(own) | je::TCACHE_NONE);
-        }
-        if block.is_null() {
-            block = self.block_elsewhere(own, size, flags);
+        if block.is_null() && reclaim::for_request(self, size) {
+            block = from_own();
+            if block.is_null() {
+                block = self.block_elsewhere(own, size, flags);
+            }
         }
         if block.is_null() {
             return Err(Error::NoMemory);
         }
         self.note(block);
+        if !is_aligned(flags) {
+            self.full.taken(class::offset(size), block);
+        }
         if size >= LARGE {
             self.large_taken(size);
         }
@@ -302,17 +320,54 @@ impl Heap {
         }
     }
 
+    /// Bytes that arenas have and do not use, and bytes that the source has left; `None` when
+    /// that cannot be told.
+    fn unused(&self) -> Option<(usize, usize)> {
+        let held = self.backing.held()?;
+        let active = self.arenas.active_pages()? * je::PAGE;
+        Some((held.saturating_sub(active), self.backing.left()))
+    }
+
+    /// Whether there may be as many unused pages as a block of so many bytes needs at least.
+    fn has_pages_for(&self, size: usize) -> bool {
+        self.unused()
+            .is_none_or(|(idle, left)| idle.saturating_add(left) >= class::least_pages(size))
+    }
+
+    /// Whether the heap is full and counts what slabs have of blocks of that size.
+    fn knows_slabs(&self, size: usize) -> bool {
+        self.full.is_on() && self.caches() && size <= class::SLAB_MAX
+    }
+
+    /// Whether the heap is full and has no block of that size, as far as arenas go.
+    fn has_nothing_for(&self, size: usize) -> bool {
+        let not_in_slab = if size > class::SLAB_MAX {
+            self.full.is_on()
+        } else {
+            self.knows_slabs(size) && self.full.has_none(class::offset(size))
+        };
+        not_in_slab && !self.has_pages_for(size)
+    }
+
     /// A bounded kind may have room in another thread's arena.
     #[cold]
     fn block_elsewhere(&self, own: u32, size: usize, flags: c_int) -> *mut u8 {
         if !self.backing.is_bounded() {
             return ptr::null_mut();
         }
-        self.arenas()
-            .filter(|arena| *arena != own)
-            .map(|arena| je::mallocx(size, flags | je::arena(arena) | je::TCACHE_NONE))
-            .find(|block| !block.is_null())
-            .unwrap_or(ptr::null_mut())
+        let look = || {
+            self.arenas()
+                .filter(|arena| *arena != own)
+                .map(|arena| je::mallocx(size, flags | je::arena(arena) | je::TCACHE_NONE))
+                .find(|block| !block.is_null())
+        };
+        let only_in_slab = self.knows_slabs(size) && !is_aligned(flags);
+        let found = if only_in_slab && !self.has_pages_for(size) {
+            self.full.look(class::offset(size), look)
+        } else {
+            look()
+        };
+        found.unwrap_or(ptr::null_mut())
     }
 
     /// A block of a class for a cache, without taking anything from other caches.
@@ -426,6 +481,12 @@ impl Heap {
     }
 }
 
+/// Whether flags for jemalloc ask for an alignment: the block is then of another class than
+/// its size.
+const fn is_aligned(flags: c_int) -> bool {
+    flags & !je::ZERO != 0
+}
+
 /// Frees a block of a heap. `false` if the address is not one of a heap. Keeps `errno`: what
 /// the kernel refuses jemalloc, as on locked memory, is not the caller's affair.
 ///
@@ -474,8 +535,12 @@ pub unsafe fn free(block: *mut u8) -> bool {
 /// # Safety
 /// `block` is a live block of a heap.
 pub unsafe fn free_uncached(block: *mut u8) {
+    let heap = Heap::by_id(page_map::owner(block as usize));
     // SAFETY: the caller's promise.
     unsafe { je::dallocx(block, je::TCACHE_NONE) }
+    if let Some(heap) = heap {
+        heap.full.lose_count();
+    }
 }
 
 /// The usable size of a block of a heap, in bytes; 0 for any other address.

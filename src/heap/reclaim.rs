@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 
 use super::cache::Cache;
 use super::lock::{Guard, Lock};
-use super::{BY_ID, HEAPS, Heap, arenas, je, thread};
+use super::{BY_ID, HEAPS, Heap, arenas, depot, je, thread};
 
 /// Held while caches are taken from threads, looked at from outside, or given up by a
 /// thread that ends. No thread waits for it in the middle of an operation on its caches.
@@ -33,9 +33,29 @@ pub fn release_after_fork() {
     TAKING.release();
 }
 
-/// Gives everything that is cached for a heap back to its arenas, and their unused
-/// pages back to a bounded kind. Likewise for heaps that draw on the same memory.
-pub(super) fn all(heap: &Heap) {
+/// Makes room for a request of so many bytes that a heap could not serve: what is cached
+/// for it goes back to its arenas, and their unused pages back to a bounded kind. Likewise
+/// for heaps that draw on the same memory. `false` if nothing has changed by that.
+pub(super) fn for_request(heap: &Heap, size: usize) -> bool {
+    heap.full.begin();
+    let Some((idle, _)) = heap.unused() else {
+        all(heap);
+        return true;
+    };
+    let cached = thread::has_caches(heap) || depot::bytes(heap) > 0;
+    if cached {
+        let _still = lock();
+        drain(heap);
+        heap.full.lose_count();
+    }
+    let helps = (cached || idle > 0) && heap.has_pages_for(size);
+    if helps {
+        purge(heap);
+    }
+    cached || helps
+}
+
+fn all(heap: &Heap) {
     let _still = lock();
     one(heap);
     for other in (1..HEAPS).filter_map(Heap::by_id) {
@@ -46,10 +66,18 @@ pub(super) fn all(heap: &Heap) {
 }
 
 fn one(heap: &Heap) {
+    drain(heap);
+    purge(heap);
+}
+
+fn drain(heap: &Heap) {
     discard(heap, true);
     if let Some(depot) = heap.depot() {
         depot.drain(heap);
     }
+}
+
+fn purge(heap: &Heap) {
     // jemalloc does not split what was used lately for a much smaller request. Once its
     // pages are given back, or would be if they could, it does.
     for arena in heap.arenas() {

@@ -227,6 +227,11 @@ pub(super) fn after_fork_in_child() {
     }
 }
 
+/// Whether any thread has a cache of a heap.
+pub(super) fn has_caches(heap: &Heap) -> bool {
+    Thread::all().any(|thread| thread.cache(heap.id()) != Cache::none())
+}
+
 /// Takes the caches of a heap from all threads; they are the caller's afterwards,
 /// linked through their `next`. `unused` says that no other thread uses the heap or its
 /// blocks any more. If they may, none are taken where the kernel has no membarrier(2): an
