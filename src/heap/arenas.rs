@@ -141,7 +141,7 @@ impl Arenas {
             // jemalloc has 4095: another arena of this kind serves as well.
             return self.existing().next().ok_or(Error::ArenasCreate);
         };
-        je::set_oversize_threshold(fresh, super::LARGE_KEPT);
+        je::set_oversize_threshold(fresh, super::uncached::LARGE_KEPT);
         if let Some(bytes) = heap.backing.growth() {
             je::set_retain_grow_limit(fresh, bytes);
         }

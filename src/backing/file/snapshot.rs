@@ -18,6 +18,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use super::super::temporary::temporary_file;
+use super::blocks::allocate_blocks;
 use super::{File, PIECES};
 use crate::log;
 
@@ -152,8 +153,7 @@ impl File {
             // Blocks that nobody has written to yet are there in the copy too: a full file
             // system must not be noticed by a write into memory.
             let mut filled = self.pieces[index].granules.filled(used(index));
-            filled
-                .all(|range| super::allocate_blocks(new, start + range.start, range.len()).is_ok())
+            filled.all(|range| allocate_blocks(new, start + range.start, range.len()).is_ok())
                 && for_each_data(old, start, start + used(index), |from, to| {
                     write_at(new, base + (from - start), to - from, from)
                 })

@@ -1,0 +1,105 @@
+//! Blocks of the file system: what is asked for them, and what it has.
+
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+
+use crate::log;
+
+/// Why a range could not be filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// The file system or memory is full.
+    NoSpace,
+    /// The file may not become so large.
+    FileTooLarge,
+}
+
+/// Allocates blocks of a file, zeroed. Where that fails the range is empty afterwards.
+pub(super) fn allocate_blocks(fd: c_int, position: usize, size: usize) -> Result<(), Fill> {
+    match try_allocate_blocks(fd, position, size) {
+        0 => Ok(()),
+        libc::EFBIG => Err(Fill::FileTooLarge),
+        status => {
+            log::error!("posix_fallocate() failed: errno={status}.");
+            // What could be had of the range goes back.
+            punch(fd, position, size);
+            Err(Fill::NoSpace)
+        }
+    }
+}
+
+/// Allocates the blocks that are missing in a range of a file, zeroed; 0 or an error. After
+/// an error some may be there, and some that nothing has been written to may be gone.
+pub(super) fn try_allocate_blocks(fd: c_int, position: usize, size: usize) -> c_int {
+    match (libc::off_t::try_from(position), libc::off_t::try_from(size)) {
+        // SAFETY: changes a file of ours, and nothing that has been written to it.
+        (Ok(start), Ok(length)) => unsafe { libc::posix_fallocate(fd, start, length) },
+        _ => libc::ENOSPC,
+    }
+}
+
+/// Gives the blocks of a range back in which no live block of the heap is. Where holes cannot
+/// be punched they stay until the file goes.
+pub(super) fn punch(fd: c_int, position: usize, size: usize) {
+    let (Ok(start), Ok(length)) = (libc::off_t::try_from(position), libc::off_t::try_from(size))
+    else {
+        return;
+    };
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: changes a file of ours, where the heap has nothing.
+    unsafe { libc::fallocate(fd, mode, start, length) };
+}
+
+/// Whether the file system of a file finds room for a page at the first write into memory,
+/// and refuses that write if there is none.
+pub(super) fn touching_allocates(fd: c_int) -> bool {
+    const XFS_SUPER_MAGIC: i64 = 0x5846_5342;
+    let mut status = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: fstatfs fills the buffer when it answers 0.
+    let status = unsafe {
+        if libc::fstatfs(fd, status.as_mut_ptr()) != 0 {
+            return false;
+        }
+        status.assume_init()
+    };
+    [
+        libc::TMPFS_MAGIC,
+        libc::EXT4_SUPER_MAGIC,
+        XFS_SUPER_MAGIC,
+        libc::BTRFS_SUPER_MAGIC,
+    ]
+    .contains(&status.f_type)
+}
+
+/// Bytes that the file system of a file has left for this user; `None` where that cannot be
+/// told, as with a ramfs.
+pub(super) fn free_bytes(fd: c_int) -> Option<u64> {
+    let status = statvfs(fd).filter(|status| status.f_blocks != 0)?;
+    Some(status.f_bavail * status.f_frsize)
+}
+
+pub(super) fn statvfs(fd: c_int) -> Option<libc::statvfs> {
+    let mut status = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: fstatvfs fills the buffer when it answers 0.
+    unsafe { (libc::fstatvfs(fd, status.as_mut_ptr()) == 0).then(|| status.assume_init()) }
+}
+
+/// Puts anonymous memory over a range of a private mapping, in a forked child.
+pub(super) fn map_over(address: usize, size: usize) -> Result<(), Fill> {
+    // SAFETY: the range is our own and the heap vouches that no live block is in it.
+    let status = unsafe {
+        libc::mmap(
+            address as *mut _,
+            size,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
+            -1,
+            0,
+        )
+    };
+    if status == libc::MAP_FAILED {
+        Err(Fill::NoSpace)
+    } else {
+        Ok(())
+    }
+}
