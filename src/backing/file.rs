@@ -3,7 +3,8 @@
 //! A piece is mapped as a whole and unmapped only with the kind: unmapping parts of
 //! it would let jemalloc join extents of two kinds that happen to be neighbours. The
 //! file system's blocks are allocated before the heap uses the memory, so a full file
-//! system is ENOMEM and never SIGBUS, and are given back as holes. What the heap takes in
+//! system is ENOMEM and not SIGBUS (unless it wants room for records of its own at the
+//! first write, as ext4 may), and are given back as holes. What the heap takes in
 //! advance is addresses only: neither blocks nor a part of the limit.
 //!
 //! After fork the mappings would be shared, and the child would write into its
@@ -13,6 +14,7 @@
 mod blocks;
 mod granules;
 mod snapshot;
+mod taken;
 
 pub use snapshot::{child_after_fork, parent_after_fork, prepare_fork, set_fork};
 
@@ -25,6 +27,7 @@ use std::ffi::CString;
 use blocks::{Fill, allocate_blocks, free_bytes, map_over, punch, statvfs};
 use blocks::{touching_allocates, try_allocate_blocks};
 use granules::{Claim, Granules};
+use taken::Taken;
 
 use super::temporary::temporary_file;
 use super::units::UNIT;
@@ -55,6 +58,8 @@ struct Piece {
     fd: AtomicI32,
     /// Where it has all its blocks.
     granules: Granules,
+    /// What the heap has of it.
+    taken: Taken,
 }
 
 /// Where a range of addresses is.
@@ -117,6 +122,7 @@ impl File {
                     used: AtomicUsize::new(0),
                     fd: AtomicI32::new(-1),
                     granules: Granules::new(),
+                    taken: Taken::new(),
                 }
             }; PIECES],
             current: AtomicUsize::new(0),
@@ -189,17 +195,17 @@ impl File {
             if capacity != 0 && size > capacity {
                 return Err(Error::NoMemory);
             }
-            return self.take_addresses(size, align, false);
+            return self.take_range(size, align, false);
         }
         self.charge(size)?;
-        let result = self.take_addresses(size, align, true);
+        let result = self.take_range(size, align, true);
         if result.is_err() {
             self.current_size.fetch_sub(size, Ordering::Relaxed);
         }
         result
     }
 
-    fn take_addresses(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
+    fn take_range(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
         loop {
             let index = self.current.load(Ordering::Acquire);
             let piece = self.pieces.get(index).ok_or(Error::NoMemory)?;
@@ -259,10 +265,8 @@ impl File {
     }
 
     pub(super) fn left(&self) -> usize {
-        match self.limit() {
-            Some(limit) => limit.saturating_sub(self.held()),
-            None => free_bytes(self.fd).map_or(usize::MAX, |bytes| bytes as usize),
-        }
+        self.limit()
+            .map_or(usize::MAX, |limit| limit.saturating_sub(self.held()))
     }
 
     /// Counts `size` bytes against the limit.
@@ -272,12 +276,8 @@ impl File {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
                 now.checked_add(size).filter(|sum| *sum <= limit)
             })
-            .map_err(|_| Error::NoMemory)?;
-        if size >= LARGE && free_bytes(self.fd).is_some_and(|free| free < size as u64) {
-            self.current_size.fetch_sub(size, Ordering::Relaxed);
-            return Err(Error::NoMemory);
-        }
-        Ok(())
+            .map(|_| ())
+            .map_err(|_| Error::NoMemory)
     }
 
     /// Maps a piece unless another thread does; its address.
@@ -286,6 +286,7 @@ impl File {
         let (fd, offset) = self.piece_file(index);
         let base = map_shared(fd, length, offset)?;
         let piece = &self.pieces[index];
+        piece.taken.prepare(length);
         match piece
             .base
             .compare_exchange(0, base, Ordering::AcqRel, Ordering::Acquire)
@@ -329,7 +330,11 @@ impl File {
             return Ok(());
         }
         let place = self.place(page, PAGE).ok_or(Fill::NoSpace)?;
-        allocate_blocks(place.fd, place.start + place.range.start, PAGE)
+        match try_allocate_blocks(place.fd, place.start + place.range.start, PAGE) {
+            0 => Ok(()),
+            libc::EFBIG => Err(Fill::FileTooLarge),
+            _ => Err(Fill::NoSpace),
+        }
     }
 
     /// Puts zeroed memory behind a range.
@@ -341,7 +346,12 @@ impl File {
         let own = &place.range;
         let granules = &place.piece.granules;
         if granules.are_filled(own) {
+            place.piece.taken.set(own, true);
             return Ok(());
+        }
+        let missing = granules.missing(own);
+        if missing >= LARGE && free_bytes(place.fd).is_some_and(|free| free < missing as u64) {
+            return Err(Fill::NoSpace);
         }
         let Claim { wide, to_touch } = granules.claim(own, place.length);
         let position = |range: &Range<usize>| place.start + range.start;
@@ -363,7 +373,10 @@ impl File {
             return Err(Fill::NoSpace);
         }
         match filled {
-            Ok(()) => granules.settle(own, own, place.length, true),
+            Ok(()) => {
+                granules.settle(own, own, place.length, true);
+                place.piece.taken.set(own, true);
+            }
             Err(_) => granules.set_holes(own),
         }
         self.offset
@@ -426,6 +439,7 @@ impl File {
         }
         if let Some(place) = self.place(address, size) {
             place.piece.granules.set_holes(&place.range);
+            place.piece.taken.set(&place.range, false);
         }
         self.current_size.fetch_sub(size, Ordering::Relaxed);
         true
@@ -478,6 +492,7 @@ impl Drop for File {
                 unsafe { libc::munmap(base as *mut _, length) };
             }
             self.pieces[index].granules.forget(length);
+            self.pieces[index].taken.forget(length);
             let fd = *self.pieces[index].fd.get_mut();
             if fd >= 0 {
                 // SAFETY: our own descriptor.

@@ -97,25 +97,42 @@ impl Arenas {
     /// Pages of all arenas that hold blocks, those in caches included; `None` when that
     /// cannot be told.
     pub(super) fn active_pages(&self) -> Option<usize> {
-        let list = || boxed([const { AtomicPtr::new(ptr::null_mut()) }; MAX]);
-        let known = self.active.get_or_try_init(list).ok()?;
         let mut pages: usize = 0;
-        for (slot, place) in self.slots().iter().zip(known) {
-            let arena = slot.load(Ordering::Acquire);
-            if arena == 0 {
-                continue;
+        for (slot, place) in self.slots().iter().zip(self.active.get()?) {
+            if slot.load(Ordering::Acquire) != 0 {
+                let active = NonNull::new(place.load(Ordering::Acquire))?;
+                // SAFETY: a word of an arena, which lives as long as the heap.
+                let active = unsafe { active.as_ref() }.load(Ordering::Relaxed);
+                pages = pages.saturating_add(active);
             }
-            let active = match NonNull::new(place.load(Ordering::Relaxed)) {
-                Some(active) => active,
-                // jemalloc tells it of arenas that were there at the last snapshot.
-                None => je::active_pages(arena)
-                    .or_else(|| stats::refresh().then(|| je::active_pages(arena))?)?,
-            };
-            place.store(active.as_ptr(), Ordering::Relaxed);
-            // SAFETY: a word of an arena, which lives as long as the heap.
-            pages = pages.saturating_add(unsafe { active.as_ref() }.load(Ordering::Relaxed));
         }
         Some(pages)
+    }
+
+    /// Finds out where arenas count their active pages. jemalloc tells it of those that were
+    /// there at the last snapshot of statistics, so there may be a new one. The caller is in
+    /// no operation on its caches and has no lock.
+    pub(super) fn learn_active(&self) {
+        let list = || boxed([const { AtomicPtr::new(ptr::null_mut()) }; MAX]);
+        let Ok(known) = self.active.get_or_try_init(list) else {
+            return;
+        };
+        let mut refreshed = false;
+        for (slot, place) in self.slots().iter().zip(known) {
+            let arena = slot.load(Ordering::Acquire);
+            if arena == 0 || !place.load(Ordering::Relaxed).is_null() {
+                continue;
+            }
+            let mut active = je::active_pages(arena);
+            if active.is_none() && !refreshed {
+                refreshed = true;
+                stats::refresh();
+                active = je::active_pages(arena);
+            }
+            if let Some(active) = active {
+                place.store(active.as_ptr(), Ordering::Release);
+            }
+        }
     }
 
     /// The calling thread's arena in `heap`, whose arenas these are.

@@ -216,7 +216,6 @@ impl Cache {
                 let left = kept.unwrap_or(magazine);
                 if !left.is_null() {
                     Magazine::drain(left, offset);
-                    heap.full.lose_count();
                     Magazine::free(left);
                 }
             });
@@ -307,20 +306,20 @@ fn own(thread: &Thread, heap: &Heap) -> *mut Cache {
     fresh
 }
 
+/// The same, but none is made while the heap is full.
+fn own_unless_full(thread: &Thread, heap: &Heap) -> *mut Cache {
+    if thread.cache(heap.id()) == Cache::none() && heap.full.goes_without() {
+        return ptr::null_mut();
+    }
+    own(thread, heap)
+}
+
 /// Takes a block when the bin is empty: from the other magazine, the depot or
 /// the thread's arena. Null when none of them has any. The caller has entered the thread.
 #[cold]
 pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mut u8 {
-    let uncached = thread.cache(heap.id()) == Cache::none() && heap.full.goes_uncached();
-    let cache = if uncached {
-        ptr::null_mut()
-    } else {
-        own(thread, heap)
-    };
+    let cache = own_unless_full(thread, heap);
     if cache.is_null() {
-        if uncached && heap.has_nothing_for(class::size_of(offset)) {
-            return ptr::null_mut();
-        }
         return fetch_one(heap, offset).map_or(ptr::null_mut(), |(block, _)| block);
     }
     let class = offset >> class::BIN_BITS;
@@ -394,7 +393,6 @@ fn fetch_one(heap: &'static Heap, offset: usize) -> Option<(*mut u8, bool)> {
         return None;
     }
     let owned = heap.owns(block);
-    heap.full.taken(offset, block);
     if owned {
         page_map::set_class(block, heap.id(), offset);
     }
@@ -413,12 +411,7 @@ fn sort(bin: Bin<'_>) {
 /// going to the depot or to jemalloc. The caller has entered the thread.
 #[cold]
 pub(super) fn spill(thread: &Thread, heap: &'static Heap, offset: usize, block: *mut u8) {
-    let uncached = thread.cache(heap.id()) == Cache::none() && heap.full.goes_uncached();
-    let cache = if uncached {
-        ptr::null_mut()
-    } else {
-        own(thread, heap)
-    };
+    let cache = own_unless_full(thread, heap);
     let class = offset >> class::BIN_BITS;
     if !cache.is_null() {
         // SAFETY: the cache is this thread's, which has entered.
@@ -454,9 +447,6 @@ pub(super) fn spill(thread: &Thread, heap: &'static Heap, offset: usize, block: 
     }
     // SAFETY: the caller gives up a block of the heap.
     unsafe { je::dallocx(block, je::TCACHE_NONE) };
-    if uncached {
-        heap.full.freed(offset);
-    }
 }
 
 /// Bytes that caches and the depot of a heap hold.

@@ -119,14 +119,6 @@ pub(super) fn least_pages(size: usize) -> usize {
     slab
 }
 
-/// How many blocks a slab of a class has; 0 where each is for itself.
-pub(super) fn blocks_of_slab(offset: usize) -> u32 {
-    match size_of(offset) {
-        size @ 1..=SLAB_MAX => (least_pages(size) / size) as u32,
-        _ => 0,
-    }
-}
-
 /// The size to ask for so that a block of that class is aligned; `None` when only
 /// jemalloc can tell. Slabs start at a page, and classes are multiples of what they
 /// are rounded to; larger blocks start at a cache line.
@@ -184,12 +176,6 @@ mod tests {
             assert_eq!(least_pages(size), slab * PAGE, "{size}");
         }
         assert_eq!(least_pages(16 << 10), 5 * PAGE);
-        let blocks = |size| blocks_of_slab(offset(size));
-        assert_eq!((blocks(8), blocks(48), blocks(1280)), (512, 256, 16));
-        assert_eq!(
-            (blocks(14336), blocks(16 << 10), blocks_of_slab(0)),
-            (2, 0, 0)
-        );
         assert_eq!(least_pages(usize::MAX), usize::MAX);
     }
 

@@ -192,7 +192,6 @@ impl Heap {
     /// it notices when it is called; behind caches it may not be called for long. So a
     /// file, whose blocks others could use, gets its pages back by quantity.
     fn count_drained(&self, bytes: usize) {
-        self.full.lose_count();
         let limit = self.drain_limit.load(Ordering::Relaxed);
         if limit == usize::MAX {
             return;
@@ -207,18 +206,21 @@ impl Heap {
 
     /// Allocates `size` bytes, more than 0.
     pub fn allocate(&'static self, size: usize) -> Result<*mut u8, Error> {
+        let turn = self.full.turn();
         match self.cached_block(size) {
             Ok(block) => Ok(block),
-            Err(tried) => self.uncached_block(size, 0, tried),
+            Err(tried) => self.uncached_block(size, 0, tried, turn),
         }
     }
 
     /// Allocates `size` bytes of zeroes, more than 0.
     pub fn allocate_zeroed(&'static self, size: usize) -> Result<*mut u8, Error> {
+        let turn = self.full.turn();
+        let zeroed = self.backing.fresh_is_zeroed();
         let block = match self.cached_block(size) {
             Ok(block) => block,
-            Err(tried) if !self.backing.fresh_is_zeroed() => self.uncached_block(size, 0, tried)?,
-            Err(tried) => return self.uncached_block(size, je::ZERO, tried),
+            Err(tried) if zeroed => return self.uncached_block(size, je::ZERO, tried, turn),
+            Err(tried) => self.uncached_block(size, 0, tried, turn)?,
         };
         // SAFETY: a block of at least `size` bytes that is the caller's.
         unsafe { ptr::write_bytes(block, 0, size) };
@@ -229,7 +231,7 @@ impl Heap {
     pub fn allocate_aligned(&'static self, align: usize, size: usize) -> Result<*mut u8, Error> {
         match class::aligned_size(align, size) {
             Some(rounded) => self.allocate(rounded),
-            None => self.uncached_block(size, je::align(align), false),
+            None => self.uncached_block(size, je::align(align), false, self.full.turn()),
         }
     }
 
@@ -285,7 +287,8 @@ impl Heap {
         page_map::set_class(block, self.id(), offset);
     }
 
-    /// Resizes a block of this heap, in place where possible.
+    /// Resizes a block of this heap, in place where possible. One that is to shrink stays as
+    /// it is when there is no smaller one.
     ///
     /// # Safety
     /// `ptr` is a live block of this heap.
@@ -304,7 +307,12 @@ impl Heap {
                 return Ok(moved);
             }
         }
-        let fresh = self.allocate(size)?;
+        let fresh = match self.allocate(size) {
+            Ok(fresh) => fresh,
+            // SAFETY: the block is live.
+            Err(_) if size <= unsafe { usable_size(block) } => return Ok(block),
+            Err(error) => return Err(error),
+        };
         // SAFETY: both blocks are live; the shorter length fits both. The old one is
         // given up only after its contents are safe.
         unsafe {
@@ -407,12 +415,8 @@ pub unsafe fn free(block: *mut u8) -> bool {
 /// # Safety
 /// `block` is a live block of a heap.
 pub unsafe fn free_uncached(block: *mut u8) {
-    let heap = Heap::by_id(page_map::owner(block as usize));
     // SAFETY: the caller's promise.
     unsafe { je::dallocx(block, je::TCACHE_NONE) }
-    if let Some(heap) = heap {
-        heap.full.lose_count();
-    }
 }
 
 /// The usable size of a block of a heap, in bytes; 0 for any other address.

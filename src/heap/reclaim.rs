@@ -33,26 +33,32 @@ pub fn release_after_fork() {
     TAKING.release();
 }
 
-/// Makes room for a request of so many bytes that a heap could not serve: what is cached
-/// for it goes back to its arenas, and their unused pages back to a bounded kind. Likewise
-/// for heaps that draw on the same memory. `false` if nothing has changed by that.
-pub(super) fn for_request(heap: &Heap, size: usize) -> bool {
+/// Makes room for a request that a heap could not serve, of at least `least` bytes in pages:
+/// what is cached for it goes back to its arenas, and their unused pages back to a bounded
+/// kind. Likewise for heaps that draw on the same memory. `false` if nothing has changed by
+/// that, nor by others since `turn`. The caller is in no operation on its caches.
+pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
     heap.full.begin();
-    let Some((idle, _)) = heap.unused() else {
+    if heap.backing.held().is_none() {
         all(heap);
         return true;
-    };
+    }
+    heap.arenas.learn_active();
+    let _still = lock();
+    let others = heap.full.turn() != turn;
     let cached = thread::has_caches(heap) || depot::bytes(heap) > 0;
     if cached {
-        let _still = lock();
         drain(heap);
-        heap.full.lose_count();
+        heap.full.next_turn();
     }
-    let helps = (cached || idle > 0) && heap.has_pages_for(size);
+    let helps = heap
+        .idle_bytes()
+        .is_none_or(|idle| idle > 0 && idle.saturating_add(heap.backing.left()) >= least);
     if helps {
         purge(heap);
+        heap.full.next_turn();
     }
-    cached || helps
+    others || cached || helps
 }
 
 fn all(heap: &Heap) {

@@ -17,25 +17,26 @@ pub(super) const LARGE_KEPT: usize = 256 << 20;
 
 impl Heap {
     /// A block straight from jemalloc. `tried` says that the thread's own arena has just had
-    /// none.
+    /// none, `turn` is that of [`super::full::Full`] before.
     pub(super) fn uncached_block(
         &'static self,
         size: usize,
         flags: c_int,
         tried: bool,
+        turn: u32,
     ) -> Result<*mut u8, Error> {
         let own = self.arenas.current(self)?;
         let from_own = || je::mallocx(size, flags | je::arena(own) | je::TCACHE_NONE);
-        let mut block = ptr::null_mut();
-        if is_aligned(flags) || !self.has_nothing_for(size) {
-            if !tried {
-                block = from_own();
-            }
-            if block.is_null() {
-                block = self.block_elsewhere(own, size, flags);
-            }
+        let mut block = if tried { ptr::null_mut() } else { from_own() };
+        if block.is_null() {
+            block = self.block_elsewhere(own, size, flags);
         }
-        if block.is_null() && reclaim::for_request(self, size) {
+        let least = if is_aligned(flags) {
+            size
+        } else {
+            class::least_pages(size)
+        };
+        if block.is_null() && reclaim::for_request(self, least, turn) {
             block = from_own();
             if block.is_null() {
                 block = self.block_elsewhere(own, size, flags);
@@ -45,9 +46,6 @@ impl Heap {
             return Err(Error::NoMemory);
         }
         self.note(block);
-        if !is_aligned(flags) {
-            self.full.taken(class::offset(size), block);
-        }
         if size >= LARGE {
             self.large_taken(size);
         }
@@ -74,33 +72,10 @@ impl Heap {
         }
     }
 
-    /// Bytes that arenas have and do not use, and bytes that the source has left; `None` when
-    /// that cannot be told.
-    pub(super) fn unused(&self) -> Option<(usize, usize)> {
+    /// Bytes that arenas hold and do not use; `None` when that cannot be told.
+    pub(super) fn idle_bytes(&self) -> Option<usize> {
         let held = self.backing.held()?;
-        let active = self.arenas.active_pages()? * je::PAGE;
-        Some((held.saturating_sub(active), self.backing.left()))
-    }
-
-    /// Whether there may be as many unused pages as a block of so many bytes needs at least.
-    pub(super) fn has_pages_for(&self, size: usize) -> bool {
-        self.unused()
-            .is_none_or(|(idle, left)| idle.saturating_add(left) >= class::least_pages(size))
-    }
-
-    /// Whether the heap is full and counts what slabs have of blocks of that size.
-    fn knows_slabs(&self, size: usize) -> bool {
-        self.full.is_on() && self.caches() && size <= class::SLAB_MAX
-    }
-
-    /// Whether the heap is full and has no block of that size, as far as arenas go.
-    pub(super) fn has_nothing_for(&self, size: usize) -> bool {
-        let not_in_slab = if size > class::SLAB_MAX {
-            self.full.is_on()
-        } else {
-            self.knows_slabs(size) && self.full.has_none(class::offset(size))
-        };
-        not_in_slab && !self.has_pages_for(size)
+        Some(held.saturating_sub(self.arenas.active_pages()? * je::PAGE))
     }
 
     /// A bounded kind may have room in another thread's arena.
@@ -109,19 +84,11 @@ impl Heap {
         if !self.backing.is_bounded() {
             return ptr::null_mut();
         }
-        let look = || {
-            self.arenas()
-                .filter(|arena| *arena != own)
-                .map(|arena| je::mallocx(size, flags | je::arena(arena) | je::TCACHE_NONE))
-                .find(|block| !block.is_null())
-        };
-        let only_in_slab = self.knows_slabs(size) && !is_aligned(flags);
-        let found = if only_in_slab && !self.has_pages_for(size) {
-            self.full.look(class::offset(size), look)
-        } else {
-            look()
-        };
-        found.unwrap_or(ptr::null_mut())
+        self.arenas()
+            .filter(|arena| *arena != own)
+            .map(|arena| je::mallocx(size, flags | je::arena(arena) | je::TCACHE_NONE))
+            .find(|block| !block.is_null())
+            .unwrap_or(ptr::null_mut())
     }
 
     /// A block of a class for a cache, without taking anything from other caches.

@@ -259,6 +259,7 @@ impl Borders {
             border.adjust(allocated(index), allocated(index + 1), &self.tuning)
         };
         let each = self.borders.iter().enumerate().map(stays);
+        // All of them are asked, whatever the first says.
         each.filter(|stays| !stays).count() == 0
     }
 }

@@ -71,11 +71,11 @@ pub(super) fn touching_allocates(fd: c_int) -> bool {
     .contains(&status.f_type)
 }
 
-/// Bytes that the file system of a file has left for this user; `None` where that cannot be
-/// told, as with a ramfs.
+/// Bytes that the file system of a file has left, for whom it may be; `None` where that
+/// cannot be told, as with a ramfs.
 pub(super) fn free_bytes(fd: c_int) -> Option<u64> {
     let status = statvfs(fd).filter(|status| status.f_blocks != 0)?;
-    Some(status.f_bavail * status.f_frsize)
+    Some(status.f_bfree * status.f_frsize)
 }
 
 pub(super) fn statvfs(fd: c_int) -> Option<libc::statvfs> {

@@ -154,16 +154,25 @@ impl Granules {
         }
     }
 
-    /// The ranges up to `end` that have all their blocks.
-    pub(super) fn filled(&self, end: usize) -> impl Iterator<Item = Range<usize>> {
-        let states = self.states(0..table_size(end));
-        let mut next = 0;
-        core::iter::from_fn(move || {
-            let first = next + states[next..].iter().position(|state| is(state, FILLED))?;
-            let others = states[first..].iter().position(|state| !is(state, FILLED));
-            next = others.map_or(states.len(), |others| first + others);
-            Some(first * GRANULE..(next * GRANULE).min(end))
-        })
+    /// About the bytes of a range that have no blocks; not too few.
+    pub(super) fn missing(&self, range: &Range<usize>) -> usize {
+        let granules = touched(range);
+        let states = self.states(granules.clone());
+        let filled = granules.zip(states).filter(|(_, state)| is(state, FILLED));
+        let bytes = filled.map(|(index, _)| {
+            let granule = range_of(index, usize::MAX);
+            range.end.min(granule.end) - range.start.max(granule.start)
+        });
+        range.len() - bytes.sum::<usize>()
+    }
+
+    /// Forgets what is there, up to `end`, in a child whose file is a new one.
+    pub(super) fn start_anew(&self, end: usize) {
+        for state in self.states(0..table_size(end)) {
+            if !is(state, UNKNOWN) {
+                state.store(HOLES, Ordering::Relaxed);
+            }
+        }
     }
 }
 
@@ -205,10 +214,6 @@ mod tests {
         granules
     }
 
-    fn filled(granules: &Granules) -> Vec<Range<usize>> {
-        granules.filled(LENGTH).collect()
-    }
-
     #[test]
     fn what_is_new_is_filled_by_granules() {
         let mut granules = made();
@@ -219,7 +224,10 @@ mod tests {
         assert_eq!(fill(&granules, 4096..2 * GRANULE), 4096..2 * GRANULE);
         let own = 2 * GRANULE + 1..LENGTH - 4096;
         assert_eq!(fill(&granules, own), 2 * GRANULE..LENGTH);
-        assert_eq!(filled(&granules), vec![0..LENGTH; 1]);
+        assert!(granules.are_filled(&(0..LENGTH)));
+        granules.start_anew(LENGTH);
+        assert!(!granules.are_filled(&(0..4096)));
+        assert_eq!(fill(&granules, 0..4096), 0..4096);
         granules.forget(LENGTH);
     }
 
@@ -229,7 +237,11 @@ mod tests {
         fill(&granules, 0..3 * GRANULE);
         let part = GRANULE + 4096..GRANULE + 8192;
         granules.set_holes(&part);
-        assert_eq!(filled(&granules), [0..GRANULE, 2 * GRANULE..3 * GRANULE]);
+        assert_eq!(granules.missing(&(4096..3 * GRANULE)), GRANULE);
+        assert_eq!(
+            granules.missing(&(2 * GRANULE + 4096..4 * GRANULE)),
+            GRANULE
+        );
         assert_eq!(fill(&granules, part.clone()), part);
         assert!(!granules.are_filled(&part));
         // Who takes all of it fills all of it.
@@ -274,6 +286,6 @@ mod tests {
         assert_eq!(fill(&granules, 4096..8192), 4096..8192);
         assert!(!granules.are_filled(&(4096..8192)));
         granules.set_holes(&(0..4096));
-        assert!(filled(&granules).is_empty());
+        assert_eq!(granules.missing(&(4096..8192)), 4096);
     }
 }

@@ -124,7 +124,8 @@ impl File {
             return false;
         };
         let copied = status(old).is_some_and(|status| {
-            share_blocks(old, new, &status) || self.copy_data(old, new, &status, pieces.clone())
+            (share_blocks(old, new, &status) || self.copy_data(old, new, &status, pieces.clone()))
+                && self.allocate_taken(new, pieces.clone())
         });
         // SAFETY: both are descriptors of ours. The copy takes the place of the old
         // file in this process only.
@@ -150,13 +151,22 @@ impl File {
         used_pieces.into_iter().all(|index| {
             let base = self.pieces[index].base.load(Ordering::Acquire);
             let (_, start) = self.piece_file(index);
-            // Blocks that nobody has written to yet are there in the copy too: a full file
-            // system must not be noticed by a write into memory.
-            let mut filled = self.pieces[index].granules.filled(used(index));
-            filled.all(|range| allocate_blocks(new, start + range.start, range.len()).is_ok())
-                && for_each_data(old, start, start + used(index), |from, to| {
-                    write_at(new, base + (from - start), to - from, from)
-                })
+            for_each_data(old, start, start + used(index), |from, to| {
+                write_at(new, base + (from - start), to - from, from)
+            })
+        })
+    }
+
+    /// Gives a copy blocks for what the heap has and nobody has written to yet: a full file
+    /// system must not be noticed by a write into memory.
+    fn allocate_taken(&self, new: c_int, pieces: Range<usize>) -> bool {
+        pieces.into_iter().all(|index| {
+            let piece = &self.pieces[index];
+            let used = piece.used.load(Ordering::Relaxed);
+            let (_, start) = self.piece_file(index);
+            piece.granules.start_anew(used);
+            let mut ranges = piece.taken.ranges(used);
+            ranges.all(|range| allocate_blocks(new, start + range.start, range.len()).is_ok())
         })
     }
 
