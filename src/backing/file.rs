@@ -189,7 +189,8 @@ impl File {
 
     /// See [`super::Backing::take`].
     pub(super) fn take(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
-        if !memory {
+        // A forked child maps memory of its own over all that it takes.
+        if !memory && !self.inherited.load(Ordering::Relaxed) {
             // Addresses for more than the file can hold are of no use. A ramfs holds 0 bytes.
             let capacity = self.capacity()?;
             if capacity != 0 && size > capacity {
