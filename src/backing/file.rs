@@ -288,16 +288,14 @@ impl File {
         let base = map_shared(fd, length, offset)?;
         let piece = &self.pieces[index];
         piece.taken.prepare(length);
+        if can_populate(base) && touching_allocates(fd) {
+            piece.granules.prepare(length);
+        }
         match piece
             .base
             .compare_exchange(0, base, Ordering::AcqRel, Ordering::Acquire)
         {
-            Ok(_) => {
-                if can_populate(base) && touching_allocates(fd) {
-                    piece.granules.prepare(length);
-                }
-                Ok(base)
-            }
+            Ok(_) => Ok(base),
             Err(theirs) => {
                 // SAFETY: nobody has seen our mapping.
                 unsafe { libc::munmap(base as *mut _, length) };
@@ -487,13 +485,11 @@ impl Drop for File {
     fn drop(&mut self) {
         for index in 0..PIECES {
             let base = *self.pieces[index].base.get_mut();
-            let (length, _) = self.piece_span(index);
             if base != 0 {
+                let (length, _) = self.piece_span(index);
                 // SAFETY: our own mapping; the heap on it has been destroyed.
                 unsafe { libc::munmap(base as *mut _, length) };
             }
-            self.pieces[index].granules.forget(length);
-            self.pieces[index].taken.forget(length);
             let fd = *self.pieces[index].fd.get_mut();
             if fd >= 0 {
                 // SAFETY: our own descriptor.

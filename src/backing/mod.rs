@@ -12,6 +12,7 @@ pub mod file;
 mod fixed;
 mod policy;
 mod ranges;
+mod table;
 mod temporary;
 mod units;
 
@@ -19,6 +20,7 @@ pub use anonymous::{Anonymous, PageSize, TransparentHuge};
 pub use file::File;
 pub use fixed::Fixed;
 pub use policy::{Bind, interleave_by_weights, interleaves_by_weights};
+pub(crate) use table::map_zeroes;
 pub use temporary::dax_path;
 
 use core::sync::atomic::{AtomicBool, Ordering};

@@ -3,7 +3,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::PAGE;
+use super::{PAGE, map_zeroes};
 
 /// Ranges in a page.
 const N_RANGES: usize = (PAGE - size_of::<usize>()) / size_of::<Range>();
@@ -86,20 +86,10 @@ impl Ranges {
     }
 
     fn add_block(&self) -> bool {
-        // SAFETY: a fresh anonymous mapping; zeroes are a block of free places.
-        let block = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                size_of::<Block>(),
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        if block == libc::MAP_FAILED {
+        let Some(block) = map_zeroes(size_of::<Block>()) else {
             return false;
-        }
+        };
+        // Zeroes are a block of free places.
         let block: *mut Block = block.cast();
         let mut first = self.first.load(Ordering::Relaxed);
         loop {

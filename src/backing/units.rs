@@ -5,10 +5,12 @@
 //! that is handed out to the last that is given back; but by the page where there can be
 //! no such huge page.
 
-use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU16, Ordering};
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::{AtomicU16, Ordering};
 
 use super::PAGE;
+use super::table::Table;
 
 /// Bytes of a unit; extents whose memory is counted begin at a multiple of it.
 pub(super) const UNIT: usize = 2 << 20;
@@ -20,10 +22,8 @@ const SPAN: usize = UNIT * LEAF_UNITS;
 const ADDRESS_BITS: u32 = 47;
 const ROOT: usize = (1 << ADDRESS_BITS) / SPAN;
 
-/// A page of counters.
-type Leaf = [AtomicU16; LEAF_UNITS];
-
-static LEAVES: [AtomicPtr<Leaf>; ROOT] = [const { AtomicPtr::new(ptr::null_mut()) }; ROOT];
+/// The counters of each span.
+static LEAVES: [Table<AtomicU16>; ROOT] = [const { Table::new() }; ROOT];
 
 /// Prepares the units of a fresh mapping that begins with one; `huge` says whether the
 /// kernel may put huge pages there. `false` when there is no memory for counters.
@@ -123,39 +123,9 @@ fn change(start: usize, size: usize, each: impl Fn(&AtomicU16, u16) -> usize) ->
 }
 
 /// The counters for an address, mapped on first use.
-fn leaf(address: usize) -> Option<&'static Leaf> {
-    let slot = LEAVES.get(address / SPAN)?;
-    let known = slot.load(Ordering::Acquire);
-    if !known.is_null() {
-        // SAFETY: a leaf that was installed is never unmapped.
-        return Some(unsafe { &*known });
-    }
-    // SAFETY: a fresh anonymous mapping; zeroes are counters.
-    let fresh = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            size_of::<Leaf>(),
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if fresh == libc::MAP_FAILED {
-        return None;
-    }
-    let fresh: *mut Leaf = fresh.cast();
-    match slot.compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire) {
-        // SAFETY: now installed.
-        Ok(_) => Some(unsafe { &*fresh }),
-        Err(theirs) => {
-            // SAFETY: nobody has seen our mapping; theirs is installed.
-            unsafe {
-                libc::munmap(fresh.cast(), size_of::<Leaf>());
-                Some(&*theirs)
-            }
-        }
-    }
+fn leaf(address: usize) -> Option<&'static [AtomicU16]> {
+    let leaf = LEAVES.get(address / SPAN)?.prepare(LEAF_UNITS);
+    (!leaf.is_empty()).then_some(leaf)
 }
 
 #[cfg(test)]

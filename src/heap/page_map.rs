@@ -12,6 +12,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+use crate::backing::map_zeroes;
 use crate::error::Error;
 
 const PAGE_BITS: u32 = 12;
@@ -170,20 +171,7 @@ fn leaf(index: usize) -> Result<&'static Leaf, Error> {
         return Ok(leaf);
     }
     let size = size_of::<Leaf>();
-    // SAFETY: a fresh anonymous mapping; no existing memory is touched.
-    let fresh = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            size,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-            -1,
-            0,
-        )
-    };
-    if fresh == libc::MAP_FAILED {
-        return Err(Error::NoMemory);
-    }
+    let fresh = map_zeroes(size).ok_or(Error::NoMemory)?;
     let first = fresh.cast::<AtomicU32>().wrapping_sub(index << LEAF_BITS);
     if first.is_null() {
         // Just there it would look missing. It stays, so that the next is elsewhere.
@@ -196,7 +184,7 @@ fn leaf(index: usize) -> Result<&'static Leaf, Error> {
         .is_err()
     {
         // SAFETY: nobody else has seen our mapping.
-        unsafe { libc::munmap(fresh, size) };
+        unsafe { libc::munmap(fresh.cast(), size) };
     }
     known_leaf(index).ok_or(Error::NoMemory)
 }

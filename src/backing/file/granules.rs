@@ -9,9 +9,12 @@
 //! been written to, whoever had it allocated. So only one thread fills a granule, once, and
 //! others touch the pages that they take there meanwhile.
 
+#![forbid(unsafe_code)]
+
 use core::ops::Range;
-use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
+
+use super::super::table::Table;
 
 /// Bytes of a granule.
 const GRANULE: usize = 256 << 10;
@@ -29,7 +32,7 @@ const HOLES: u8 = 3;
 ///
 /// A thread says what it knows of pages that are its own, since it takes them or gives them
 /// back. As long as others may have pages in a granule, it does not become [`FILLED`] again.
-pub(super) struct Granules(AtomicPtr<AtomicU8>);
+pub(super) struct Granules(Table<AtomicU8>);
 
 /// How to take pages; see [`Granules::claim`].
 pub(super) struct Claim {
@@ -39,58 +42,24 @@ pub(super) struct Claim {
     pub(super) to_touch: [Option<Range<usize>>; 2],
 }
 
-const fn table_size(length: usize) -> usize {
+const fn number(length: usize) -> usize {
     length.div_ceil(GRANULE)
 }
 
 impl Granules {
     pub(super) const fn new() -> Self {
-        Self(AtomicPtr::new(ptr::null_mut()))
+        Self(Table::new())
     }
 
-    /// Makes the table of a piece of `length` bytes. Without memory for it there is none;
-    /// the file system is then asked each time.
+    /// Makes the states of a piece of `length` bytes, before anybody takes a page of it.
+    /// Without memory for them the file system is asked each time.
     pub(super) fn prepare(&self, length: usize) {
-        // SAFETY: a fresh anonymous mapping; no existing memory is touched.
-        let table = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                table_size(length),
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-                -1,
-                0,
-            )
-        };
-        if table == libc::MAP_FAILED {
-            return;
-        }
-        let none = ptr::null_mut();
-        let (done, seen) = (Ordering::AcqRel, Ordering::Acquire);
-        let installed = self.0.compare_exchange(none, table.cast(), done, seen);
-        if installed.is_err() {
-            // SAFETY: nobody has seen our mapping.
-            unsafe { libc::munmap(table, table_size(length)) };
-        }
+        self.0.prepare(number(length));
     }
 
-    /// Gives the table of a piece of `length` bytes up.
-    pub(super) fn forget(&mut self, length: usize) {
-        let table = *self.0.get_mut();
-        if !table.is_null() {
-            // SAFETY: the mapping of `prepare`, which nobody uses any more.
-            unsafe { libc::munmap(table.cast(), table_size(length)) };
-        }
-    }
-
-    /// The states of some granules, which are in the piece; none without a table.
+    /// The states of some granules, which are in the piece; none when nothing is known.
     fn states(&self, granules: Range<usize>) -> &[AtomicU8] {
-        let table = self.0.load(Ordering::Acquire);
-        if table.is_null() {
-            return &[];
-        }
-        // SAFETY: the table has a byte for each granule of the piece; all values are valid.
-        unsafe { core::slice::from_raw_parts(table.add(granules.start), granules.len()) }
+        self.0.entries().get(granules).unwrap_or(&[])
     }
 
     /// Whether a range of the piece has all its blocks.
@@ -168,7 +137,7 @@ impl Granules {
 
     /// Forgets what is there, up to `end`, in a child whose file is a new one.
     pub(super) fn start_anew(&self, end: usize) {
-        for state in self.states(0..table_size(end)) {
+        for state in self.states(0..number(end)) {
             if !is(state, UNKNOWN) {
                 state.store(HOLES, Ordering::Relaxed);
             }
@@ -216,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_new_is_filled_by_granules() {
-        let mut granules = made();
+        let granules = made();
         assert!(!granules.are_filled(&(0..4096)));
         assert_eq!(fill(&granules, 4096..8192), 0..GRANULE);
         assert!(granules.are_filled(&(0..GRANULE)));
@@ -228,12 +197,11 @@ mod tests {
         granules.start_anew(LENGTH);
         assert!(!granules.are_filled(&(0..4096)));
         assert_eq!(fill(&granules, 0..4096), 0..4096);
-        granules.forget(LENGTH);
     }
 
     #[test]
     fn what_was_given_back_is_filled_as_it_is_taken() {
-        let mut granules = made();
+        let granules = made();
         fill(&granules, 0..3 * GRANULE);
         let part = GRANULE + 4096..GRANULE + 8192;
         granules.set_holes(&part);
@@ -247,12 +215,11 @@ mod tests {
         // Who takes all of it fills all of it.
         fill(&granules, GRANULE..2 * GRANULE);
         assert!(granules.are_filled(&(0..3 * GRANULE)));
-        granules.forget(LENGTH);
     }
 
     #[test]
     fn one_thread_fills_a_granule_and_others_touch_theirs() {
-        let mut granules = made();
+        let granules = made();
         let (ours, theirs) = (0..4096, 8192..GRANULE + 4096);
         let claim = granules.claim(&ours, LENGTH);
         assert_eq!(claim.wide, 0..GRANULE);
@@ -266,18 +233,16 @@ mod tests {
         granules.set_holes(&(8192..12288));
         granules.settle(&claim.wide, &ours, LENGTH, true);
         assert!(!granules.are_filled(&ours));
-        granules.forget(LENGTH);
     }
 
     #[test]
     fn what_cannot_be_filled_is_not_tried_again() {
-        let mut granules = made();
+        let granules = made();
         let own = 4096..8192;
         let claim = granules.claim(&own, LENGTH);
         granules.settle(&claim.wide, &own, LENGTH, false);
         assert_eq!(fill(&granules, own.clone()), own);
         assert!(!granules.are_filled(&own));
-        granules.forget(LENGTH);
     }
 
     #[test]
