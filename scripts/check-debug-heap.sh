@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The C property tests about mappings and file-backed kinds on a library whose jemalloc checks its own
-# invariants: a hook that breaks a rule of jemalloc's aborts here instead of corrupting later.
+# The C property tests about mappings, file-backed and full kinds on a library that checks its own invariants, and
+# whose jemalloc does: a hook that breaks a rule of jemalloc's aborts here instead of corrupting later.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 read -ra cargo <<<"${CARGO:-$(scripts/cargo-env.sh)}"
 read -ra flags <<<"${CARGOFLAGS:---locked}"
 target=${CARGO_TARGET_DIR:-target}/debug-heap
-patterns=${*:-pmem fixed extent fork defrag destroy calloc memalign}
+patterns=${*:-pmem fixed extent fork full defrag destroy calloc memalign memtier}
+# The library checks its own rules too.
+export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true
 
 check "the library builds with debug-jemalloc" \
     "${cargo[@]}" build --release --lib --features debug-jemalloc --target-dir "$target" "${flags[@]}" || exit 1

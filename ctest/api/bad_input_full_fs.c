@@ -88,6 +88,38 @@ static void check_taken(void)
     CHECK_INT(0, memkind_destroy_kind(kind));
 }
 
+/* What a kind's file already has of the file system is there for it when the rest is full, also after a
+ * request that cannot be served. */
+static void check_in_advance(size_t refused, size_t size, int least)
+{
+    static char page[4096] = {1};
+    char name[sizeof(dir) + 8];
+    memkind_t kind = NULL;
+    char *block;
+    int n = 0;
+
+    CHECK_INT(0, memkind_create_pmem(dir, 0, &kind));
+    block = memkind_malloc(kind, 64);
+    CHECK_NOT_NULL(block);
+    *block = 1;
+    snprintf(name, sizeof(name), "%s/rest", dir);
+    const int fd = open(name, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    CHECK(fd >= 0);
+    CHECK_INT(0, unlink(name));
+    while (write(fd, page, sizeof(page)) == sizeof(page)) {
+    }
+    if (refused != 0) {
+        CHECK(memkind_malloc(kind, refused) == NULL);
+    }
+    while ((block = memkind_malloc(kind, size)) != NULL) {
+        memset(block, 1, size);
+        n++;
+    }
+    CHECK(n >= least);
+    close(fd);
+    CHECK_INT(0, memkind_destroy_kind(kind));
+}
+
 int main(void)
 {
     mount_small_fs();
@@ -95,6 +127,8 @@ int main(void)
     check_full(0, 5000);
     check_full(128 * MIB, 300 * KIB);
     check_taken();
+    check_in_advance(0, 64 * KIB, 2);
+    check_in_advance(4 * MIB, 16 * KIB, 8);
     CHECK_INT(0, umount2(dir, MNT_DETACH));
     CHECK_INT(0, rmdir(dir));
     return 0;

@@ -13,6 +13,7 @@
 
 mod blocks;
 mod granules;
+mod pieces;
 mod snapshot;
 mod taken;
 
@@ -20,59 +21,25 @@ pub use snapshot::{child_after_fork, parent_after_fork, prepare_fork, set_fork};
 
 use core::ffi::{CStr, c_char, c_int};
 use core::ops::Range;
-use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::ffi::CString;
 
-use blocks::{Fill, allocate_blocks, free_bytes, map_over, punch, statvfs};
-use blocks::{touching_allocates, try_allocate_blocks};
-use granules::{Claim, Granules};
-use taken::Taken;
+use blocks::{Fill, allocate_blocks, free_bytes, map_over, punch, statvfs, try_allocate_blocks};
+use granules::Claim;
+use pieces::{PIECES, Piece};
 
 use super::temporary::temporary_file;
 use super::units::UNIT;
-use super::{Extent, PAGE, can_populate, keeps_freed_memory, populate, round_up};
+use super::{Extent, PAGE, keeps_freed_memory, populate, round_up};
 use crate::boxed::boxed_slice;
 use crate::error::Error;
 use crate::log;
 
-/// Pieces a file can have; unlimited kinds double them from 64 MiB, 128 TiB in all. Those of
-/// limited kinds are as long as the limit, and not shorter than 64 MiB.
-const PIECES: usize = 21;
-const FIRST_PIECE: usize = 64 << 20;
 /// Requests from this size on are compared with what the file system has first: one
 /// that cannot succeed would still fill it for a moment, and use up addresses.
 const LARGE: usize = 64 << 10;
 /// By how much a heap grows at most. It is addresses, but pieces are few.
 const GROWTH: usize = 1 << 30;
-/// Pieces start at a multiple of this, so that huge and DAX pages fit.
-const PIECE_ALIGN: usize = 2 << 20;
-
-/// A mapped part of the file.
-struct Piece {
-    /// Address, 0 while not mapped.
-    base: AtomicUsize,
-    /// Bytes handed out, from the front.
-    used: AtomicUsize,
-    /// The file from this piece on, -1 for the same as the piece before.
-    fd: AtomicI32,
-    /// Where it has all its blocks.
-    granules: Granules,
-    /// What the heap has of it.
-    taken: Taken,
-}
-
-/// Where a range of addresses is.
-struct Place<'a> {
-    piece: &'a Piece,
-    /// Bytes of the piece.
-    length: usize,
-    /// Bytes from where the piece begins.
-    range: Range<usize>,
-    fd: c_int,
-    /// Where the piece begins in the file.
-    start: usize,
-}
 
 /// A temporary file as a source of extents.
 ///
@@ -116,15 +83,7 @@ impl File {
             lock: [0; 40],
             current_size: AtomicUsize::new(0),
             dir: copy.into_raw(),
-            pieces: [const {
-                Piece {
-                    base: AtomicUsize::new(0),
-                    used: AtomicUsize::new(0),
-                    fd: AtomicI32::new(-1),
-                    granules: Granules::new(),
-                    taken: Taken::new(),
-                }
-            }; PIECES],
+            pieces: [const { Piece::new() }; PIECES],
             current: AtomicUsize::new(0),
             inherited: AtomicBool::new(false),
             no_holes: AtomicBool::new(false),
@@ -153,32 +112,6 @@ impl File {
         }
         let status = statvfs(self.fd).ok_or(Error::Runtime)?;
         usize::try_from(status.f_blocks * status.f_frsize).map_err(|_| Error::Runtime)
-    }
-
-    /// Length of a piece, and its position if all pieces were in one file.
-    const fn piece_span(&self, index: usize) -> (usize, usize) {
-        if self.max_size != 0 {
-            let length = if self.max_size > FIRST_PIECE {
-                self.max_size
-            } else {
-                FIRST_PIECE
-            };
-            (length, length * index)
-        } else {
-            (FIRST_PIECE << index, FIRST_PIECE * ((1 << index) - 1))
-        }
-    }
-
-    /// The file that a piece is in, and where it begins there.
-    fn piece_file(&self, index: usize) -> (c_int, usize) {
-        let (_, position) = self.piece_span(index);
-        for first in (1..=index).rev() {
-            let fd = self.pieces[first].fd.load(Ordering::Acquire);
-            if fd >= 0 {
-                return (fd, position - self.piece_span(first).1);
-            }
-        }
-        (self.fd, position)
     }
 
     /// The most bytes by which a heap should grow beyond what it needs.
@@ -281,53 +214,8 @@ impl File {
             .map_err(|_| Error::NoMemory)
     }
 
-    /// Maps a piece unless another thread does; its address.
-    fn map_piece(&self, index: usize) -> Result<usize, Error> {
-        let (length, _) = self.piece_span(index);
-        let (fd, offset) = self.piece_file(index);
-        let base = map_shared(fd, length, offset)?;
-        let piece = &self.pieces[index];
-        piece.taken.prepare(length);
-        if can_populate(base) && touching_allocates(fd) {
-            piece.granules.prepare(length);
-        }
-        match piece
-            .base
-            .compare_exchange(0, base, Ordering::AcqRel, Ordering::Acquire)
-        {
-            Ok(_) => Ok(base),
-            Err(theirs) => {
-                // SAFETY: nobody has seen our mapping.
-                unsafe { libc::munmap(base as *mut _, length) };
-                Ok(theirs)
-            }
-        }
-    }
-
-    /// Where a range of addresses is, which a heap has been given.
-    fn place(&self, address: usize, size: usize) -> Option<Place<'_>> {
-        (0..PIECES).find_map(|index| {
-            let piece = &self.pieces[index];
-            let base = piece.base.load(Ordering::Acquire);
-            let (length, _) = self.piece_span(index);
-            (base != 0 && address >= base && address - base < length).then(|| {
-                let (fd, start) = self.piece_file(index);
-                Place {
-                    piece,
-                    length,
-                    range: address - base..address - base + size,
-                    fd,
-                    start,
-                }
-            })
-        })
-    }
-
     /// Whether the file may be so long that a page is in it: it then is.
     fn reach(&self, page: usize) -> Result<(), Fill> {
-        if self.inherited.load(Ordering::Relaxed) {
-            return Ok(());
-        }
         let place = self.place(page, PAGE).ok_or(Fill::NoSpace)?;
         match try_allocate_blocks(place.fd, place.start + place.range.start, PAGE) {
             0 => Ok(()),
@@ -381,37 +269,6 @@ impl File {
         self.offset
             .fetch_max(place.start + own.end, Ordering::Relaxed);
         filled
-    }
-
-    /// The file has reached the size that the system allows: goes on in another one,
-    /// if that can hold `size` bytes. The next piece is in it.
-    fn another_file(&self, index: usize, size: usize) -> bool {
-        let Some(next) = self.pieces.get(index + 1) else {
-            return false;
-        };
-        // SAFETY: `dir` is the string that `create` made.
-        let Ok(fd) = temporary_file(unsafe { CStr::from_ptr(self.dir) }) else {
-            return false;
-        };
-        let usable = allocate_blocks(fd, 0, size).is_ok();
-        let installed = usable
-            && next
-                .fd
-                .compare_exchange(-1, fd, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok();
-        if !installed {
-            // SAFETY: nobody has seen our descriptor.
-            unsafe { libc::close(fd) };
-        }
-        if usable {
-            let _ = self.current.compare_exchange(
-                index,
-                index + 1,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            );
-        }
-        usable
     }
 
     pub(super) fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
@@ -501,50 +358,5 @@ impl Drop for File {
             libc::close(self.fd);
             drop(CString::from_raw(self.dir.cast_mut()));
         }
-    }
-}
-
-/// Maps part of a file shared, at a multiple of `PIECE_ALIGN`.
-fn map_shared(fd: c_int, length: usize, offset: usize) -> Result<usize, Error> {
-    let padded = length.checked_add(PIECE_ALIGN).ok_or(Error::NoMemory)?;
-    let offset = libc::off_t::try_from(offset).map_err(|_| Error::NoMemory)?;
-    // SAFETY: reserves fresh addresses, then maps the file inside them; the parts cut
-    // off have not been seen by anybody.
-    unsafe {
-        let reserved = libc::mmap(
-            ptr::null_mut(),
-            padded,
-            libc::PROT_NONE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-            -1,
-            0,
-        );
-        if reserved == libc::MAP_FAILED {
-            log::error!("syscall mmap() returned: {}.", log::errno());
-            return Err(Error::NoMemory);
-        }
-        let reserved = reserved as usize;
-        let base = (reserved + PIECE_ALIGN - 1) & !(PIECE_ALIGN - 1);
-        let mapped = libc::mmap(
-            base as *mut _,
-            length,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_FIXED,
-            fd,
-            offset,
-        );
-        if mapped == libc::MAP_FAILED {
-            log::error!("syscall mmap() returned: {}.", log::errno());
-            libc::munmap(reserved as *mut _, padded);
-            return Err(Error::NoMemory);
-        }
-        if base > reserved {
-            libc::munmap(reserved as *mut _, base - reserved);
-        }
-        let tail = reserved + padded - (base + length);
-        if tail > 0 {
-            libc::munmap((base + length) as *mut _, tail);
-        }
-        Ok(base)
     }
 }

@@ -97,7 +97,7 @@ unsafe extern "C" fn tier_malloc_slow(size: usize, memory: *mut memtier_memory) 
 /// `memory` is live, and memtier_preload_malloc_of() has given this function for it.
 unsafe extern "C" fn malloc_by_size(size: usize, memory: *mut memtier_memory) -> *mut c_void {
     // SAFETY: the caller's promise.
-    match unsafe { Memory::malloc_by_size_fast(memory.cast(), size) } {
+    match unsafe { (*memory.cast::<Memory>()).malloc_by_size_fast(size) } {
         Some(block) => block.as_ptr().cast(),
         // SAFETY: as above.
         None => unsafe { tier_malloc_slow(size, memory) },

@@ -13,6 +13,7 @@ static TAKING: Lock = Lock::new();
 
 /// Takes the lock.
 pub(super) fn lock() -> Guard {
+    debug_assert!(!thread::is_at_work(), "would wait for itself");
     TAKING.hold()
 }
 

@@ -227,6 +227,11 @@ pub(super) fn after_fork_in_child() {
     }
 }
 
+/// Whether the calling thread is in the middle of an operation on its caches.
+pub(super) fn is_at_work() -> bool {
+    Thread::attached().is_some_and(|thread| thread.busy.is_set())
+}
+
 /// Whether any thread has a cache of a heap.
 pub(super) fn has_caches(heap: &Heap) -> bool {
     Thread::all().any(|thread| thread.cache(heap.id()) != Cache::none())

@@ -275,10 +275,17 @@ impl Kind {
                 return Ok(ptr);
             }
         }
-        let fresh = here.allocate(size)?;
+        // SAFETY: the block is live.
+        let before = unsafe { heap::usable_size(ptr) };
+        let fresh = match here.allocate(size) {
+            Ok(fresh) => fresh,
+            // One that is to shrink may stay as it is.
+            Err(_) if size <= before => return Ok(ptr),
+            Err(error) => return Err(error),
+        };
         // SAFETY: both blocks are live; the shorter length fits both.
         unsafe {
-            ptr::copy_nonoverlapping(ptr, fresh, size.min(heap::usable_size(ptr)));
+            ptr::copy_nonoverlapping(ptr, fresh, size.min(before));
             free(ptr);
         }
         Ok(fresh)

@@ -168,25 +168,26 @@ impl Memory {
     /// [`Memory::malloc_by_size`] has to choose.
     ///
     /// # Safety
-    /// `memory` is live, and [`Memory::keep_sizes`] has answered true.
+    /// [`Memory::keep_sizes`] has answered true.
     #[inline(always)]
-    pub(crate) unsafe fn malloc_by_size_fast(
-        memory: *const Self,
-        size: usize,
-    ) -> Option<NonNull<u8>> {
+    pub(crate) unsafe fn malloc_by_size_fast(&self, size: usize) -> Option<NonNull<u8>> {
+        let choose = |tally: &Tally| tally.chosen_for(size);
         // SAFETY: the caller's promise.
-        unsafe {
-            fast::allocate_counted_when_on(
-                size,
-                |tally| tally.chosen_for(size),
-                |tally, id, recent, block| {
-                    let last = tally.do_counted();
-                    if !last && counters::stays(recent) {
-                        return block;
-                    }
-                    (*memory).counted_by_size(size, tally, id, recent, block)
-                },
-            )
+        unsafe { fast::allocate_counted_when_on(size, choose, self.count_by_size(size)) }
+    }
+
+    /// Counts a block of a size, and the operation.
+    #[inline(always)]
+    fn count_by_size(
+        &self,
+        size: usize,
+    ) -> impl FnOnce(&Tally, usize, i64, NonNull<u8>) -> NonNull<u8> {
+        move |tally, id, recent, block| {
+            let last = tally.do_counted();
+            if !last && counters::stays(recent) {
+                return block;
+            }
+            self.counted_by_size(size, tally, id, recent, block)
         }
     }
 
@@ -261,17 +262,8 @@ impl Memory {
     /// A small block from the tier for its size; `None` if [`Memory::malloc`] has to find
     /// one.
     pub(crate) fn malloc_by_size(&self, size: usize) -> Option<NonNull<u8>> {
-        fast::allocate_counted(
-            size,
-            |tally| self.choose_by_size(size, tally),
-            |tally, id, recent, block| {
-                let last = tally.do_counted();
-                if !last && counters::stays(recent) {
-                    return block;
-                }
-                self.counted_by_size(size, tally, id, recent, block)
-            },
-        )
+        let choose = |tally: &Tally| self.choose_by_size(size, tally);
+        fast::allocate_counted(size, choose, self.count_by_size(size))
     }
 
     /// Allocates from the tier that the policy chooses; null for size 0.

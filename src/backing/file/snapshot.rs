@@ -18,8 +18,9 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use super::super::temporary::temporary_file;
+use super::File;
 use super::blocks::allocate_blocks;
-use super::{File, PIECES};
+use super::pieces::PIECES;
 use crate::log;
 
 const READ: usize = 0;
