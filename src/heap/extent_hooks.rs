@@ -169,6 +169,8 @@ unsafe extern "C" fn decommit(
 ) -> bool {
     // SAFETY: jemalloc passes the hooks of the arena, which are a heap's.
     let heap = unsafe { heap_of(hooks) };
+    // Also where the pages stay: jemalloc counts them no more as used lately.
+    heap.full.next_turn();
     keeping_errno(|| !heap.backing.give_back(addr as usize + offset, length))
 }
 

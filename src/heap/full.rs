@@ -14,7 +14,7 @@ const WITHOUT: u32 = 512;
 pub(super) struct Full {
     /// How many more operations go without a cache.
     without: AtomicU32,
-    /// How often something has been taken back.
+    /// How often caches or arenas have given something back.
     turn: AtomicU32,
 }
 
@@ -41,12 +41,12 @@ impl Full {
         left > 0
     }
 
-    /// A number that changes when something has been taken back.
+    /// A number that changes when caches give back blocks, or arenas unused pages.
     pub(super) fn turn(&self) -> u32 {
         self.turn.load(Ordering::Acquire)
     }
 
-    /// Something has been taken back.
+    /// Something has been given back.
     pub(super) fn next_turn(&self) {
         self.turn.fetch_add(1, Ordering::Release);
     }

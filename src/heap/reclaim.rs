@@ -55,11 +55,11 @@ pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
     let helps = heap
         .idle_bytes()
         .is_none_or(|idle| idle > 0 && idle.saturating_add(heap.backing.left()) >= least);
+    let before = heap.full.turn();
     if helps {
         purge(heap);
-        heap.full.next_turn();
     }
-    others || cached || helps
+    others || cached || heap.full.turn() != before
 }
 
 fn all(heap: &Heap) {
