@@ -28,13 +28,25 @@ fn rounded(count: u64) -> u32 {
     count.min(MAX as u64).next_power_of_two() as u32
 }
 
-/// The number of arenas a kind may have: MEMKIND_ARENA_NUM_PER_KIND, else four for
-/// each configured CPU; a power of two up to [`MAX`]. `Environ` for a malformed value.
-pub fn limit() -> Result<u32, Error> {
+/// A kind that cannot hold more is not divided into smaller parts than this: each arena
+/// has free pages and half-used slabs that only some threads get at first.
+const LEAST_PART: usize = 16 << 20;
+
+/// The same for a kind that can hold no more than `bound` bytes.
+pub fn usual_for(bound: Option<usize>) -> u32 {
+    match bound.map_or(usize::MAX, |bytes| bytes / LEAST_PART) {
+        0 => 1,
+        parts => usual().min(1 << parts.ilog2().min(u32::BITS - 1)),
+    }
+}
+
+/// The number of arenas a kind may have by MEMKIND_ARENA_NUM_PER_KIND, a power of two up to
+/// [`MAX`]; `None` if it is not set. `Environ` for a malformed value.
+pub fn asked_for() -> Result<Option<u32>, Error> {
     match env::get(env::ARENA_NUM_PER_KIND) {
-        None => Ok(usual()),
+        None => Ok(None),
         Some(text) => match env::parse_decimal(text, i32::MAX as u64) {
-            Some(count) if count > 0 => Ok(rounded(count)),
+            Some(count) if count > 0 => Ok(Some(rounded(count))),
             _ => {
                 log::error!(
                     "Wrong MEMKIND_ARENA_NUM_PER_KIND environment value: {}.",
@@ -183,5 +195,20 @@ impl Arenas {
                 log::error!("jemalloc cannot destroy arena {arena}.");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_kinds_have_few_arenas() {
+        assert_eq!(usual_for(Some(0)), 1);
+        assert_eq!(usual_for(Some(2 * LEAST_PART - 1)), 1);
+        assert_eq!(usual_for(Some(2 * LEAST_PART)), usual().min(2));
+        assert_eq!(usual_for(Some(7 * LEAST_PART)), usual().min(4));
+        assert_eq!(usual_for(Some(usize::MAX)), usual());
+        assert_eq!(usual_for(None), usual());
     }
 }

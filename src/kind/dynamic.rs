@@ -119,7 +119,7 @@ fn create(
     decay_ms: Option<isize>,
     make: impl FnOnce() -> Result<(Backing, Line), Error>,
 ) -> Result<&'static Kind, Error> {
-    arenas::limit()?;
+    arenas::asked_for()?;
     registry::add(|number| {
         let (backing, name) = make()?;
         Ok(Kind::new(

@@ -87,7 +87,8 @@ impl Kind {
             Backing::Anonymous(_) => None,
         };
         // The number was checked when the kind was made.
-        self.open(arenas::limit().unwrap_or_else(|_| arenas::usual()), bound);
+        let count = arenas::asked_for().ok().flatten();
+        self.open(count.unwrap_or_else(|| arenas::usual_for(bound)), bound);
     }
 
     /// Allows allocations, from up to `count` arenas.
@@ -119,7 +120,7 @@ impl Kind {
         if self.spec.bind != Bind::None && !topology::numa_available() {
             return Err(Error::Unavailable);
         }
-        arenas::limit()
+        Ok(arenas::asked_for()?.unwrap_or_else(arenas::usual))
     }
 
     /// Whether the kind has been made ready.
