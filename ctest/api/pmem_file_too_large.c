@@ -9,17 +9,35 @@
 #define N_BLOCKS 11
 #define N_DESCRIPTORS 64
 
-int main(void)
+static void limit_files(rlim_t size)
 {
-    const struct rlimit limit = {40 * MIB, 40 * MIB};
+    const struct rlimit limit = {size, RLIM_INFINITY};
+
+    CHECK_INT(0, setrlimit(RLIMIT_FSIZE, &limit));
+}
+
+/* Also where the limit is reached exactly when all addresses in the first mappings of the file are used. */
+static void check_unlimited_kind(size_t size)
+{
+    memkind_t kind;
+
+    limit_files(size);
+    kind = make_pmem(test_dir(), 0);
+    for (unsigned i = 0; i < 300; i++) {
+        CHECK_NOT_NULL(memkind_malloc(kind, MIB));
+    }
+    CHECK_INT(0, memkind_destroy_kind(kind));
+}
+
+static void check_limited_kind(void)
+{
     char *blocks[N_BLOCKS];
     bool open_before[N_DESCRIPTORS];
 
     for (int fd = 0; fd < N_DESCRIPTORS; fd++) {
         open_before[fd] = fcntl(fd, F_GETFD) >= 0;
     }
-    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
-    CHECK_INT(0, setrlimit(RLIMIT_FSIZE, &limit));
+    limit_files(40 * MIB);
     memkind_t kind = make_pmem(test_dir(), 256 * MIB);
     for (unsigned i = 0; i < N_BLOCKS; i++) {
         blocks[i] = memkind_malloc(kind, 4 * MIB);
@@ -36,5 +54,15 @@ int main(void)
     for (int fd = 0; fd < N_DESCRIPTORS && !original(); fd++) {
         CHECK_INT(open_before[fd], fcntl(fd, F_GETFD) >= 0);
     }
+}
+
+int main(void)
+{
+    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    check_limited_kind();
+    check_unlimited_kind(48 * MIB);
+    check_unlimited_kind(64 * MIB);
+    check_unlimited_kind(176 * MIB);
+    check_unlimited_kind(192 * MIB);
     return 0;
 }

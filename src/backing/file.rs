@@ -123,13 +123,15 @@ impl File {
     /// See [`super::Backing::take`].
     pub(super) fn take(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
         // A forked child maps memory of its own over all that it takes.
-        if !memory && !self.inherited.load(Ordering::Relaxed) {
+        if !self.inherited.load(Ordering::Relaxed) {
             // Addresses for more than the file can hold are of no use. A ramfs holds 0 bytes.
             let capacity = self.capacity()?;
             if capacity != 0 && size > capacity {
                 return Err(Error::NoMemory);
             }
-            return self.take_range(size, align, false);
+            if !memory {
+                return self.take_range(size, align, false);
+            }
         }
         self.charge(size)?;
         let result = self.take_range(size, align, true);
@@ -145,22 +147,14 @@ impl File {
             let piece = self.pieces.get(index).ok_or(Error::NoMemory)?;
             let (length, _) = self.piece_span(index);
             let base = match piece.base.load(Ordering::Acquire) {
-                0 => self.map_piece(index)?,
+                0 => self.map_piece(index, align)?,
                 base => base,
             };
             let used = piece.used.load(Ordering::Relaxed);
             let address = round_up(base + used, align).ok_or(Error::NoMemory)?;
             let after = address.checked_add(size).ok_or(Error::NoMemory)? - base;
             if after > length {
-                if size > length && self.max_size != 0 {
-                    return Err(Error::NoMemory);
-                }
-                let _ = self.current.compare_exchange(
-                    index,
-                    index + 1,
-                    Ordering::AcqRel,
-                    Ordering::Relaxed,
-                );
+                self.go_on(index, size, align)?;
                 continue;
             }
             let taken =
@@ -181,7 +175,9 @@ impl File {
                     piece
                         .used
                         .compare_exchange(after, used, Ordering::Relaxed, Ordering::Relaxed);
-                if error == Fill::FileTooLarge && used != 0 && self.another_file(index, size) {
+                // What is at the front of a file is too large for another one, too.
+                let behind = used != 0 || self.piece_file(index).1 != 0;
+                if error == Fill::FileTooLarge && behind && self.another_file(index, size) {
                     continue;
                 }
                 return Err(Error::NoMemory);

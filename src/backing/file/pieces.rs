@@ -86,11 +86,27 @@ impl File {
         (self.fd, position)
     }
 
-    /// Maps a piece unless another thread does; its address.
-    pub(super) fn map_piece(&self, index: usize) -> Result<usize, Error> {
+    /// Leaves a piece for the next one that may hold `size` bytes. That one is mapped before:
+    /// a request that no piece can hold changes nothing.
+    pub(super) fn go_on(&self, index: usize, size: usize, align: usize) -> Result<(), Error> {
+        let next = (index + 1..PIECES)
+            .find(|next| self.piece_span(*next).0 >= size)
+            .ok_or(Error::NoMemory)?;
+        if self.pieces[next].base.load(Ordering::Acquire) == 0 {
+            self.map_piece(next, align)?;
+        }
+        // Another thread may have gone on, too.
+        let _ = self
+            .current
+            .compare_exchange(index, next, Ordering::AcqRel, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Maps a piece at a multiple of `align`, unless another thread maps it; its address.
+    pub(super) fn map_piece(&self, index: usize, align: usize) -> Result<usize, Error> {
         let (length, _) = self.piece_span(index);
         let (fd, offset) = self.piece_file(index);
-        let base = map_shared(fd, length, offset)?;
+        let base = map_shared(fd, length, offset, align.max(PIECE_ALIGN))?;
         let piece = &self.pieces[index];
         piece.taken.prepare(length);
         if can_populate(base) && touching_allocates(fd) {
@@ -160,9 +176,9 @@ impl File {
     }
 }
 
-/// Maps part of a file shared, at a multiple of `PIECE_ALIGN`.
-fn map_shared(fd: c_int, length: usize, offset: usize) -> Result<usize, Error> {
-    let padded = length.checked_add(PIECE_ALIGN).ok_or(Error::NoMemory)?;
+/// Maps part of a file shared, at a multiple of `align`, a power of two of at least a page.
+fn map_shared(fd: c_int, length: usize, offset: usize, align: usize) -> Result<usize, Error> {
+    let padded = length.checked_add(align).ok_or(Error::NoMemory)?;
     let offset = libc::off_t::try_from(offset).map_err(|_| Error::NoMemory)?;
     // SAFETY: reserves fresh addresses, then maps the file inside them; the parts cut
     // off have not been seen by anybody.
@@ -180,7 +196,7 @@ fn map_shared(fd: c_int, length: usize, offset: usize) -> Result<usize, Error> {
             return Err(Error::NoMemory);
         }
         let reserved = reserved as usize;
-        let base = (reserved + PIECE_ALIGN - 1) & !(PIECE_ALIGN - 1);
+        let base = (reserved + align - 1) & !(align - 1);
         let mapped = libc::mmap(
             base as *mut _,
             length,
