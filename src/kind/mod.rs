@@ -270,18 +270,17 @@ impl Kind {
             return unsafe { here.resize(ptr, size) };
         }
         // Of another place: if it has to move, then to where the thread runs now.
-        if let Some(heap) = self.heaps().find(|heap| heap.id() == id) {
-            // SAFETY: as above.
-            if unsafe { heap.resize_in_place(ptr, size) } {
-                return Ok(ptr);
-            }
+        let own = self.heaps().find(|heap| heap.id() == id);
+        // SAFETY: as above.
+        if own.is_some_and(|heap| unsafe { heap.resize_in_place(ptr, size) }) {
+            return Ok(ptr);
         }
         // SAFETY: the block is live.
         let before = unsafe { heap::usable_size(ptr) };
         let fresh = match here.allocate(size) {
             Ok(fresh) => fresh,
-            // One that is to shrink may stay as it is.
-            Err(_) if size <= before => return Ok(ptr),
+            // One of this kind that is to shrink may stay as it is.
+            Err(_) if own.is_some() && size <= before => return Ok(ptr),
             Err(error) => return Err(error),
         };
         // SAFETY: both blocks are live; the shorter length fits both.
