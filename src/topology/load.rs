@@ -21,6 +21,7 @@ use super::{hwloc, linux};
 use crate::cancel::{self, Deferred};
 use crate::env;
 use crate::error::Error;
+use crate::log;
 
 static TARGETS: [OnceBox<Result<Targets, Error>>; Choice::COUNT] =
     [const { OnceBox::new() }; Choice::COUNT];
@@ -51,8 +52,10 @@ impl Lock {
     }
 }
 
-/// The lock, held by this thread for loading; it stays in this thread.
+/// The lock, held by this thread for loading; it stays in this thread. Files may be missing on
+/// the way and libhwloc may fail: `errno` is kept.
 struct Loading {
+    errno: i32,
     _deferred: Deferred,
     stays: PhantomData<*const ()>,
 }
@@ -65,9 +68,11 @@ impl Loading {
             return Err(Error::OperationFailed);
         }
         let deferred = cancel::defer();
+        let errno = log::errno();
         LOCK.mutex().lock();
         LOADER.store(thread, Ordering::Relaxed);
         Ok(Self {
+            errno,
             _deferred: deferred,
             stays: PhantomData,
         })
@@ -79,6 +84,7 @@ impl Drop for Loading {
         LOADER.store(0, Ordering::Relaxed);
         // SAFETY: `begin` locked the mutex in this thread, which the value cannot leave.
         unsafe { LOCK.mutex().unlock() };
+        log::set_errno(self.errno);
     }
 }
 
