@@ -107,9 +107,11 @@ impl File {
 
     /// The most bytes the file may hold: its limit or the size of the file system.
     pub fn capacity(&self) -> Result<usize, Error> {
-        if self.max_size != 0 {
-            return Ok(self.max_size);
-        }
+        self.limit().map_or_else(|| self.system_size(), Ok)
+    }
+
+    /// The size of the file system.
+    fn system_size(&self) -> Result<usize, Error> {
         let status = statvfs(self.fd).ok_or(Error::Runtime)?;
         usize::try_from(status.f_blocks * status.f_frsize).map_err(|_| Error::Runtime)
     }
@@ -125,8 +127,12 @@ impl File {
         // A forked child maps memory of its own over all that it takes.
         if !self.inherited.load(Ordering::Relaxed) {
             // Addresses for more than the file can hold are of no use. A ramfs holds 0 bytes.
-            let capacity = self.capacity()?;
-            if capacity != 0 && size > capacity {
+            let most = if self.is_narrow() {
+                self.max_size
+            } else {
+                self.system_size()?
+            };
+            if most != 0 && size > most {
                 return Err(Error::NoMemory);
             }
             if !memory {

@@ -14,9 +14,11 @@ use crate::error::Error;
 use crate::log;
 
 /// Pieces a file can have; unlimited kinds double them from 64 MiB, 128 TiB in all. Those of
-/// limited kinds are as long as the limit, and not shorter than 64 MiB.
+/// limited kinds are as long as the limit, and not shorter than 64 MiB; a limit above
+/// `LONGEST` is as none, since so much need not be mappable at once.
 pub(super) const PIECES: usize = 21;
 const FIRST_PIECE: usize = 64 << 20;
+const LONGEST: usize = 1 << 40;
 /// Pieces start at a multiple of this, so that huge and DAX pages fit.
 const PIECE_ALIGN: usize = 2 << 20;
 
@@ -60,9 +62,14 @@ impl Piece {
 }
 
 impl File {
+    /// Whether the limit is one that a piece can be as long as.
+    pub(super) const fn is_narrow(&self) -> bool {
+        self.max_size != 0 && self.max_size <= LONGEST
+    }
+
     /// Length of a piece, and its position if all pieces were in one file.
     pub(super) const fn piece_span(&self, index: usize) -> (usize, usize) {
-        if self.max_size != 0 {
+        if self.is_narrow() {
             let length = if self.max_size > FIRST_PIECE {
                 self.max_size
             } else {
