@@ -108,6 +108,27 @@ static void check_target(int count, bool mixed, double tolerance)
     memtier_delete_memtier_memory(memory);
 }
 
+/* A step that is larger than the threshold is not taken down. Difference: in the original the threshold then
+ * wraps around to nearly SIZE_MAX, whatever its limits. */
+static void check_large_degree(void)
+{
+    const float degree = 2;
+    const unsigned every_time = 1;
+    struct memtier_builder *builder = two_tiers(MEMTIER_POLICY_DYNAMIC_THRESHOLD, 1, 1);
+    void *small = memtier_kind_malloc(MEMKIND_DEFAULT, 100 * KIB);
+
+    CHECK_INT(0, memtier_ctl_set(builder, PREFIX "degree", &degree));
+    CHECK_INT(0, memtier_ctl_set(builder, PREFIX "check_cnt", &every_time));
+    struct memtier_memory *memory = build(builder);
+    for (int i = 0; i < 10; i++) {
+        void *block = memtier_malloc(memory, 2000);
+        CHECK_PTR(original() && i > 0 ? MEMKIND_DEFAULT : MEMKIND_REGULAR, memkind_detect_kind(block));
+        memtier_free(block);
+    }
+    memtier_free(small);
+    memtier_delete_memtier_memory(memory);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) {
@@ -115,6 +136,7 @@ int main(int argc, char **argv)
         return 0;
     }
     check_edges();
+    check_large_degree();
     check_steps();
     check_target(10000, false, 0.20);
     check_target(20000, true, 0.32);

@@ -5,7 +5,7 @@
 
 static void refusals(void)
 {
-    const size_t big = 5000, low = 1534;
+    const size_t big = 5000, low = 1534, above_val = 3000;
     const float negative = -1, positive = 1;
     struct memtier_builder *builder = new_builder(MEMTIER_POLICY_STATIC_RATIO);
 
@@ -33,6 +33,8 @@ static void refusals(void)
     memtier_builder_add_tier(builder, MEMKIND_INTERLEAVE, 1);
     memtier_ctl_set(builder, "policy.dynamic_threshold.thresholds[1].min", &low);
     CHECK_NULL(memtier_builder_construct_memtier_memory(builder));
+    memtier_ctl_set(builder, "policy.dynamic_threshold.thresholds[1].min", &above_val);
+    CHECK_NULL(memtier_builder_construct_memtier_memory(builder));
 }
 
 static const char refusals_text[] =
@@ -48,7 +50,8 @@ static const char refusals_text[] =
     "MEMKIND_ERROR: Maximum value of threshold 0 is too low (val = 5000, max = 1535)\n"
     "MEMKIND_ERROR: Threshold change value has to be >= 0\n"
     "MEMKIND_ERROR: Threshold trigger value has to be >= 0\n"
-    "MEMKIND_ERROR: Maximum value of threshold 0 should be less than minimum value of threshold 1\n";
+    "MEMKIND_ERROR: Maximum value of threshold 0 should be less than minimum value of threshold 1\n"
+    "MEMKIND_ERROR: Minimum value of threshold 1 is too high (min = 3000, val = 2048)\n";
 
 static void deletion(memtier_policy_t policy)
 {

@@ -88,12 +88,30 @@ static void check_lag(void)
     memtier_delete_memtier_memory(memory);
 }
 
+/* To free nothing lets decisions know what the kind has. */
+static void check_free_null(void)
+{
+    struct memtier_memory *memory = build(two_tiers(MEMTIER_POLICY_STATIC_RATIO, 1, 1));
+    void *first = memtier_malloc(memory, 1500), *second = memtier_malloc(memory, 1500), *third;
+
+    CHECK_INT(0, tier_of(first));
+    CHECK_INT(0, tier_of(second));
+    memtier_kind_free(MEMKIND_DEFAULT, NULL);
+    third = memtier_malloc(memory, 1500);
+    CHECK_INT(1, tier_of(third));
+    memtier_free(first);
+    memtier_free(second);
+    memtier_free(third);
+    memtier_delete_memtier_memory(memory);
+}
+
 int main(void)
 {
     tiers[0] = MEMKIND_DEFAULT;
     tiers[1] = MEMKIND_REGULAR;
     tiers[2] = MEMKIND_INTERLEAVE;
     check_lag();
+    check_free_null();
     check_sequence((const unsigned[]){1, 4, 2});
     check_sequence((const unsigned[]){8, 1, 4});
     check_sequence((const unsigned[]){1, 1, 1});

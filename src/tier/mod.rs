@@ -122,6 +122,10 @@ pub unsafe fn kind_realloc(
 /// `ptr` is null or a live block, dead afterwards.
 pub unsafe fn kind_free(kind: Option<&'static Kind>, ptr: *mut u8) {
     if ptr.is_null() {
+        // As if a block of 0 bytes were freed: that may move a mark.
+        if let Some(kind) = kind {
+            counters::sub(kind.heap_id(), 0);
+        }
         return;
     }
     if let Some(owner) = heap_of(ptr).or(kind.map(Kind::heap_id)) {

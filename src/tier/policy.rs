@@ -144,8 +144,10 @@ impl core::fmt::Display for Inconsistent {
     }
 }
 
-/// Checks that the borders are ordered and the tuning is usable.
+/// Checks that the borders are ordered and the tuning is usable. Of several faults the first
+/// is told, in the original's order.
 pub fn check(thresholds: &[Threshold], tuning: &Tuning) -> Result<(), Inconsistent> {
+    let mut lowest = 0;
     for (index, threshold) in thresholds.iter().enumerate() {
         if threshold.min > threshold.val {
             return Err(Inconsistent::Minimum(index, *threshold));
@@ -153,12 +155,10 @@ pub fn check(thresholds: &[Threshold], tuning: &Tuning) -> Result<(), Inconsiste
         if threshold.val > threshold.max {
             return Err(Inconsistent::Maximum(index, *threshold));
         }
-        if thresholds
-            .get(index + 1)
-            .is_some_and(|next| threshold.max > next.min)
-        {
-            return Err(Inconsistent::Overlap(index));
+        if lowest > threshold.min {
+            return Err(Inconsistent::Overlap(index - 1));
         }
+        lowest = threshold.max;
     }
     // Written so that NaN is refused as well.
     if !matches!(tuning.degree.partial_cmp(&0.0), Some(order) if order.is_ge()) {
