@@ -53,37 +53,55 @@ pub fn get(name: &CStr) -> Option<&'static CStr> {
 /// `None` when the text is malformed, negative or larger than `max`.
 pub fn parse_decimal(text: &CStr, max: u64) -> Option<u64> {
     let bytes = text.to_bytes();
-    let start = bytes
-        .iter()
-        .position(|b| !b.is_ascii_whitespace() && *b != 0x0b)
-        .unwrap_or(bytes.len());
-    let digits = match bytes.get(start) {
-        Some(b'+') => &bytes[start + 1..],
-        _ => &bytes[start..],
+    let (value, rest) = match leading_decimal(bytes) {
+        None if bytes.is_empty() => return Some(0),
+        leading => leading?,
     };
+    (rest.is_empty() && value <= max).then_some(value)
+}
+
+/// The same, but whatever follows the number is not looked at.
+pub fn parse_leading_decimal(text: &CStr, max: u64) -> Option<u64> {
+    leading_decimal(text.to_bytes())
+        .map(|(value, _)| value)
+        .filter(|value| *value <= max)
+}
+
+/// The number that a text begins with, and what follows.
+fn leading_decimal(text: &[u8]) -> Option<(u64, &[u8])> {
+    let start = text
+        .iter()
+        .position(|b| !b.is_ascii_whitespace() && *b != 0x0b)?;
+    let (negative, digits) = match &text[start..] {
+        [sign @ (b'+' | b'-'), digits @ ..] => (*sign == b'-', digits),
+        digits => (false, digits),
+    };
+    let end = digits
+        .iter()
+        .position(|b| !b.is_ascii_digit())
+        .unwrap_or(digits.len());
+    let (digits, rest) = digits.split_at(end);
     if digits.is_empty() {
-        return if bytes.is_empty() { Some(0) } else { None };
+        return None;
     }
     let mut value: u64 = 0;
     for digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
         value = value
             .checked_mul(10)?
             .checked_add(u64::from(digit - b'0'))?;
     }
-    (value <= max).then_some(value)
+    (!negative || value == 0).then_some((value, rest))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse_decimal;
+    use super::{parse_decimal, parse_leading_decimal};
 
     #[test]
     fn decimal_accepts_what_the_original_accepts() {
         assert_eq!(parse_decimal(c"", 10), Some(0));
         assert_eq!(parse_decimal(c"+5", 10), Some(5));
+        assert_eq!(parse_decimal(c"-0", 10), Some(0));
         assert_eq!(
             parse_decimal(c"4294967295", u64::from(u32::MAX)),
             Some(4_294_967_295)
@@ -92,8 +110,27 @@ mod tests {
 
     #[test]
     fn decimal_rejects_the_rest() {
-        for text in [c"-1", c"abc", c"1x", c"0x10", c"4294967296", c"+", c" "] {
+        for text in [
+            c"-1",
+            c"abc",
+            c"1x",
+            c"0x10",
+            c"4294967296",
+            c"+",
+            c"-",
+            c" ",
+        ] {
             assert_eq!(parse_decimal(text, u64::from(u32::MAX)), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_leading_number_is_not_looked_at() {
+        for text in [c"4", c" 4", c"+4 ", c"4\n", c"4x", c"4.9", c"04"] {
+            assert_eq!(parse_leading_decimal(text, 10), Some(4), "{text:?}");
+        }
+        for text in [c"", c" ", c"x4", c"-4", c"11", c"99999999999999999999"] {
+            assert_eq!(parse_leading_decimal(text, 10), None, "{text:?}");
         }
     }
 }

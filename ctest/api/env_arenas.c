@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MEMKIND_ARENA_NUM_PER_KIND is read when a kind first needs an arena. A bad value makes file-backed
- * kinds fail with a code and static kinds abort with a message; DEFAULT does not need it. */
+ * kinds fail with a code and static kinds abort with a message; DEFAULT does not need it. What follows a number is
+ * not looked at. */
 #include "output.h"
 
 static void child(const char *argument)
@@ -47,7 +48,7 @@ int main(int argc, char **argv)
                  original() ? bad[i].as_number : bad[i].value, original() ? bad[i].as_number : bad[i].value);
         CHECK_OUTPUT(ABORTED, text, "-12", ENV(variable, "MEMKIND_DEBUG=1"));
     }
-    static const char *const good[] = {"1", "3", "4", "300"};
+    static const char *const good[] = {"1", "3", "4", "300", " 2", "+2", "4 ", "4\n", "2x", "1.5"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         snprintf(variable, sizeof(variable), "MEMKIND_ARENA_NUM_PER_KIND=%s", good[i]);
         CHECK_OUTPUT(0, "", "0", ENV(variable));

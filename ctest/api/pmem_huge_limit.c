@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A limit that no machine has, as programs give that want none, is no reason to refuse blocks. */
+/* A limit that no machine has, as programs give that want none, is no reason to refuse blocks. One that cannot be
+ * rounded up to 2 MiB is none. */
 #include "pmem.h"
 
 #define TIB (1024 * GIB)
@@ -7,7 +8,7 @@
 int main(void)
 {
     static const size_t limits[] = {TIB, TIB + 1, 20 * TIB, 64 * TIB, 100 * TIB, (size_t)1 << 50, PTRDIFF_MAX,
-                                    (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 64 * MIB};
+                                    (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 64 * MIB, SIZE_MAX - 1, SIZE_MAX};
 
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
         memkind_t kind = make_pmem(test_dir(), limits[i]);
@@ -20,6 +21,9 @@ int main(void)
         CHECK(holds(small, 100, 1) && holds(large, 100 * MIB, 2));
         if (limits[i] < PTRDIFF_MAX) {
             CHECK_INT((limits[i] + 2 * MIB - 1) / (2 * MIB) * (2 * MIB), (size_t)memkind_get_capacity(kind));
+        }
+        if (limits[i] >= SIZE_MAX - 1) {
+            CHECK(memkind_get_capacity(kind) > 0);
         }
         CHECK_INT(0, memkind_destroy_kind(kind));
     }

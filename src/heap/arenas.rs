@@ -45,7 +45,7 @@ pub fn usual_for(bound: Option<usize>) -> u32 {
 pub fn asked_for() -> Result<Option<u32>, Error> {
     match env::get(env::ARENA_NUM_PER_KIND) {
         None => Ok(None),
-        Some(text) => match env::parse_decimal(text, i32::MAX as u64) {
+        Some(text) => match env::parse_leading_decimal(text, i32::MAX as u64) {
             Some(count) if count > 0 => Ok(Some(rounded(count))),
             _ => {
                 log::error!(

@@ -31,14 +31,15 @@ pub enum Usage {
 /// `Invalid` for a limit below [`FILE_MIN_SIZE`] or, with `errno`, a directory in which
 /// no file can be made; `Environ` for a malformed variable; `TooMany`; `Malloc`.
 pub fn create_file(dir: &CStr, limit: usize, usage: Usage) -> Result<&'static Kind, Error> {
-    let rounded = round_up(limit, FILE_UNIT).filter(|size| *size == 0 || limit >= FILE_MIN_SIZE);
-    let Some(limit) = rounded else {
+    if limit != 0 && limit < FILE_MIN_SIZE {
         log::error!(
             "Cannot create pmem: invalid size: {limit} - size must be equal 0 or greater than \
              or equal to MEMKIND_PMEM_MIN_SIZE"
         );
         return Err(Error::Invalid);
-    };
+    }
+    // SIZE_MAX is how some programs say that there is none.
+    let limit = round_up(limit, FILE_UNIT).unwrap_or(0);
     let decay_ms = match usage {
         Usage::Default => None,
         Usage::Conservative => Some(0),
