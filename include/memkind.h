@@ -447,7 +447,7 @@ void memkind_config_set_memory_usage_policy(struct memkind_config *cfg,
  * Creates a kind on a temporary file, which has no name and goes with the kind.
  *
  * \param dir       directory of the file
- * \param max_size  limit in bytes, rounded up to 2 MiB; 0 or SIZE_MAX for the whole file system,
+ * \param max_size  limit in bytes, rounded up to 2 MiB; 0 or SIZE_MAX for none,
  *                  else at least MEMKIND_PMEM_MIN_SIZE
  * \param kind      where the handle goes; untouched on failure but for a full table
  *
@@ -461,9 +461,7 @@ void memkind_config_set_memory_usage_policy(struct memkind_config *cfg,
  * \warning
  * `dir` must be a string; `kind` must be writable.
  */
-int memkind_create_pmem(const char *dir,
-                        size_t max_size,
-                        memkind_t *kind);
+int memkind_create_pmem(const char *dir, size_t max_size, memkind_t *kind);
 
 /**
  * Creates a kind on a temporary file, by settings.

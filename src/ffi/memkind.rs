@@ -441,7 +441,7 @@ pub unsafe extern "C" fn memkind_config_set_memory_usage_policy(
 /// Creates a kind on a temporary file, which has no name and goes with the kind.
 ///
 /// \param dir       directory of the file
-/// \param max_size  limit in bytes, rounded up to 2 MiB; 0 or SIZE_MAX for the whole file system,
+/// \param max_size  limit in bytes, rounded up to 2 MiB; 0 or SIZE_MAX for none,
 ///                  else at least MEMKIND_PMEM_MIN_SIZE
 /// \param kind      where the handle goes; untouched on failure but for a full table
 ///
