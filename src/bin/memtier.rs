@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -43,6 +44,32 @@ fn misuse(message: impl Into<String>) -> Failure {
         message: message.into(),
         help: true,
     }
+}
+
+/// Writes to standard output; nobody reading any more is no failure.
+fn put(text: &[u8]) -> Result<(), Failure> {
+    match io::stdout().write_all(text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(failure(format!("memtier: cannot write: {}", reason(&error))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error; where that cannot be done there is nobody to tell.
+fn say(line: &[u8]) {
+    let _ = io::stderr().write_all(&[line, b"\n"].concat());
+}
+
+/// The words of the system alone, as perror(3) has them.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next();
+    words.unwrap_or_default().to_owned()
+}
+
+fn assignment(name: &str, value: &OsStr) -> Vec<u8> {
+    [name.as_bytes(), b"=", value.as_bytes()].concat()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -229,7 +256,7 @@ fn installed(verbose: bool) -> Result<(u64, u64), Failure> {
         )
     };
     if verbose {
-        eprintln!("Installed capacities: {dram}:{far}");
+        say(format!("Installed capacities: {dram}:{far}").as_bytes());
     }
     let (Ok(mut dram), Ok(mut far)) = (u64::try_from(dram), u64::try_from(far)) else {
         return Err(failure(
@@ -242,7 +269,7 @@ fn installed(verbose: bool) -> Result<(u64, u64), Failure> {
         (dram, far) = (dram.div_ceil(2), far.div_ceil(2));
     }
     if verbose {
-        eprintln!("Using ratio of DRAM:KMEM_DAX {dram}:{far}");
+        say(format!("Using ratio of DRAM:KMEM_DAX {dram}:{far}").as_bytes());
     }
     Ok((dram, far))
 }
@@ -303,15 +330,16 @@ fn variables(options: &Options) -> Result<Vec<(&'static str, OsString)>, Failure
 fn run() -> Result<(), Failure> {
     let options = Options::read(env::args_os().skip(1))?;
     if options.help {
-        print!("{HELP}");
-        return Ok(());
+        return put(HELP.as_bytes());
     }
     let variables = variables(&options)?;
     if options.dry_run {
+        let mut text = Vec::new();
         for (name, value) in &variables {
-            println!("{name}={}", value.to_string_lossy());
+            text.extend_from_slice(&assignment(name, value));
+            text.push(b'\n');
         }
-        return Ok(());
+        return put(&text);
     }
     let Some((program, arguments)) = options.command.split_first() else {
         return Err(misuse("Usage: memtier [options] command [args]"));
@@ -320,16 +348,15 @@ fn run() -> Result<(), Failure> {
     command.args(arguments);
     for (name, value) in variables {
         if options.verbose {
-            eprintln!("setting {name}={}", value.to_string_lossy());
+            say(&[b"setting ", &*assignment(name, &value)].concat());
         }
         command.env(name, value);
     }
     let error = command.exec();
-    let reason = error.to_string();
-    let reason = reason.split(" (os error").next().unwrap_or_default();
     Err(failure(format!(
-        "memtier: couldn't exec ｢{}｣: {reason}",
-        program.to_string_lossy()
+        "memtier: couldn't exec ｢{}｣: {}",
+        program.to_string_lossy(),
+        reason(&error)
     )))
 }
 
@@ -337,9 +364,9 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { message, help }) => {
-            eprintln!("{message}");
+            say(message.as_bytes());
             if help {
-                print!("{HELP}");
+                let _ = put(HELP.as_bytes());
             }
             ExitCode::FAILURE
         }
