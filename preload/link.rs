@@ -30,13 +30,15 @@ fn main() {
         .expect("a C compiler is needed");
     assert!(status.success(), "{compiler} cannot link a shared library");
     // -nostdlib leaves out the C runtime's constructors and libgcc's unwinder; the C library itself
-    // is named again. The same as for libmemkind: never unloaded, every symbol found at start.
+    // is named again. The same as for libmemkind: never unloaded, every symbol found at start. Who preloads
+    // a library by its path, as memtier(1) does, means the libmemkind beside it, not an older one elsewhere.
     for argument in [
         "-nostdlib".to_owned(),
         format!("-Wl,-soname,lib{name}.so.0"),
         "-Wl,-z,now".to_owned(),
         "-Wl,-z,nodelete".to_owned(),
         "-Wl,-z,undefs".to_owned(),
+        "-Wl,--enable-new-dtags,-rpath,$ORIGIN".to_owned(),
         "-Wl,--no-as-needed".to_owned(),
         stand_in.display().to_string(),
         "-lc".to_owned(),

@@ -80,9 +80,28 @@ dry_run() {
 }
 check "memtier --dry-run" dry_run
 
-installed() { # found beside the program where the dynamic linker would not look
+installed() { # found beside the program where the dynamic linker would not look, and libmemkind beside them
     mkdir -p "$work/bin" "$work/lib" && cp "$ours" "$work/bin/memtier" && cp -P "$libdir"/lib*.so* "$work/lib" || return
-    LD_LIBRARY_PATH=$work/lib "$work/bin/memtier" -r 1:0 sh -c 'grep -q "/preload-launcher/lib/libmemtier.so" /proc/$$/maps'
+    # shellcheck disable=SC2016
+    env -u LD_LIBRARY_PATH "$work/bin/memtier" -r 1:0 sh -c '
+        for library in libmemtier.so libmemkind.so; do
+            grep "$library" /proc/$$/maps | grep -q "/preload-launcher/lib/" || exit
+        done'
 }
-check "memtier finds the library beside it" installed
+check "memtier finds the libraries beside it" installed
+
+cannot_write() { # cannot_write STATUS TARGET ARGUMENTS...: to full devices and closed pipes, without a panic
+    local status=$1 target=$2
+    shift 2
+    "$ours" "$@" >"$target" 2>"$work/stderr"
+    local got=$?
+    cat "$work/stderr"
+    [ $got = "$status" ] && ! grep -q panicked "$work/stderr"
+}
+check "memtier --help, full device" cannot_write 1 /dev/full --help
+check "memtier --dry-run, full device" cannot_write 1 /dev/full -n -r 1:1
+check "memtier -x, full device" cannot_write 1 /dev/full -x
+check "memtier --help, nobody reads" cannot_write 0 >(:) --help
+no_errors() { LD_LIBRARY_PATH=$libdir "$ours" -v -r 1:0 true 2>/dev/full; }
+check "memtier -v, standard error is full" no_errors
 exit 0
