@@ -117,7 +117,16 @@ fn generate(root: &Path, header: &Header, source: &Path) -> Vec<u8> {
             }
         }
     }
+    // Programs are built as C90 and C++98 too: no comma behind the last enumerator, no `//`.
+    for index in 1..lines.len() {
+        if lines[index].starts_with('}') && lines[index - 1].ends_with(',') {
+            lines[index - 1].pop();
+        }
+    }
     let text = lines.join("\n") + "\n";
+    let text = text
+        .replace("// __cplusplus", "/* __cplusplus */")
+        .replace("// extern \"C\"", "/* extern \"C\" */");
     // The caller's duties stand under `# Safety` in Rust, under a warning in C.
     text.replace("# Safety\n *\n * ", "\\warning\n * ")
         .replace("# Safety\n * ", "\\warning\n * ")

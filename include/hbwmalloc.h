@@ -29,7 +29,7 @@ typedef enum hbw_policy_t {
     /**
      * NULL with ENOMEM; the node is the nearest one when a page is first written.
      */
-    HBW_POLICY_BIND_ALL = 4,
+    HBW_POLICY_BIND_ALL = 4
 } hbw_policy_t;
 
 /**
@@ -55,7 +55,7 @@ typedef enum hbw_pagesize_t {
     /**
      * Not a page size.
      */
-    HBW_PAGESIZE_MAX_VALUE = 5,
+    HBW_PAGESIZE_MAX_VALUE = 5
 } hbw_pagesize_t;
 
 /**
@@ -65,12 +65,12 @@ typedef enum hbw_verify_flags {
     /**
      * Touch every page first, by writing back what it holds.
      */
-    HBW_TOUCH_PAGES = 1,
+    HBW_TOUCH_PAGES = 1
 } hbw_verify_flags;
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif /* __cplusplus */
 
 /**
  * The policy for high-bandwidth memory that runs out.
@@ -205,5 +205,5 @@ void hbw_free(void *ptr);
 size_t hbw_malloc_usable_size(void *ptr);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}  /* extern "C" */
+#endif  /* __cplusplus */

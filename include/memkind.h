@@ -26,7 +26,7 @@ typedef enum memkind_memtype_t {
     /**
      * High-bandwidth memory; it takes two memories of different bandwidth to tell.
      */
-    MEMKIND_MEMTYPE_HIGH_BANDWIDTH = 2,
+    MEMKIND_MEMTYPE_HIGH_BANDWIDTH = 2
 } memkind_memtype_t;
 
 /**
@@ -56,7 +56,7 @@ typedef enum memkind_policy_t {
     /**
      * Not a policy: their number.
      */
-    MEMKIND_POLICY_MAX_VALUE = 5,
+    MEMKIND_POLICY_MAX_VALUE = 5
 } memkind_policy_t;
 
 /**
@@ -66,7 +66,7 @@ typedef enum memkind_bits_t {
     /**
      * Huge pages of 2 MiB.
      */
-    MEMKIND_MASK_PAGE_SIZE_2MB = 21,
+    MEMKIND_MASK_PAGE_SIZE_2MB = 21
 } memkind_bits_t;
 
 /**
@@ -84,7 +84,7 @@ typedef enum memkind_const {
     /**
      * The smallest limit of a file-backed kind, in bytes.
      */
-    MEMKIND_PMEM_MIN_SIZE = 16777216,
+    MEMKIND_PMEM_MIN_SIZE = 16777216
 } memkind_const;
 
 /**
@@ -146,7 +146,7 @@ typedef enum memkind_status {
     /**
      * Any other failure.
      */
-    MEMKIND_ERROR_RUNTIME = -255,
+    MEMKIND_ERROR_RUNTIME = -255
 } memkind_status;
 
 /**
@@ -164,7 +164,7 @@ typedef enum memkind_mem_usage_policy {
     /**
      * Not a policy: their number.
      */
-    MEMKIND_MEM_USAGE_POLICY_MAX_VALUE = 2,
+    MEMKIND_MEM_USAGE_POLICY_MAX_VALUE = 2
 } memkind_mem_usage_policy;
 
 /**
@@ -186,7 +186,7 @@ typedef enum memkind_stat_type {
     /**
      * Not a statistic: their number.
      */
-    MEMKIND_STAT_TYPE_MAX_VALUE = 3,
+    MEMKIND_STAT_TYPE_MAX_VALUE = 3
 } memkind_stat_type;
 
 /**
@@ -232,7 +232,7 @@ typedef enum memkind_stat_print_opt {
     /**
      * Without extents.
      */
-    MEMKIND_STAT_PRINT_OMIT_EXTENT = 256,
+    MEMKIND_STAT_PRINT_OMIT_EXTENT = 256
 } memkind_stat_print_opt;
 
 /**
@@ -252,7 +252,7 @@ typedef struct memkind *memkind_t;
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif /* __cplusplus */
 
 /**
  * Memory of nodes that have CPUs.
@@ -733,7 +733,7 @@ void *memkind_defrag_reallocate(memkind_t kind, void *ptr);
 memkind_t memkind_detect_kind(void *ptr);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}  /* extern "C" */
+#endif  /* __cplusplus */
 
 #include "memkind_deprecated.h"

@@ -23,7 +23,7 @@ typedef enum memkind_pmem_fork_t {
      * The child copies the used part of the files before it goes on, in the same
      * directories, and begins with its parent's data as of the fork.
      */
-    MEMKIND_PMEM_FORK_COPY = 1,
+    MEMKIND_PMEM_FORK_COPY = 1
 } memkind_pmem_fork_t;
 
 /**
@@ -39,7 +39,7 @@ typedef enum memkind_block_order_t {
      * Where more than some hundred blocks of a size are free, the lowest address of the
      * last so many, and then upwards: what is built in a row lies in a row.
      */
-    MEMKIND_BLOCK_ORDER_ADDRESS = 1,
+    MEMKIND_BLOCK_ORDER_ADDRESS = 1
 } memkind_block_order_t;
 
 /**
@@ -57,12 +57,12 @@ typedef enum memkind_nodes_policy_t {
     /**
      * Page by page over these nodes.
      */
-    MEMKIND_NODES_INTERLEAVE = 2,
+    MEMKIND_NODES_INTERLEAVE = 2
 } memkind_nodes_policy_t;
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif /* __cplusplus */
 
 /**
  * Decides what fork(2) does with file-backed kinds, those that exist and those to come.
@@ -127,5 +127,5 @@ int memkind_create_nodes(const char *nodes,
                          memkind_t *kind);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}  /* extern "C" */
+#endif  /* __cplusplus */

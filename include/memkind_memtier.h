@@ -27,7 +27,7 @@ typedef enum memtier_policy_t {
     /**
      * Number of policies.
      */
-    MEMTIER_POLICY_MAX_VALUE,
+    MEMTIER_POLICY_MAX_VALUE
 } memtier_policy_t;
 
 /**
@@ -42,7 +42,7 @@ struct memtier_memory;
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif /* __cplusplus */
 
 /**
  * Creates a builder of memtier memories.
@@ -322,8 +322,8 @@ size_t memtier_kind_allocated_size(memkind_t kind);
 int memtier_ctl_set(struct memtier_builder *builder, const char *name, const void *val);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}  /* extern "C" */
+#endif  /* __cplusplus */
 
 /**
  * Frees a block of any kind; NULL is a no-op.
