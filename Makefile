@@ -171,8 +171,12 @@ INSTALLED := $(LIBDIR)/$(SOFILE) $(LIBDIR)/$(SONAME) $(LIBDIR)/libmemkind.so $(L
 	$(CMAKEDIR)/memkind-config.cmake $(CMAKEDIR)/memkind-config-version.cmake \
 	$(BINS:%=$(BINDIR)/%) $(foreach m,$(MANS),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m))
 
+# Where hwloc is, if the linker does not know by itself: "-L/opt/hwloc/lib " or nothing.
+hwloc_path = $$(pkg-config --libs-only-L hwloc 2>/dev/null | sed 's/ *$$//; s/.$$/& /')
+
 # Fill the places of a template: @LIBDIR@ and so on.
-fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SONAME@|$(SONAME)|g' \
+fill = path="$(hwloc_path)" && sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SONAME@|$(SONAME)|g' \
+	-e "s|@HWLOC_PATH@|$$path|g" -e "s|@HWLOC_PATHS@|$$(echo "$$path" | tr ' ' ';')|g" \
 	-e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' $1 >'$(DESTDIR)$2' && chmod 644 '$(DESTDIR)$2'
 
 # Under sudo, what the user has built is installed as it is: root may have no cargo.

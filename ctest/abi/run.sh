@@ -12,7 +12,7 @@ so=$libdir/libmemkind.so.0
 archive=$libdir/libmemkind.a
 dist=$(distribution_libdir)
 # What a program needs besides libmemkind.a; the same list is in memkind.pc.
-static_libs=(-lhwloc -lgcc_s -lutil -lrt -lpthread -lm -ldl)
+static_libs=(-lhwloc -lutil -lrt -lpthread -lm -ldl)
 
 # ---- Symbols ----
 
