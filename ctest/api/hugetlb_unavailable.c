@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Without huge pages the huge page kinds say so and every allocation is NULL and ENOMEM, each time; with
- * the preferred policy hbw_* does not fall back on base pages when huge ones are asked for. */
+ * the preferred policy hbw_* does not fall back on base pages when huge ones are asked for. A failed allocation
+ * tells the reason under MEMKIND_DEBUG=1. */
 #include "machine.h"
+#include "output.h"
 
 #include <hbwmalloc.h>
 
@@ -10,12 +12,21 @@ static memkind_t *const huge_kinds[] = {&MEMKIND_HUGETLB, &MEMKIND_HBW_HUGETLB, 
 
 int main(int argc, char **argv)
 {
-    (void)argv;
     if (has_huge_pages()) {
         SKIP("there are huge pages");
     }
     if (argc == 1) {
         CHECK_CHILD(run_again("child", node_0_for_all_kinds));
+        if (!original()) {
+            const struct output *const told = output_of("tell", ENV("MEMKIND_DEBUG=1"));
+
+            CHECK_INT(0, told->status);
+            CHECK(strstr(told->text, "huge pages of 2 MiB") != NULL && strstr(told->text, "vm.nr_hugepages") != NULL);
+        }
+        return 0;
+    }
+    if (strcmp(argv[1], "tell") == 0) {
+        CHECK_ALLOC_FAILS(ENOMEM, memkind_malloc(MEMKIND_HUGETLB, 100));
         return 0;
     }
     for (size_t i = 0; i < sizeof(huge_kinds) / sizeof(huge_kinds[0]); i++) {

@@ -114,6 +114,18 @@ static void memtype_unknown(void)
     CHECK_INT(MEMKIND_ERROR_INVALID, memkind_create_kind(0, MEMKIND_POLICY_BIND_LOCAL, 0, &kind));
 }
 
+static void policy_unsupported(void)
+{
+    CHECK_INT(MEMKIND_ERROR_INVALID,
+              memkind_create_kind(MEMKIND_MEMTYPE_DEFAULT, MEMKIND_POLICY_BIND_LOCAL, 0, &kind));
+}
+
+static void flag_unsupported(void)
+{
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_create_kind(MEMKIND_MEMTYPE_HIGH_BANDWIDTH, MEMKIND_POLICY_INTERLEAVE_ALL,
+                                                         MEMKIND_MASK_PAGE_SIZE_2MB, &kind));
+}
+
 static void interleave_huge(void)
 {
     void *block = NULL;
@@ -149,6 +161,8 @@ static const struct {
     {dax_unavailable, NULL, "MEMKIND_INFO: Initializing kind memkind_dax_kmem.\n"},
     {memtype_unavailable, NULL, NO_HBW "MEMKIND_ERROR: Cannot create kind: requested memory type is not available.\n"},
     {memtype_unknown, NULL, "MEMKIND_ERROR: Cannot create kind: incorrect memtype_flags.\n"},
+    {policy_unsupported, NULL, "MEMKIND_ERROR: Cannot create kind: unsupported set of capabilities.\n"},
+    {flag_unsupported, NULL, "MEMKIND_ERROR: Cannot create kind: unsupported set of capabilities.\n"},
     {interleave_huge, NULL, "MEMKIND_ERROR: HBW_POLICY_INTERLEAVE is unsupported with used page size!\n"},
     {hbw_unavailable, "MEMKIND_HBW_THRESHOLD=1",
      "MEMKIND_INFO: Environment variable MEMKIND_HBW_THRESHOLD detected: 1.\n" NO_HBW},

@@ -591,6 +591,10 @@ fn find_static(memtype: c_uint, policy: c_uint, flags: c_uint) -> Result<&'stati
         log::error!("Cannot create kind: incorrect memtype_flags.");
         return Err(Error::Invalid);
     }
+    let unsupported = || {
+        log::error!("Cannot create kind: unsupported set of capabilities.");
+        Error::Invalid
+    };
     // The kind with base pages, and with huge ones if there is one.
     let (base, huge) = match (memtype, policy) {
         (DEFAULT, 2) => (0, Some(5)),
@@ -599,12 +603,12 @@ fn find_static(memtype: c_uint, policy: c_uint, flags: c_uint) -> Result<&'stati
         (HIGH_BANDWIDTH, 2) => (3, Some(4)),
         (HIGH_BANDWIDTH, 4) => (9, None),
         (BOTH, 4) => (10, None),
-        _ => return Err(Error::Invalid),
+        _ => return Err(unsupported()),
     };
     let number = match flags {
         0 => base,
-        HUGE => huge.ok_or(Error::Invalid)?,
-        _ => return Err(Error::Invalid),
+        HUGE => huge.ok_or_else(unsupported)?,
+        _ => return Err(unsupported()),
     };
     let kind = table::kind(number);
     match kind.spec.check_available() {
