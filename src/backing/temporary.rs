@@ -8,16 +8,29 @@ use super::PAGE;
 use crate::error::Error;
 use crate::log;
 
+const TEMPLATE: &[u8] = b"/memkind.XXXXXX\0";
+
 /// Opens a file without a name in `dir`, mode 0600, closed on exec. Signals are
 /// blocked while it has a name, so that none can leave it behind.
 pub(super) fn temporary_file(dir: &CStr) -> Result<c_int, Error> {
-    const TEMPLATE: &[u8] = b"/memkind.XXXXXX\0";
-    let dir = dir.to_bytes();
-    let mut path = [0_u8; libc::PATH_MAX as usize + TEMPLATE.len()];
-    if dir.len() > libc::PATH_MAX as usize {
-        log::error!("Could not create temporary file: too long path.");
-        return Err(Error::Invalid);
+    const SHORT: usize = 256;
+    const LONG: usize = libc::PATH_MAX as usize;
+    // Threads may have small stacks: few directories need room for the longest path.
+    match dir.count_bytes() {
+        ..=SHORT => open_in::<{ SHORT + TEMPLATE.len() }>(dir),
+        ..=LONG => open_in::<{ LONG + TEMPLATE.len() }>(dir),
+        _ => {
+            log::error!("Could not create temporary file: too long path.");
+            Err(Error::Invalid)
+        }
     }
+}
+
+/// [`temporary_file`] with a path of at most `N` bytes.
+#[inline(never)]
+fn open_in<const N: usize>(dir: &CStr) -> Result<c_int, Error> {
+    let dir = dir.to_bytes();
+    let mut path = [0_u8; N];
     path[..dir.len()].copy_from_slice(dir);
     path[dir.len()..dir.len() + TEMPLATE.len()].copy_from_slice(TEMPLATE);
     let before = log::errno();

@@ -38,26 +38,20 @@ impl Left<'static> {
     };
 }
 
-/// The text of a file, as far as it fits.
-struct Text {
-    bytes: [u8; 4096],
-    len: usize,
-}
+/// Room for the text of a file, as far as it fits: twice what the kernel tells of a node.
+/// It lies on the stack of who allocates, which may be a small one: once, and not copied.
+struct Text([u8; 2048]);
 
 impl Text {
-    fn read(path: &str) -> Option<Self> {
-        let mut text = Self {
-            bytes: [0; 4096],
-            len: 0,
-        };
-        // A short path is made a C string on the stack.
-        let mut file = File::open(path).ok()?;
-        text.len = file.read(&mut text.bytes).ok()?;
-        Some(text)
+    const fn new() -> Self {
+        Self([0; 2048])
     }
 
-    fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("")
+    fn read(&mut self, path: &str) -> Option<&str> {
+        // A short path is made a C string on the stack.
+        let mut file = File::open(path).ok()?;
+        let len = file.read(&mut self.0).ok()?;
+        Some(core::str::from_utf8(&self.0[..len]).unwrap_or(""))
     }
 }
 
@@ -70,11 +64,11 @@ impl<'a> Left<'a> {
     /// Bytes that can still be had on the nodes together. `kept` is what [`Left::kept`]
     /// has answered; it does not count. `None` when the kernel does not tell.
     pub fn memory(&self, nodes: &NodeMask, kept: u64) -> Option<u64> {
-        let mut sum = self.swap();
+        let mut file = Text::new();
+        let mut sum = self.swap(&mut file);
         let n_nodes = nodes.count().max(1) as u64;
         for node in nodes {
-            let file = self.node_file(node, "meminfo")?;
-            let text = file.as_str();
+            let text = self.node_file(&mut file, node, "meminfo")?;
             let value = |name| meminfo(text, name).unwrap_or(0);
             let part = kept / n_nodes;
             // Half of a cache stays, or as much as the kernel keeps free anyway.
@@ -90,36 +84,43 @@ impl<'a> Left<'a> {
     /// Bytes that can still be had on the whole machine; `None` when the kernel does not
     /// tell. It knows better than the sum of its nodes, to which memory may be added.
     pub fn memory_of_all(&self) -> Option<u64> {
-        let file = self.proc_file("meminfo")?;
-        Some(meminfo(file.as_str(), "MemAvailable:")? + self.swap())
+        let mut file = Text::new();
+        let text = self.proc_file(&mut file, "meminfo")?;
+        Some(meminfo(text, "MemAvailable:")? + meminfo(text, "SwapFree:").unwrap_or(0))
     }
 
     /// Unused 2 MiB pages of the nodes together, and those that may be made on demand.
     pub fn huge_pages(&self, nodes: &NodeMask) -> (u64, u64) {
-        let number = |text: Option<Text>| {
-            text.and_then(|text| text.as_str().trim().parse().ok())
+        let mut file = Text::new();
+        let number = |text: Option<&str>| {
+            text.and_then(|text| text.trim().parse().ok())
                 .unwrap_or(0_u64)
         };
-        let on = |node| number(self.node_file(node, "hugepages/hugepages-2048kB/free_hugepages"));
-        let of = |name: &str| {
+        let mut of = |name: &str| {
             let mut path = Line::new();
             let _ = write!(
                 path,
                 "{}/kernel/mm/hugepages/hugepages-2048kB/{name}",
                 self.sys
             );
-            number(Text::read(path.text()))
+            number(file.read(path.text()))
         };
         let made = of("surplus_hugepages");
         let on_demand = of("nr_overcommit_hugepages").saturating_sub(made);
-        (nodes.iter().map(on).sum(), on_demand)
+        let mut on = |node| {
+            let name = "hugepages/hugepages-2048kB/free_hugepages";
+            number(self.node_file(&mut file, node, name))
+        };
+        (nodes.iter().map(&mut on).sum(), on_demand)
     }
 
     /// Whether the kernel puts transparent huge pages where nobody has asked for them.
     pub fn huge_pages_unasked(&self) -> bool {
         let mut path = Line::new();
         let _ = write!(path, "{}/kernel/mm/transparent_hugepage/enabled", self.sys);
-        Text::read(path.text()).is_some_and(|text| text.as_str().contains("[always]"))
+        let mut file = Text::new();
+        file.read(path.text())
+            .is_some_and(|text| text.contains("[always]"))
     }
 
     /// Bytes of the nodes together that the kernel keeps for itself: the high watermarks
@@ -138,22 +139,22 @@ impl<'a> Left<'a> {
         Some((kept, kept - kept_of(&text, nodes, 0)))
     }
 
-    fn swap(&self) -> u64 {
-        self.proc_file("meminfo")
-            .and_then(|file| meminfo(file.as_str(), "SwapFree:"))
+    fn swap(&self, file: &mut Text) -> u64 {
+        self.proc_file(file, "meminfo")
+            .and_then(|text| meminfo(text, "SwapFree:"))
             .unwrap_or(0)
     }
 
-    fn node_file(&self, node: u16, name: &str) -> Option<Text> {
+    fn node_file<'t>(&self, file: &'t mut Text, node: u16, name: &str) -> Option<&'t str> {
         let mut path = Line::new();
         let _ = write!(path, "{}/devices/system/node/node{node}/{name}", self.sys);
-        Text::read(path.text())
+        file.read(path.text())
     }
 
-    fn proc_file(&self, name: &str) -> Option<Text> {
+    fn proc_file<'t>(&self, file: &'t mut Text, name: &str) -> Option<&'t str> {
         let mut path = Line::new();
         let _ = write!(path, "{}/{name}", self.proc);
-        Text::read(path.text())
+        file.read(path.text())
     }
 }
 

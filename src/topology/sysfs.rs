@@ -82,9 +82,10 @@ impl<'a> Sysfs<'a> {
 
     /// Number of CPUs that the machine has, online or not; allocates nothing.
     pub fn n_cpus(&self) -> Option<usize> {
-        let mut buffer = [0; 4096];
-        // The longest path that is asked for fits a page.
-        let mut path = [0; 4096];
+        // On the stack of who allocates first, which may be a small one. Of a list that is cut
+        // off the rest would not count; the kernel's has as few ranges as packages.
+        let mut buffer = [0; 1024];
+        let mut path = [0; 512];
         let path = join(&mut path, self.root, "/devices/system/cpu/present")?;
         let mut file = File::open(path).ok()?;
         let n_bytes = file.read(&mut buffer).ok()?;
