@@ -205,7 +205,9 @@ impl Anonymous {
         if address == libc::MAP_FAILED {
             log::error!("syscall mmap() returned: {}.", log::errno());
             if self.page != PageSize::Base {
-                log::error!("Fewer huge pages of 2 MiB are free than are asked for: see vm.nr_hugepages.");
+                log::error!(
+                    "Fewer huge pages of 2 MiB are free than are asked for: see vm.nr_hugepages."
+                );
             }
             return Err(Error::NoMemory);
         }

@@ -17,8 +17,8 @@ pub(super) fn temporary_file(dir: &CStr) -> Result<c_int, Error> {
     const LONG: usize = libc::PATH_MAX as usize;
     // Threads may have small stacks: few directories need room for the longest path.
     match dir.count_bytes() {
-        ..=SHORT => open_in::<{ SHORT + TEMPLATE.len() }>(dir),
-        ..=LONG => open_in::<{ LONG + TEMPLATE.len() }>(dir),
+        length if length <= SHORT => open_in::<{ SHORT + TEMPLATE.len() }>(dir),
+        length if length <= LONG => open_in::<{ LONG + TEMPLATE.len() }>(dir),
         _ => {
             log::error!("Could not create temporary file: too long path.");
             Err(Error::Invalid)

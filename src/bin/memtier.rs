@@ -49,9 +49,10 @@ fn misuse(message: impl Into<String>) -> Failure {
 /// Writes to standard output; nobody reading any more is no failure.
 fn put(text: &[u8]) -> Result<(), Failure> {
     match io::stdout().write_all(text) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(failure(format!("memtier: cannot write: {}", reason(&error))))
-        }
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(failure(format!(
+            "memtier: cannot write: {}",
+            reason(&error)
+        ))),
         _ => Ok(()),
     }
 }
