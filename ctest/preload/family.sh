@@ -91,6 +91,7 @@ for i in {1..59}; do
 done
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -o "$work/privileges" $here/privileges.c -lpthread
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -fno-builtin -o "$work/order" $here/order.c
+"${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -o "$work/thread_ends" $here/thread_ends.c -lpthread -ldl
 
 # Opened late, without room for its thread-local storage.
 check "libmemkind after static thread-local storage is used up" \
@@ -137,6 +138,7 @@ for mode in memtier dynamic dram autohbw; do
     check "$mode: static thread-local storage used up" with $mode timeout 100 "$work/tls_static" "$work"
     check "$mode: privileges given up" with $mode timeout 100 "$work/privileges"
     check "$mode: order of freed blocks" with $mode timeout 100 "$work/order"
+    check "$mode: threads that end leave nothing" with $mode timeout 100 "$work/thread_ends"
     check "$mode: ls" with $mode ls -lR ctest
     check "$mode: grep" with $mode grep -rE 'SPDX|(a|b)+c' ctest
     check "$mode: sort" with $mode sort ctest/preload/memtier-settings.txt

@@ -33,17 +33,11 @@ pub(crate) struct Thread {
 }
 
 /// The record of a thread that has none yet: no caches.
-pub(super) static EMPTY: Thread = Thread {
-    busy: Busy {
-        flag: AtomicU32::new(0),
-    },
-    owned: AtomicBool::new(true),
-    number: AtomicU32::new(0),
-    next: AtomicPtr::new(ptr::null_mut()),
-    caches: [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS],
-    tally: Tally::new(),
-    refused: Refused::new(),
-};
+pub(super) static EMPTY: Thread = Thread::without_caches();
+/// The same for one that has given up its own. What it still does, as the C library when it
+/// frees what the thread has left to it, may come after all destructors of keys: nothing
+/// would give up another record.
+static ENDED: Thread = Thread::without_caches();
 
 /// All records, newest first.
 static ALL: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
@@ -53,21 +47,35 @@ static SPARE: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
 static KEY: AtomicUsize = AtomicUsize::new(0);
 
 impl Thread {
-    /// The calling thread's record, made on first use; `None` when memory is short.
+    const fn without_caches() -> Self {
+        Self {
+            busy: Busy {
+                flag: AtomicU32::new(0),
+            },
+            owned: AtomicBool::new(true),
+            number: AtomicU32::new(0),
+            next: AtomicPtr::new(ptr::null_mut()),
+            caches: [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS],
+            tally: Tally::new(),
+            refused: Refused::new(),
+        }
+    }
+
+    /// The calling thread's record, made on first use; `None` when memory is short or the
+    /// thread is about to be gone.
     pub(super) fn current() -> Option<&'static Thread> {
-        let thread = tls::current();
-        if ptr::eq(thread, &EMPTY) {
+        if ptr::eq(tls::current(), &EMPTY) {
             return attach();
         }
-        // SAFETY: a record is never unmapped.
-        Some(unsafe { &*thread })
+        Self::attached()
     }
 
     /// The calling thread's record, if it has one.
     pub(super) fn attached() -> Option<&'static Thread> {
         let thread = tls::current();
+        let none = ptr::eq(thread, &EMPTY) || ptr::eq(thread, &ENDED);
         // SAFETY: a record is never unmapped.
-        (!ptr::eq(thread, &EMPTY)).then(|| unsafe { &*thread })
+        (!none).then(|| unsafe { &*thread })
     }
 
     /// The record's number.
@@ -111,9 +119,9 @@ impl Thread {
     }
 }
 
-/// Fills the shared empty record; before this the fast paths are not to be used.
+/// Fills the shared empty records; before this the fast paths are not to be used.
 pub(super) fn prepare() {
-    for cache in &EMPTY.caches {
+    for cache in EMPTY.caches.iter().chain(&ENDED.caches) {
         cache.store(Cache::none(), Ordering::Relaxed);
     }
 }
@@ -198,9 +206,9 @@ fn key() -> Option<libc::pthread_key_t> {
     }
 }
 
-/// Runs when a thread ends, perhaps more than once: other destructors may allocate.
+/// Runs when a thread ends. What it does from then on goes without a record.
 unsafe extern "C" fn detach(thread: *mut libc::c_void) {
-    tls::set_current(&raw const EMPTY);
+    tls::set_current(&raw const ENDED);
     // SAFETY: the key's value is the thread's record.
     let thread = unsafe { &*thread.cast::<Thread>() };
     let _still = super::reclaim::lock();
