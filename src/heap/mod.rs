@@ -272,14 +272,16 @@ impl Heap {
         false
     }
 
-    /// Tells the page map what class a block straight from jemalloc is of.
-    fn note(&self, block: *mut u8) {
+    /// Tells the page map what class a block straight from jemalloc is of. One that is
+    /// aligned beyond its class is not `cached`: caches would not hand it out as such again,
+    /// and the next one like it would need addresses of its own.
+    fn note(&self, block: *mut u8, cached: bool) {
         if !self.owns(block) {
             return;
         }
         // SAFETY: the block is live.
         let size = unsafe { je::sallocx(block) };
-        let offset = if self.caches() {
+        let offset = if cached && self.caches() {
             class::offset(size)
         } else {
             0
@@ -303,7 +305,7 @@ impl Heap {
             // its page may have stood for another class.
             let moved = unsafe { je::rallocx(block, size, flags) };
             if !moved.is_null() {
-                self.note(moved);
+                self.note(moved, true);
                 return Ok(moved);
             }
         }
@@ -335,7 +337,7 @@ impl Heap {
         // SAFETY: the caller's promise.
         let done = unsafe { je::resize_in_place(block, size, je::TCACHE_NONE) };
         if done {
-            self.note(block);
+            self.note(block, true);
         }
         done
     }
@@ -347,7 +349,7 @@ impl Heap {
         if block.is_null() {
             return None;
         }
-        self.note(block);
+        self.note(block, true);
         Some(block)
     }
 

@@ -45,7 +45,7 @@ impl Heap {
         if block.is_null() {
             return Err(Error::NoMemory);
         }
-        self.note(block);
+        self.note(block, !is_aligned(flags));
         if size >= LARGE {
             self.large_taken(size);
         }
