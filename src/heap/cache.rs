@@ -215,8 +215,11 @@ impl Cache {
                 // What is left is this magazine, or an empty one for it, or none.
                 let left = kept.unwrap_or(magazine);
                 if !left.is_null() {
-                    Magazine::drain(left, offset);
+                    let bytes = Magazine::drain(left, offset);
                     Magazine::free(left);
+                    if bytes > 0 {
+                        heap.count_drained(bytes);
+                    }
                 }
             });
         }

@@ -374,11 +374,14 @@ mod tests {
         }
         // One more of the same would come at its own cost, one of another class does not.
         assert!(!keep(&depot, &heap, 65536));
+        let turn = heap.full.turn();
         for round in 1..=32 {
             assert!(keep(&depot, &heap, 64));
             assert_eq!(count(&depot, 64), round);
         }
         assert!(count(&depot, 65536) > 0);
+        // Who was refused meanwhile learns that the arenas have got blocks.
+        assert_ne!(heap.full.turn(), turn);
         assert!(depot.bytes.load(Ordering::Relaxed) <= LIMIT);
         depot.drain(&heap);
         assert_eq!(depot.bytes.load(Ordering::Relaxed), 0);

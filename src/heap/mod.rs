@@ -192,6 +192,7 @@ impl Heap {
     /// it notices when it is called; behind caches it may not be called for long. So a
     /// file, whose blocks others could use, gets its pages back by quantity.
     fn count_drained(&self, bytes: usize) {
+        self.full.next_turn();
         let limit = self.drain_limit.load(Ordering::Relaxed);
         if limit == usize::MAX {
             return;
