@@ -34,8 +34,9 @@ extern "C" fn at_load() {
 
 unsafe extern "C" fn before_fork() {
     topology::prepare_fork();
-    kind::prepare_fork();
+    // First: while it is held, no kind goes away that others look at.
     reclaim::prepare_fork();
+    kind::prepare_fork();
 }
 
 unsafe extern "C" fn in_parent() {
