@@ -190,8 +190,8 @@ impl Account {
         }
         // Units that somebody else uses by now stay, and have to be paid for.
         let unused = units::remove(start, size) * PAGE;
-        self.promised.fetch_add(bytes, Ordering::Relaxed);
-        self.promised.fetch_sub(unused, Ordering::Relaxed);
+        let stay = bytes.wrapping_sub(unused);
+        self.promised.fetch_add(stay, Ordering::Relaxed);
         Err(Error::NoMemory)
     }
 
@@ -230,16 +230,26 @@ impl Account {
     }
 
     fn charge(&self, bytes: usize) -> bool {
-        self.promised.fetch_add(bytes, Ordering::Relaxed);
-        let fits = || self.load() <= self.limit.load(Ordering::Relaxed);
-        if fits() {
-            return true;
+        let fits = |more| self.load().saturating_add(more) <= self.limit.load(Ordering::Relaxed);
+        // Counted when it seems to fit: what cannot be had is not to be in others' way.
+        let mut room = 0;
+        let mut may_fit = fits(bytes);
+        if !may_fit {
+            room = self.look(bytes, 0);
+            may_fit = fits(bytes);
         }
-        let room = self.look(bytes);
-        if fits() {
-            return true;
+        if may_fit {
+            self.promised.fetch_add(bytes, Ordering::Relaxed);
+            if fits(0) {
+                return true;
+            }
+            // Others have taken memory meanwhile.
+            room = self.look(bytes, bytes);
+            if fits(0) {
+                return true;
+            }
+            self.promised.fetch_sub(bytes, Ordering::Relaxed);
         }
-        self.promised.fetch_sub(bytes, Ordering::Relaxed);
         log::error!(
             "Not enough {} on nodes {}: {} MiB needed, at most {} MiB left.",
             match self.pages {
@@ -260,12 +270,12 @@ impl Account {
     }
 
     /// Asks the kernel how much can be promised beside what was before a request for
-    /// `bytes`, which has been counted already; moves the limit. The answer is at most
-    /// what there is room for.
-    fn look(&self, bytes: usize) -> usize {
+    /// `bytes`, of which `counted` have been counted already; moves the limit. The answer is
+    /// at most what there is room for.
+    fn look(&self, bytes: usize, counted: usize) -> usize {
         // Without an answer now there was one before: nothing is known to be wrong.
         let left = self.left().unwrap_or(usize::MAX);
-        let before = self.load().saturating_sub(bytes);
+        let before = self.load().saturating_sub(counted);
         let mut room = left.saturating_sub(before);
         if room < bytes && left >= bytes {
             let missing = |most: usize| most.saturating_sub(before) < bytes;
@@ -327,7 +337,8 @@ impl Account {
 mod tests {
     use super::{Account, Pages, UNIT};
     use crate::topology::{self, NodeMask};
-    use core::sync::atomic::Ordering;
+    use core::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
 
     const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
 
@@ -367,5 +378,31 @@ mod tests {
         account.remove_range(start, UNIT);
         assert_eq!(account.promised.load(Ordering::Relaxed), before - UNIT);
         assert!(Account::of(&NodeMask::EMPTY, Pages::Base).is_none());
+        who_asks_for_too_much_is_not_in_the_way(account);
+    }
+
+    // A part of the test above: all count on the same account.
+    fn who_asks_for_too_much_is_not_in_the_way(account: &Account) {
+        let start = map(2 * UNIT).next_multiple_of(UNIT);
+        assert!(account.add_range(start, UNIT));
+        let (nowhere, too_much) = (1 << 45, 2 * account.capacity().next_multiple_of(UNIT));
+        assert!(account.add_range(nowhere, too_much));
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    assert!(account.promise(nowhere, too_much).is_err());
+                }
+                done.store(true, Ordering::Relaxed);
+            });
+            while !done.load(Ordering::Relaxed) {
+                // The kernel is asked anew.
+                account.limit.store(0, Ordering::Relaxed);
+                assert!(account.promise(start, UNIT).is_ok());
+                account.release(start, UNIT);
+            }
+        });
+        account.remove_range(nowhere, too_much);
+        account.remove_range(start, UNIT);
     }
 }
