@@ -13,6 +13,7 @@
 
 mod blocks;
 mod granules;
+mod lost;
 mod pieces;
 mod snapshot;
 mod taken;
@@ -24,14 +25,18 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::ffi::CString;
 
-use blocks::{Fill, allocate_blocks, free_bytes, map_over, punch, statvfs, try_allocate_blocks};
+use blocks::{
+    Fill, allocate_blocks, free_bytes, map_over, punch, statvfs, statvfs_of_dir,
+    try_allocate_blocks,
+};
 use granules::Claim;
+use lost::Identity;
 use pieces::{PIECES, Piece};
 
 use super::temporary::temporary_file;
 use super::units::UNIT;
 use super::{Extent, PAGE, keeps_freed_memory, populate, round_up};
-use crate::boxed::boxed_slice;
+use crate::boxed::{boxed, boxed_slice};
 use crate::error::Error;
 use crate::log;
 
@@ -60,6 +65,8 @@ pub struct File {
     inherited: AtomicBool,
     /// Set once the file system has refused to punch a hole.
     no_holes: AtomicBool,
+    /// Of the first file.
+    identity: Identity,
 }
 
 // SAFETY: `dir` is only written at creation and points at memory the value owns; all
@@ -72,27 +79,38 @@ impl File {
     /// Creates the file in `dir`; it has no name left and holds no blocks yet.
     /// `limit` is the most bytes it may hold, 0 for as many as the file system has.
     /// `Invalid` with `errno` when the directory cannot be used; `Malloc`.
-    pub fn create(dir: &CStr, limit: usize) -> Result<Self, Error> {
+    pub fn create(dir: &CStr, limit: usize) -> Result<Box<Self>, Error> {
         let bytes = boxed_slice(dir.to_bytes_with_nul().iter().copied())?.into_vec();
         let copy = CString::from_vec_with_nul(bytes).map_err(|_| Error::Invalid)?;
-        let fd = temporary_file(dir)?;
-        Ok(Self {
+        Self::open(temporary_file(dir)?, copy, limit)
+    }
+
+    /// Apart from what needs room for a path: stacks may be small.
+    #[inline(never)]
+    fn open(fd: c_int, dir: CString, limit: usize) -> Result<Box<Self>, Error> {
+        boxed(Self {
             fd,
             offset: AtomicUsize::new(0),
             max_size: limit,
             lock: [0; 40],
             current_size: AtomicUsize::new(0),
-            dir: copy.into_raw(),
+            dir: dir.into_raw(),
             pieces: [const { Piece::new() }; PIECES],
             current: AtomicUsize::new(0),
             inherited: AtomicBool::new(false),
             no_holes: AtomicBool::new(false),
+            identity: Identity::of(fd),
         })
     }
 
     /// The descriptor, open for the life of the kind.
     pub const fn descriptor(&self) -> i32 {
         self.fd
+    }
+
+    fn dir(&self) -> &CStr {
+        // SAFETY: the string that `create` made, which lives as long as `self`.
+        unsafe { CStr::from_ptr(self.dir) }
     }
 
     /// Whether the file is the parent's, in a forked child.
@@ -112,7 +130,12 @@ impl File {
 
     /// The size of the file system.
     fn system_size(&self) -> Result<usize, Error> {
-        let status = statvfs(self.fd).ok_or(Error::Runtime)?;
+        let status = if self.is_lost(0) {
+            statvfs_of_dir(self.dir())
+        } else {
+            statvfs(self.piece_file(0).0)
+        };
+        let status = status.ok_or(Error::Runtime)?;
         usize::try_from(status.f_blocks * status.f_frsize).map_err(|_| Error::Runtime)
     }
 
@@ -181,9 +204,13 @@ impl File {
                     piece
                         .used
                         .compare_exchange(after, used, Ordering::Relaxed, Ordering::Relaxed);
-                // What is at the front of a file is too large for another one, too.
-                let behind = used != 0 || self.piece_file(index).1 != 0;
-                if error == Fill::FileTooLarge && behind && self.another_file(index, size) {
+                let elsewhere = match error {
+                    Fill::NoSpace => false,
+                    // What is at the front of a file is too large for another one, too.
+                    Fill::FileTooLarge => used != 0 || self.piece_file(index).1 != 0,
+                    Fill::Lost => true,
+                };
+                if elsewhere && self.another_file(index, size) {
                     continue;
                 }
                 return Err(Error::NoMemory);
@@ -219,6 +246,9 @@ impl File {
     /// Whether the file may be so long that a page is in it: it then is.
     fn reach(&self, page: usize) -> Result<(), Fill> {
         let place = self.place(page, PAGE).ok_or(Fill::NoSpace)?;
+        if self.is_lost(place.index) {
+            return Err(Fill::Lost);
+        }
         match try_allocate_blocks(place.fd, place.start + place.range.start, PAGE) {
             0 => Ok(()),
             libc::EFBIG => Err(Fill::FileTooLarge),
@@ -235,6 +265,11 @@ impl File {
         let own = &place.range;
         let granules = &place.piece.granules;
         if granules.are_filled(own) {
+            place.piece.taken.set(own, true);
+            return Ok(());
+        }
+        if self.is_lost(place.index) {
+            self.fill_lost(address, size)?;
             place.piece.taken.set(own, true);
             return Ok(());
         }
@@ -303,32 +338,6 @@ impl File {
         true
     }
 
-    /// Makes the memory the child's own, in a child that has just been forked: with
-    /// [`set_fork`] a copy of the file, otherwise, and where a copy is impossible,
-    /// private mappings. Of these, pages that the child has not written may still
-    /// follow the parent's later writes; a copy that failed leaves none such.
-    /// Async-signal-safe.
-    pub fn after_fork_in_child(&self) {
-        if self.inherited.load(Ordering::Relaxed) {
-            return;
-        }
-        let copies = snapshot::copies();
-        if copies && self.copy_in_child() {
-            return;
-        }
-        self.inherited.store(true, Ordering::Relaxed);
-        for index in 0..PIECES {
-            if !self.map_again(index, libc::MAP_PRIVATE) {
-                log::fatal!("A forked child cannot make its file-backed memory private.");
-                // SAFETY: going on would let the child corrupt its parent's heap.
-                unsafe { libc::_exit(127) };
-            }
-            if copies {
-                self.copy_private_pages(index);
-            }
-        }
-    }
-
     pub(super) fn for_each_range(&self, mut each: impl FnMut(usize, usize)) {
         for piece in &self.pieces {
             let base = piece.base.load(Ordering::Acquire);
@@ -342,6 +351,7 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
+        let lost = !self.identity.is(self.fd);
         for index in 0..PIECES {
             let base = *self.pieces[index].base.get_mut();
             if base != 0 {
@@ -350,14 +360,16 @@ impl Drop for File {
                 unsafe { libc::munmap(base as *mut _, length) };
             }
             let fd = *self.pieces[index].fd.get_mut();
-            if fd >= 0 {
+            if fd >= 0 && self.pieces[index].identity.is(fd) {
                 // SAFETY: our own descriptor.
                 unsafe { libc::close(fd) };
             }
         }
         // SAFETY: our own descriptor; `dir` came from CString::into_raw.
         unsafe {
-            libc::close(self.fd);
+            if !lost {
+                libc::close(self.fd);
+            }
             drop(CString::from_raw(self.dir.cast_mut()));
         }
     }

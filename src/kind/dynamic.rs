@@ -5,7 +5,6 @@ use core::ffi::CStr;
 use super::spec::{From, Source, Spec};
 use super::{Head, Kind, registry};
 use crate::backing::{Anonymous, Backing, Bind, File, Fixed, PageSize, TransparentHuge, round_up};
-use crate::boxed::boxed;
 use crate::error::Error;
 use crate::heap::{Heap, arenas};
 use crate::log::{self, Line};
@@ -47,7 +46,7 @@ pub fn create_file(dir: &CStr, limit: usize, usage: Usage) -> Result<&'static Ki
     create(anywhere(Source::File), decay_ms, || {
         let file = File::create(dir, limit)?;
         let name = format_name(format_args!("pmem{:08x}", file.descriptor()));
-        Ok((Backing::File(boxed(file)?), name))
+        Ok((Backing::File(file), name))
     })
 }
 

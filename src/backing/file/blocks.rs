@@ -1,6 +1,6 @@
 //! Blocks of the file system: what is asked for them, and what it has.
 
-use core::ffi::c_int;
+use core::ffi::{CStr, c_int};
 use core::mem::MaybeUninit;
 
 use crate::log;
@@ -12,6 +12,8 @@ pub(super) enum Fill {
     NoSpace,
     /// The file may not become so large.
     FileTooLarge,
+    /// The program has closed the descriptor.
+    Lost,
 }
 
 /// Allocates blocks of a file, zeroed. Where that fails the range is empty afterwards.
@@ -76,6 +78,12 @@ pub(super) fn touching_allocates(fd: c_int) -> bool {
 pub(super) fn free_bytes(fd: c_int) -> Option<u64> {
     let status = statvfs(fd).filter(|status| status.f_blocks != 0)?;
     Some(status.f_bfree * status.f_frsize)
+}
+
+pub(super) fn statvfs_of_dir(dir: &CStr) -> Option<libc::statvfs> {
+    let mut status = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: statvfs fills the buffer when it answers 0.
+    unsafe { (libc::statvfs(dir.as_ptr(), status.as_mut_ptr()) == 0).then(|| status.assume_init()) }
 }
 
 pub(super) fn statvfs(fd: c_int) -> Option<libc::statvfs> {

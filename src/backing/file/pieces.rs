@@ -1,6 +1,6 @@
 //! The pieces of a file: where each is in memory and in the file.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::c_int;
 use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use super::super::can_populate;
 use super::blocks::{allocate_blocks, touching_allocates};
 use super::granules::Granules;
+use super::lost::Identity;
 use super::taken::Taken;
 use super::{File, temporary_file};
 use crate::error::Error;
@@ -30,6 +31,8 @@ pub(super) struct Piece {
     pub(super) used: AtomicUsize,
     /// The file from this piece on, -1 for the same as the piece before.
     pub(super) fd: AtomicI32,
+    /// Which one that is.
+    pub(super) identity: Identity,
     /// Where it has all its blocks.
     pub(super) granules: Granules,
     /// What the heap has of it.
@@ -39,6 +42,7 @@ pub(super) struct Piece {
 /// Where a range of addresses is.
 pub(super) struct Place<'a> {
     pub(super) piece: &'a Piece,
+    pub(super) index: usize,
     /// Bytes of the piece.
     pub(super) length: usize,
     /// Bytes from where the piece begins.
@@ -55,6 +59,7 @@ impl Piece {
             base: AtomicUsize::new(0),
             used: AtomicUsize::new(0),
             fd: AtomicI32::new(-1),
+            identity: Identity::new(),
             granules: Granules::new(),
             taken: Taken::new(),
         }
@@ -84,7 +89,7 @@ impl File {
     /// The file that a piece is in, and where it begins there.
     pub(super) fn piece_file(&self, index: usize) -> (c_int, usize) {
         let (_, position) = self.piece_span(index);
-        for first in (1..=index).rev() {
+        for first in (0..=index).rev() {
             let fd = self.pieces[first].fd.load(Ordering::Acquire);
             if fd >= 0 {
                 return (fd, position - self.piece_span(first).1);
@@ -112,6 +117,9 @@ impl File {
     /// Maps a piece at a multiple of `align`, unless another thread maps it; its address.
     pub(super) fn map_piece(&self, index: usize, align: usize) -> Result<usize, Error> {
         let (length, _) = self.piece_span(index);
+        if self.is_lost(index) && !self.begin_anew(index) {
+            return Err(Error::NoMemory);
+        }
         let (fd, offset) = self.piece_file(index);
         let base = map_shared(fd, length, offset, align.max(PIECE_ALIGN))?;
         let piece = &self.pieces[index];
@@ -142,6 +150,7 @@ impl File {
                 let (fd, start) = self.piece_file(index);
                 Place {
                     piece,
+                    index,
                     length,
                     range: address - base..address - base + size,
                     fd,
@@ -157,8 +166,7 @@ impl File {
         let Some(next) = self.pieces.get(index + 1) else {
             return false;
         };
-        // SAFETY: `dir` is the string that `create` made.
-        let Ok(fd) = temporary_file(unsafe { CStr::from_ptr(self.dir) }) else {
+        let Ok(fd) = temporary_file(self.dir()) else {
             return false;
         };
         let usable = allocate_blocks(fd, 0, size).is_ok();
@@ -167,7 +175,9 @@ impl File {
                 .fd
                 .compare_exchange(-1, fd, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok();
-        if !installed {
+        if installed {
+            next.identity.set(fd);
+        } else {
             // SAFETY: nobody has seen our descriptor.
             unsafe { libc::close(fd) };
         }

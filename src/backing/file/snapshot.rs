@@ -12,7 +12,7 @@
 //!
 //! Everything in the child is async-signal-safe and allocates nothing.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -37,7 +37,7 @@ pub fn set_fork(copies: bool) {
     COPIES.store(copies, Ordering::Relaxed);
 }
 
-pub(super) fn copies() -> bool {
+fn copies() -> bool {
     COPIES.load(Ordering::Relaxed)
 }
 
@@ -92,6 +92,38 @@ pub fn child_after_fork() {
 }
 
 impl File {
+    /// Makes the memory the child's own, in a child that has just been forked: with
+    /// [`set_fork`] a copy of the file, otherwise, and where a copy is impossible,
+    /// private mappings. Of these, pages that the child has not written may still
+    /// follow the parent's later writes; a copy that failed leaves none such.
+    /// Async-signal-safe.
+    pub fn after_fork_in_child(&self) {
+        if self.inherited.load(Ordering::Relaxed) {
+            return;
+        }
+        let copies = copies();
+        if copies && self.copy_in_child() {
+            return;
+        }
+        self.inherited.store(true, Ordering::Relaxed);
+        for index in 0..PIECES {
+            let lost = self.is_lost(index);
+            let own = if lost {
+                self.copy_to_memory(index)
+            } else {
+                self.map_again(index, libc::MAP_PRIVATE)
+            };
+            if !own {
+                log::fatal!("A forked child cannot make its file-backed memory private.");
+                // SAFETY: going on would let the child corrupt its parent's heap.
+                unsafe { libc::_exit(127) };
+            }
+            if copies && !lost {
+                self.copy_private_pages(index);
+            }
+        }
+    }
+
     /// Whether the heap has anything in the file.
     pub fn is_in_use(&self) -> bool {
         self.pieces[0].base.load(Ordering::Relaxed) != 0
@@ -119,9 +151,11 @@ impl File {
     /// is still the parent's: the child needs its own.
     fn copy_file(&self, first: usize) -> bool {
         let pieces = self.pieces_from(first);
+        if self.is_lost(first) {
+            return false;
+        }
         let (old, _) = self.piece_file(first);
-        // SAFETY: `dir` is the string that `create` made.
-        let Ok(new) = temporary_file(unsafe { CStr::from_ptr(self.dir) }) else {
+        let Ok(new) = temporary_file(self.dir()) else {
             return false;
         };
         let copied = status(old).is_some_and(|status| {
@@ -135,6 +169,9 @@ impl File {
             libc::close(new);
             replaced
         };
+        if replaced {
+            self.identity_of(first).set(old);
+        }
         replaced
             && pieces
                 .into_iter()
