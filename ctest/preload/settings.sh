@@ -94,6 +94,12 @@ memtier_settings() {
     done < <(cat "$here/memtier-settings.txt" && echo)
 }
 
+# A directory that is there, where nobody can make a file.
+memtier_not_writable() {
+    run "$libdir" libmemtier.so.0 MEMKIND_MEM_TIERS="KIND:FS_DAX,PATH:/sys,RATIO:1;POLICY:STATIC_RATIO"
+    check "memtier PATH:/sys" grep -qF 'Wrong is "/sys": no file can be made in this directory; ' "$work/got"
+}
+
 # Every static kind has a name in both libraries, known in any case to the one and in lower case to the
 # other; whether the machine has such memory is another matter.
 static_kinds() {
@@ -137,6 +143,7 @@ autohbw_settings() {
 {
     memtier_settings
     memtier_examples
+    memtier_not_writable
     static_kinds
     autohbw_settings
 } 2>&1

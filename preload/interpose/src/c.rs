@@ -19,6 +19,10 @@ pub type Foreign = unsafe extern "C" fn(ptr: *mut c_void);
 pub const EINVAL: c_int = 22;
 /// Out of memory.
 pub const ENOMEM: c_int = 12;
+/// `errno`: there is no such file.
+pub const ENOENT: c_int = 2;
+/// `errno`: a part of a path is no directory.
+pub const ENOTDIR: c_int = 20;
 
 const RTLD_NEXT: *mut c_void = -1_isize as *mut c_void;
 

@@ -5,7 +5,7 @@ use core::fmt::Write;
 use core::ptr;
 
 use interpose::c::memkind::*;
-use interpose::c::{Builder, Kind, Memory};
+use interpose::c::{Builder, ENOENT, ENOTDIR, Kind, Memory, errno_location};
 use interpose::kinds;
 use interpose::text::Line;
 
@@ -40,36 +40,44 @@ pub(crate) fn usable(kind: Kind) -> bool {
     }
 }
 
-/// Whether memkind_create_pmem() takes such a limit.
-pub(crate) const fn limit_is_possible(limit: u64) -> bool {
-    limit == 0 || limit >= SMALLEST_FILE
+/// Why there is no kind in a file.
+pub(crate) enum NoFile {
+    /// The limit is too small.
+    Limit,
+    /// There is no such directory.
+    Directory,
+    /// There is one, and no file can be made in it.
+    NotWritable,
 }
 
 /// A kind in a file.
-pub(crate) fn file_kind(path: &[u8], limit: u64) -> Option<Kind> {
+pub(crate) fn file_kind(path: &[u8], limit: u64) -> Result<Kind, NoFile> {
+    if limit != 0 && limit < SMALLEST_FILE {
+        return Err(NoFile::Limit);
+    }
     let mut buffer = [0_u8; LONGEST_PATH];
     let place = buffer
         .get_mut(..path.len())
-        .filter(|place| place.len() < LONGEST_PATH)?;
+        .filter(|place| place.len() < LONGEST_PATH)
+        .ok_or(NoFile::Directory)?;
     place.copy_from_slice(path);
-    let directory = CStr::from_bytes_until_nul(&buffer).ok()?;
+    let directory = CStr::from_bytes_until_nul(&buffer).map_err(|_| NoFile::Directory)?;
     let limit = if limit > LARGEST_FILE { 0 } else { limit };
+    let limit = usize::try_from(limit).map_err(|_| NoFile::Limit)?;
     let mut kind = ptr::null_mut();
     // SAFETY: the directory is a string, and the kind is written before it is read.
     unsafe {
-        if memkind_create_pmem(
-            directory.as_ptr(),
-            usize::try_from(limit).ok()?,
-            &raw mut kind,
-        ) != 0
-        {
-            return None;
+        if memkind_create_pmem(directory.as_ptr(), limit, &raw mut kind) != 0 {
+            return Err(match *errno_location() {
+                ENOENT | ENOTDIR => NoFile::Directory,
+                _ => NoFile::NotWritable,
+            });
         }
         if memkind_check_dax_path(directory.as_ptr()) != 0 {
             log::info(&[path, b" don't point to DAX device"]);
         }
     }
-    Some(kind)
+    Ok(kind)
 }
 
 /// A builder that is deleted in the end.

@@ -10,7 +10,7 @@ use interpose::c::{Kind, environment};
 use interpose::nodes;
 use interpose::text::{leading_number, skip_blanks, token};
 
-use crate::build;
+use crate::build::{self, NoFile};
 use crate::log::{self, Fault};
 
 /// The most of MEMKIND_MEM_TIERS that is read.
@@ -30,6 +30,7 @@ const KIND_RULE: &str =
     "KIND is DRAM, KMEM_DAX, FS_DAX, HBW, NODE: and nodes, or a kind of memkind(3) in lower case";
 const RATIO_RULE: &str = "RATIO is a number from 1 to 4294967295, once in each tier";
 const PATH_RULE: &str = "PATH is an existing directory, needed with KIND:FS_DAX and only there";
+const WRITABLE_RULE: &str = "no file can be made in this directory; it must be writable for the program, on a file system that is";
 const LIMIT_RULE: &str = "PMEM_SIZE_LIMIT is 0 for no limit or at least 16M, a number with K, M, G or nothing after it, only with KIND:FS_DAX";
 const POLICY_RULE: &str =
     "the last part, with no ';' after it, is POLICY:STATIC_RATIO or POLICY:DYNAMIC_THRESHOLD";
@@ -268,12 +269,10 @@ fn read_tier(query: &'static [u8]) -> Result<Tier, Fault<'static>> {
             (limit, text)
         }
     };
-    let kind = build::file_kind(path, limit).ok_or_else(|| {
-        if build::limit_is_possible(limit) {
-            tiers_fault(path, PATH_RULE)
-        } else {
-            tiers_fault(limit_text, LIMIT_RULE)
-        }
+    let kind = build::file_kind(path, limit).map_err(|failure| match failure {
+        NoFile::Limit => tiers_fault(limit_text, LIMIT_RULE),
+        NoFile::Directory => tiers_fault(path, PATH_RULE),
+        NoFile::NotWritable => tiers_fault(path, WRITABLE_RULE),
     })?;
     Ok(Tier {
         kind,
