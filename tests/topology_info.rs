@@ -460,6 +460,17 @@ fn huge_pages() {
 }
 
 #[test]
+fn the_version_is_that_of_the_library() {
+    let output = Command::new(env!("CARGO_BIN_EXE_memkind-info"))
+        .arg("--version")
+        .output()
+        .expect("the program starts");
+    assert!(output.status.success());
+    let expected = concat!("memkind-info ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+#[test]
 fn this_machine_and_wrong_options() {
     let output = info().output().expect("memkind-info starts");
     assert!(output.status.success());

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use report::Report;
 
 const HELP: &str = "\
-Usage: memkind-info [--json] [--sysfs DIR]
+Usage: memkind-info [--json] [--sysfs DIR] | --version
 Shows the NUMA nodes of this machine and, for each kind of memory, its policy (the mode
 of mbind(2)), its page size, and the nodes that it takes memory from, or the reason why
 it is not available with the code of memkind_check_available. Nodes that depend on the
@@ -26,15 +26,18 @@ CPUs that reach the node best.
   --json       the same as one JSON document; sizes in bytes
   --sysfs DIR  read the nodes from a copy of /sys; give bandwidth and latency with
                HWLOC_XMLFILE (see hwloc(7))
+  --version    the version of memkind that this program belongs to
   -h, --help   this text
 
 MEMKIND_HBW_NODES, MEMKIND_HBW_THRESHOLD, MEMKIND_DAX_KMEM_NODES, MEMKIND_PREFERRED_TIES
-and MEMKIND_INTERLEAVE count as they do in a program. Exit status: 0, 1 when the machine cannot be read, 2 for a wrong option.
+and MEMKIND_INTERLEAVE count as they do in a program.
+Exit status: 0, 1 when the machine cannot be read or nothing be written, 2 for a wrong option.
 ";
 
 /// What the command line asks for.
 enum Request {
     Help,
+    Version,
     Show { json: bool, sysfs: Option<String> },
 }
 
@@ -45,6 +48,7 @@ fn request(arguments: impl Iterator<Item = String>) -> Result<Request, String> {
         match argument.as_str() {
             "--json" => json = true,
             "-h" | "--help" => return Ok(Request::Help),
+            "--version" => return Ok(Request::Version),
             "--sysfs" => match arguments.next() {
                 Some(dir) => sysfs = Some(dir),
                 None => return Err("Option --sysfs needs a directory.".to_owned()),
@@ -71,6 +75,9 @@ fn main() -> ExitCode {
     let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
     let (json, sysfs) = match request(arguments) {
         Ok(Request::Help) => return put(HELP),
+        Ok(Request::Version) => {
+            return put(concat!("memkind-info ", env!("CARGO_PKG_VERSION"), "\n"));
+        }
         Ok(Request::Show { json, sysfs }) => (json, sysfs),
         Err(problem) => {
             let _ = writeln!(
