@@ -23,13 +23,18 @@ const LONGEST: usize = 1 << 40;
 /// Pieces start at a multiple of this, so that huge and DAX pages fit.
 const PIECE_ALIGN: usize = 2 << 20;
 
+/// No descriptor yet: until the piece, or one behind it, is mapped it may begin a file.
+const UNDECIDED: c_int = -1;
+/// No descriptor: it is mapped from the file of the piece before.
+const SAME: c_int = -2;
+
 /// A mapped part of the file.
 pub(super) struct Piece {
     /// Address, 0 while not mapped.
     pub(super) base: AtomicUsize,
     /// Bytes handed out, from the front.
     pub(super) used: AtomicUsize,
-    /// The file from this piece on, -1 for the same as the piece before.
+    /// The file from this piece on; [`UNDECIDED`], or [`SAME`] as the piece before.
     pub(super) fd: AtomicI32,
     /// Which one that is.
     pub(super) identity: Identity,
@@ -58,7 +63,7 @@ impl Piece {
         Self {
             base: AtomicUsize::new(0),
             used: AtomicUsize::new(0),
-            fd: AtomicI32::new(-1),
+            fd: AtomicI32::new(UNDECIDED),
             identity: Identity::new(),
             granules: Granules::new(),
             taken: Taken::new(),
@@ -120,6 +125,10 @@ impl File {
         if self.is_lost(index) && !self.begin_anew(index) {
             return Err(Error::NoMemory);
         }
+        for piece in &self.pieces[..=index] {
+            let (done, seen) = (Ordering::AcqRel, Ordering::Relaxed);
+            let _ = piece.fd.compare_exchange(UNDECIDED, SAME, done, seen);
+        }
         let (fd, offset) = self.piece_file(index);
         let base = map_shared(fd, length, offset, align.max(PIECE_ALIGN))?;
         let piece = &self.pieces[index];
@@ -173,7 +182,7 @@ impl File {
         let installed = usable
             && next
                 .fd
-                .compare_exchange(-1, fd, Ordering::AcqRel, Ordering::Relaxed)
+                .compare_exchange(UNDECIDED, fd, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok();
         if installed {
             next.identity.set(fd);
