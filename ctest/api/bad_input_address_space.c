@@ -15,17 +15,6 @@ static void limit_to(rlim_t size)
     CHECK_INT(0, setrlimit(RLIMIT_AS, &limit));
 }
 
-static rlim_t address_space(void)
-{
-    size_t pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    CHECK_NOT_NULL(file);
-    CHECK_INT(1, fscanf(file, "%zu", &pages));
-    fclose(file);
-    return pages * 4096;
-}
-
 static void check_kind(memkind_t kind)
 {
     enum { MOST = 1000 };

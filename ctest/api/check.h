@@ -139,6 +139,18 @@ static inline bool all_zero(const void *block, size_t size)
     return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
 }
 
+/* Bytes of addresses that the process has mapped. */
+static inline size_t address_space(void)
+{
+    size_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    CHECK_NOT_NULL(file);
+    CHECK_INT(1, fscanf(file, "%zu", &pages));
+    fclose(file);
+    return pages * 4096;
+}
+
 static inline bool aligned(const void *block, size_t alignment)
 {
     return (uintptr_t)block % alignment == 0;

@@ -39,17 +39,6 @@ static void run(int n_threads)
     }
 }
 
-static size_t address_space(void)
-{
-    char line[256];
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    CHECK_NOT_NULL(file);
-    CHECK_NOT_NULL(fgets(line, sizeof(line), file));
-    CHECK_INT(0, fclose(file));
-    return strtoul(line, NULL, 10) * 4096;
-}
-
 int main(void)
 {
     /* The library's own key comes first, and its destructor before this one. */

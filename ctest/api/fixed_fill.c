@@ -3,7 +3,6 @@
  * and that its pages are the user's: they stay resident when blocks are freed and when the kind is gone. */
 #include "pmem.h"
 
-#include <pthread.h>
 #include <sys/mman.h>
 
 static size_t resident(void *address, size_t size)
@@ -63,41 +62,23 @@ static void check_pattern(void)
     CHECK_INT(0, munmap(area, size));
 }
 
-enum { THREADS = 24 };
-
 static memkind_t shared;
-static pthread_barrier_t all_have_one;
+static size_t rest;
 
-static void *take_one(void *argument)
+static void take_the_rest(void)
 {
-    void *block = memkind_malloc(shared, 64);
-
-    (void)argument;
-    CHECK_NOT_NULL(block);
-    pthread_barrier_wait(&all_have_one);
-    pthread_barrier_wait(&all_have_one);
-    memkind_free(shared, block);
-    return NULL;
+    CHECK_NOT_NULL(memkind_malloc(shared, rest));
 }
 
 /* Each arena takes 2 MiB for its first block: a small area has few. */
 static void check_many_threads(size_t size, size_t expected)
 {
-    pthread_t threads[THREADS];
     char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     CHECK(area != MAP_FAILED);
     CHECK_INT(0, memkind_create_fixed(area, size, &shared));
-    CHECK_INT(0, pthread_barrier_init(&all_have_one, NULL, THREADS + 1));
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_INT(0, pthread_create(&threads[i], NULL, take_one, NULL));
-    }
-    pthread_barrier_wait(&all_have_one);
-    CHECK_NOT_NULL(memkind_malloc(shared, expected));
-    pthread_barrier_wait(&all_have_one);
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+    rest = expected;
+    while_many_have_one(shared, take_the_rest);
     CHECK_INT(0, memkind_destroy_kind(shared));
     CHECK_INT(0, munmap(area, size));
 }

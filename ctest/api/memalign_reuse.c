@@ -6,17 +6,6 @@
 static memkind_t kind;
 static size_t alignment;
 
-static size_t address_space(void)
-{
-    char line[256];
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    CHECK_NOT_NULL(file);
-    CHECK_NOT_NULL(fgets(line, sizeof(line), file));
-    CHECK_INT(0, fclose(file));
-    return strtoul(line, NULL, 10) * 4096;
-}
-
 static void body(void)
 {
     size_t before = 0;

@@ -99,4 +99,42 @@ static inline void release_all(memkind_t kind, void **last)
     }
 }
 
+struct having_one {
+    memkind_t kind;
+    pthread_barrier_t all;
+};
+
+static inline void *have_one(void *argument)
+{
+    struct having_one *having = argument;
+    char *block = memkind_malloc(having->kind, 64);
+
+    CHECK_NOT_NULL(block);
+    *block = 1;
+    pthread_barrier_wait(&having->all);
+    pthread_barrier_wait(&having->all);
+    memkind_free(having->kind, block);
+    return NULL;
+}
+
+/* Runs `work` while 24 other threads have a small block of the kind each. */
+static inline void while_many_have_one(memkind_t kind, void (*work)(void))
+{
+    enum { THREADS = 24 };
+    struct having_one having = {.kind = kind};
+    pthread_t threads[THREADS];
+
+    CHECK_INT(0, pthread_barrier_init(&having.all, NULL, THREADS + 1));
+    for (int i = 0; i < THREADS; i++) {
+        CHECK_INT(0, pthread_create(&threads[i], NULL, have_one, &having));
+    }
+    pthread_barrier_wait(&having.all);
+    work();
+    pthread_barrier_wait(&having.all);
+    for (int i = 0; i < THREADS; i++) {
+        CHECK_INT(0, pthread_join(threads[i], NULL));
+    }
+    CHECK_INT(0, pthread_barrier_destroy(&having.all));
+}
+
 #endif

@@ -29,6 +29,26 @@ static void check_unlimited_kind(size_t size)
     CHECK_INT(0, memkind_destroy_kind(kind));
 }
 
+/* A request that no file can hold does not keep others from what is left. */
+static void check_refusals(void)
+{
+    char *blocks[4];
+
+    limit_files(40 * MIB);
+    memkind_t kind = make_pmem(test_dir(), 0);
+    CHECK_NOT_NULL(memkind_malloc(kind, 20 * MIB));
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK_ALLOC_FAILS(ENOMEM, memkind_malloc(kind, (50 + 100 * i) * MIB));
+        blocks[i] = memkind_malloc(kind, 5 * MIB);
+        CHECK_NOT_NULL(blocks[i]);
+        fill(blocks[i], 5 * MIB, i);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK(holds(blocks[i], 5 * MIB, i));
+    }
+    CHECK_INT(0, memkind_destroy_kind(kind));
+}
+
 static void check_limited_kind(void)
 {
     char *blocks[N_BLOCKS];
@@ -59,6 +79,7 @@ static void check_limited_kind(void)
 int main(void)
 {
     CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    check_refusals();
     check_limited_kind();
     check_unlimited_kind(48 * MIB);
     check_unlimited_kind(64 * MIB);

@@ -7,17 +7,6 @@
 static const size_t sizes[] = {(size_t)1 << 45, (size_t)1 << 46, (size_t)1 << 47, (size_t)1 << 50,
                                (size_t)1 << 62, PTRDIFF_MAX,     SIZE_MAX};
 
-static size_t mapped_bytes(void)
-{
-    FILE *file = fopen("/proc/self/statm", "r");
-    size_t pages = 0;
-
-    CHECK_NOT_NULL(file);
-    CHECK_INT(1, fscanf(file, "%zu", &pages));
-    fclose(file);
-    return pages * 4096;
-}
-
 /* A large block and a small one. */
 static void check_alive(memkind_t kind)
 {
@@ -65,14 +54,14 @@ static void check(size_t limit)
     check_context = context;
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         memkind_t kind = make_pmem(test_dir(), limit);
-        const size_t before = mapped_bytes();
+        const size_t before = address_space();
 
         snprintf(context, sizeof(context), "limit %zu, size %zu", limit, sizes[i]);
         for (unsigned round = 0; round < 30; round++) {
             ask_for_size(kind, sizes[i]);
         }
         if (!original()) {
-            CHECK(mapped_bytes() - before < GIB);
+            CHECK(address_space() - before < GIB);
         }
         check_alive(kind);
         CHECK_INT(0, memkind_destroy_kind(kind));

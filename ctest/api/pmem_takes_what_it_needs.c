@@ -3,45 +3,21 @@
  * its arenas might use some day. So a small kind can be filled by one thread when many others use it too. */
 #include "pmem.h"
 
-#include <pthread.h>
-
-enum { THREADS = 24 };
-
 static memkind_t kind;
-static pthread_barrier_t all_have_one;
 
-static void *take_one(void *argument)
+static void take_the_rest(void)
 {
-    char *block = memkind_malloc(kind, 64);
-
-    (void)argument;
-    CHECK_NOT_NULL(block);
-    *block = 1;
-    pthread_barrier_wait(&all_have_one);
-    pthread_barrier_wait(&all_have_one);
-    memkind_free(kind, block);
-    return NULL;
-}
-
-static void check_many_threads(void)
-{
-    pthread_t threads[THREADS];
-
-    kind = make_pmem(test_dir(), 18 * MIB);
-    CHECK_INT(0, pthread_barrier_init(&all_have_one, NULL, THREADS + 1));
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_INT(0, pthread_create(&threads[i], NULL, take_one, NULL));
-    }
-    pthread_barrier_wait(&all_have_one);
     CHECK(pmem_file_bytes(kind) <= 4 * MIB);
     char *block = memkind_malloc(kind, 16 * MIB);
     CHECK_NOT_NULL(block);
     memset(block, 1, 16 * MIB);
     memkind_free(kind, block);
-    pthread_barrier_wait(&all_have_one);
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+}
+
+static void check_many_threads(void)
+{
+    kind = make_pmem(test_dir(), 18 * MIB);
+    while_many_have_one(kind, take_the_rest);
     CHECK_INT(0, memkind_destroy_kind(kind));
 }
 

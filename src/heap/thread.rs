@@ -61,6 +61,13 @@ impl Thread {
         }
     }
 
+    /// Says that there is no cache.
+    fn empty(&self) {
+        for cache in &self.caches {
+            cache.store(Cache::none(), Ordering::Release);
+        }
+    }
+
     /// The calling thread's record, made on first use; `None` when memory is short or the
     /// thread is about to be gone.
     pub(super) fn current() -> Option<&'static Thread> {
@@ -119,11 +126,19 @@ impl Thread {
     }
 }
 
-/// Fills the shared empty records; before this the fast paths are not to be used.
+/// Fills the shared empty record; before this the fast paths are not to be used.
 pub(super) fn prepare() {
-    for cache in EMPTY.caches.iter().chain(&ENDED.caches) {
-        cache.store(Cache::none(), Ordering::Relaxed);
+    EMPTY.empty();
+}
+
+/// The record of threads that have ended, filled when the first one does: a program without
+/// threads has no use for it.
+fn ended() -> &'static Thread {
+    // The last is filled last. Two threads may both fill it, with the same.
+    if ENDED.caches[HEAPS - 1].load(Ordering::Acquire) != Cache::none() {
+        ENDED.empty();
     }
+    &ENDED
 }
 
 #[cold]
@@ -208,7 +223,7 @@ fn key() -> Option<libc::pthread_key_t> {
 
 /// Runs when a thread ends. What it does from then on goes without a record.
 unsafe extern "C" fn detach(thread: *mut libc::c_void) {
-    tls::set_current(&raw const ENDED);
+    tls::set_current(ended());
     // SAFETY: the key's value is the thread's record.
     let thread = unsafe { &*thread.cast::<Thread>() };
     let _still = super::reclaim::lock();

@@ -7,7 +7,7 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::super::{PAGE, populate};
 use super::blocks::Fill;
@@ -22,11 +22,14 @@ pub(super) struct Identity {
     /// A page of it that is mapped, without access: a file without a name and a descriptor
     /// would be gone, and its number another file's.
     page: AtomicUsize,
+    /// Whether its loss has been told.
+    told: AtomicBool,
 }
 
 impl Identity {
     pub(super) const fn new() -> Self {
         Self {
+            told: AtomicBool::new(false),
             device: AtomicU64::new(0),
             inode: AtomicU64::new(0),
             page: AtomicUsize::new(0),
@@ -103,8 +106,9 @@ impl File {
     /// Whether the descriptor of a piece's file no longer means that file.
     pub(super) fn is_lost(&self, index: usize) -> bool {
         let (fd, _) = self.piece_file(index);
-        let lost = !self.identity_of(index).is(fd);
-        if lost {
+        let identity = self.identity_of(index);
+        let lost = !identity.is(fd);
+        if lost && !identity.told.swap(true, Ordering::Relaxed) {
             log::error!("Descriptor {fd} of a file-backed kind was closed by the program.");
         }
         lost
