@@ -8,6 +8,7 @@
 pub mod backing;
 pub mod boxed;
 pub mod cancel;
+pub mod clock;
 pub mod env;
 pub mod error;
 pub mod ffi;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Lowest first. A file may use its own layer and those before it.
 const LAYERS: [&[&str]; 7] = [
-    &["error", "env", "log", "cancel", "boxed"],
+    &["error", "env", "log", "clock", "cancel", "boxed"],
     &["topology"],
     &["backing"],
     &["heap"],

@@ -9,6 +9,7 @@
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::PAGE;
+use crate::clock::nanoseconds as now;
 
 /// An answer serves for this many times what it took to find.
 const WORTH: u64 = 10;
@@ -68,17 +69,6 @@ impl Counted {
         self.until.store(end + serves, Ordering::Relaxed);
         most
     }
-}
-
-fn now() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the kernel writes one timespec; it cannot fail for this clock.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    // Neither is negative.
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// Bytes of a range that are in memory.

@@ -11,7 +11,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use super::gate::Gate;
 use super::magazine::Magazine;
 use super::sync::Cell;
-use super::{Heap, class, idle};
+use super::{Heap, class};
+use crate::clock;
 
 /// Seconds after which magazines that nobody took go back to jemalloc.
 const IDLE_SECONDS: u32 = 10;
@@ -125,7 +126,7 @@ impl Depot {
             stacks: [const { Stack::new() }; class::COUNT],
             bytes: AtomicUsize::new(0),
             turn: AtomicU32::new(0),
-            looked: AtomicU32::new(idle::now()),
+            looked: AtomicU32::new(clock::seconds()),
         }
     }
 
@@ -418,7 +419,7 @@ mod tests {
     #[test]
     fn what_nobody_takes_goes_back() {
         let (depot, heap) = (Depot::new(), heap());
-        let start = idle::now();
+        let start = clock::seconds();
         for _ in 0..3 {
             assert!(keep(&depot, &heap, 64));
             assert!(keep(&depot, &heap, 4096));

@@ -8,6 +8,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::{HEAPS, Heap, je, reclaim};
+use crate::clock::seconds as now;
 
 /// When the heaps were last looked through, in seconds.
 static LOOKED: AtomicU32 = AtomicU32::new(0);
@@ -51,17 +52,6 @@ fn look_through(now: u32, last: u32) {
             je::decay(arena);
         }
     }
-}
-
-/// Seconds on a clock that is cheap to read.
-pub(super) fn now() -> u32 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is writable.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
-    time.tv_sec as u32
 }
 
 #[cfg(test)]
