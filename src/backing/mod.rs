@@ -175,6 +175,11 @@ impl Backing {
         }
     }
 
+    /// Whether anything can be given back to the system.
+    pub fn gives_back(&self) -> bool {
+        !matches!(self, Self::Fixed(_))
+    }
+
     /// Gives the pages of a range back to the system; the range stays usable and
     /// reads as zero. `false` when the memory stays as it is.
     pub fn purge(&self, address: usize, size: usize) -> bool {

@@ -1,7 +1,7 @@
 //! Which arena a thread uses, and creating it when it is first needed.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use super::extent_hooks::METADATA;
 use super::lock::Lock;
@@ -68,6 +68,8 @@ pub(super) struct Arenas {
     slots: OnceBox<[AtomicU32; MAX]>,
     /// Number of slots in use, a power of two; 0 before the limit is known.
     count: AtomicU32,
+    /// Whether what is freed counts as unused for long at once.
+    at_once: AtomicBool,
     /// Where each arena counts its active pages, once somebody has asked.
     active: OnceBox<[AtomicPtr<AtomicUsize>; MAX]>,
 }
@@ -77,6 +79,7 @@ impl Arenas {
         Self {
             slots: OnceBox::new(),
             count: AtomicU32::new(0),
+            at_once: AtomicBool::new(false),
             active: OnceBox::new(),
         }
     }
@@ -100,10 +103,17 @@ impl Arenas {
 
     /// All arenas that exist.
     pub(super) fn existing(&self) -> impl Iterator<Item = u32> + '_ {
-        self.slots()
-            .iter()
-            .map(|slot| slot.load(Ordering::Acquire))
-            .filter(|arena| *arena != 0)
+        self.existing_from(0).map(|(_, arena)| arena)
+    }
+
+    /// The same in turn from slot `first` on, which is any number, each with its slot.
+    pub(super) fn existing_from(&self, first: usize) -> impl Iterator<Item = (usize, u32)> + '_ {
+        let slots = self.slots();
+        let in_turn = move |step| first.wrapping_add(step) & slots.len().wrapping_sub(1);
+        (0..slots.len())
+            .map(in_turn)
+            .map(|slot| (slot, slots[slot].load(Ordering::Acquire)))
+            .filter(|(_, arena)| *arena != 0)
     }
 
     /// Pages of all arenas that hold blocks, those in caches included; `None` when that
@@ -177,11 +187,26 @@ impl Arenas {
         if let Some(milliseconds) = heap.decay_ms {
             je::set_decay(fresh, milliseconds);
         }
-        match slot.compare_exchange(0, fresh, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => Ok(fresh),
+        match slot.compare_exchange(0, fresh, Ordering::SeqCst, Ordering::Acquire) {
+            Ok(_) => {
+                if self.at_once.load(Ordering::SeqCst) {
+                    je::set_decay(fresh, 0);
+                }
+                Ok(fresh)
+            }
             Err(theirs) => {
                 je::destroy_arena(fresh);
                 Ok(theirs)
+            }
+        }
+    }
+
+    /// From now on what is freed counts as unused for long at once. jemalloc splits such
+    /// extents for any request, and joins them; those that were used lately it keeps apart.
+    pub(super) fn decay_at_once(&self) {
+        if !self.at_once.load(Ordering::Relaxed) && !self.at_once.swap(true, Ordering::SeqCst) {
+            for arena in self.existing() {
+                je::set_decay(arena, 0);
             }
         }
     }

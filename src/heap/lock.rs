@@ -34,6 +34,11 @@ impl Lock {
         (!self.0.swap(true, Ordering::Acquire)).then(|| Guard(self))
     }
 
+    /// Whether anybody has it. If not, all that was done under it is seen.
+    pub(super) fn is_held(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
     /// Holds the lock until `release`: before fork(2).
     pub(super) fn hold_over_fork(&'static self) {
         core::mem::forget(self.hold());

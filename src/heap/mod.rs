@@ -9,6 +9,7 @@ mod busy;
 mod cache;
 mod class;
 mod depot;
+mod effort;
 mod extent_hooks;
 pub(crate) mod fast;
 mod full;
@@ -40,6 +41,7 @@ use crate::boxed::boxed;
 use crate::error::Error;
 use crate::log;
 use depot::Depot;
+use effort::Effort;
 use full::Full;
 use magazine::Magazine;
 use thread::Thread;
@@ -83,6 +85,8 @@ pub struct Heap {
     /// Bytes that caches held at the last snapshot of statistics.
     cached: AtomicUsize,
     full: Full,
+    effort: Effort,
+    elsewhere: uncached::Elsewhere,
 }
 
 // SAFETY: the hooks are never written after creation, everything else is atomic,
@@ -109,6 +113,8 @@ impl Heap {
             idle_large: AtomicUsize::new(0),
             cached: AtomicUsize::new(0),
             full: Full::new(),
+            effort: Effort::new(),
+            elsewhere: uncached::Elsewhere::new(),
         }
     }
 

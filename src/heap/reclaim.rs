@@ -34,29 +34,38 @@ pub fn release_after_fork() {
     TAKING.release();
 }
 
+/// Whether there is anything in caches, or in the depot, that could go back to a heap.
+pub(super) fn is_cached(heap: &Heap) -> bool {
+    thread::has_caches(heap) || depot::bytes(heap) > 0
+}
+
 /// Makes room for a request that a heap could not serve, of at least `least` bytes in pages:
 /// what is cached for it goes back to its arenas, and their unused pages back to a bounded
 /// kind. Likewise for heaps that draw on the same memory. `false` if nothing has changed by
 /// that, nor by others since `turn`. The caller is in no operation on its caches.
 pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
-    heap.full.begin();
     if heap.backing.held().is_none() {
         all(heap);
         return true;
     }
     heap.arenas.learn_active();
+    let helps = || {
+        heap.idle_bytes()
+            .is_none_or(|idle| idle > 0 && idle.saturating_add(heap.backing.left()) >= least)
+    };
+    // Who holds the lock may be giving something back.
+    if !TAKING.is_held() && !is_cached(heap) && !helps() {
+        return heap.full.turn() != turn;
+    }
     let _still = lock();
     let others = heap.full.turn() != turn;
-    let cached = thread::has_caches(heap) || depot::bytes(heap) > 0;
+    let cached = is_cached(heap);
     if cached {
         drain(heap);
         heap.full.next_turn();
     }
-    let helps = heap
-        .idle_bytes()
-        .is_none_or(|idle| idle > 0 && idle.saturating_add(heap.backing.left()) >= least);
     let before = heap.full.turn();
-    if helps {
+    if helps() {
         purge(heap);
     }
     others || cached || heap.full.turn() != before
