@@ -27,7 +27,7 @@ class Results:
 
     def __init__(self):
         self.ns, self.threaded, self.instructions, self.live = {}, {}, {}, {}
-        self.life, self.many, self.start = {}, {}, {}
+        self.life, self.many, self.full, self.start = {}, {}, {}, {}
 
 
 def say(text):

@@ -10,7 +10,8 @@
  *        lifecycle grow KIND MIB              grows a kind so far in blocks of 1 KiB, touching all: for callgrind
  *        lifecycle refuse KIND TIMES          us per request of 1 GiB when as many as fit are there, untouched
  *        lifecycle evict pmem|fixed N SIZE T  CPU us per block when T threads have filled a kind of 64 MiB and free
- *                                             their oldest blocks, of up to SIZE bytes, to make room; N for each
+ *                                             their oldest blocks, of up to SIZE bytes, to make room; N for each;
+ *                                             and the part of the kind, in percent, that they hold when refused
  * Prints lines "name value".
  */
 #ifndef _GNU_SOURCE
@@ -20,6 +21,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,14 +249,38 @@ struct evicting {
     size_t most;
     uint64_t random;
     unsigned long refused;
+    _Atomic size_t live;
+    /* Bytes of all threads' live blocks, summed up over some refusals, while all are at work. */
+    double held;
+    unsigned long times;
 };
+
+enum { MOST_THREADS = 64 };
+
+static struct evicting evicting[MOST_THREADS];
+static unsigned evictors;
+static atomic_bool some_done;
+
+static void note_held(struct evicting *e)
+{
+    if (e->refused % 64 == 0 && !atomic_load_explicit(&some_done, memory_order_relaxed)) {
+        for (unsigned i = 0; i < evictors; i++) {
+            e->held += (double)atomic_load_explicit(&evicting[i].live, memory_order_relaxed);
+        }
+        e->times++;
+    }
+}
 
 static void *evict(void *argument)
 {
     struct evicting *e = argument;
     enum { RING = 1 << 20 };
-    void **ring = calloc(RING, sizeof(*ring));
+    struct {
+        void *block;
+        size_t size;
+    } *ring = calloc(RING, sizeof(*ring));
     unsigned long head = 0, tail = 0;
+    size_t live = 0;
     require(ring != NULL, "memory for the list of blocks");
     for (unsigned long i = 0; i < e->blocks; i++) {
         size_t size = 1 + next_random(&e->random) % e->most;
@@ -264,15 +290,21 @@ static void *evict(void *argument)
             if (tail == head) {
                 break;
             }
-            kind_free(e->kind, ring[tail++ % RING]);
+            note_held(e);
+            live -= ring[tail % RING].size;
+            kind_free(e->kind, ring[tail++ % RING].block);
         }
         if (block != NULL) {
-            ring[head++ % RING] = touched(block);
+            ring[head % RING].size = size;
+            ring[head++ % RING].block = touched(block);
+            live += size;
             require(head - tail < RING, "blocks of more than 64 bytes on average");
         }
+        atomic_store_explicit(&e->live, live, memory_order_relaxed);
     }
+    atomic_store(&some_done, true);
     while (tail < head) {
-        kind_free(e->kind, ring[tail++ % RING]);
+        kind_free(e->kind, ring[tail++ % RING].block);
     }
     free(ring);
     return NULL;
@@ -280,24 +312,29 @@ static void *evict(void *argument)
 
 static void measure_evicting(const char *type, unsigned long blocks, size_t most, unsigned threads)
 {
-    enum { MOST_THREADS = 64 };
-    struct evicting evicting[MOST_THREADS];
     pthread_t ids[MOST_THREADS];
     void *kind;
-    unsigned long refused = 0;
+    unsigned long refused = 0, times = 0;
+    double held = 0;
     require(threads >= 1 && threads <= MOST_THREADS && most > 0, "command line");
     require(create(type, area(1), &kind) == 0, "create");
     double start = cpu_us();
+    evictors = threads;
     for (unsigned i = 0; i < threads; i++) {
-        evicting[i] = (struct evicting){kind, blocks, most, i, 0};
+        evicting[i] = (struct evicting){.kind = kind, .blocks = blocks, .most = most, .random = i};
+    }
+    for (unsigned i = 0; i < threads; i++) {
         require(pthread_create(&ids[i], NULL, evict, &evicting[i]) == 0, "thread");
     }
     for (unsigned i = 0; i < threads; i++) {
         pthread_join(ids[i], NULL);
         refused += evicting[i].refused;
+        held += evicting[i].held;
+        times += evicting[i].times;
     }
     const double all = (double)blocks * threads;
-    printf("block %.2f\nrefused %.2f\n", (cpu_us() - start) / all, (double)refused / all);
+    printf("block %.2f\nrefused %.2f\nheld %.1f\n", (cpu_us() - start) / all, (double)refused / all,
+           100 * held / (double)times / (double)AREA);
 }
 
 int main(int argc, char **argv)

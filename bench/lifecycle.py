@@ -45,6 +45,14 @@ def measure_kinds(libraries, results, say):
     for target in libraries:
         for kind in groups.EVERY:
             note(results.life, target.library, ("memory", kind), ask(target, "memory", kind, MIXED_OPERATIONS))
+    for size, n in groups.EVICTED:
+        for threads in groups.EVICTING:
+            say(f"a full kind, blocks up to {size} bytes, {threads} threads")
+            for _ in range(3):
+                for target in libraries:
+                    for kind in groups.DYNAMIC:
+                        note(results.full, target.library, (kind, size, threads),
+                             ask(target, "evict", kind, n, size, threads))
     for n in groups.MANY_KINDS:
         say(f"{n} kinds")
         for _ in range(3):

@@ -224,6 +224,25 @@ def scaling_tables(results, found):
     return lines
 
 
+def full_tables(results):
+    if not results.full:
+        return []
+    columns = [(who, kind) for kind in groups.DYNAMIC for who in ("ours", "original")]
+    rows = []
+    for size, _ in groups.EVICTED:
+        for threads in groups.EVICTING:
+            row = [size_text(size), str(threads)]
+            for who, kind in columns:
+                took, held = (median(results.full.get((kind, size, threads, name), {}).get(who, []))
+                              for name in ("block", "held"))
+                row.append(f"{number(took, 2)}, {number(held, 0)} %")
+            rows.append(row)
+    return ["## Full kinds", "",
+            "CPU µs for a block when threads have filled a kind of 64 MiB, and free their oldest blocks to make room for",
+            "new ones of up to so many bytes; and the part of the kind that their blocks take when one is refused.",
+            ""] + table(["up to", "threads"] + [f"{who} {kind}" for who, kind in columns], rows)
+
+
 # ---- Plots ----
 
 def plot_names(found, values):
@@ -280,7 +299,7 @@ def write(directory, name, found, results, took, rounds, threads):
     lines += per_operation(results.threaded, found, f"{threads} threads: CPU ns per operation",
                            "CPU time of all threads, by the operations of all threads. bench/threads.h and kernels.h describe "
                            "the workloads; simple and mlarge have one thread.")
-    lines += start_tables(results) + life_tables(results) + scaling_tables(results, found)
+    lines += start_tables(results) + life_tables(results) + full_tables(results) + scaling_tables(results, found)
     path = os.path.join(directory, f"{name}.md")
     with open(path, "w", encoding="utf-8") as out:
         out.write("\n".join(lines).rstrip() + "\n")
