@@ -101,6 +101,23 @@ with_cmake() { # with_cmake PROJECT PROGRAM...
     done
 }
 
+# Moved as a whole, the CMake package finds what is beside it; also through a link, as /lib may be one.
+with_cmake_moved() {
+    have cmake || return 77
+    local moved=$work/moved stage
+    mkdir -p "$moved/usr" && cp -a "${MEMKIND_STAGE:-$work/stage}/." "$moved/usr" && ln -s usr/lib "$moved/lib" || return
+    for stage in "$moved/usr" "$moved"; do
+        CMAKE_PREFIX_PATH=$stage cmake -S "$here/cmake-package" -B "$work/moved-build" &&
+            grep -F "memkind_DIR:PATH=$stage/lib/cmake" "$work/moved-build/CMakeCache.txt" &&
+            cmake --build "$work/moved-build" --clean-first && runs "$work/moved-build/consumer" || return
+        if grep -rF "${MEMKIND_STAGE:-$work/stage}/" "$work/moved-build/CMakeFiles" --include=flags.make --include=link.txt; then
+            echo "it still looks where it was installed"
+            return 1
+        fi
+        rm -r "$work/moved-build"
+    done
+}
+
 # A version that is too new must be refused, by both.
 refuses_newer() {
     if pkg-config --exists 'memkind >= 99'; then
@@ -143,6 +160,7 @@ build_systems() {
     check "autotools, PKG_CHECK_MODULES" with_autotools
     check "CMake, pkg_check_modules" with_cmake cmake-pkgconfig consumer
     check "CMake, find_package, shared and static" with_cmake cmake-package consumer consumer_static
+    check "CMake, find_package, when the installation has been moved" with_cmake_moved
     check "a version that does not exist yet is refused" refuses_newer
     for example in "$root"/examples/*.c; do
         check "examples/${example##*/}" our_example "$example"
