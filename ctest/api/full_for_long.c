@@ -121,11 +121,11 @@ int main(void)
         SKIP("another thread's arena is not asked, so a kind may look full that is not");
     }
     CHECK(area != MAP_FAILED);
-    check_others(make_fixed(area));
-    check_others(make_pmem("/dev/shm", AREA));
     /* An area goes to arenas in pieces, which no block is across. */
     check_large(make_fixed(area), MIB);
     check_large(make_pmem(test_dir(), AREA), 7 * MIB);
+    check_others(make_fixed(area));
+    check_others(make_pmem("/dev/shm", AREA));
     CHECK_INT(0, munmap(area, AREA));
     return 0;
 }

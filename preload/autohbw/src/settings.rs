@@ -136,6 +136,14 @@ fn read_sizes() {
             char::from(high_letter)
         ));
     }
+    let is_known = |letter: u8| b"BKMG".contains(&letter.to_ascii_uppercase());
+    if !is_known(low_letter) || !is_known(high_letter) {
+        warn(&[
+            b"WARN: Wrong is AUTO_HBW_SIZE=",
+            text,
+            b": K, M and G are known, other letters mean bytes. Correct is for example AUTO_HBW_SIZE=1M:5M\n",
+        ]);
+    }
     if low >= high {
         warn(&[
             b"WARN: In AUTO_HBW_SIZE=X:Y, X cannot be greater or equal to Y. None of allocations will use HBW memory.\n",
