@@ -333,8 +333,10 @@ static void measure_evicting(const char *type, unsigned long blocks, size_t most
         times += evicting[i].times;
     }
     const double all = (double)blocks * threads;
-    printf("block %.2f\nrefused %.2f\nheld %.1f\n", (cpu_us() - start) / all, (double)refused / all,
-           100 * held / (double)times / (double)AREA);
+    printf("block %.2f\nrefused %.2f\n", (cpu_us() - start) / all, (double)refused / all);
+    if (times > 0) {
+        printf("held %.1f\n", 100 * held / (double)times / (double)AREA);
+    }
 }
 
 int main(int argc, char **argv)

@@ -49,9 +49,12 @@ pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
         return true;
     }
     heap.arenas.learn_active();
+    // What is a user's own stays where it is; jemalloc has split and joined it already.
     let helps = || {
-        heap.idle_bytes()
-            .is_none_or(|idle| idle > 0 && idle.saturating_add(heap.backing.left()) >= least)
+        heap.backing.gives_back()
+            && heap
+                .idle_bytes()
+                .is_none_or(|idle| idle > 0 && idle.saturating_add(heap.backing.left()) >= least)
     };
     // Who holds the lock may be giving something back.
     if !TAKING.is_held() && !is_cached(heap) && !helps() {
