@@ -1,7 +1,7 @@
 //! Which arena a thread uses, and creating it when it is first needed.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
 
 use super::extent_hooks::METADATA;
 use super::lock::Lock;
@@ -187,9 +187,10 @@ impl Arenas {
         if let Some(milliseconds) = heap.decay_ms {
             je::set_decay(fresh, milliseconds);
         }
-        match slot.compare_exchange(0, fresh, Ordering::SeqCst, Ordering::Acquire) {
+        match slot.compare_exchange(0, fresh, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
-                if self.at_once.load(Ordering::SeqCst) {
+                fence(Ordering::SeqCst);
+                if self.decay_at_once() {
                     je::set_decay(fresh, 0);
                 }
                 Ok(fresh)
@@ -203,12 +204,18 @@ impl Arenas {
 
     /// From now on what is freed counts as unused for long at once. jemalloc splits such
     /// extents for any request, and joins them; those that were used lately it keeps apart.
-    pub(super) fn decay_at_once(&self) {
-        if !self.at_once.load(Ordering::Relaxed) && !self.at_once.swap(true, Ordering::SeqCst) {
+    pub(super) fn begin_decay_at_once(&self) {
+        if !self.at_once.swap(true, Ordering::Relaxed) {
+            fence(Ordering::SeqCst);
             for arena in self.existing() {
                 je::set_decay(arena, 0);
             }
         }
+    }
+
+    /// Whether that has begun.
+    pub(super) fn decay_at_once(&self) -> bool {
+        self.at_once.load(Ordering::Relaxed)
     }
 
     /// Destroys all arenas and with them every block.

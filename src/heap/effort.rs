@@ -3,7 +3,8 @@
 //! The first time, all is done: every arena is asked, caches go back, unused pages too. A
 //! program that meets a full kind all the time would do little else then, for few blocks:
 //! to give the pages of a file back and to take others costs hundreds of times what a block
-//! does. So what it takes is measured, and in the long run it is a small part of the time.
+//! does. So what it takes is measured, and where there is little to find it becomes a small
+//! part of the time. Whether that is so the heap decides.
 #![forbid(unsafe_code)]
 
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +15,8 @@ use crate::clock;
 const PRICE: u64 = 16;
 /// For how long searches may be on credit: a tenth of a second of them.
 const CREDIT: u64 = PRICE * 100_000_000;
-/// The most that one search costs, however long it took.
+/// The most that one search costs, however long it took; and for how long none is due at most,
+/// also after many that did not wait for that.
 const DEAREST: u64 = 1_000_000_000;
 
 /// See the module. All times are in nanoseconds of [`clock::nanoseconds`].
@@ -50,7 +52,8 @@ impl Effort {
     fn charge(&self, begun: u64, ended: u64) {
         let cost = ended.saturating_sub(begun).saturating_mul(PRICE);
         let from = self.paid.load(Ordering::Relaxed).max(begun);
-        self.paid.store(from + cost.min(DEAREST), Ordering::Relaxed);
+        let paid = (from + cost.min(DEAREST)).min(ended + CREDIT + DEAREST);
+        self.paid.store(paid, Ordering::Relaxed);
     }
 }
 
@@ -96,5 +99,11 @@ mod tests {
         effort.charge(0, 1000 * DEAREST);
         assert!(!effort.is_due_at(0));
         assert!(effort.is_due_at(2 * DEAREST - CREDIT));
+        let now = 1000 * DEAREST;
+        for _ in 0..100 {
+            effort.charge(now, now + DEAREST);
+        }
+        assert!(!effort.is_due_at(now + DEAREST));
+        assert!(effort.is_due_at(now + 2 * DEAREST));
     }
 }

@@ -10,6 +10,7 @@ mod cache;
 mod class;
 mod depot;
 mod effort;
+mod elsewhere;
 mod extent_hooks;
 pub(crate) mod fast;
 mod full;
@@ -86,7 +87,6 @@ pub struct Heap {
     cached: AtomicUsize,
     full: Full,
     effort: Effort,
-    elsewhere: uncached::Elsewhere,
 }
 
 // SAFETY: the hooks are never written after creation, everything else is atomic,
@@ -114,7 +114,6 @@ impl Heap {
             cached: AtomicUsize::new(0),
             full: Full::new(),
             effort: Effort::new(),
-            elsewhere: uncached::Elsewhere::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Taking back what caches hold: when a kind runs full, and when it is destroyed.
 
 use core::ptr;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{Ordering, fence};
 
 use super::cache::Cache;
 use super::lock::{Guard, Lock};
@@ -40,8 +40,8 @@ pub(super) fn is_cached(heap: &Heap) -> bool {
 }
 
 /// Makes room for a request that a heap could not serve, of at least `least` bytes in pages:
-/// what is cached for it goes back to its arenas, and their unused pages back to a bounded
-/// kind. Likewise for heaps that draw on the same memory. `false` if nothing has changed by
+/// what is cached for it goes back to its arenas, and their unused pages back to the system.
+/// Likewise for heaps that draw on the same memory. `false` if nothing has changed by
 /// that, nor by others since `turn`. The caller is in no operation on its caches.
 pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
     if heap.backing.held().is_none() {
@@ -49,15 +49,20 @@ pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
         return true;
     }
     heap.arenas.learn_active();
-    // What is a user's own stays where it is; jemalloc has split and joined it already.
+    // What is a user's own stays where it is.
+    if !heap.backing.gives_back() {
+        decay_at_once(heap, least);
+    }
     let helps = || {
         heap.backing.gives_back()
             && heap
                 .idle_bytes()
                 .is_none_or(|idle| idle > 0 && idle.saturating_add(heap.backing.left()) >= least)
     };
-    // Who holds the lock may be giving something back.
-    if !TAKING.is_held() && !is_cached(heap) && !helps() {
+    let nothing = !is_cached(heap) && !helps();
+    // Whoever holds the lock may be giving something back that is in no cache any more.
+    fence(Ordering::Acquire);
+    if nothing && !TAKING.is_held() {
         return heap.full.turn() != turn;
     }
     let _still = lock();
@@ -72,6 +77,16 @@ pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
         purge(heap);
     }
     others || cached || heap.full.turn() != before
+}
+
+/// To wait for other use of what is freed has no point in a heap that gives nothing back, once
+/// it has had no room for what it can hold.
+fn decay_at_once(heap: &Heap, least: usize) {
+    let held = heap.backing.held().unwrap_or(0);
+    if !heap.arenas.decay_at_once() && least <= held.saturating_add(heap.backing.left()) {
+        let _still = lock();
+        heap.arenas.begin_decay_at_once();
+    }
 }
 
 fn all(heap: &Heap) {

@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering
 
 use super::busy::Busy;
 use super::cache::Cache;
+use super::elsewhere::Elsewhere;
 use super::refused::Refused;
 use super::tally::Tally;
 use super::{HEAPS, Heap, tls};
@@ -30,6 +31,8 @@ pub(crate) struct Thread {
     pub(super) tally: Tally,
     /// What it has not been given.
     pub(super) refused: Refused,
+    /// Where it has found what its own arena has not.
+    pub(super) elsewhere: Elsewhere,
 }
 
 /// The record of a thread that has none yet: no caches.
@@ -58,6 +61,7 @@ impl Thread {
             caches: [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS],
             tally: Tally::new(),
             refused: Refused::new(),
+            elsewhere: Elsewhere::new(),
         }
     }
 

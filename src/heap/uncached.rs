@@ -3,51 +3,19 @@
 
 use core::ffi::c_int;
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::Ordering;
 
+use super::elsewhere::Elsewhere;
+use super::thread::Thread;
 use super::{Heap, arenas, class, je, reclaim};
 use crate::error::Error;
 
 /// Blocks from this size on are counted when they are freed.
 pub(super) const LARGE: usize = 8 << 20;
-/// One of so many in turn asks another arena in vain, where there is no time to ask all.
-const MISSES: usize = 8;
 /// How many bytes of freed large blocks a heap keeps, for as long as jemalloc keeps
 /// unused pages: a program that frees and takes such blocks in turn would otherwise
 /// unmap and fault them each time.
 pub(super) const LARGE_KEPT: usize = 256 << 20;
-
-/// Where a heap looks for a block of which the thread's own arena has none.
-pub(super) struct Elsewhere {
-    /// The slot of the arena that is asked first: the one that has had a block last.
-    first: AtomicUsize,
-    /// How many times in turn nothing was found.
-    misses: AtomicUsize,
-}
-
-impl Elsewhere {
-    pub(super) const fn new() -> Self {
-        Self {
-            first: AtomicUsize::new(0),
-            misses: AtomicUsize::new(0),
-        }
-    }
-
-    /// Where to begin, for one that asks a single arena; `None` to ask none this time: of
-    /// many in turn that find nothing only a few ask, since arenas are shared unwillingly.
-    fn seldom(&self) -> Option<usize> {
-        let misses = self.misses.fetch_add(1, Ordering::Relaxed);
-        (misses % MISSES == 0).then(|| self.first.load(Ordering::Relaxed))
-    }
-
-    fn note(&self, slot: usize, found: bool) {
-        if found {
-            self.misses.store(0, Ordering::Relaxed);
-        }
-        self.first
-            .store(slot + usize::from(!found), Ordering::Relaxed);
-    }
-}
 
 impl Heap {
     /// A block straight from jemalloc. `tried` says that the thread's own arena has just had
@@ -106,15 +74,15 @@ impl Heap {
         Some(held.saturating_sub(self.arenas.active_pages()? * je::PAGE))
     }
 
-    /// Whether it is known that nearly all that the heap may hold is in use: that finding room
-    /// is dear, and that there is little.
-    fn is_in_use(&self) -> bool {
+    /// Whether it is known that most of what the heap may hold is in use, now that there is no
+    /// room for a request: that more is hard to find.
+    fn is_in_use(&self, least: usize) -> bool {
         const FREE_PART: usize = 4;
         let (Some(idle), Some(held)) = (self.idle_bytes(), self.backing.held()) else {
             return false;
         };
-        // A file without a limit has as much left as its file system, which is now full.
-        let left = Some(self.backing.left()).filter(|left| *left != usize::MAX);
+        // A file may have a limit that its file system does not reach.
+        let left = Some(self.backing.left()).filter(|left| *left < least);
         let left = left.unwrap_or(0);
         idle + left < (held + left) / FREE_PART
     }
@@ -129,24 +97,29 @@ impl Heap {
         turn: u32,
         ask: impl Fn(u32) -> *mut u8,
     ) -> *mut u8 {
-        self.full.begin();
-        if !self.backing.gives_back() {
-            // It has been full, and will be again; to wait for other use has no point.
-            self.arenas.decay_at_once();
-        }
-        if self.is_in_use() && !self.effort.is_due() && !reclaim::is_cached(self) {
-            let first = self.elsewhere.seldom();
-            return first.map_or(ptr::null_mut(), |first| {
-                self.block_elsewhere(own, first, 1, ask)
-            });
+        let elsewhere = Thread::current().map(|thread| thread.elsewhere.of(self.id));
+        if let Some(elsewhere) = elsewhere {
+            let saves = self.is_in_use(least) && !self.effort.is_due();
+            if saves && !reclaim::is_cached(self) {
+                let mut block = ptr::null_mut();
+                if elsewhere.is_due() {
+                    block = self.block_elsewhere(own, 1, Some(elsewhere), ask);
+                }
+                if block.is_null() {
+                    self.full.begin();
+                }
+                return block;
+            }
         }
         self.effort.spend(|| {
-            let first = self.elsewhere.first.load(Ordering::Relaxed);
-            let mut block = self.block_elsewhere(own, first, arenas::MAX, &ask);
-            if block.is_null() && reclaim::for_request(self, least, turn) {
-                block = ask(own);
-                if block.is_null() {
-                    block = self.block_elsewhere(own, first, arenas::MAX, &ask);
+            let mut block = self.block_elsewhere(own, arenas::MAX, elsewhere, &ask);
+            if block.is_null() {
+                self.full.begin();
+                if reclaim::for_request(self, least, turn) {
+                    block = ask(own);
+                    if block.is_null() {
+                        block = self.block_elsewhere(own, arenas::MAX, elsewhere, &ask);
+                    }
                 }
             }
             block
@@ -154,21 +127,24 @@ impl Heap {
     }
 
     /// A bounded kind may have room in another thread's arena; at most so many are asked, in
-    /// turn from one on.
+    /// their turn.
     fn block_elsewhere(
         &self,
         own: u32,
-        first: usize,
         most: usize,
+        elsewhere: Option<&Elsewhere>,
         ask: impl Fn(u32) -> *mut u8,
     ) -> *mut u8 {
         if !self.backing.is_bounded() {
             return ptr::null_mut();
         }
+        let first = elsewhere.map_or(0, Elsewhere::first);
         let others = self.arenas.existing_from(first);
         for (slot, arena) in others.filter(|(_, arena)| *arena != own).take(most) {
             let block = ask(arena);
-            self.elsewhere.note(slot, !block.is_null());
+            if let Some(elsewhere) = elsewhere {
+                elsewhere.note(slot, !block.is_null());
+            }
             if !block.is_null() {
                 return block;
             }
