@@ -190,7 +190,7 @@ impl Arenas {
         match slot.compare_exchange(0, fresh, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
                 fence(Ordering::SeqCst);
-                if self.decay_at_once() {
+                if self.decays_at_once() {
                     je::set_decay(fresh, 0);
                 }
                 Ok(fresh)
@@ -214,7 +214,7 @@ impl Arenas {
     }
 
     /// Whether that has begun.
-    pub(super) fn decay_at_once(&self) -> bool {
+    pub(super) fn decays_at_once(&self) -> bool {
         self.at_once.load(Ordering::Relaxed)
     }
 

@@ -83,7 +83,7 @@ pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
 /// it has had no room for what it can hold.
 fn decay_at_once(heap: &Heap, least: usize) {
     let held = heap.backing.held().unwrap_or(0);
-    if !heap.arenas.decay_at_once() && least <= held.saturating_add(heap.backing.left()) {
+    if !heap.arenas.decays_at_once() && least <= held.saturating_add(heap.backing.left()) {
         let _still = lock();
         heap.arenas.begin_decay_at_once();
     }
