@@ -15,7 +15,7 @@ SINGLE = ([("pair", size) for size in SMALL + (16 * KIB, 64 * KIB, MIB)]
           + [(op, size) for op in ("lifo", "fifo", "rand") for size in (64, 256, 1024)]
           + [("mixed", size) for size in (64, 256, 1024, 64 * KIB)]
           + [("mlifo", size) for size in (64, 256, 1024)] + [("build", 64), ("build", 1024)]
-          + [("rgrow", size) for size in (KIB, 64 * KIB, MIB)]
+          + [("rgrow", size) for size in (KIB, 64 * KIB, MIB)] + [("rgaps", size) for size in (64 * KIB, MIB)]
           + [(op, size) for op in ("usable", "det", "unull") for size in (64, 64 * KIB)])
 COUNTED = ([("pair", size) for size in SMALL + (16 * KIB, 64 * KIB)] + [("fdet", size) for size in SMALL + (16 * KIB,)]
            + [(op, size) for op in ("lifo", "fifo", "rand") for size in (64, 256)]

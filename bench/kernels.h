@@ -117,7 +117,7 @@ static uint64_t FN(build)(const struct target *t, size_t size, uint64_t n)
 }
 
 /* A block that grows by half from 16 bytes to size. An operation is one realloc. */
-static uint64_t FN(rgrow)(const struct target *t, size_t size, uint64_t n)
+static uint64_t FN(grow)(const struct target *t, size_t size, uint64_t n)
 {
     CALLS(t);
     uint64_t done = 0;
@@ -131,6 +131,39 @@ static uint64_t FN(rgrow)(const struct target *t, size_t size, uint64_t n)
             done++;
         }
         FREE(p);
+    }
+    return done;
+}
+
+static uint64_t FN(rgrow)(const struct target *t, size_t size, uint64_t n)
+{
+    return FN(grow)(t, size, n);
+}
+
+/* The same in a heap that has been in use: GAPS blocks, most of them small, replaced at random many times;
+ * then every third of them goes. They stay like that for the call. */
+static uint64_t FN(rgaps)(const struct target *t, size_t size, uint64_t n)
+{
+    CALLS(t);
+    void **held = scratch;
+    uint64_t seed = 1;
+    for (unsigned i = 0; i < 50 * GAPS; i++) {
+        unsigned slot = i < GAPS ? i : next_random(&seed) % GAPS;
+        if (i >= GAPS) {
+            FREE(held[slot]);
+        }
+        held[slot] = touched(MALLOC(1 + next_random(&seed) % (i % 10 == 0 ? 200000 : 2000)));
+    }
+    for (unsigned i = 0; i < GAPS; i += 3) {
+        FREE(held[i]);
+    }
+    start_clock();
+    uint64_t done = FN(grow)(t, size, n);
+    stop_clock();
+    for (unsigned i = 0; i < GAPS; i++) {
+        if (i % 3 != 0) {
+            FREE(held[i]);
+        }
     }
     return done;
 }

@@ -278,7 +278,7 @@ def plots(directory, name, found, results):
 LEGEND = """An operation is one malloc and one free, if not said otherwise. pair: at once; fdet: with the kind left
 to the library (NULL); lifo, fifo, rand: of 1000 live blocks in that order; mixed: replacing random ones of 1000
 live blocks of 1 to so many bytes; mlifo: nested bursts of 8 to 23; build: 16000 live blocks; rgrow: one realloc of a
-block that grows by half at a time; usable, det, unull: one memkind_malloc_usable_size with the kind,
+block that grows by half at a time; rgaps: the same in a heap that has been in use; usable, det, unull: one memkind_malloc_usable_size with the kind,
 memkind_detect_kind, usable size with NULL. touch: malloc, writing to every page, free. brief: a thread that allocates
 and frees 20 blocks; one thread. Each figure contains the loop around the call, about 13 instructions."""
 
