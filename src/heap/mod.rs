@@ -15,6 +15,7 @@ mod extent_hooks;
 pub(crate) mod fast;
 mod full;
 mod gate;
+mod growing;
 mod idle;
 pub mod je;
 mod lock;
@@ -23,6 +24,7 @@ pub mod order;
 pub mod page_map;
 pub mod reclaim;
 mod refused;
+mod resize;
 pub mod stats;
 mod sync;
 pub(crate) mod tally;
@@ -295,59 +297,6 @@ impl Heap {
         page_map::set_class(block, self.id(), offset);
     }
 
-    /// Resizes a block of this heap, in place where possible. One that is to shrink stays as
-    /// it is when there is no smaller one.
-    ///
-    /// # Safety
-    /// `ptr` is a live block of this heap.
-    pub unsafe fn resize(&'static self, block: *mut u8, size: usize) -> Result<*mut u8, Error> {
-        let offset = (page_map::entry(block as usize) & 0xffff) as usize;
-        if offset != 0 && class::offset(size) == offset {
-            return Ok(block);
-        }
-        if offset == 0 || size > class::SLAB_MAX {
-            let flags = je::arena(self.arenas.current(self)?) | je::TCACHE_NONE;
-            // SAFETY: the caller's promise. What is resized here is not cached later:
-            // its page may have stood for another class.
-            let moved = unsafe { je::rallocx(block, size, flags) };
-            if !moved.is_null() {
-                self.note(moved, true);
-                return Ok(moved);
-            }
-        }
-        let fresh = match self.allocate(size) {
-            Ok(fresh) => fresh,
-            // SAFETY: the block is live.
-            Err(_) if size <= unsafe { usable_size(block) } => return Ok(block),
-            Err(error) => return Err(error),
-        };
-        // SAFETY: both blocks are live; the shorter length fits both. The old one is
-        // given up only after its contents are safe.
-        unsafe {
-            ptr::copy_nonoverlapping(block, fresh, size.min(usable_size(block)));
-            free(block);
-        }
-        Ok(fresh)
-    }
-
-    /// Resizes a block of this heap where it is, if it is to be near to another CPU when
-    /// it moves; whether that was possible.
-    ///
-    /// # Safety
-    /// `block` is a live block of this heap.
-    pub unsafe fn resize_in_place(&self, block: *mut u8, size: usize) -> bool {
-        let offset = (page_map::entry(block as usize) & 0xffff) as usize;
-        if offset != 0 {
-            return class::offset(size) == offset;
-        }
-        // SAFETY: the caller's promise.
-        let done = unsafe { je::resize_in_place(block, size, je::TCACHE_NONE) };
-        if done {
-            self.note(block, true);
-        }
-        done
-    }
-
     /// A block straight from jemalloc, of the size of a class: for defragmentation,
     /// which caches would undo.
     pub fn allocate_compact(&'static self, size: usize) -> Option<*mut u8> {
@@ -408,6 +357,9 @@ pub unsafe fn free(block: *mut u8) -> bool {
         je::dallocx(block, je::TCACHE_NONE);
         size
     };
+    if let Some(thread) = Thread::attached() {
+        thread.growing.freed(block as usize);
+    }
     if size >= uncached::LARGE {
         if let Some(heap) = Heap::by_id(id) {
             heap.large_freed(size);

@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering
 use super::busy::Busy;
 use super::cache::Cache;
 use super::elsewhere::Elsewhere;
+use super::growing::Growing;
 use super::refused::Refused;
 use super::tally::Tally;
 use super::{HEAPS, Heap, tls};
@@ -33,6 +34,8 @@ pub(crate) struct Thread {
     pub(super) refused: Refused,
     /// Where it has found what its own arena has not.
     pub(super) elsewhere: Elsewhere,
+    /// What it has moved in order to enlarge it.
+    pub(super) growing: Growing,
 }
 
 /// The record of a thread that has none yet: no caches.
@@ -62,6 +65,7 @@ impl Thread {
             tally: Tally::new(),
             refused: Refused::new(),
             elsewhere: Elsewhere::new(),
+            growing: Growing::new(),
         }
     }
 

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A block that is enlarged step by step is seldom copied, although the heap is full of gaps that would
+ * hold each step and not the next; and many blocks that were enlarged and then stay leave little room
+ * between them. */
+#include "pmem.h"
+
+#include <sys/mman.h>
+
+enum { SLOTS = 4000, ROUNDS = 200000, MOST_MOVES = 5, STAYING = 1000 };
+
+/* Blocks of many sizes, two thirds of which are freed in the end. */
+static void make_gaps(memkind_t kind)
+{
+    static char *held[SLOTS];
+    unsigned seed = 1;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        const unsigned slot = (unsigned)rand_r(&seed) % SLOTS;
+        const size_t size = 1 + (unsigned)rand_r(&seed) % (i % 10 == 0 ? 200000 : 2000);
+        memkind_free(kind, held[slot]);
+        held[slot] = memkind_malloc(kind, size);
+        CHECK_NOT_NULL(held[slot]);
+    }
+    for (int i = 0; i < SLOTS; i++) {
+        if (i % 3 != 0) {
+            memkind_free(kind, held[i]);
+        }
+        held[i] = NULL;
+    }
+}
+
+/* How often a block of 16 KiB moves on its way to 1 MiB, in 33 steps. */
+static int grow(memkind_t kind)
+{
+    size_t size = 16 * KIB;
+    char *block = memkind_malloc(kind, size);
+    int moves = 0;
+
+    CHECK_NOT_NULL(block);
+    fill(block, size, 7);
+    while (size < MIB) {
+        const uintptr_t before = (uintptr_t)block;
+        const size_t next = size + size / 7;
+        block = memkind_realloc(kind, block, next);
+        CHECK_NOT_NULL(block);
+        CHECK(memkind_malloc_usable_size(kind, block) < next + next / 4);
+        moves += (uintptr_t)block != before;
+        CHECK(holds(block, 16 * KIB, 7));
+        CHECK_INT(0, size > 16 * KIB && block[size - 1] != (char)size);
+        memset(block + size, 1, next - size);
+        block[next - 1] = (char)next;
+        size = next;
+    }
+    memkind_free(kind, block);
+    return moves;
+}
+
+static void check_moves(memkind_t kind)
+{
+    make_gaps(kind);
+    for (int i = 0; i < 20; i++) {
+        const int moves = grow(kind);
+        if (moves > MOST_MOVES) {
+            FAIL("round %d: a block moved %d times", i, moves);
+        }
+    }
+}
+
+/* Blocks that have been enlarged and stay: how much of an area they take. */
+static void check_gaps(void)
+{
+    const size_t size = GIB;
+    char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *end = area;
+    size_t used = 0;
+    memkind_t kind;
+
+    CHECK(area != MAP_FAILED);
+    CHECK_INT(0, memkind_create_fixed(area, size, &kind));
+    for (int i = 0; i < STAYING; i++) {
+        char *block = NULL;
+        for (size_t next = 20 * KIB; next < 160 * KIB; next = next * 3 / 2) {
+            block = memkind_realloc(kind, block, next);
+            CHECK_NOT_NULL(block);
+        }
+        const size_t usable = memkind_malloc_usable_size(kind, block);
+        used += usable;
+        end = block + usable > end ? block + usable : end;
+    }
+    if ((size_t)(end - area) > used + used / 5) {
+        FAIL("%zu MiB are spread over %zu MiB", used / MIB, (size_t)(end - area) / MIB);
+    }
+    CHECK_INT(0, memkind_destroy_kind(kind));
+    CHECK_INT(0, munmap(area, size));
+}
+
+int main(void)
+{
+    memkind_t file = make_pmem(test_dir(), 0);
+
+    check_context = "default";
+    check_moves(MEMKIND_DEFAULT);
+    check_context = "regular";
+    check_moves(MEMKIND_REGULAR);
+    check_context = "file";
+    check_moves(file);
+    CHECK_INT(0, memkind_destroy_kind(file));
+    check_context = "gaps";
+    check_gaps();
+    return 0;
+}
