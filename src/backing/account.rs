@@ -21,8 +21,10 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use super::PAGE;
 use super::counted::{Counted, resident};
 use super::ranges::Ranges;
+use super::refusal::Refusal;
 use super::units::{self, UNIT};
 use crate::boxed::boxed;
+use crate::clock::nanoseconds;
 use crate::env;
 use crate::error::Error;
 use crate::log;
@@ -76,6 +78,7 @@ pub(super) struct Account {
     gone: AtomicUsize,
     most_gone: usize,
     counted: Counted,
+    refusal: Refusal,
     ranges: Ranges,
     next: AtomicPtr<Account>,
 }
@@ -135,6 +138,7 @@ impl Account {
             gone: AtomicUsize::new(0),
             most_gone: usize::try_from(capacity / GONE_PART).unwrap_or(usize::MAX),
             counted: Counted::new(),
+            refusal: Refusal::new(),
             ranges: Ranges::new(),
             next: AtomicPtr::new(ptr::null_mut()),
         };
@@ -177,6 +181,9 @@ impl Account {
         self.ranges.remove(start);
         let n_pages = units::close(start, size);
         self.promised.fetch_sub(n_pages * PAGE, Ordering::Relaxed);
+        if n_pages > 0 {
+            self.sharing().for_each(|account| account.refusal.end());
+        }
     }
 
     /// Promises the memory of a range in a mapping on the nodes.
@@ -221,6 +228,7 @@ impl Account {
     /// Pages of a range have gone back to the kernel, whether or not they stay promised.
     pub(super) fn gone_back(&self, bytes: usize) {
         for account in self.sharing() {
+            account.refusal.end();
             let gone = account.gone.fetch_add(bytes, Ordering::Relaxed) + bytes;
             if gone >= account.most_gone {
                 account.gone.store(0, Ordering::Relaxed);
@@ -229,27 +237,48 @@ impl Account {
         }
     }
 
+    /// Whether so many bytes were refused a moment ago. Of huge pages the kernel may make more.
+    pub(super) fn is_refused(&self, bytes: usize) -> bool {
+        let refused = self.pages == Pages::Base && !self.fits(bytes);
+        let room = self.refusal.of(bytes).filter(|_| refused);
+        room.inspect(|room| self.log_refusal(bytes, *room))
+            .is_some()
+    }
+
+    fn fits(&self, more: usize) -> bool {
+        self.load().saturating_add(more) <= self.limit.load(Ordering::Relaxed)
+    }
+
     fn charge(&self, bytes: usize) -> bool {
-        let fits = |more| self.load().saturating_add(more) <= self.limit.load(Ordering::Relaxed);
+        if self.is_refused(bytes) {
+            return false;
+        }
+        let start = nanoseconds();
         // Counted when it seems to fit: what cannot be had is not to be in others' way.
         let mut room = 0;
-        let mut may_fit = fits(bytes);
+        let mut may_fit = self.fits(bytes);
         if !may_fit {
             room = self.look(bytes, 0);
-            may_fit = fits(bytes);
+            may_fit = self.fits(bytes);
         }
         if may_fit {
             self.promised.fetch_add(bytes, Ordering::Relaxed);
-            if fits(0) {
+            if self.fits(0) {
                 return true;
             }
             // Others have taken memory meanwhile.
             room = self.look(bytes, bytes);
-            if fits(0) {
+            if self.fits(0) {
                 return true;
             }
             self.promised.fetch_sub(bytes, Ordering::Relaxed);
         }
+        self.refusal.note(bytes, room, start);
+        self.log_refusal(bytes, room);
+        false
+    }
+
+    fn log_refusal(&self, bytes: usize, room: usize) {
         log::error!(
             "Not enough {} on nodes {}: {} MiB needed, at most {} MiB left.",
             match self.pages {
@@ -260,11 +289,10 @@ impl Account {
             bytes >> 20,
             room >> 20
         );
-        false
     }
 
     /// Bytes promised on these nodes, by whatever account.
-    fn load(&self) -> usize {
+    pub(super) fn load(&self) -> usize {
         let promised = |account: &Account| account.promised.load(Ordering::Relaxed);
         self.sharing().map(promised).sum()
     }

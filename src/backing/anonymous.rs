@@ -110,6 +110,11 @@ impl Anonymous {
         self.account().is_some()
     }
 
+    /// Bytes that have been promised on the nodes, to this source or others.
+    pub(super) fn promised(&self) -> Option<usize> {
+        self.account().map(Account::load)
+    }
+
     /// Whether two sources draw on the same nodes, and either may be refused memory that
     /// the other holds.
     pub(super) fn shares(&self, other: &Self) -> bool {
@@ -136,6 +141,9 @@ impl Anonymous {
         let account = self.account();
         // Addresses for more than the nodes have are of no use.
         if !memory && account.is_some_and(|account| size > account.capacity()) {
+            return Err(Error::NoMemory);
+        }
+        if memory && account.is_some_and(|account| account.is_refused(size)) {
             return Err(Error::NoMemory);
         }
         // Mappings whose memory is counted begin with a unit.

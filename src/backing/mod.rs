@@ -7,11 +7,13 @@
 
 mod account;
 mod anonymous;
+mod answer;
 mod counted;
 pub mod file;
 mod fixed;
 mod policy;
 mod ranges;
+mod refusal;
 mod table;
 mod temporary;
 mod units;
@@ -144,6 +146,15 @@ impl Backing {
             Self::File(source) => Some(source.held()),
             Self::Fixed(source) => Some(source.held()),
             Self::Anonymous(_) => None,
+        }
+    }
+
+    /// Bytes that this source and others have been given of the same memory, if these are counted
+    /// together.
+    pub fn promised(&self) -> Option<usize> {
+        match self {
+            Self::Anonymous(source) => source.promised(),
+            Self::File(_) | Self::Fixed(_) => None,
         }
     }
 
