@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering
 use super::extent_hooks::METADATA;
 use super::lock::Lock;
 use super::thread::Thread;
-use super::{Heap, je, stats};
+use super::{Heap, je};
 use once_cell::race::OnceBox;
 
 use crate::boxed::boxed;
@@ -132,9 +132,8 @@ impl Arenas {
     }
 
     /// Finds out where arenas count their active pages. jemalloc tells it of those that were
-    /// there at the last snapshot of statistics, so there may be a new one. The caller is in
-    /// no operation on its caches and has no lock.
-    pub(super) fn learn_active(&self) {
+    /// there at the last snapshot of statistics, so there may have to be a new one.
+    pub(super) fn learn_active(&self, refresh: impl Fn() -> bool) {
         let list = || boxed([const { AtomicPtr::new(ptr::null_mut()) }; MAX]);
         let Ok(known) = self.active.get_or_try_init(list) else {
             return;
@@ -148,7 +147,7 @@ impl Arenas {
             let mut active = je::active_pages(arena);
             if active.is_none() && !refreshed {
                 refreshed = true;
-                stats::refresh();
+                refresh();
                 active = je::active_pages(arena);
             }
             if let Some(active) = active {

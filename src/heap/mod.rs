@@ -87,6 +87,8 @@ pub struct Heap {
     idle_large: AtomicUsize,
     /// Bytes that caches held at the last snapshot of statistics.
     cached: AtomicUsize,
+    /// Bytes in use in heaps that draw on the same memory, when that was last found out.
+    active_beside: AtomicUsize,
     full: Full,
     effort: Effort,
 }
@@ -114,6 +116,7 @@ impl Heap {
             drain_limit: AtomicUsize::new(usize::MAX),
             idle_large: AtomicUsize::new(0),
             cached: AtomicUsize::new(0),
+            active_beside: AtomicUsize::new(0),
             full: Full::new(),
             effort: Effort::new(),
         }

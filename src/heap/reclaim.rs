@@ -5,7 +5,7 @@ use core::sync::atomic::{Ordering, fence};
 
 use super::cache::Cache;
 use super::lock::{Guard, Lock};
-use super::{BY_ID, HEAPS, Heap, arenas, depot, je, thread};
+use super::{BY_ID, HEAPS, Heap, arenas, depot, je, stats, thread};
 
 /// Held while caches are taken from threads, looked at from outside, or given up by a
 /// thread that ends. No thread waits for it in the middle of an operation on its caches.
@@ -48,7 +48,7 @@ pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
         all(heap);
         return true;
     }
-    heap.arenas.learn_active();
+    heap.arenas.learn_active(stats::refresh);
     // What is a user's own stays where it is.
     if !heap.backing.gives_back() {
         decay_at_once(heap, least);
@@ -90,13 +90,21 @@ fn decay_at_once(heap: &Heap, least: usize) {
 }
 
 fn all(heap: &Heap) {
-    let _still = lock();
+    let still = lock();
+    let active = |heap: &Heap| {
+        heap.arenas.learn_active(|| stats::refresh_under(&still));
+        heap.arenas.active_pages().unwrap_or(0)
+    };
     one(heap);
+    active(heap);
+    let mut beside: usize = 0;
     for other in (1..HEAPS).filter_map(Heap::by_id) {
         if !ptr::eq(other, heap) && other.backing.shares(&heap.backing) {
             one(other);
+            beside = beside.saturating_add(active(other) * je::PAGE);
         }
     }
+    heap.active_beside.store(beside, Ordering::Relaxed);
 }
 
 fn one(heap: &Heap) {

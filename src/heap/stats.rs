@@ -3,13 +3,18 @@
 use core::sync::atomic::Ordering;
 
 use super::je::{self, Stat};
+use super::lock::Guard;
 use super::{HEAPS, Heap, cache, reclaim};
 use crate::error::Error;
 
 /// Takes a new snapshot of all statistics; `false` when jemalloc cannot. Meanwhile no
 /// thread that ends, and nobody who reclaims, moves blocks from caches to arenas.
 pub fn refresh() -> bool {
-    let _still = reclaim::lock();
+    refresh_under(&reclaim::lock())
+}
+
+/// The same with that lock.
+pub(super) fn refresh_under(_lock: &Guard) -> bool {
     for heap in (1..HEAPS).filter_map(Heap::by_id) {
         let bytes = cache::cached_bytes(heap);
         heap.cached.store(bytes, Ordering::Relaxed);

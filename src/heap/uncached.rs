@@ -74,11 +74,27 @@ impl Heap {
         Some(held.saturating_sub(self.arenas.active_pages()? * je::PAGE))
     }
 
+    /// The same of memory that the heap may draw on with others.
+    fn idle_bytes_of_all(&self) -> Option<usize> {
+        let promised = self.backing.promised()?;
+        let active = self.arenas.active_pages()? * je::PAGE;
+        let beside = self.active_beside.load(Ordering::Relaxed);
+        // What others use may have become less since.
+        promised.checked_sub(active.saturating_add(beside))
+    }
+
     /// Whether it is known that most of what the heap may hold is in use, now that there is no
     /// room for a request: that more is hard to find.
     fn is_in_use(&self, least: usize) -> bool {
         const FREE_PART: usize = 4;
-        let (Some(idle), Some(held)) = (self.idle_bytes(), self.backing.held()) else {
+        let (idle, held) = match self.backing.held() {
+            Some(held) => (self.idle_bytes(), held),
+            None => (
+                self.idle_bytes_of_all(),
+                self.backing.promised().unwrap_or(0),
+            ),
+        };
+        let Some(idle) = idle else {
             return false;
         };
         // A file may have a limit that its file system does not reach.
