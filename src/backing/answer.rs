@@ -15,6 +15,9 @@ const WORTH: u64 = 10;
 /// But not for longer than this, in nanoseconds: 100 ms.
 const LONGEST: u64 = 100_000_000;
 
+/// In so short a pause, in nanoseconds, nobody can have done much: 100 us.
+const SHORT: u64 = 100_000;
+
 /// See the module. Threads may mix up two answers that they find at the same time, both of
 /// which are right.
 pub(super) struct Answer {
@@ -42,7 +45,7 @@ impl Answer {
         }
         let now = now();
         let pause = now.saturating_sub(self.served.load(Ordering::Relaxed));
-        if now >= until || pause > self.price.load(Ordering::Relaxed) {
+        if now >= until || pause > self.price.load(Ordering::Relaxed).max(SHORT) {
             return false;
         }
         self.served.store(now, Ordering::Relaxed);
