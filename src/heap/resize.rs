@@ -5,8 +5,13 @@ use core::ptr;
 
 use super::growing;
 use super::thread::Thread;
-use super::{Heap, class, free, je, page_map, uncached, usable_size};
+use super::{Heap, class, free, je, uncached, usable_size};
 use crate::error::Error;
+
+/// A block that is to have less than this part of its size is copied. jemalloc does not join a
+/// free extent with one of 64 times its size (`lg_extent_max_active_fit`), and so what is
+/// left of a large block would not become one again when it is freed.
+const SMALL_PART: usize = 32;
 
 impl Heap {
     /// Resizes a block of this heap, in place where possible. One that is to shrink stays as
@@ -15,69 +20,98 @@ impl Heap {
     /// # Safety
     /// `block` is a live block of this heap.
     pub unsafe fn resize(&'static self, block: *mut u8, size: usize) -> Result<*mut u8, Error> {
-        let offset = (page_map::entry(block as usize) & 0xffff) as usize;
-        if offset != 0 && class::offset(size) == offset {
+        // SAFETY: the block is live.
+        let old = unsafe { usable_size(block) };
+        let shrinks = size <= old;
+        if is_same(old, size) {
             return Ok(block);
         }
-        if offset == 0 || size > class::SLAB_MAX {
-            let arena = self.arenas.current(self)?;
-            // SAFETY: the caller's promise. What is resized here is not cached later:
-            // its page may have stood for another class.
-            let moved = unsafe { self.resize_large(block, size, arena) };
+        if is_for_jemalloc(old, size) {
+            // SAFETY: the caller's promise.
+            let moved = unsafe { self.resize_large(block, old, size)? };
             if !moved.is_null() {
-                self.note(moved, true);
                 return Ok(moved);
             }
         }
         let fresh = match self.allocate(size) {
             Ok(fresh) => fresh,
-            // SAFETY: the block is live.
-            Err(_) if size <= unsafe { usable_size(block) } => return Ok(block),
+            Err(_) if shrinks => {
+                // SAFETY: the caller's promise.
+                let moved = unsafe { self.resize_large(block, old, size) };
+                let moved = moved.ok().filter(|moved| !moved.is_null());
+                return Ok(moved.unwrap_or(block));
+            }
             Err(error) => return Err(error),
         };
         // SAFETY: both blocks are live; the shorter length fits both. The old one is
         // given up only after its contents are safe.
         unsafe {
-            ptr::copy_nonoverlapping(block, fresh, size.min(usable_size(block)));
+            ptr::copy_nonoverlapping(block, fresh, size.min(old));
             free(block);
         }
         Ok(fresh)
     }
 
-    /// Resizes a block without caches; null when the arena has no other one.
+    /// Resizes a block of `old` usable bytes without caches; null when the arena has no other
+    /// one. The result goes back to the arena when it is freed: caches would keep it from what
+    /// is free beside it, and fill up with blocks that nobody takes from them.
     ///
     /// # Safety
     /// `block` is a live block of this heap.
-    unsafe fn resize_large(&self, block: *mut u8, size: usize, arena: u32) -> *mut u8 {
-        let flags = je::arena(arena) | je::TCACHE_NONE;
+    unsafe fn resize_large(
+        &'static self,
+        block: *mut u8,
+        old: usize,
+        size: usize,
+    ) -> Result<*mut u8, Error> {
+        let flags = je::arena(self.arenas.current(self)?) | je::TCACHE_NONE;
+        // SAFETY: the caller's promise.
+        let (moved, has_room) = unsafe {
+            if size > class::MAX && size > old {
+                self.enlarge(block, old, size, flags)
+            } else {
+                (je::rallocx(block, size, flags), false)
+            }
+        };
+        if !moved.is_null() {
+            self.note(moved, false);
+            if moved != block && size > old {
+                if let Some(thread) = Thread::current() {
+                    let (from, to) = (block as usize, moved as usize);
+                    thread.growing.note(from, to, size, has_room);
+                }
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Enlarges a block; null when the arena has no other one. And whether it has been given
+    /// room.
+    ///
+    /// # Safety
+    /// `block` is a live block of this heap, of `old` usable bytes.
+    unsafe fn enlarge(
+        &self,
+        block: *mut u8,
+        old: usize,
+        size: usize,
+        flags: c_int,
+    ) -> (*mut u8, bool) {
         // SAFETY: the block is live, by the caller's promise, and given up only when
         // its contents are elsewhere.
         unsafe {
-            let old = usable_size(block);
-            if size <= old || size <= class::MAX {
-                let moved = je::rallocx(block, size, flags);
-                if moved != block && !moved.is_null() && size > old {
-                    note_growth(block, moved, size, false);
-                }
-                return moved;
-            }
             if je::resize_in_place(block, size, je::TCACHE_NONE) {
-                return block;
+                return (block, false);
             }
             let growing = Thread::current().map(|thread| &thread.growing);
             if growing.is_some_and(|growing| growing.wants_room(block as usize)) {
                 if let Some(moved) = self.block_with_room(size, flags) {
                     ptr::copy_nonoverlapping(block, moved, old);
                     je::dallocx(block, je::TCACHE_NONE);
-                    note_growth(block, moved, size, true);
-                    return moved;
+                    return (moved, true);
                 }
             }
-            let moved = je::rallocx(block, size, flags);
-            if !moved.is_null() {
-                note_growth(block, moved, size, false);
-            }
-            moved
+            (je::rallocx(block, size, flags), false)
         }
     }
 
@@ -120,21 +154,51 @@ impl Heap {
     /// # Safety
     /// `block` is a live block of this heap.
     pub unsafe fn resize_in_place(&self, block: *mut u8, size: usize) -> bool {
-        let offset = (page_map::entry(block as usize) & 0xffff) as usize;
-        if offset != 0 {
-            return class::offset(size) == offset;
+        // SAFETY: the block is live.
+        let old = unsafe { usable_size(block) };
+        if is_same(old, size) {
+            return true;
+        }
+        if !is_for_jemalloc(old, size) {
+            return false;
         }
         // SAFETY: the caller's promise.
         let done = unsafe { je::resize_in_place(block, size, je::TCACHE_NONE) };
         if done {
-            self.note(block, true);
+            self.note(block, false);
         }
         done
     }
 }
 
-fn note_growth(from: *mut u8, to: *mut u8, size: usize, room: bool) {
-    if let Some(thread) = Thread::current() {
-        thread.growing.note(from as usize, to as usize, size, room);
+/// Whether a block of so many usable bytes is of the class for another size.
+fn is_same(old: usize, size: usize) -> bool {
+    class::offset(size) != 0 && class::offset(size) == class::offset(old)
+}
+
+/// Whether jemalloc resizes such a block. Others are copied: small ones, and those of which
+/// little remains.
+fn is_for_jemalloc(old: usize, size: usize) -> bool {
+    if size > old {
+        size > class::SLAB_MAX
+    } else {
+        size > class::MAX && size > old / SMALL_PART
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_for_jemalloc, is_same};
+
+    const KIB: usize = 1024;
+
+    #[test]
+    fn who_resizes() {
+        assert!(is_same(112, 100) && !is_same(112, 90) && !is_same(128 * KIB, 128 * KIB));
+        // Enlarged:
+        assert!(!is_for_jemalloc(8 * KIB, 14 * KIB) && is_for_jemalloc(8 * KIB, 15 * KIB));
+        // Cut:
+        assert!(!is_for_jemalloc(256 * KIB, 64 * KIB) && is_for_jemalloc(256 * KIB, 65 * KIB));
+        assert!(!is_for_jemalloc(3200 * KIB, 100 * KIB) && is_for_jemalloc(3199 * KIB, 100 * KIB));
     }
 }
