@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A block that is enlarged step by step is seldom copied, although the heap is full of gaps that would
- * hold each step and not the next; and many blocks that were enlarged and then stay leave little room
- * between them. */
+ * hold each step and not the next; many blocks that were enlarged and then stay leave little room between
+ * them; and a kind that has just been full has no room for that. */
 #include "pmem.h"
 
 #include <sys/mman.h>
@@ -94,10 +94,43 @@ static void check_gaps(void)
     CHECK_INT(0, munmap(area, size));
 }
 
+/* What a kind takes of its limit while a block moves twice in order to grow. */
+static size_t taken_by_growth(bool full)
+{
+    memkind_t kind = make_pmem(test_dir(), 256 * MIB);
+    char *block = NULL;
+    size_t taken;
+
+    CHECK_NOT_NULL(memkind_malloc(kind, KIB));
+    if (full) {
+        CHECK_NULL(memkind_malloc(kind, GIB));
+    }
+    for (size_t size = 100 * KIB; size <= 400 * KIB; size *= 2) {
+        block = memkind_realloc(kind, block, size);
+        CHECK_NOT_NULL(block);
+        CHECK_NOT_NULL(memkind_malloc(kind, size));
+    }
+    taken = pmem_record(kind)->current_size;
+    CHECK_INT(0, memkind_destroy_kind(kind));
+    return taken;
+}
+
+/* Room is memory of a file, and of its limit. One that has just been full has other uses for it. */
+static void check_full(void)
+{
+    const size_t usual = taken_by_growth(false), when_full = taken_by_growth(true);
+
+    if (when_full + MIB / 2 > usual) {
+        FAIL("%zu KiB were taken, and %zu KiB if not full", when_full / KIB, usual / KIB);
+    }
+}
+
 int main(void)
 {
     memkind_t file = make_pmem(test_dir(), 0);
 
+    check_context = "full";
+    check_full();
     check_context = "default";
     check_moves(MEMKIND_DEFAULT);
     check_context = "regular";

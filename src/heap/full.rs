@@ -2,17 +2,18 @@
 //!
 //! A program may meet a full kind all the time, as one that frees its oldest block whenever
 //! there is no room for a new one. To take back what threads have cached is dear. So they
-//! have no caches for a while: what one frees is there for all at once.
+//! have no caches for a while: what one frees is there for all at once. Nor do blocks that
+//! grow get room meanwhile.
 #![forbid(unsafe_code)]
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// How many operations beside caches go without one when a heap has run full.
+/// How many operations beside caches go without one, or without room, when a heap has run full.
 const WITHOUT: u32 = 512;
 
 /// See the module.
 pub(super) struct Full {
-    /// How many more operations go without a cache.
+    /// How many more operations go without.
     without: AtomicU32,
     /// How often caches or arenas have given something back.
     turn: AtomicU32,
@@ -31,7 +32,8 @@ impl Full {
         self.without.store(WITHOUT, Ordering::Relaxed);
     }
 
-    /// Whether a thread that has no cache goes on without one. Counts the operation.
+    /// Whether a thread that has no cache goes on without one, or a block that grows without
+    /// room. Counts the operation.
     pub(super) fn goes_without(&self) -> bool {
         let left = self.without.load(Ordering::Relaxed);
         if left > 0 {

@@ -117,6 +117,10 @@ impl Heap {
 
     /// A block behind which others are free, to be resized into; `None` when none can be spared.
     fn block_with_room(&self, size: usize, flags: c_int) -> Option<*mut u8> {
+        // What a heap that has just run full has left is for others.
+        if self.full.goes_without() {
+            return None;
+        }
         let room = growing::room(size, self.spare());
         // Where unused memory goes back at once, or when it is much, room would go as well.
         if !self.caches() || room < size / 4 || size.saturating_add(room) >= uncached::LARGE_KEPT {
