@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A block that is enlarged step by step is seldom copied, although the heap is full of gaps that would
  * hold each step and not the next; many blocks that were enlarged and then stay leave little room between
- * them; and a kind that has just been full has no room for that. */
+ * them, also before a small area is full; and a kind that has just been full has no room for that. */
 #include "pmem.h"
 
 #include <sys/mman.h>
@@ -94,6 +94,33 @@ static void check_gaps(void)
     CHECK_INT(0, munmap(area, size));
 }
 
+/* How many vectors of 400 KiB a small area takes, one after the other: 33 without room, 29 with a 64th of
+ * the area behind each of the first. */
+static void check_small_area(void)
+{
+    enum { LEAST = 32 };
+    const size_t size = 16 * MIB;
+    char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *block = area;
+    memkind_t kind;
+    int vectors = 0;
+
+    CHECK(area != MAP_FAILED);
+    CHECK_INT(0, memkind_create_fixed(area, size, &kind));
+    for (; block != NULL; vectors++) {
+        block = memkind_malloc(kind, KIB);
+        for (size_t now = KIB; block != NULL && now < 400 * KIB;) {
+            now = now + now / 2 < 400 * KIB ? now + now / 2 : 400 * KIB;
+            block = memkind_realloc(kind, block, now);
+        }
+    }
+    if (--vectors < LEAST) {
+        FAIL("%d vectors have found room", vectors);
+    }
+    CHECK_INT(0, memkind_destroy_kind(kind));
+    CHECK_INT(0, munmap(area, size));
+}
+
 /* What a kind takes of its limit while a block moves twice in order to grow. */
 static size_t taken_by_growth(bool full)
 {
@@ -129,6 +156,9 @@ int main(void)
 {
     memkind_t file = make_pmem(test_dir(), 0);
 
+    /* First: the thread has left no gaps elsewhere. */
+    check_context = "small area";
+    check_small_area();
     check_context = "full";
     check_full();
     check_context = "default";

@@ -141,15 +141,12 @@ impl Heap {
     }
 
     /// How many bytes may lie idle behind a single block: a small part of what the heap takes
-    /// at a time, or else of all that it can hold.
+    /// at a time. Where it has an area and no more, gaps come between what would fit there
+    /// without them: a smaller part, and only of what has never been used.
     fn spare(&self) -> usize {
-        self.backing.growth().map_or_else(
-            || {
-                let held = self.backing.held().unwrap_or(0);
-                held.saturating_add(self.backing.left()) / 64
-            },
-            |step| step / 16,
-        )
+        self.backing
+            .growth()
+            .map_or_else(|| self.backing.left() / 256, |step| step / 16)
     }
 
     /// Resizes a block of this heap where it is, if it is to be near to another CPU when
