@@ -45,12 +45,7 @@ int main(int argc, char **argv)
         CHECK_CHILD(run_again("unbounded", ENV("MEMKIND_OVERCOMMIT=1", "MEMKIND_HBW_NODES=all")));
         return 0;
     }
-    if (*first_line("/proc/sys/vm/overcommit_memory") == '2') {
-        SKIP("the kernel counts mappings itself");
-    }
-    if (memkind_check_available(MEMKIND_HBW_ALL) != 0) {
-        SKIP("no policy can be set here");
-    }
+    need_bound_kinds();
     const size_t available = meminfo("MemAvailable") + meminfo("SwapFree");
     const size_t much = available + meminfo("MemTotal") / 2;
     size_t n = take(MEMKIND_HBW_ALL, much);

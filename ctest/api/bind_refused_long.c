@@ -19,20 +19,10 @@ static void *chunks[MAX_CHUNKS];
 static size_t n_chunks;
 static sem_t its_turn, our_turn;
 
-/* How often the process has read from files. */
+/* How often the process has read from files; 0 if the kernel does not count that. */
 static size_t n_reads(void)
 {
-    char line[64];
-    size_t n = 0;
-    FILE *file = fopen("/proc/self/io", "r");
-
-    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        sscanf(line, "syscr: %zu", &n);
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    return n;
+    return proc_bytes("/proc/self/io", "syscr") / KIB;
 }
 
 /* Takes all that can be had, touching nothing. */
@@ -104,12 +94,7 @@ int main(int argc, char **argv)
     if (original()) {
         SKIP("memory is not counted");
     }
-    if (*first_line("/proc/sys/vm/overcommit_memory") == '2') {
-        SKIP("the kernel counts mappings itself");
-    }
-    if (memkind_check_available(kind) != 0) {
-        SKIP("no policy can be set here");
-    }
+    need_bound_kinds();
     CHECK_INT(0, sem_init(&its_turn, 0, 0));
     CHECK_INT(0, sem_init(&our_turn, 0, 0));
     CHECK_INT(0, pthread_create(&thread, NULL, hold, NULL));

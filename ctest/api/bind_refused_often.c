@@ -43,12 +43,7 @@ int main(int argc, char **argv)
     if (original()) {
         SKIP("memory is not counted");
     }
-    if (*first_line("/proc/sys/vm/overcommit_memory") == '2') {
-        SKIP("the kernel counts mappings itself");
-    }
-    if (memkind_check_available(kind) != 0) {
-        SKIP("no policy can be set here");
-    }
+    need_bound_kinds();
     while (n < MAX_CHUNKS && (chunks[n] = memkind_malloc(kind, size)) != NULL) {
         n++;
     }

@@ -49,6 +49,17 @@ static inline size_t meminfo(const char *name)
     return proc_bytes("/proc/meminfo", name);
 }
 
+/* Skips where bound kinds cannot be had, or the kernel refuses mappings by a count of its own. */
+static inline void need_bound_kinds(void)
+{
+    if (*first_line("/proc/sys/vm/overcommit_memory") == '2') {
+        SKIP("the kernel counts mappings itself");
+    }
+    if (memkind_check_available(MEMKIND_HBW_ALL) != 0) {
+        SKIP("no policy can be set here");
+    }
+}
+
 /* With memory attributes (HMAT) the answers for HBW and the *_LOCAL kinds depend on the machine. */
 static inline bool has_memory_attributes(void)
 {

@@ -253,7 +253,7 @@ impl Account {
         if self.is_refused(bytes) {
             return false;
         }
-        let start = nanoseconds();
+        let (start, turn) = (nanoseconds(), self.refusal.turn());
         // Counted when it seems to fit: what cannot be had is not to be in others' way.
         let mut room = 0;
         let mut may_fit = self.fits(bytes);
@@ -273,7 +273,7 @@ impl Account {
             }
             self.promised.fetch_sub(bytes, Ordering::Relaxed);
         }
-        self.refusal.note(bytes, room, start);
+        self.refusal.note(bytes, room, start, turn);
         self.log_refusal(bytes, room);
         false
     }

@@ -14,6 +14,8 @@ pub(super) struct Refusal {
     /// The fewest bytes that were refused, and how many there were instead.
     bytes: AtomicUsize,
     room: AtomicUsize,
+    /// How often memory has gone back.
+    turn: AtomicUsize,
     answer: Answer,
 }
 
@@ -22,6 +24,7 @@ impl Refusal {
         Self {
             bytes: AtomicUsize::new(usize::MAX),
             room: AtomicUsize::new(0),
+            turn: AtomicUsize::new(0),
             answer: Answer::new(),
         }
     }
@@ -32,8 +35,16 @@ impl Refusal {
         covered.then(|| self.room.load(Ordering::Relaxed))
     }
 
-    /// Notes a refusal; to find out began at `start`.
-    pub(super) fn note(&self, bytes: usize, room: usize, start: u64) {
+    /// To be asked before it is found out whether there is memory, for [`Refusal::note`].
+    pub(super) fn turn(&self) -> usize {
+        self.turn.load(Ordering::Relaxed)
+    }
+
+    /// Notes a refusal; to find out began at `start`. Not if memory has gone back since.
+    pub(super) fn note(&self, bytes: usize, room: usize, start: u64, turn: usize) {
+        if self.turn() != turn {
+            return;
+        }
         if !self.answer.serves() {
             self.bytes.store(usize::MAX, Ordering::Relaxed);
         }
@@ -44,6 +55,7 @@ impl Refusal {
 
     /// Memory has gone back.
     pub(super) fn end(&self) {
+        self.turn.fetch_add(1, Ordering::Relaxed);
         self.answer.end();
     }
 }
@@ -59,10 +71,10 @@ mod tests {
         assert_eq!(refusal.of(usize::MAX), None);
         // As if it had taken seconds to find out, so that it serves for long.
         let start = now() - 5_000_000_000;
-        refusal.note(1000, 10, start);
+        refusal.note(1000, 10, start, refusal.turn());
         assert_eq!(refusal.of(999), None);
         let later = refusal.of(1000);
-        refusal.note(500, 20, start);
+        refusal.note(500, 20, start, refusal.turn());
         let fewer = refusal.of(500);
         // Only if nothing has held the thread up for a tenth of a second.
         if refusal.of(usize::MAX).is_some() {
@@ -70,7 +82,12 @@ mod tests {
         }
         refusal.end();
         assert_eq!(refusal.of(usize::MAX), None);
-        refusal.note(2000, 30, start);
+        refusal.note(2000, 30, start, refusal.turn());
         assert_eq!(refusal.of(1999), None);
+        // What was found out before memory went back.
+        let turn = refusal.turn();
+        refusal.end();
+        refusal.note(1000, 10, start, turn);
+        assert_eq!(refusal.of(usize::MAX), None);
     }
 }
