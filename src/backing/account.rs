@@ -115,10 +115,12 @@ impl Account {
 
     fn open(nodes: &NodeMask, pages: Pages) -> Option<Self> {
         let everywhere = topology::memory_nodes().difference(nodes).is_empty();
-        let capacity = match topology::capacity(nodes) {
+        let capacity = match (topology::capacity(nodes), everywhere) {
             // Where the nodes cannot be asked for it.
-            0 => Left::HOST.memory_of_all().unwrap_or(u64::MAX),
-            bytes => bytes,
+            (0, _) => Left::HOST.memory_of_all().unwrap_or(u64::MAX),
+            // Nodes of some virtual machines do not count the memory that was added to them.
+            (bytes, true) => bytes.max(Left::HOST.memory_of_all().unwrap_or(0)),
+            (bytes, false) => bytes,
         };
         let (kept, rise) = Left::HOST.kept(nodes).unwrap_or((capacity / 64 + KEPT, 0));
         let batches = BATCH * topology::n_cpus_configured() as u64;
@@ -365,7 +367,7 @@ impl Account {
 mod tests {
     use super::{Account, Pages, UNIT};
     use crate::topology::{self, NodeMask};
-    use core::sync::atomic::{AtomicBool, Ordering};
+    use core::sync::atomic::Ordering;
     use std::thread;
 
     const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
@@ -415,15 +417,13 @@ mod tests {
         assert!(account.add_range(start, UNIT));
         let (nowhere, too_much) = (1 << 45, 2 * account.capacity().next_multiple_of(UNIT));
         assert!(account.add_range(nowhere, too_much));
-        let done = AtomicBool::new(false);
         thread::scope(|scope| {
-            scope.spawn(|| {
+            let asks_for_too_much = scope.spawn(|| {
                 for _ in 0..100 {
                     assert!(account.promise(nowhere, too_much).is_err());
                 }
-                done.store(true, Ordering::Relaxed);
             });
-            while !done.load(Ordering::Relaxed) {
+            while !asks_for_too_much.is_finished() {
                 // The kernel is asked anew.
                 account.limit.store(0, Ordering::Relaxed);
                 assert!(account.promise(start, UNIT).is_ok());
