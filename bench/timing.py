@@ -52,13 +52,28 @@ def calibrate(workers, op, size, slice_ms):
 
 def measure(counts, op, size, rounds):
     """{target name: [CPU ns per operation, of each round]}; None in the place of a round that failed."""
-    values = {worker.target.name: [] for worker in counts}
-    order = list(counts)
+    return measure_together({(op, size): counts}, rounds)[op, size]
+
+
+def measure_together(counts, rounds):
+    """{(op, size): the same}, of {(op, size): counts}: a worker's turn is one slice of each operation."""
+    values = {operation: {worker.target.name: [] for worker in of} for operation, of in counts.items()}
+    order = list(dict.fromkeys(worker for of in counts.values() for worker in of))
     for turn in range(rounds):
         for worker in order[turn % len(order):] + order[:turn % len(order)]:
-            answer = worker.ask("run", op, size, counts[worker])
-            values[worker.target.name].append(answer[1] / answer[0] if answer else None)
+            for (op, size), of in counts.items():
+                if worker in of:
+                    answer = worker.ask("run", op, size, of[worker])
+                    values[op, size][worker.target.name].append(answer[1] / answer[0] if answer else None)
     return values
+
+
+def bundles(operations):
+    """The operations, but those together whose ratio to each other is asked for."""
+    found = {}
+    for op, size in operations:
+        found.setdefault(("pair" if op == "fdet" else op, size), []).append((op, size))
+    return found.values()
 
 
 def measure_all(targets, operations, table, rounds, processes, threads, slice_ms, say):
@@ -70,18 +85,22 @@ def measure_all(targets, operations, table, rounds, processes, threads, slice_ms
     for turn in range(processes):
         workers = [Worker(target, threads) for target in targets]
         try:
-            for op, size in operations:
-                say(f"{op} {size} ({turn + 1} of {processes})")
-                if turn == 0:
-                    found = calibrate(workers, op, size, slice_ms)
-                    counts[op, size] = {worker.target: n for worker, n in found.items()}
-                of_these = {worker: counts[op, size][worker.target] for worker in workers
-                            if worker.target in counts[op, size]}
-                for worker, n in of_these.items() if turn > 0 else ():
-                    worker.ask("run", op, size, n)  # as the calibration did: caches are warm, and mapped memory is there
-                share = 1 if (op == "mlarge" or (op == "touch" and size > 1 << 20)) else -(-rounds // processes)
-                for name, got in measure(of_these, op, size, share).items():
-                    table.setdefault(name, {}).setdefault((op, size), []).extend(got)
+            for bundle in bundles(operations):
+                say(f"{', '.join(f'{op} {size}' for op, size in bundle)} ({turn + 1} of {processes})")
+                together = {}
+                for op, size in bundle:
+                    if turn == 0:
+                        found = calibrate(workers, op, size, slice_ms)
+                        counts[op, size] = {worker.target: n for worker, n in found.items()}
+                    together[op, size] = of_these = {worker: counts[op, size][worker.target] for worker in workers
+                                                     if worker.target in counts[op, size]}
+                    for worker, n in of_these.items() if turn > 0 else ():
+                        worker.ask("run", op, size, n)  # as the calibration did: caches are warm, and mapped memory is there
+                slow = any(op == "mlarge" or (op == "touch" and size > 1 << 20) for op, size in bundle)
+                share = 1 if slow else -(-rounds // processes)
+                for operation, names in measure_together(together, share).items():
+                    for name, got in names.items():
+                        table.setdefault(name, {}).setdefault(operation, []).extend(got)
         finally:
             for worker in workers:
                 worker.stop()
