@@ -201,8 +201,8 @@ impl Arenas {
         }
     }
 
-    /// From now on what is freed counts as unused for long at once. jemalloc splits such
-    /// extents for any request, and joins them; those that were used lately it keeps apart.
+    /// From now on what is freed counts as unused for long at once: jemalloc joins such
+    /// extents. Those of a few pages that were used lately it keeps apart.
     pub(super) fn begin_decay_at_once(&self) {
         if !self.at_once.swap(true, Ordering::Relaxed) {
             fence(Ordering::SeqCst);

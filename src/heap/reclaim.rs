@@ -120,8 +120,8 @@ fn drain(heap: &Heap) {
 }
 
 fn purge(heap: &Heap) {
-    // jemalloc does not split what was used lately for a much smaller request. Once its
-    // pages are given back, or would be if they could, it does.
+    // jemalloc joins extents of a few pages once their pages are given back, or would be if
+    // they could.
     for arena in heap.arenas() {
         je::purge(arena);
     }

@@ -8,11 +8,6 @@ use super::thread::Thread;
 use super::{Heap, class, free, je, uncached, usable_size};
 use crate::error::Error;
 
-/// A block that is to have less than this part of its size is copied. jemalloc does not join a
-/// free extent with one of 64 times its size (`lg_extent_max_active_fit`), and so what is
-/// left of a large block would not become one again when it is freed.
-const SMALL_PART: usize = 32;
-
 impl Heap {
     /// Resizes a block of this heap, in place where possible. One that is to shrink stays as
     /// it is when there is no smaller one.
@@ -177,13 +172,12 @@ fn is_same(old: usize, size: usize) -> bool {
     class::offset(size) != 0 && class::offset(size) == class::offset(old)
 }
 
-/// Whether jemalloc resizes such a block. Others are copied: small ones, and those of which
-/// little remains.
+/// Whether jemalloc resizes such a block. Small ones are copied.
 fn is_for_jemalloc(old: usize, size: usize) -> bool {
     if size > old {
         size > class::SLAB_MAX
     } else {
-        size > class::MAX && size > old / SMALL_PART
+        size > class::MAX
     }
 }
 
@@ -200,6 +194,5 @@ mod tests {
         assert!(!is_for_jemalloc(8 * KIB, 14 * KIB) && is_for_jemalloc(8 * KIB, 15 * KIB));
         // Cut:
         assert!(!is_for_jemalloc(256 * KIB, 64 * KIB) && is_for_jemalloc(256 * KIB, 65 * KIB));
-        assert!(!is_for_jemalloc(3200 * KIB, 100 * KIB) && is_for_jemalloc(3199 * KIB, 100 * KIB));
     }
 }
