@@ -4,6 +4,11 @@
 //! Behind caches that may be seldom, and never for an arena whose kind is not used any
 //! more. So whoever leaves the fast path far enough to meet the depot or jemalloc looks at
 //! a clock, and once a second one of them looks through all heaps.
+//!
+//! And when an arena takes more addresses for a block of moderate size, all that it has free is
+//! in pieces too small for that: jemalloc joins free extents of a few pages only when it gives
+//! them back. So then they go back at once, and the next requests have what they were. A heap
+//! that grows has fresh pages touched anyway.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,6 +17,37 @@ use crate::clock::seconds as now;
 
 /// When the heaps were last looked through, in seconds.
 static LOOKED: AtomicU32 = AtomicU32::new(0);
+
+/// An arena that has grown; 0 for none. Of several the last: the others will grow again.
+static GROWN: AtomicU32 = AtomicU32::new(0);
+/// Arenas grow by a fifth at a time. Where that is less, not much can be free.
+const GROWTH: usize = 8 << 20;
+/// Where there is no room for a larger block, there may be blocks that are worth keeping.
+const MODERATE: usize = 1 << 20;
+
+/// Notes that an arena has taken so many bytes of addresses. jemalloc's locks are held.
+pub(super) fn grown(arena: u32, bytes: usize) {
+    if bytes >= GROWTH {
+        GROWN.store(arena, Ordering::Relaxed);
+    }
+}
+
+/// To be called after jemalloc was asked for a block of so many bytes.
+#[inline]
+pub(super) fn after_growth(size: usize) {
+    if GROWN.load(Ordering::Relaxed) != 0 {
+        give_pieces_back(size);
+    }
+}
+
+#[cold]
+fn give_pieces_back(size: usize) {
+    let arena = GROWN.swap(0, Ordering::Relaxed);
+    if arena != 0 && size <= MODERATE {
+        // One that another thread has destroyed meanwhile is unknown to jemalloc.
+        je::purge(arena);
+    }
+}
 
 /// Nothing is due in the first second. Called once, at load.
 pub(super) fn prepare() {

@@ -261,6 +261,7 @@ impl Heap {
         }
         let block = cache::refill(thread, self, offset);
         thread.leave();
+        idle::after_growth(size);
         idle::tick();
         if block.is_null() {
             Err(true)

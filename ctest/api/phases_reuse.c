@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A program that goes through phases, each with blocks of another size, has no more memory than its
+ * largest phase needs, and something for caches. */
+#include "machine.h"
+#include "pmem.h"
+
+enum { BLOCKS = 200000, PHASES = 5, STAY = 10 };
+
+static void allocate(memkind_t kind, char **place, size_t size)
+{
+    *place = memkind_malloc(kind, size);
+    CHECK_NOT_NULL(*place);
+    **place = 1;
+}
+
+static void check_kind(const char *name, memkind_t kind)
+{
+    static char *blocks[BLOCKS];
+    const size_t before = proc_bytes("/proc/self/status", "VmRSS");
+    size_t most = 0, needed = 0;
+
+    for (size_t phase = 0; phase < PHASES; phase++) {
+        const size_t small = 48 + 16 * phase, large = 320 + 64 * phase;
+
+        /* A tenth of the small blocks stay among the larger ones. */
+        for (size_t i = 0; i < BLOCKS; i++) {
+            allocate(kind, &blocks[i], small);
+        }
+        for (size_t i = 0; i < BLOCKS; i++) {
+            if (i % STAY != 0) {
+                memkind_free(kind, blocks[i]);
+                allocate(kind, &blocks[i], large);
+            }
+        }
+        const size_t now = proc_bytes("/proc/self/status", "VmRSS");
+
+        most = now > most ? now : most;
+        needed = BLOCKS * large;
+        for (size_t i = 0; i < BLOCKS; i++) {
+            memkind_free(kind, blocks[i]);
+        }
+    }
+    if (most - before > needed + needed / 2 + 48 * MIB) {
+        FAIL("%s: %zu MiB for phases that need %zu MiB at most", name, (most - before) / MIB, needed / MIB);
+    }
+}
+
+int main(void)
+{
+    memkind_t file = make_pmem(test_dir(), 0);
+
+    check_kind("file", file);
+    CHECK_INT(0, memkind_destroy_kind(file));
+    check_kind("regular", MEMKIND_REGULAR);
+    check_kind("default", MEMKIND_DEFAULT);
+    return 0;
+}
