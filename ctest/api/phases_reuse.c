@@ -40,7 +40,7 @@ static void check_kind(const char *name, memkind_t kind)
             memkind_free(kind, blocks[i]);
         }
     }
-    if (most - before > needed + needed / 2 + 48 * MIB) {
+    if (most - before > needed + needed / 2 + 24 * MIB) {
         FAIL("%s: %zu MiB for phases that need %zu MiB at most", name, (most - before) / MIB, needed / MIB);
     }
 }

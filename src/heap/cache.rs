@@ -343,6 +343,7 @@ pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mu
             bin.set_previous(empty);
         } else {
             bin.set_previous(previous);
+            heap.depot_missed(offset);
             // SAFETY: the cache is this thread's.
             let wanted = unsafe { &mut (*cache).wanted[class] };
             return fetch(heap, bin, offset, wanted);

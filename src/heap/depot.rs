@@ -3,7 +3,7 @@
 //! A stack is held only for a push or a pop, so waiting is short; who cannot get it
 //! at once goes to jemalloc. What the depot holds is bounded: when it is full, the class
 //! that holds the most makes room for the others. What has not been used for a while goes
-//! back.
+//! back, at the latest after some seconds: when others take fresh blocks meanwhile, earlier.
 
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -18,6 +18,12 @@ use crate::clock;
 const IDLE_SECONDS: u32 = 10;
 /// The most magazines that go back at a time, lest somebody wait long for it.
 const BACK_AT_ONCE: u32 = 64;
+
+/// A class from which nobody has taken for so many turns longer makes room for another.
+const MUCH_LONGER: u32 = 16;
+/// And for so many turns it is not needed any more. A part of what the depot may hold stays.
+const NOT_NEEDED: u32 = 64;
+const SPARED_PART: usize = 4;
 
 /// The magazines of a class, for who holds the stack.
 struct Magazines {
@@ -114,7 +120,7 @@ pub(super) struct Depot {
     stacks: [Stack; class::COUNT],
     /// Bytes of the blocks in it.
     bytes: AtomicUsize,
-    /// How often somebody has found it full.
+    /// How often somebody has found it full, or without blocks of a class beside much else.
     turn: AtomicU32,
     /// When it was last looked at, in seconds.
     looked: AtomicU32,
@@ -151,6 +157,43 @@ impl Depot {
         let bytes = unsafe { full.as_ref() }?.count * class::size_of(offset);
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         Some(full)
+    }
+
+    /// Notes that a class has none here, so that jemalloc is asked for blocks. When there is
+    /// much else, what nobody has taken for long makes up for them: a magazine goes back.
+    pub(super) fn missed(&self, heap: &Heap, offset: usize) {
+        let limit = heap.depot_limit.load(Ordering::Relaxed);
+        if self.bytes.load(Ordering::Relaxed) <= limit / SPARED_PART {
+            return;
+        }
+        let turn = self.next_turn();
+        let own = &self.stacks[offset >> class::BIN_BITS];
+        own.taken.store(turn, Ordering::Relaxed);
+        if let Some(stale) = self.stale(turn, NOT_NEEDED) {
+            self.give_back(heap, stale);
+        }
+    }
+
+    fn next_turn(&self) -> u32 {
+        self.turn.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    /// For how many turns nobody has taken from a class.
+    fn unused(&self, class: usize, turn: u32) -> u32 {
+        let taken = self.stacks[class].taken.load(Ordering::Relaxed);
+        turn.wrapping_sub(taken)
+    }
+
+    /// The class from which nobody has taken for longest, if it is more than `patience`.
+    fn stale(&self, turn: u32, patience: u32) -> Option<usize> {
+        self.held()
+            .max_by_key(|class| self.unused(*class, turn))
+            .filter(|class| self.unused(*class, turn) > patience)
+    }
+
+    /// The classes of which there are blocks.
+    fn held(&self) -> impl Iterator<Item = usize> + '_ {
+        (1..class::COUNT).filter(|class| self.bytes_of(*class) > 0)
     }
 
     /// Keeps a magazine and gives an empty one, or null, for it; `None` if the depot is
@@ -202,21 +245,14 @@ impl Depot {
     /// who comes first would have the depot for good.
     #[cold]
     fn make_room(&self, heap: &Heap, class: usize, limit: usize) -> bool {
-        const MUCH_LONGER: u32 = 16;
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        let unused = |class: usize| {
-            let taken = self.stacks[class].taken.load(Ordering::Relaxed);
-            turn.wrapping_sub(taken)
-        };
-        let patience = unused(class).saturating_mul(2).saturating_add(MUCH_LONGER);
+        let turn = self.next_turn();
+        let patience = self.unused(class, turn).saturating_mul(2);
+        let patience = patience.saturating_add(MUCH_LONGER);
         let offset = class << class::BIN_BITS;
         let own = self.bytes_of(class) + class::magazine_capacity(offset) * class::size_of(offset);
         while self.bytes.load(Ordering::Relaxed) > limit {
-            let others = || (1..class::COUNT).filter(|other| self.bytes_of(*other) > 0);
-            let stale = others().max_by_key(|other| unused(*other));
-            let stale = stale.filter(|other| unused(*other) > patience);
-            let victim = stale.or_else(|| {
-                let largest = others().max_by_key(|other| self.bytes_of(*other));
+            let victim = self.stale(turn, patience).or_else(|| {
+                let largest = self.held().max_by_key(|other| self.bytes_of(*other));
                 largest.filter(|other| self.bytes_of(*other) > own)
             });
             if !victim.is_some_and(|victim| self.give_back(heap, victim)) {
@@ -413,6 +449,37 @@ mod tests {
         }
         assert_eq!(count(&depot, 4096), 0);
         assert_eq!(count(&depot, 64) as usize, LIMIT / bytes);
+        depot.drain(&heap);
+    }
+
+    #[test]
+    fn what_nobody_takes_makes_up_for_fresh_blocks() {
+        let (depot, heap) = (Depot::new(), heap());
+        let miss = || depot.missed(&heap, class::offset(128));
+        let fill = |size| {
+            while depot.bytes.load(Ordering::Relaxed) <= LIMIT / 2 {
+                assert!(keep(&depot, &heap, size));
+            }
+            count(&depot, size)
+        };
+        fill(4096);
+        for _ in 0..=LIMIT / 4096 + NOT_NEEDED as usize {
+            miss();
+        }
+        let left = depot.bytes.load(Ordering::Relaxed);
+        assert!(left > 0 && left <= LIMIT / SPARED_PART);
+        // What is taken now and then stays.
+        let (before, offset) = (fill(64), class::offset(64));
+        for _ in 0..4 * NOT_NEEDED {
+            miss();
+            // SAFETY: there is no empty one, and what is taken is brought back.
+            unsafe {
+                let taken = depot.pop(offset, ptr::null_mut());
+                let kept = taken.and_then(|taken| depot.exchange(&heap, taken, offset));
+                assert!(kept.is_some());
+            }
+        }
+        assert_eq!(count(&depot, 64), before);
         depot.drain(&heap);
     }
 

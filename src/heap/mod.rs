@@ -55,7 +55,7 @@ pub const HEAPS: usize = 1024;
 pub const KINDS: usize = 515;
 /// The most bytes that the depot of a heap keeps: what a program frees at a time and then
 /// takes again, if it is not much. jemalloc keeps more than that for as long.
-const DEPOT_LIMIT: usize = 32 << 20;
+const DEPOT_LIMIT: usize = 16 << 20;
 
 /// How much may be freed on an unbounded file before its pages go back.
 const FILE_DRAIN_LIMIT: usize = 64 << 20;
@@ -178,6 +178,13 @@ impl Heap {
     unsafe fn depot_pop(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
         // SAFETY: the caller's promise.
         unsafe { self.depot()?.pop(offset, empty) }
+    }
+
+    /// Notes that the depot had none, so that jemalloc is asked.
+    fn depot_missed(&self, offset: usize) {
+        if let Some(depot) = self.depot() {
+            depot.missed(self, offset);
+        }
     }
 
     /// Keeps a magazine for another thread, and gives an empty one or null for it; `None`
