@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::je::{ExtentHooks, PAGE};
 use super::thread::Thread;
-use super::{Heap, idle, page_map};
+use super::{Heap, page_map};
 use crate::backing::{Backing, Extent};
 use crate::{cancel, log};
 
@@ -128,7 +128,7 @@ unsafe extern "C" fn alloc(
         let Some(extent) = extent else {
             return ptr::null_mut();
         };
-        idle::grown(arena, size);
+        heap.grown.note(arena, size);
         let address = extent.address as *mut c_void;
         // SAFETY: jemalloc passes valid flags; the extent is ours and of this size.
         unsafe {

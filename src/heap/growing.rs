@@ -1,6 +1,6 @@
 //! Blocks that keep growing.
 //!
-//! jemalloc takes the smallest free extent that will do. Between other blocks that one has no
+//! jemalloc takes the oldest free extent that will do. Between other blocks that one has no
 //! room to grow into: a block that a program enlarges step by step is copied at almost each
 //! of them. What has moved once in order to grow is likely to grow on, so the second
 //! time it gets a place with room behind it.

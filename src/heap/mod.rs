@@ -46,6 +46,7 @@ use crate::log;
 use depot::Depot;
 use effort::Effort;
 use full::Full;
+use idle::Grown;
 use magazine::Magazine;
 use thread::Thread;
 
@@ -91,6 +92,7 @@ pub struct Heap {
     active_beside: AtomicUsize,
     full: Full,
     effort: Effort,
+    grown: Grown,
 }
 
 // SAFETY: the hooks are never written after creation, everything else is atomic,
@@ -119,6 +121,7 @@ impl Heap {
             active_beside: AtomicUsize::new(0),
             full: Full::new(),
             effort: Effort::new(),
+            grown: Grown::new(),
         }
     }
 
@@ -268,7 +271,7 @@ impl Heap {
         }
         let block = cache::refill(thread, self, offset);
         thread.leave();
-        idle::after_growth(size);
+        idle::after_growth(self, size, false);
         idle::tick();
         if block.is_null() {
             Err(true)

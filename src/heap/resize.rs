@@ -68,7 +68,7 @@ impl Heap {
                 (je::rallocx(block, size, flags), false)
             }
         };
-        idle::after_growth(size);
+        idle::after_growth(self, size, false);
         if !moved.is_null() {
             self.note(moved, false);
             if moved != block && size > old {

@@ -41,7 +41,7 @@ impl Heap {
         if block.is_null() {
             return Err(Error::NoMemory);
         }
-        idle::after_growth(size);
+        idle::after_growth(self, size, is_aligned(flags));
         self.note(block, !is_aligned(flags));
         if size >= LARGE {
             self.large_taken(size);
