@@ -33,7 +33,7 @@ static void *use_another(void *unused)
 static void fill_and_destroy(void)
 {
     static char *blocks[BLOCKS];
-    memkind_t kind = make_pmem("/dev/shm", 0);
+    memkind_t kind = make_pmem(test_dir(), 0);
 
     for (size_t i = 0; i < BLOCKS; i++) {
         blocks[i] = memkind_malloc(kind, i % 2 == 0 ? 68 * KIB : 80 * KIB);

@@ -45,8 +45,39 @@ static void check_kind(const char *name, memkind_t kind)
     }
 }
 
+/* Twenty sizes in turn, three times, 800 KiB of each: caches have little of what is not needed now. */
+static void check_small_phases(void)
+{
+    static const size_t sizes[] = {48, 64, 80, 96, 112, 128, 160, 192, 224, 256,
+                                   320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536};
+    enum { SIZES = sizeof(sizes) / sizeof(sizes[0]), NEEDED = 800 * KIB };
+    static char *blocks[NEEDED / 48];
+    size_t before = 0, most = 0;
+
+    for (size_t phase = 0; phase < 3 * SIZES; phase++) {
+        const size_t size = sizes[phase % SIZES], count = NEEDED / size;
+
+        for (size_t i = 0; i < count; i++) {
+            allocate(MEMKIND_REGULAR, &blocks[i], size);
+        }
+        const size_t now = proc_bytes("/proc/self/status", "VmRSS");
+
+        before = phase == 0 ? now : before;
+        most = now > most ? now : most;
+        for (size_t i = 0; i < count; i++) {
+            memkind_free(MEMKIND_REGULAR, blocks[i]);
+        }
+    }
+    if (most - before > 12 * MIB) {
+        FAIL("%zu KiB more for other sizes than for the first", (most - before) / KIB);
+    }
+}
+
 int main(void)
 {
+    /* First, when nothing has been freed that pages could come from. */
+    check_small_phases();
+
     memkind_t file = make_pmem(test_dir(), 0);
 
     check_kind("file", file);

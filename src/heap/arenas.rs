@@ -156,14 +156,24 @@ impl Arenas {
         }
     }
 
+    /// Where the calling thread's arena is, if there is one.
+    #[inline]
+    fn slot(&self) -> Option<&AtomicU32> {
+        let slots = self.slots();
+        let number = Thread::current().map_or(0, Thread::number);
+        slots.get(number & slots.len().wrapping_sub(1))
+    }
+
+    /// Whether an arena is the calling thread's.
+    pub(super) fn is_current(&self, arena: u32) -> bool {
+        self.slot()
+            .is_some_and(|slot| slot.load(Ordering::Acquire) == arena)
+    }
+
     /// The calling thread's arena in `heap`, whose arenas these are.
     #[inline]
     pub(super) fn current(&self, heap: &'static Heap) -> Result<u32, Error> {
-        let slots = self.slots();
-        let number = Thread::current().map_or(0, Thread::number);
-        let slot = slots
-            .get(number & slots.len().wrapping_sub(1))
-            .ok_or(Error::NoMemory)?;
+        let slot = self.slot().ok_or(Error::NoMemory)?;
         match slot.load(Ordering::Acquire) {
             0 => self.create(slot, heap),
             arena => Ok(arena),

@@ -16,9 +16,9 @@ pub use sys::extent_hooks_t as ExtentHooks;
 // (_RJEM_MALLOC_CONF) come later and win. Hidden, or every program would see the symbol.
 // * narenas: threads spread over up to 256 arenas, whatever the number of CPUs.
 // * disable_large_size_classes: programs rely on four size classes per doubling.
-// * lg_extent_max_active_fit: small blocks may have a part of any free extent, and free extents
-//   of any size are joined. Else what a program frees in one phase is of no use to the next, as
-//   free extents become large where it is not given back at once.
+// * lg_extent_max_active_fit: small blocks may have a part of any free extent, and extents of any
+//   sizes are joined (40: one may be 2^40 times the other). jemalloc's 64 times goes with giving
+//   extents of 8 MiB back at once; ours stay, and would be of no use to smaller blocks.
 core::arch::global_asm!(
     ".pushsection .rodata.memkind_conf, \"a\"",
     ".Lmemkind_conf: .asciz \"narenas:256,disable_large_size_classes:false,lg_extent_max_active_fit:40\"",

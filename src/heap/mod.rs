@@ -16,6 +16,7 @@ pub(crate) mod fast;
 mod full;
 mod gate;
 mod growing;
+mod grown;
 mod idle;
 pub mod je;
 mod lock;
@@ -46,7 +47,7 @@ use crate::log;
 use depot::Depot;
 use effort::Effort;
 use full::Full;
-use idle::Grown;
+use grown::Grown;
 use magazine::Magazine;
 use thread::Thread;
 
@@ -271,7 +272,7 @@ impl Heap {
         }
         let block = cache::refill(thread, self, offset);
         thread.leave();
-        idle::after_growth(self, size, false);
+        self.after_growth(size, false);
         idle::tick();
         if block.is_null() {
             Err(true)

@@ -5,7 +5,7 @@ use core::ptr;
 
 use super::growing;
 use super::thread::Thread;
-use super::{Heap, class, free, idle, je, uncached, usable_size};
+use super::{Heap, class, free, je, uncached, usable_size};
 use crate::error::Error;
 
 impl Heap {
@@ -68,7 +68,7 @@ impl Heap {
                 (je::rallocx(block, size, flags), false)
             }
         };
-        idle::after_growth(self, size, false);
+        self.after_growth(size, false);
         if !moved.is_null() {
             self.note(moved, false);
             if moved != block && size > old {

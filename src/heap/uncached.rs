@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 
 use super::elsewhere::Elsewhere;
 use super::thread::Thread;
-use super::{Heap, arenas, class, idle, je, reclaim};
+use super::{Heap, arenas, class, je, reclaim};
 use crate::error::Error;
 
 /// Blocks from this size on are counted when they are freed.
@@ -41,7 +41,7 @@ impl Heap {
         if block.is_null() {
             return Err(Error::NoMemory);
         }
-        idle::after_growth(self, size, is_aligned(flags));
+        self.after_growth(size, is_aligned(flags));
         self.note(block, !is_aligned(flags));
         if size >= LARGE {
             self.large_taken(size);
