@@ -172,6 +172,7 @@ unsafe extern "C" fn decommit(
     let heap = unsafe { heap_of(hooks) };
     // Also where the pages stay: jemalloc counts them no more as used lately.
     heap.full.next_turn();
+    heap.grown.count_piece();
     keeping_errno(|| !heap.backing.give_back(addr as usize + offset, length))
 }
 
@@ -185,6 +186,7 @@ unsafe extern "C" fn purge_forced(
 ) -> bool {
     // SAFETY: jemalloc passes the hooks of the arena, which are a heap's.
     let heap = unsafe { heap_of(hooks) };
+    heap.grown.count_piece();
     keeping_errno(|| !heap.backing.purge(addr as usize + offset, length))
 }
 

@@ -68,7 +68,7 @@ impl Heap {
                 (je::rallocx(block, size, flags), false)
             }
         };
-        self.after_growth(size, false);
+        self.after_growth(size, has_room);
         if !moved.is_null() {
             self.note(moved, false);
             if moved != block && size > old {

@@ -38,10 +38,10 @@ impl Heap {
             };
             block = self.block_when_full(own, least, turn, ask);
         }
+        self.after_growth(size, is_aligned(flags));
         if block.is_null() {
             return Err(Error::NoMemory);
         }
-        self.after_growth(size, is_aligned(flags));
         self.note(block, !is_aligned(flags));
         if size >= LARGE {
             self.large_taken(size);
