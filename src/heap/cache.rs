@@ -343,7 +343,6 @@ pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mu
             bin.set_previous(empty);
         } else {
             bin.set_previous(previous);
-            heap.depot_missed(offset);
             // SAFETY: the cache is this thread's.
             let wanted = unsafe { &mut (*cache).wanted[class] };
             return fetch(heap, bin, offset, wanted);
@@ -385,6 +384,7 @@ fn fetch(heap: &'static Heap, bin: Bin<'_>, offset: usize, wanted: &mut u8) -> *
             }
         }
         sort(bin);
+        heap.depot_missed(offset, bin.count() * class::size_of(offset));
     }
     *wanted = wanted.saturating_mul(2).clamp(1, 127);
     first

@@ -3,7 +3,7 @@
 //! A stack is held only for a push or a pop, so waiting is short; who cannot get it
 //! at once goes to jemalloc. What the depot holds is bounded: when it is full, the class
 //! that holds the most makes room for the others. What has not been used for a while goes
-//! back, at the latest after some seconds: when others take fresh blocks meanwhile, earlier.
+//! back, after some seconds, or earlier for as much that others take afresh.
 
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -19,10 +19,12 @@ const IDLE_SECONDS: u32 = 10;
 /// The most magazines that go back at a time, lest somebody wait long for it.
 const BACK_AT_ONCE: u32 = 64;
 
-/// A class from which nobody has taken for so many turns longer makes room for another.
-const MUCH_LONGER: u32 = 16;
-/// And for so many turns it is not needed any more. A part of what the depot may hold stays.
-const NOT_NEEDED: u32 = 64;
+/// A class from which nobody has taken while so much more passed by makes room for another: a
+/// part of what the depot may hold.
+const MUCH_LONGER_PART: usize = 64;
+/// And after so much it is not needed any more.
+const NOT_NEEDED_PART: usize = 4;
+/// But so much may stay.
 const SPARED_PART: usize = 4;
 
 /// The magazines of a class, for who holds the stack.
@@ -50,8 +52,8 @@ struct Stack {
     magazines: Gate<Magazines>,
     /// Number of full magazines; written by who holds the stack.
     count: AtomicU32,
-    /// The depot's turn when a magazine was last taken.
-    taken: AtomicU32,
+    /// How much had passed by the depot when blocks were last needed.
+    needed: AtomicUsize,
 }
 
 // SAFETY: magazines belong to nobody while they are here.
@@ -65,7 +67,7 @@ impl Stack {
                 value: Cell::new(Magazines::NONE),
             },
             count: AtomicU32::new(0),
-            taken: AtomicU32::new(0),
+            needed: AtomicUsize::new(0),
         }
     }
 
@@ -120,8 +122,9 @@ pub(super) struct Depot {
     stacks: [Stack; class::COUNT],
     /// Bytes of the blocks in it.
     bytes: AtomicUsize,
-    /// How often somebody has found it full, or without blocks of a class beside much else.
-    turn: AtomicU32,
+    /// Bytes of blocks that have passed by it, because it was full, or because it had none of
+    /// their class beside much else.
+    passed: AtomicUsize,
     /// When it was last looked at, in seconds.
     looked: AtomicU32,
 }
@@ -131,7 +134,7 @@ impl Depot {
         Self {
             stacks: [const { Stack::new() }; class::COUNT],
             bytes: AtomicUsize::new(0),
-            turn: AtomicU32::new(0),
+            passed: AtomicUsize::new(0),
             looked: AtomicU32::new(clock::seconds()),
         }
     }
@@ -143,9 +146,9 @@ impl Depot {
     pub(super) unsafe fn pop(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
         // SAFETY: the caller's promise.
         let full = unsafe { self.remove(offset, empty) }?;
-        let turn = self.turn.load(Ordering::Relaxed);
-        let taken = &self.stacks[offset >> class::BIN_BITS].taken;
-        taken.store(turn, Ordering::Relaxed);
+        let passed = self.passed.load(Ordering::Relaxed);
+        let needed = &self.stacks[offset >> class::BIN_BITS].needed;
+        needed.store(passed, Ordering::Relaxed);
         Some(full)
     }
 
@@ -159,36 +162,36 @@ impl Depot {
         Some(full)
     }
 
-    /// Notes that a class has none here, so that jemalloc is asked for blocks. When there is
-    /// much else, what nobody has taken for long makes up for them: a magazine goes back.
-    pub(super) fn missed(&self, heap: &Heap, offset: usize) {
+    /// Notes that there were no blocks of a class here, and that jemalloc gave so many bytes of
+    /// them. When there is much else, as much goes back of what nobody has needed for long.
+    pub(super) fn missed(&self, heap: &Heap, offset: usize, bytes: usize) {
         let limit = heap.depot_limit.load(Ordering::Relaxed);
         if self.bytes.load(Ordering::Relaxed) <= limit / SPARED_PART {
             return;
         }
-        let turn = self.next_turn();
-        let own = &self.stacks[offset >> class::BIN_BITS];
-        own.taken.store(turn, Ordering::Relaxed);
-        if let Some(stale) = self.stale(turn, NOT_NEEDED) {
-            self.give_back(heap, stale);
+        let before = self.passed.fetch_add(bytes, Ordering::Relaxed);
+        let passed = before + bytes;
+        let needed = &self.stacks[offset >> class::BIN_BITS].needed;
+        needed.store(passed, Ordering::Relaxed);
+        if let Some(stale) = self.stale(passed, limit / NOT_NEEDED_PART) {
+            let magazine = magazine_bytes(stale);
+            if before / magazine != passed / magazine {
+                self.give_back(heap, stale);
+            }
         }
     }
 
-    fn next_turn(&self) -> u32 {
-        self.turn.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    /// How much had passed by since somebody needed a class, when it was `passed`. Another
+    /// thread may have needed it later.
+    fn unused(&self, class: usize, passed: usize) -> usize {
+        passed.saturating_sub(self.stacks[class].needed.load(Ordering::Relaxed))
     }
 
-    /// For how many turns nobody has taken from a class.
-    fn unused(&self, class: usize, turn: u32) -> u32 {
-        let taken = self.stacks[class].taken.load(Ordering::Relaxed);
-        turn.wrapping_sub(taken)
-    }
-
-    /// The class from which nobody has taken for longest, if it is more than `patience`.
-    fn stale(&self, turn: u32, patience: u32) -> Option<usize> {
+    /// The class that nobody has needed for longest, if that is for more than `patience`.
+    fn stale(&self, passed: usize, patience: usize) -> Option<usize> {
         self.held()
-            .max_by_key(|class| self.unused(*class, turn))
-            .filter(|class| self.unused(*class, turn) > patience)
+            .max_by_key(|class| self.unused(*class, passed))
+            .filter(|class| self.unused(*class, passed) > patience)
     }
 
     /// The classes of which there are blocks.
@@ -234,24 +237,22 @@ impl Depot {
 
     /// About the bytes that a class holds.
     fn bytes_of(&self, class: usize) -> usize {
-        let offset = class << class::BIN_BITS;
         let count = self.stacks[class].count.load(Ordering::Relaxed) as usize;
-        count * class::magazine_capacity(offset) * class::size_of(offset)
+        count * magazine_bytes(class)
     }
 
-    /// Makes room for a magazine of a class, down to `limit`: at the cost of the class from
-    /// which nobody has taken for longest, if that is much longer than for this one, else of
-    /// the class that holds the most, if that is more than this one would hold. Otherwise
-    /// who comes first would have the depot for good.
+    /// Makes room for a magazine of a class, down to `limit`: at the cost of the class that
+    /// nobody has needed for longest, if that is much longer than for this one, else of the
+    /// class that holds the most, if that is more than this one would hold. Otherwise who comes
+    /// first would have the depot for good.
     #[cold]
     fn make_room(&self, heap: &Heap, class: usize, limit: usize) -> bool {
-        let turn = self.next_turn();
-        let patience = self.unused(class, turn).saturating_mul(2);
-        let patience = patience.saturating_add(MUCH_LONGER);
-        let offset = class << class::BIN_BITS;
-        let own = self.bytes_of(class) + class::magazine_capacity(offset) * class::size_of(offset);
+        let magazine = magazine_bytes(class);
+        let passed = self.passed.fetch_add(magazine, Ordering::Relaxed) + magazine;
+        let patience = 2 * self.unused(class, passed) + limit / MUCH_LONGER_PART;
+        let own = self.bytes_of(class) + magazine;
         while self.bytes.load(Ordering::Relaxed) > limit {
-            let victim = self.stale(turn, patience).or_else(|| {
+            let victim = self.stale(passed, patience).or_else(|| {
                 let largest = self.held().max_by_key(|other| self.bytes_of(*other));
                 largest.filter(|other| self.bytes_of(*other) > own)
             });
@@ -308,8 +309,13 @@ impl Depot {
 
     /// Gives everything back to jemalloc.
     pub(super) fn drain(&self, heap: &Heap) {
-        for class in 1..class::COUNT {
-            while self.give_back(heap, class) {}
+        for class in self.held() {
+            // What others bring meanwhile stays.
+            for _ in 0..self.stacks[class].count.load(Ordering::Relaxed) {
+                if !self.give_back(heap, class) {
+                    break;
+                }
+            }
         }
     }
 
@@ -350,6 +356,12 @@ impl Depot {
         }
         self.bytes.store(bytes, Ordering::Relaxed);
     }
+}
+
+/// Bytes of the blocks of a full magazine.
+fn magazine_bytes(class: usize) -> usize {
+    let offset = class << class::BIN_BITS;
+    class::magazine_capacity(offset) * class::size_of(offset)
 }
 
 /// Frees magazines, not their blocks.
@@ -453,24 +465,32 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_takes_makes_up_for_fresh_blocks() {
+    fn what_nobody_needs_makes_up_for_fresh_blocks() {
         let (depot, heap) = (Depot::new(), heap());
-        let miss = || depot.missed(&heap, class::offset(128));
-        let fill = |size| {
-            while depot.bytes.load(Ordering::Relaxed) <= LIMIT / 2 {
-                assert!(keep(&depot, &heap, size));
-            }
-            count(&depot, size)
-        };
+        let offset = class::offset(64);
+        let held = || depot.bytes.load(Ordering::Relaxed);
+        let fill = |size| while held() <= LIMIT / 2 && keep(&depot, &heap, size) {};
+        let miss = || depot.missed(&heap, class::offset(128), LIMIT / 64);
         fill(4096);
-        for _ in 0..=LIMIT / 4096 + NOT_NEEDED as usize {
+        let full = held();
+        // It may be needed yet; then as much goes back as is taken afresh.
+        for _ in 0..64 / NOT_NEEDED_PART {
             miss();
         }
-        let left = depot.bytes.load(Ordering::Relaxed);
-        assert!(left > 0 && left <= LIMIT / SPARED_PART);
+        assert_eq!(held(), full);
+        for _ in 0..8 {
+            miss();
+        }
+        let gone = full - held();
+        assert!(gone > 0 && gone <= LIMIT / 8);
+        for _ in 0..64 {
+            miss();
+        }
+        assert!(held() > 0 && held() <= LIMIT / SPARED_PART);
         // What is taken now and then stays.
-        let (before, offset) = (fill(64), class::offset(64));
-        for _ in 0..4 * NOT_NEEDED {
+        fill(64);
+        let before = count(&depot, 64);
+        for _ in 0..256 {
             miss();
             // SAFETY: there is no empty one, and what is taken is brought back.
             unsafe {
@@ -480,6 +500,18 @@ mod tests {
             }
         }
         assert_eq!(count(&depot, 64), before);
+        depot.drain(&heap);
+    }
+
+    #[test]
+    fn what_was_needed_a_moment_ago_is_not_stale() {
+        let (depot, heap) = (Depot::new(), heap());
+        let class = class::offset(64) >> class::BIN_BITS;
+        assert!(keep(&depot, &heap, 64));
+        depot.stacks[class].needed.store(2000, Ordering::Relaxed);
+        // Somebody looks only now who passed by before that.
+        assert_eq!(depot.stale(1000, 100), None);
+        assert_eq!(depot.stale(2101, 100), Some(class));
         depot.drain(&heap);
     }
 

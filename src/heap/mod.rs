@@ -184,10 +184,10 @@ impl Heap {
         unsafe { self.depot()?.pop(offset, empty) }
     }
 
-    /// Notes that the depot had none, so that jemalloc is asked.
-    fn depot_missed(&self, offset: usize) {
+    /// Notes that the depot had none, and that jemalloc gave so many bytes.
+    fn depot_missed(&self, offset: usize, bytes: usize) {
         if let Some(depot) = self.depot() {
-            depot.missed(self, offset);
+            depot.missed(self, offset, bytes);
         }
     }
 
