@@ -223,7 +223,8 @@ impl File {
         }
     }
 
-    pub(super) fn held(&self) -> usize {
+    /// Bytes that the heap has been given and has not given back.
+    pub fn held(&self) -> usize {
         self.current_size.load(Ordering::Relaxed)
     }
 

@@ -59,7 +59,8 @@ pub const KINDS: usize = 515;
 /// takes again, if it is not much. jemalloc keeps more than that for as long.
 const DEPOT_LIMIT: usize = 16 << 20;
 
-/// How much may be freed on an unbounded file before its pages go back.
+/// How much may be freed on an unbounded file at least before its pages go back; as much as it
+/// holds, if that is more.
 const FILE_DRAIN_LIMIT: usize = 64 << 20;
 
 /// The heap of each id.
@@ -83,8 +84,6 @@ pub struct Heap {
     depot_limit: AtomicUsize,
     /// Bytes that caches have given back to jemalloc since pages last were.
     drained: AtomicUsize,
-    /// At how many of them pages go back.
-    drain_limit: AtomicUsize,
     /// Bytes of large blocks that have been freed and not taken again.
     idle_large: AtomicUsize,
     /// Bytes that caches held at the last snapshot of statistics.
@@ -116,7 +115,6 @@ impl Heap {
             depot: OnceBox::new(),
             depot_limit: AtomicUsize::new(0),
             drained: AtomicUsize::new(0),
-            drain_limit: AtomicUsize::new(usize::MAX),
             idle_large: AtomicUsize::new(0),
             cached: AtomicUsize::new(0),
             active_beside: AtomicUsize::new(0),
@@ -138,10 +136,6 @@ impl Heap {
     pub fn open(&'static self, count: u32, bound: Option<usize>) {
         let limit = bound.map_or(DEPOT_LIMIT, |bytes| (bytes / 16).min(DEPOT_LIMIT));
         self.depot_limit.store(limit, Ordering::Relaxed);
-        if let Backing::File(_) = self.backing {
-            let part = bound.map_or(FILE_DRAIN_LIMIT, |bytes| bytes / 4);
-            self.drain_limit.store(part, Ordering::Relaxed);
-        }
         BY_ID[self.id()].store(ptr::from_ref(self).cast_mut(), Ordering::Release);
         self.arenas.open(count);
     }
@@ -214,10 +208,13 @@ impl Heap {
     /// file, whose blocks others could use, gets its pages back by quantity.
     fn count_drained(&self, bytes: usize) {
         self.full.next_turn();
-        let limit = self.drain_limit.load(Ordering::Relaxed);
-        if limit == usize::MAX {
+        let Backing::File(file) = &self.backing else {
             return;
-        }
+        };
+        let limit = match file.limit() {
+            Some(bytes) => bytes / 4,
+            None => file.held().max(FILE_DRAIN_LIMIT),
+        };
         if self.drained.fetch_add(bytes, Ordering::Relaxed) + bytes >= limit {
             self.drained.store(0, Ordering::Relaxed);
             for arena in self.arenas() {
