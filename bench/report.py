@@ -42,8 +42,11 @@ def machine():
 
 
 def commit():
-    run = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=ROOT)
-    return run.stdout.strip() or "unknown"
+    """The commit, and whether anything but results has been changed since."""
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=ROOT).stdout.strip()
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/benchmarks")
+    return (git("describe", "--always") or "unknown") + ("-dirty" if changed else "")
 
 
 def thp():
