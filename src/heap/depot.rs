@@ -166,12 +166,13 @@ impl Depot {
     /// them. When there is much else, as much goes back of what nobody has needed for long.
     pub(super) fn missed(&self, heap: &Heap, offset: usize, bytes: usize) {
         let limit = heap.depot_limit.load(Ordering::Relaxed);
+        let needed = &self.stacks[offset >> class::BIN_BITS].needed;
         if self.bytes.load(Ordering::Relaxed) <= limit / SPARED_PART {
+            needed.store(self.passed.load(Ordering::Relaxed), Ordering::Relaxed);
             return;
         }
         let before = self.passed.fetch_add(bytes, Ordering::Relaxed);
         let passed = before + bytes;
-        let needed = &self.stacks[offset >> class::BIN_BITS].needed;
         needed.store(passed, Ordering::Relaxed);
         if let Some(stale) = self.stale(passed, limit / NOT_NEEDED_PART) {
             let magazine = magazine_bytes(stale);
@@ -512,6 +513,10 @@ mod tests {
         // Somebody looks only now who passed by before that.
         assert_eq!(depot.stale(1000, 100), None);
         assert_eq!(depot.stale(2101, 100), Some(class));
+        // Nor is what was needed while there was little else.
+        depot.passed.store(3000, Ordering::Relaxed);
+        depot.missed(&heap, class::offset(64), 64);
+        assert_eq!(depot.stale(3000, 100), None);
         depot.drain(&heap);
     }
 
