@@ -84,15 +84,19 @@ impl Heap {
         promised.checked_sub(active.saturating_add(beside))
     }
 
-    /// Whether it is known that most of what the heap may hold is in use, now that there is no
+    /// Whether it is known that enough of what the heap may hold is in use, now that there is no
     /// room for a request: that more is hard to find.
     fn is_in_use(&self, least: usize) -> bool {
-        const FREE_PART: usize = 4;
-        let (idle, held) = match self.backing.held() {
-            Some(held) => (self.idle_bytes(), held),
+        // What is free of a file or an area may be in pieces, and to join them means to give
+        // all back and to take it again: not for each block of a program that makes room itself.
+        const FREE_PART: usize = 2;
+        const FREE_PART_OF_ALL: usize = 4;
+        let (idle, held, part) = match self.backing.held() {
+            Some(held) => (self.idle_bytes(), held, FREE_PART),
             None => (
                 self.idle_bytes_of_all(),
                 self.backing.promised().unwrap_or(0),
+                FREE_PART_OF_ALL,
             ),
         };
         let Some(idle) = idle else {
@@ -101,7 +105,7 @@ impl Heap {
         // A file may have a limit that its file system does not reach.
         let left = Some(self.backing.left()).filter(|left| *left < least);
         let left = left.unwrap_or(0);
-        idle + left < (held + left) / FREE_PART
+        idle + left < (held + left) / part
     }
 
     /// A block although the thread's own arena has none, of at least `least` bytes in pages;
