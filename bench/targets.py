@@ -7,7 +7,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build", "bench")
-WORKER = os.path.join(BUILD, "worker")
+LAYOUTS = 5  # of the worker's code
 KINDS = ("default", "regular", "hbw", "pmem", "fixed")
 
 # name: (file, how the worker calls it, Debian package)
@@ -18,6 +18,11 @@ ALLOCATORS = {
     "tcmalloc": ("libtcmalloc_minimal.so.4", "malloc", "libtcmalloc-minimal4"),
     "tbb": ("libtbbmalloc.so.2", "scalable", "libtbbmalloc2"),
 }
+
+
+def worker(layout):
+    """The name of the program whose code is so many steps further on."""
+    return f"worker-{layout}" if layout else "worker"
 
 
 class Target:
@@ -35,8 +40,8 @@ class Target:
             env["LD_PRELOAD"] = self.path
         return env
 
-    def command(self):
-        return [WORKER, self.how]
+    def command(self, layout=0):
+        return [os.path.join(BUILD, worker(layout % LAYOUTS)), self.how]
 
 
 def system_directory():
@@ -70,7 +75,8 @@ def find_targets(ours, kinds=KINDS, allocators=tuple(ALLOCATORS)):
 
 # program: (sources, further flags, libraries)
 PROGRAMS = {
-    "worker": (("worker.c", "target.c", "team.c"), [], ["-lpthread"]),
+    **{worker(layout): (("layout.c", "worker.c", "target.c", "team.c"), [f"-DLAYOUT={layout}"], ["-lpthread"])
+       for layout in range(LAYOUTS)},
     "lifecycle": (("lifecycle.c", "target.c"), [], ["-lpthread"]),
     "start": (("start.c",), [], []),
     "hello": (("hello.c",), [], []),

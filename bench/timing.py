@@ -11,13 +11,13 @@ import sys
 class Worker:
     """A process that runs operations on one target when told to."""
 
-    def __init__(self, target, threads):
-        self.target, self.threads, self.process = target, threads, None
+    def __init__(self, target, threads, layout=0):
+        self.target, self.threads, self.layout, self.process = target, threads, layout, None
 
     def start(self):
-        self.process = subprocess.Popen(
-            self.target.command(), env=dict(self.target.environment(), BENCH_THREADS=str(self.threads)), text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        environment = dict(self.target.environment(), BENCH_THREADS=str(self.threads))
+        self.process = subprocess.Popen(self.target.command(self.layout), env=environment, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if self.process.stdout.readline().strip() != "ready":
             raise OSError(self.process.stderr.read().strip() or "it ended")
 
@@ -79,11 +79,12 @@ def bundles(operations):
 def measure_all(targets, operations, table, rounds, processes, threads, slice_ms, say):
     """Adds the rounds of each of the operations to table[target name][op, size].
 
-    Where a process has its blocks and tables in memory is chance, and can make a difference of some
-    nanoseconds in each of its rounds: so the rounds are those of several processes, one after the other."""
+    Where a process has its blocks, tables and code in memory is chance, and can make a difference of some
+    nanoseconds in each of its rounds: so the rounds are those of several processes, one after the other, each with
+    its code elsewhere (layout.c)."""
     counts = {}
     for turn in range(processes):
-        workers = [Worker(target, threads) for target in targets]
+        workers = [Worker(target, threads, turn) for target in targets]
         try:
             for bundle in bundles(operations):
                 say(f"{', '.join(f'{op} {size}' for op, size in bundle)} ({turn + 1} of {processes})")
