@@ -64,17 +64,23 @@ fn block_or_errno(kind: Option<&'static Kind>, result: Result<*mut u8, Error>) -
 /// want the process to end: a kind whose first use fails for good.
 #[cold]
 fn failure(kind: Option<&'static Kind>, error: Error) -> c_int {
-    let name = kind.map_or("?", Kind::name);
+    // A program may be refused all the time: names are for those that end.
+    let name = || kind.map_or("?", Kind::name);
     match error {
         Error::Environ => {
             log::fatal!(
-                "[{name}] Failed to create arena map (error code:{}).",
+                "[{}] Failed to create arena map (error code:{}).",
+                name(),
                 error.code()
             );
             abort()
         }
         Error::Unavailable => {
-            log::fatal!("[{name}] NUMA not available (error code:{}).", error.code());
+            log::fatal!(
+                "[{}] NUMA not available (error code:{}).",
+                name(),
+                error.code()
+            );
             abort()
         }
         Error::InvalidArgument => libc::EINVAL,

@@ -322,10 +322,10 @@ fn own_unless_full(thread: &Thread, heap: &Heap) -> *mut Cache {
 #[cold]
 pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mut u8 {
     let cache = own_unless_full(thread, heap);
-    if cache.is_null() {
-        return fetch_one(heap, offset).map_or(ptr::null_mut(), |(block, _)| block);
-    }
     let class = offset >> class::BIN_BITS;
+    if cache.is_null() {
+        return fetch_when_full(thread, heap, class);
+    }
     // SAFETY: the cache is this thread's, which has entered.
     let bin = unsafe { (*cache).bin(class) };
     if bin.count() == 0 {
@@ -349,6 +349,24 @@ pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mu
         }
     }
     pop(thread, heap.id(), offset).map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+/// Fetches a block for a thread that has no cache.
+fn fetch_when_full(thread: &Thread, heap: &'static Heap, class: usize) -> *mut u8 {
+    let counts = heap.full.counts(class);
+    if counts.is_some_and(|counts| thread.exhausted.is_known(class, counts)) {
+        return ptr::null_mut();
+    }
+    let offset = class << class::BIN_BITS;
+    let block = fetch_one(heap, offset).map_or(ptr::null_mut(), |(block, _)| block);
+    if let Some(counts) = counts {
+        if !block.is_null() {
+            thread.exhausted.took(class, counts);
+        } else if heap.is_at_its_limit(class::least_pages(class::size_of(offset))) {
+            thread.exhausted.note(class, counts);
+        }
+    }
+    block
 }
 
 /// Fetches blocks from jemalloc: one at first, twice as many each time.
@@ -449,8 +467,24 @@ pub(super) fn spill(thread: &Thread, heap: &'static Heap, offset: usize, block: 
             return;
         }
     }
+    give_up(heap, offset, block);
+}
+
+/// Gives a block back to jemalloc, and counts what may be had for it.
+fn give_up(heap: &Heap, offset: usize, block: *mut u8) {
+    let slabs = class::size_of(offset) <= class::SLAB_MAX;
+    let active = || heap.arenas.active_pages().filter(|_| slabs);
+    let before = active();
     // SAFETY: the caller gives up a block of the heap.
     unsafe { je::dallocx(block, je::TCACHE_NONE) };
+    match (before, active()) {
+        // Its slab has other blocks. If another thread has taken as many pages as this one has
+        // given back meanwhile, there are no more than before.
+        (Some(before), Some(after)) if after >= before => {
+            heap.full.count_freed(offset >> class::BIN_BITS);
+        }
+        _ => heap.full.next_turn(),
+    }
 }
 
 /// Bytes that caches and the depot of a heap hold.

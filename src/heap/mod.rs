@@ -11,6 +11,7 @@ mod class;
 mod depot;
 mod effort;
 mod elsewhere;
+mod exhausted;
 mod extent_hooks;
 pub(crate) mod fast;
 mod full;
@@ -372,8 +373,9 @@ pub unsafe fn free(block: *mut u8) -> bool {
     if let Some(thread) = Thread::attached() {
         thread.growing.freed(block as usize);
     }
-    if size >= uncached::LARGE {
-        if let Some(heap) = Heap::by_id(id) {
+    if let Some(heap) = Heap::by_id(id) {
+        heap.full.next_turn();
+        if size >= uncached::LARGE {
             heap.large_freed(size);
         }
     }
@@ -387,8 +389,12 @@ pub unsafe fn free(block: *mut u8) -> bool {
 /// # Safety
 /// `block` is a live block of a heap.
 pub unsafe fn free_uncached(block: *mut u8) {
+    let heap = Heap::by_id(page_map::owner(block as usize));
     // SAFETY: the caller's promise.
     unsafe { je::dallocx(block, je::TCACHE_NONE) }
+    if let Some(heap) = heap {
+        heap.full.next_turn();
+    }
 }
 
 /// The usable size of a block of a heap, in bytes; 0 for any other address.

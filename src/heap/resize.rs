@@ -70,6 +70,7 @@ impl Heap {
         };
         self.after_growth(size, has_room);
         if !moved.is_null() {
+            self.full.next_turn();
             self.note(moved, false);
             if moved != block && size > old {
                 if let Some(thread) = Thread::current() {
@@ -162,6 +163,7 @@ impl Heap {
         // SAFETY: the caller's promise.
         let done = unsafe { je::resize_in_place(block, size, je::TCACHE_NONE) };
         if done {
+            self.full.next_turn();
             self.note(block, false);
         }
         done

@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering
 use super::busy::Busy;
 use super::cache::Cache;
 use super::elsewhere::Elsewhere;
+use super::exhausted::Exhausted;
 use super::growing::Growing;
 use super::refused::Refused;
 use super::tally::Tally;
@@ -34,6 +35,8 @@ pub(crate) struct Thread {
     pub(super) refused: Refused,
     /// Where it has found what its own arena has not.
     pub(super) elsewhere: Elsewhere,
+    /// What its own arena has not.
+    pub(super) exhausted: Exhausted,
     /// What it has moved in order to enlarge it.
     pub(super) growing: Growing,
 }
@@ -65,6 +68,7 @@ impl Thread {
             tally: Tally::new(),
             refused: Refused::new(),
             elsewhere: Elsewhere::new(),
+            exhausted: Exhausted::new(),
             growing: Growing::new(),
         }
     }

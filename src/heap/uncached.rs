@@ -84,6 +84,11 @@ impl Heap {
         promised.checked_sub(active.saturating_add(beside))
     }
 
+    /// Whether nothing but its own limit keeps the heap from having so many bytes more.
+    pub(super) fn is_at_its_limit(&self, least: usize) -> bool {
+        self.backing.held().is_some() && self.backing.left() < least
+    }
+
     /// Whether it is known that enough of what the heap may hold is in use, now that there is no
     /// room for a request: that more is hard to find.
     fn is_in_use(&self, least: usize) -> bool {

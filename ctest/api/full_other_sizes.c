@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A full kind has refused a size many times: it is there again as soon as pages become free, whatever they
+ * were used for, whoever frees them and however. */
+#include "pmem.h"
+
+#include <sys/mman.h>
+#include <time.h>
+
+#define AREA (24 * MIB)
+
+enum { SIZE = 64, HALF_PAGE = 2048, HALVES = 64 };
+
+static memkind_t kind;
+
+static void refuse(void)
+{
+    for (int i = 0; i < 5; i++) {
+        CHECK_ALLOC_FAILS(ENOMEM, memkind_malloc(kind, SIZE));
+    }
+}
+
+/* A heap that has just run full is searched for room at each request; later it is for few. */
+static void refuse_for_long(void)
+{
+    struct timespec begun, now;
+
+    CHECK_INT(0, clock_gettime(CLOCK_MONOTONIC, &begun));
+    do {
+        refuse();
+        CHECK_INT(0, clock_gettime(CLOCK_MONOTONIC, &now));
+    } while ((now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000 < 1200);
+}
+
+/* There is room now; afterwards there is none. */
+static void take(const char *after)
+{
+    if (memkind_malloc(kind, SIZE) == NULL) {
+        FAIL("no room after %s", after);
+    }
+    while (memkind_malloc(kind, SIZE) != NULL) {
+    }
+    refuse();
+}
+
+static void *give(void *block)
+{
+    memkind_free(kind, block);
+    return NULL;
+}
+
+static void give_by_another(void *block)
+{
+    pthread_t thread;
+
+    CHECK_INT(0, pthread_create(&thread, NULL, give, block));
+    CHECK_INT(0, pthread_join(thread, NULL));
+}
+
+static void *give_back_all(void *argument)
+{
+    void **blocks = argument;
+
+    for (int i = 0; i < HALVES; i++) {
+        memkind_free(NULL, blocks[i]);
+    }
+    return NULL;
+}
+
+static uintptr_t page(const void *block)
+{
+    return (uintptr_t)block / (4 * KIB);
+}
+
+static void check(memkind_t made)
+{
+    void *halves[HALVES], *others[HALVES], *large[4], *shrinks, *moves, *aligned;
+    pthread_t thread;
+    int pairs = 0;
+
+    kind = made;
+    for (int i = 0; i < HALVES; i++) {
+        halves[i] = memkind_malloc(kind, HALF_PAGE);
+        CHECK_NOT_NULL(halves[i]);
+    }
+    for (int i = 0; i < HALVES; i++) {
+        others[i] = memkind_malloc(kind, 3 * KIB);
+        CHECK_NOT_NULL(others[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        large[i] = memkind_malloc(kind, (i < 2 ? 100 : 20) * KIB);
+        CHECK_NOT_NULL(large[i]);
+    }
+    shrinks = memkind_malloc(kind, 800 * KIB);
+    moves = memkind_malloc(kind, 5000);
+    CHECK(shrinks != NULL && moves != NULL);
+    CHECK_INT(0, memkind_posix_memalign(kind, &aligned, 64 * KIB, 10000));
+    while (memkind_malloc(kind, SIZE) != NULL) {
+    }
+    refuse_for_long();
+
+    /* Half a page is of no use to others; the other half makes it a page. */
+    for (int i = 0; i + 1 < HALVES; i++) {
+        if (page(halves[i]) == page(halves[i + 1])) {
+            memkind_free(kind, halves[i]);
+            refuse();
+            if (pairs++ % 2) {
+                give_by_another(halves[i + 1]);
+            } else {
+                memkind_free(kind, halves[i + 1]);
+            }
+            take("two halves of a page were freed");
+            i++;
+        }
+    }
+    CHECK(pairs > HALVES / 4);
+
+    memkind_free(kind, large[0]);
+    take("a large block was freed");
+    give_by_another(large[1]);
+    take("another thread freed a large block");
+    memkind_free(NULL, large[2]);
+    take("a block of five pages was freed");
+    give_by_another(large[3]);
+    take("another thread freed a block of five pages");
+    memkind_free(kind, aligned);
+    take("an aligned block was freed");
+    for (size_t size = 700; size >= 100; size -= 100) {
+        shrinks = memkind_realloc(kind, shrinks, size * KIB);
+        CHECK_NOT_NULL(shrinks);
+        take("a block was made smaller");
+    }
+    CHECK(memkind_realloc(kind, shrinks, 0) == NULL);
+    take("a block was reallocated to nothing");
+    moves = memkind_realloc(kind, moves, 16);
+    CHECK_NOT_NULL(moves);
+    /* All blocks of slabs of several pages, by a thread that then ends. */
+    CHECK_INT(0, pthread_create(&thread, NULL, give_back_all, others));
+    CHECK_INT(0, pthread_join(thread, NULL));
+    take("a thread freed many blocks and ended");
+    CHECK_INT(0, memkind_destroy_kind(kind));
+}
+
+/* What was known of a kind does not hold for the next one, which may have its place. */
+static void check_next(void)
+{
+    for (int i = 0; i < 2; i++) {
+        kind = make_pmem(test_dir(), MEMKIND_PMEM_MIN_SIZE);
+        while (memkind_malloc(kind, 900 * KIB) != NULL) {
+        }
+        take("large blocks had filled the kind");
+        refuse_for_long();
+        CHECK_INT(0, memkind_destroy_kind(kind));
+    }
+}
+
+int main(void)
+{
+    if (original()) {
+        SKIP("caches of threads keep what is freed from others");
+    }
+    memkind_t fixed = NULL;
+    void *area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    CHECK(area != MAP_FAILED);
+    CHECK_INT(0, memkind_create_fixed(area, AREA, &fixed));
+    check(fixed);
+    CHECK_INT(0, munmap(area, AREA));
+    check(make_pmem(test_dir(), AREA));
+    check_next();
+    return 0;
+}
