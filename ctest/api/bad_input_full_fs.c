@@ -120,6 +120,30 @@ static void check_in_advance(size_t refused, size_t size, int least)
     CHECK_INT(0, memkind_destroy_kind(kind));
 }
 
+/* What one kind has had and does not use is there for another one on the same file system. */
+static void check_beside(size_t max_size, size_t size)
+{
+    enum { MOST = 300000 };
+    static char *blocks[MOST];
+    const size_t count = 14 * MIB / size;
+    memkind_t kinds[2] = {make_pmem(dir, max_size), make_pmem(dir, max_size)};
+
+    CHECK(count <= MOST);
+    for (int turn = 0; turn < 3; turn++) {
+        memkind_t kind = kinds[turn % 2];
+        const size_t n = fill_up(kind, size, blocks, count);
+
+        if (n < count) {
+            FAIL("turn %d: %zu blocks of %zu bytes for %zu", turn, n, size, count);
+        }
+        for (size_t i = 0; i < n; i++) {
+            memkind_free(kind, blocks[i]);
+        }
+    }
+    CHECK_INT(0, memkind_destroy_kind(kinds[0]));
+    CHECK_INT(0, memkind_destroy_kind(kinds[1]));
+}
+
 int main(void)
 {
     mount_small_fs();
@@ -127,6 +151,13 @@ int main(void)
     check_full(0, 5000);
     check_full(128 * MIB, 300 * KIB);
     check_taken();
+    if (!original()) {
+        /* The original's second kind gets what the first one has left. */
+        check_beside(0, 64);
+        check_beside(0, 4 * KIB);
+        check_beside(20 * MIB, 16 * KIB);
+        check_beside(20 * MIB, 300 * KIB);
+    }
     check_in_advance(0, 64 * KIB, 2);
     check_in_advance(4 * MIB, 16 * KIB, 8);
     CHECK_INT(0, umount2(dir, MNT_DETACH));

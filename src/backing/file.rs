@@ -233,6 +233,11 @@ impl File {
             .map_or(usize::MAX, |limit| limit.saturating_sub(self.held()))
     }
 
+    /// Whether two files are on one file system.
+    pub(super) fn shares(&self, other: &Self) -> bool {
+        !self.is_inherited() && !other.is_inherited() && self.identity.is_beside(&other.identity)
+    }
+
     /// Counts `size` bytes against the limit.
     fn charge(&self, size: usize) -> Result<(), Error> {
         let limit = self.limit().unwrap_or(usize::MAX);

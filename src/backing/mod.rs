@@ -127,6 +127,7 @@ impl Backing {
     pub fn shares(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Anonymous(source), Self::Anonymous(other)) => source.shares(other),
+            (Self::File(source), Self::File(other)) => source.shares(other),
             _ => false,
         }
     }

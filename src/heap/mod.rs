@@ -9,6 +9,7 @@ mod busy;
 mod cache;
 mod class;
 mod depot;
+mod drained;
 mod effort;
 mod elsewhere;
 mod exhausted;
@@ -43,9 +44,11 @@ use once_cell::race::OnceBox;
 
 use crate::backing::Backing;
 use crate::boxed::boxed;
+use crate::clock;
 use crate::error::Error;
 use crate::log;
 use depot::Depot;
+use drained::Drained;
 use effort::Effort;
 use full::Full;
 use grown::Grown;
@@ -60,9 +63,8 @@ pub const KINDS: usize = 515;
 /// takes again, if it is not much. jemalloc keeps more than that for as long.
 const DEPOT_LIMIT: usize = 16 << 20;
 
-/// How much may be freed on an unbounded file at least before its pages go back; as much as it
-/// holds, if that is more.
-const FILE_DRAIN_LIMIT: usize = 64 << 20;
+/// How many bytes caches give to the arenas of an unbounded file before its pages go back.
+const DRAINED: usize = 64 << 20;
 
 /// The heap of each id.
 static BY_ID: [AtomicPtr<Heap>; HEAPS] = [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS];
@@ -83,8 +85,7 @@ pub struct Heap {
     decay_ms: Option<isize>,
     depot: OnceBox<Depot>,
     depot_limit: AtomicUsize,
-    /// Bytes that caches have given back to jemalloc since pages last were.
-    drained: AtomicUsize,
+    drained: Drained,
     /// Bytes of large blocks that have been freed and not taken again.
     idle_large: AtomicUsize,
     /// Bytes that caches held at the last snapshot of statistics.
@@ -115,7 +116,7 @@ impl Heap {
             decay_ms,
             depot: OnceBox::new(),
             depot_limit: AtomicUsize::new(0),
-            drained: AtomicUsize::new(0),
+            drained: Drained::new(),
             idle_large: AtomicUsize::new(0),
             cached: AtomicUsize::new(0),
             active_beside: AtomicUsize::new(0),
@@ -204,23 +205,15 @@ impl Heap {
         }
     }
 
-    /// Counts what caches give back. jemalloc returns pages when time has passed, which
-    /// it notices when it is called; behind caches it may not be called for long. So a
-    /// file, whose blocks others could use, gets its pages back by quantity.
+    /// Counts bytes that caches have given back to the arenas.
     fn count_drained(&self, bytes: usize) {
         self.full.next_turn();
         let Backing::File(file) = &self.backing else {
             return;
         };
-        let limit = match file.limit() {
-            Some(bytes) => bytes / 4,
-            None => file.held().max(FILE_DRAIN_LIMIT),
-        };
-        if self.drained.fetch_add(bytes, Ordering::Relaxed) + bytes >= limit {
-            self.drained.store(0, Ordering::Relaxed);
-            for arena in self.arenas() {
-                je::purge(arena);
-            }
+        let amount = file.limit().map_or(DRAINED, |bytes| bytes / 4);
+        if self.drained.add(bytes, amount, clock::seconds) {
+            reclaim::purge(self);
         }
     }
 

@@ -70,13 +70,31 @@ pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
     let cached = is_cached(heap);
     if cached {
         drain(heap);
-        heap.full.next_turn();
     }
     let before = heap.full.turn();
     if helps() {
         purge(heap);
     }
     others || cached || heap.full.turn() != before
+}
+
+/// Likewise for all other heaps on the file system of a heap's file, if that is what refuses a
+/// request: whether any has given something back.
+pub(super) fn beside(heap: &Heap, least: usize) -> bool {
+    let Some(_) = heap.backing.held().filter(|_| !heap.is_at_its_limit(least)) else {
+        return false;
+    };
+    let held = |heap: &Heap| heap.backing.held().unwrap_or(0);
+    let _still = lock();
+    let mut less = false;
+    for other in (1..HEAPS).filter_map(Heap::by_id) {
+        if !ptr::eq(other, heap) && other.backing.shares(&heap.backing) {
+            let before = held(other);
+            one(other);
+            less |= held(other) < before;
+        }
+    }
+    less
 }
 
 /// To wait for other use of what is freed has no point in a heap that gives nothing back, once
@@ -117,9 +135,11 @@ fn drain(heap: &Heap) {
     if let Some(depot) = heap.depot() {
         depot.drain(heap);
     }
+    heap.full.next_turn();
 }
 
-fn purge(heap: &Heap) {
+/// Gives all unused pages of a heap back.
+pub(super) fn purge(heap: &Heap) {
     // jemalloc joins extents of a few pages once their pages are given back, or would be if
     // they could.
     for arena in heap.arenas() {

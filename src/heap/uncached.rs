@@ -138,15 +138,20 @@ impl Heap {
             }
         }
         self.effort.spend(|| {
-            let mut block = self.block_elsewhere(own, arenas::MAX, elsewhere, &ask);
+            let all_others = || self.block_elsewhere(own, arenas::MAX, elsewhere, &ask);
+            let all = || match ask(own) {
+                block if block.is_null() => all_others(),
+                block => block,
+            };
+            let mut block = all_others();
             if block.is_null() {
                 self.full.begin();
                 if reclaim::for_request(self, least, turn) {
-                    block = ask(own);
-                    if block.is_null() {
-                        block = self.block_elsewhere(own, arenas::MAX, elsewhere, &ask);
-                    }
+                    block = all();
                 }
+            }
+            if block.is_null() && reclaim::beside(self, least) {
+                block = all();
             }
             block
         })

@@ -75,6 +75,15 @@ impl Identity {
         }
     }
 
+    /// Whether two files are on one file system.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        let device = |identity: &Self| {
+            let known = identity.inode.load(Ordering::Acquire) != 0;
+            known.then(|| identity.device.load(Ordering::Relaxed))
+        };
+        device(self).is_some_and(|own| device(other) == Some(own))
+    }
+
     /// Whether the descriptor still means that file.
     pub(super) fn is(&self, fd: c_int) -> bool {
         match self.inode.load(Ordering::Acquire) {
