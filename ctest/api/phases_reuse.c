@@ -45,6 +45,25 @@ static void check_kind(const char *name, memkind_t kind)
     }
 }
 
+/* 50 MiB, every second page of which is free: for larger blocks that is of no use. The kind grows by twice as
+ * much for such blocks; what it has tried to make of the pages does not matter later. */
+static void leave_pieces(memkind_t kind)
+{
+    enum { PAGES = 12800 };
+    static char *pages[PAGES];
+    char *block;
+
+    for (size_t i = 0; i < PAGES; i++) {
+        allocate(kind, &pages[i], 4 * KIB);
+    }
+    for (size_t i = 0; i < PAGES; i += 2) {
+        memkind_free(kind, pages[i]);
+    }
+    for (size_t i = 0; i < PAGES; i++) {
+        allocate(kind, &block, 8 * KIB);
+    }
+}
+
 /* Twenty sizes in turn, three times, 1200 KiB of each: caches have little of what is not needed now. */
 static void check_small_phases(void)
 {
@@ -84,5 +103,14 @@ int main(void)
     CHECK_INT(0, memkind_destroy_kind(file));
     check_kind("regular", MEMKIND_REGULAR);
     check_kind("default", MEMKIND_DEFAULT);
+
+    file = make_pmem(test_dir(), 0);
+    leave_pieces(file);
+    check_kind("file with pieces", file);
+    CHECK_INT(0, memkind_destroy_kind(file));
+    leave_pieces(MEMKIND_REGULAR);
+    check_kind("regular with pieces", MEMKIND_REGULAR);
+    leave_pieces(MEMKIND_DEFAULT);
+    check_kind("default with pieces", MEMKIND_DEFAULT);
     return 0;
 }

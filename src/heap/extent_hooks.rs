@@ -172,8 +172,12 @@ unsafe extern "C" fn decommit(
     let heap = unsafe { heap_of(hooks) };
     // Also where the pages stay: jemalloc counts them no more as used lately.
     heap.full.next_turn();
-    heap.grown.count_piece();
-    keeping_errno(|| !heap.backing.give_back(addr as usize + offset, length))
+    let given = keeping_errno(|| heap.backing.give_back(addr as usize + offset, length));
+    if given {
+        // What is not will be purged.
+        heap.grown.count_piece(length);
+    }
+    !given
 }
 
 unsafe extern "C" fn purge_forced(
@@ -186,7 +190,7 @@ unsafe extern "C" fn purge_forced(
 ) -> bool {
     // SAFETY: jemalloc passes the hooks of the arena, which are a heap's.
     let heap = unsafe { heap_of(hooks) };
-    heap.grown.count_piece();
+    heap.grown.count_piece(length);
     keeping_errno(|| !heap.backing.purge(addr as usize + offset, length))
 }
 

@@ -9,7 +9,7 @@
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use super::{Heap, je};
+use super::{Heap, class, je};
 
 /// Growth by less is not looked at: there cannot be much that is free.
 const GROWTH: usize = 8 << 20;
@@ -17,25 +17,32 @@ const GROWTH: usize = 8 << 20;
 const MODERATE: usize = 1 << 20;
 
 /// By how much arenas grow for each piece that went back: to give it back and to get it again
-/// takes as long as to touch so much for the first time.
+/// takes as long as to touch so much for the first time. If it is too small for the request
+/// even so, by its length at least: it has all to be touched again, and for nothing.
 const PIECE: usize = 32 << 10;
 
 /// That an arena of a heap has grown. The heap has it, so that the arena lives when it is used.
 pub(super) struct Grown {
     /// The arena, 0 for none. Of several the last: the others will grow again.
     arena: AtomicU32,
-    /// How many pieces arenas have given back.
-    pieces: AtomicUsize,
-    /// By how many bytes arenas have to grow before pieces go back again.
+    /// How many bytes the request takes for which pieces go back.
+    wanted: AtomicUsize,
+    /// By how many bytes arenas have to grow for all pieces that have ever gone back.
+    price: AtomicUsize,
+    /// By how many they have to before pieces go back again.
     owed: AtomicUsize,
+    /// How many bytes of addresses arenas have taken.
+    taken: AtomicUsize,
 }
 
 impl Grown {
     pub(super) const fn new() -> Self {
         Self {
             arena: AtomicU32::new(0),
-            pieces: AtomicUsize::new(0),
+            wanted: AtomicUsize::new(0),
+            price: AtomicUsize::new(0),
             owed: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
         }
     }
 
@@ -44,14 +51,17 @@ impl Grown {
         if bytes >= GROWTH {
             self.arena.store(arena, Ordering::Relaxed);
         }
+        self.taken.fetch_add(bytes, Ordering::Relaxed);
         let owed = self.owed.load(Ordering::Relaxed);
         self.owed
             .store(owed.saturating_sub(bytes), Ordering::Relaxed);
     }
 
     /// Counts a piece that an arena gives back. jemalloc's locks are held.
-    pub(super) fn count_piece(&self) {
-        self.pieces.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count_piece(&self, length: usize) {
+        let is_enough = length >= self.wanted.load(Ordering::Relaxed);
+        let price = if is_enough { PIECE } else { PIECE.max(length) };
+        self.price.fetch_add(price, Ordering::Relaxed);
     }
 }
 
@@ -77,10 +87,15 @@ impl Heap {
         if size > MODERATE || demanding || self.grown.owed.load(Ordering::Relaxed) != 0 {
             return;
         }
+        let wanted = class::least_pages(size);
+        self.grown.wanted.store(wanted, Ordering::Relaxed);
         // What other threads' arenas give back meanwhile counts as well: it only delays.
-        let before = self.grown.pieces.load(Ordering::Relaxed);
+        let before = self.grown.price.load(Ordering::Relaxed);
         je::purge(arena);
-        let pieces = self.grown.pieces.load(Ordering::Relaxed) - before;
-        self.grown.owed.store(pieces * PIECE, Ordering::Relaxed);
+        let price = self.grown.price.load(Ordering::Relaxed);
+        // In what is twice as large pieces may be of use again.
+        let most = self.grown.taken.load(Ordering::Relaxed);
+        let owed = price.wrapping_sub(before).min(most);
+        self.grown.owed.store(owed, Ordering::Relaxed);
     }
 }
