@@ -22,7 +22,7 @@ const BACK_AT_ONCE: u32 = 64;
 /// A class from which nobody has taken while so much more passed by makes room for another: a
 /// part of what the depot may hold.
 const MUCH_LONGER_PART: usize = 64;
-/// And after so much it is not needed any more.
+/// And after so much it is not needed any more, unless that has proved wrong.
 const NOT_NEEDED_PART: usize = 4;
 /// But so much may stay.
 const SPARED_PART: usize = 4;
@@ -54,6 +54,8 @@ struct Stack {
     count: AtomicU32,
     /// How much had passed by the depot when blocks were last needed.
     needed: AtomicUsize,
+    /// Whether any have gone back since because they were not.
+    went_back: AtomicBool,
 }
 
 // SAFETY: magazines belong to nobody while they are here.
@@ -68,6 +70,7 @@ impl Stack {
             },
             count: AtomicU32::new(0),
             needed: AtomicUsize::new(0),
+            went_back: AtomicBool::new(false),
         }
     }
 
@@ -125,6 +128,9 @@ pub(super) struct Depot {
     /// Bytes of blocks that have passed by it, because it was full, or because it had none of
     /// their class beside much else.
     passed: AtomicUsize,
+    /// The most that passed before a class was needed again of which blocks had gone back, if
+    /// it could have been kept for so long.
+    patience: AtomicUsize,
     /// When it was last looked at, in seconds.
     looked: AtomicU32,
 }
@@ -135,6 +141,7 @@ impl Depot {
             stacks: [const { Stack::new() }; class::COUNT],
             bytes: AtomicUsize::new(0),
             passed: AtomicUsize::new(0),
+            patience: AtomicUsize::new(0),
             looked: AtomicU32::new(clock::seconds()),
         }
     }
@@ -166,18 +173,27 @@ impl Depot {
     /// them. When there is much else, as much goes back of what nobody has needed for long.
     pub(super) fn missed(&self, heap: &Heap, offset: usize, bytes: usize) {
         let limit = heap.depot_limit.load(Ordering::Relaxed);
-        let needed = &self.stacks[offset >> class::BIN_BITS].needed;
-        if self.bytes.load(Ordering::Relaxed) <= limit / SPARED_PART {
-            needed.store(self.passed.load(Ordering::Relaxed), Ordering::Relaxed);
-            return;
-        }
+        let class = offset >> class::BIN_BITS;
+        let stack = &self.stacks[class];
+        let is_little = self.bytes.load(Ordering::Relaxed) <= limit / SPARED_PART;
+        let bytes = if is_little { 0 } else { bytes };
         let before = self.passed.fetch_add(bytes, Ordering::Relaxed);
         let passed = before + bytes;
-        needed.store(passed, Ordering::Relaxed);
-        if let Some(stale) = self.stale(passed, limit / NOT_NEEDED_PART) {
+        if stack.went_back.swap(false, Ordering::Relaxed) {
+            let unused = self.unused(class, passed);
+            if unused <= limit {
+                self.patience.fetch_max(unused, Ordering::Relaxed);
+            }
+        }
+        stack.needed.store(passed, Ordering::Relaxed);
+        if is_little {
+            return;
+        }
+        let patience = self.patience.load(Ordering::Relaxed);
+        if let Some(stale) = self.stale(passed, patience.max(limit / NOT_NEEDED_PART)) {
             let magazine = magazine_bytes(stale);
-            if before / magazine != passed / magazine {
-                self.give_back(heap, stale);
+            if before / magazine != passed / magazine && self.give_back(heap, stale) {
+                self.stacks[stale].went_back.store(true, Ordering::Relaxed);
             }
         }
     }
@@ -501,6 +517,48 @@ mod tests {
             }
         }
         assert_eq!(count(&depot, 64), before);
+        depot.drain(&heap);
+    }
+
+    #[test]
+    fn what_is_needed_in_turn_comes_to_stay() {
+        const SIZES: [usize; 10] = [64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
+        let (depot, heap) = (Depot::new(), heap());
+        // How many bytes come from jemalloc in a round in which each size is needed once.
+        let round = |most: usize| {
+            let mut fresh = 0;
+            for size in SIZES {
+                let offset = class::offset(size);
+                let mut taken = Vec::new();
+                // SAFETY: there is no empty one.
+                while let Some(full) = unsafe { depot.pop(offset, ptr::null_mut()) } {
+                    taken.push(full);
+                }
+                let bytes = magazine_bytes(offset >> class::BIN_BITS);
+                let mut held = taken.len() * bytes;
+                while held < most {
+                    depot.missed(&heap, offset, bytes);
+                    taken.push(Magazine::full(offset));
+                    held += bytes;
+                    fresh += bytes;
+                }
+                for magazine in taken {
+                    // SAFETY: ours, and full of free blocks of the class.
+                    unsafe {
+                        if depot.exchange(&heap, magazine, offset).is_none() {
+                            Magazine::drain(magazine, offset);
+                            Magazine::free(magazine);
+                        }
+                    }
+                }
+            }
+            fresh
+        };
+        let part = LIMIT / SIZES.len() / 5 * 4;
+        for _ in 0..8 {
+            round(part);
+        }
+        assert_eq!(round(part), 0);
         depot.drain(&heap);
     }
 
