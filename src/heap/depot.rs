@@ -170,7 +170,8 @@ impl Depot {
     }
 
     /// Notes that there were no blocks of a class here, and that jemalloc gave so many bytes of
-    /// them. When there is much else, as much goes back of what nobody has needed for long.
+    /// them. When there is much else, some of what nobody has needed for long goes back, no
+    /// more than that.
     pub(super) fn missed(&self, heap: &Heap, offset: usize, bytes: usize) {
         let limit = heap.depot_limit.load(Ordering::Relaxed);
         let class = offset >> class::BIN_BITS;
