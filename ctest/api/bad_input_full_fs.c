@@ -88,6 +88,33 @@ static void check_taken(void)
     CHECK_INT(0, memkind_destroy_kind(kind));
 }
 
+/* The same with small blocks, of which a thread may know that there is no room for them: the limit of the kind
+ * is not what refused them. */
+static void check_small(size_t max_size)
+{
+    char path[sizeof(dir) + 16];
+    memkind_t kind = make_pmem(dir, max_size);
+    static char page[4096] = {1};
+    char *block;
+
+    snprintf(path, sizeof(path), "%s/other", dir);
+    const int file = open(path, O_CREAT | O_WRONLY, 0600);
+    CHECK(file >= 0);
+    for (int i = 0; i < 2048; i++) {
+        CHECK_INT(sizeof(page), write(file, page, sizeof(page)));
+    }
+    while ((block = memkind_malloc(kind, 64)) != NULL) {
+        *block = 1;
+    }
+    for (int i = 0; i < 5; i++) {
+        CHECK_ALLOC_FAILS(ENOMEM, memkind_malloc(kind, 64));
+    }
+    CHECK_INT(0, close(file));
+    CHECK_INT(0, unlink(path));
+    CHECK_NOT_NULL(memkind_malloc(kind, 64));
+    CHECK_INT(0, memkind_destroy_kind(kind));
+}
+
 /* What a kind's file already has of the file system is there for it when the rest is full, also after a
  * request that cannot be served. */
 static void check_in_advance(size_t refused, size_t size, int least)
@@ -144,6 +171,33 @@ static void check_beside(size_t max_size, size_t size)
     CHECK_INT(0, memkind_destroy_kind(kinds[1]));
 }
 
+/* A kind that has all of the file system, and frees and takes a small part of it in turn, keeps that part:
+ * another kind that asks in vain meanwhile does not get it. */
+static void check_busy(size_t size)
+{
+    enum { BLOCKS = 500, ROUNDS = 200 };
+    static char *blocks[BLOCKS];
+    memkind_t holds = make_pmem(dir, 0), asks = make_pmem(dir, 0);
+    char *block;
+
+    CHECK_INT(BLOCKS, fill_up(holds, 256, blocks, BLOCKS));
+    while ((block = memkind_malloc(holds, 64 * KIB)) != NULL) {
+        *block = 1;
+    }
+    while ((block = memkind_malloc(holds, 256)) != NULL) {
+        *block = 1;
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < BLOCKS; i++) {
+            memkind_free(holds, blocks[i]);
+        }
+        memkind_malloc(asks, size);
+        CHECK_INT(BLOCKS, fill_up(holds, 256, blocks, BLOCKS));
+    }
+    CHECK_INT(0, memkind_destroy_kind(holds));
+    CHECK_INT(0, memkind_destroy_kind(asks));
+}
+
 int main(void)
 {
     mount_small_fs();
@@ -157,7 +211,12 @@ int main(void)
         check_beside(0, 4 * KIB);
         check_beside(20 * MIB, 16 * KIB);
         check_beside(20 * MIB, 300 * KIB);
+        check_busy(64 * KIB);
+        check_busy(4 * KIB);
+        check_busy(PTRDIFF_MAX);
     }
+    check_small(0);
+    check_small(128 * MIB);
     check_in_advance(0, 64 * KIB, 2);
     check_in_advance(4 * MIB, 16 * KIB, 8);
     CHECK_INT(0, umount2(dir, MNT_DETACH));

@@ -233,9 +233,19 @@ impl File {
             .map_or(usize::MAX, |limit| limit.saturating_sub(self.held()))
     }
 
-    /// Whether two files are on one file system.
+    /// Whether what one of two files gives back the other can have: they are on one file system.
     pub(super) fn shares(&self, other: &Self) -> bool {
-        !self.is_inherited() && !other.is_inherited() && self.identity.is_beside(&other.identity)
+        !keeps_freed_memory()
+            && !self.is_inherited()
+            && !other.is_inherited()
+            && self.identity.is_beside(&other.identity)
+    }
+
+    /// Bytes that its file system has left; 0 if that cannot be told.
+    pub fn free_bytes(&self) -> usize {
+        statvfs_of_dir(self.dir()).map_or(0, |status| {
+            usize::try_from(status.f_bfree * status.f_frsize).unwrap_or(usize::MAX)
+        })
     }
 
     /// Counts `size` bytes against the limit.

@@ -18,6 +18,9 @@ use crate::topology;
 /// The most arenas a kind can have.
 pub const MAX: usize = 256;
 
+/// Where a kind may have more, [`Arenas::active_each`] does not look at them.
+const FEW: usize = 64;
+
 /// The number of arenas a kind may have where nobody says otherwise: four for each
 /// configured CPU; a power of two up to [`MAX`].
 pub fn usual() -> u32 {
@@ -126,6 +129,22 @@ impl Arenas {
                 // SAFETY: a word of an arena, which lives as long as the heap.
                 let active = unsafe { active.as_ref() }.load(Ordering::Relaxed);
                 pages = pages.saturating_add(active);
+            }
+        }
+        Some(pages)
+    }
+
+    /// The pages of each arena that hold blocks; `None` when that cannot be told, or would take
+    /// long.
+    pub(super) fn active_each(&self) -> Option<[usize; FEW]> {
+        let mut pages = [0; FEW];
+        let slots = self.slots();
+        let known = self.active.get().filter(|_| slots.len() <= FEW)?;
+        for ((slot, place), pages) in slots.iter().zip(known).zip(&mut pages) {
+            if slot.load(Ordering::Acquire) != 0 {
+                let active = NonNull::new(place.load(Ordering::Acquire))?;
+                // SAFETY: a word of an arena, which lives as long as the heap.
+                *pages = unsafe { active.as_ref() }.load(Ordering::Relaxed);
             }
         }
         Some(pages)

@@ -353,16 +353,19 @@ pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mu
 
 /// Fetches a block for a thread that has no cache.
 fn fetch_when_full(thread: &Thread, heap: &'static Heap, class: usize) -> *mut u8 {
-    let counts = heap.full.counts(class);
-    if counts.is_some_and(|counts| thread.exhausted.is_known(class, counts)) {
+    let size = class::size_of(class << class::BIN_BITS);
+    let is_at_its_limit = || heap.is_at_its_limit(class::least_pages(size));
+    let counts = Some(&heap.full).filter(|_| heap.backing.held().is_some());
+    let counts = counts.and_then(|full| full.counts(class));
+    if counts.is_some_and(|counts| thread.exhausted.is_known(class, counts)) && is_at_its_limit() {
         return ptr::null_mut();
     }
-    let offset = class << class::BIN_BITS;
-    let block = fetch_one(heap, offset).map_or(ptr::null_mut(), |(block, _)| block);
+    let fetched = fetch_one(heap, class << class::BIN_BITS);
+    let block = fetched.map_or(ptr::null_mut(), |(block, _)| block);
     if let Some(counts) = counts {
         if !block.is_null() {
             thread.exhausted.took(class, counts);
-        } else if heap.is_at_its_limit(class::least_pages(class::size_of(offset))) {
+        } else if is_at_its_limit() {
             thread.exhausted.note(class, counts);
         }
     }
@@ -472,18 +475,21 @@ pub(super) fn spill(thread: &Thread, heap: &'static Heap, offset: usize, block: 
 
 /// Gives a block back to jemalloc, and counts what may be had for it.
 fn give_up(heap: &Heap, offset: usize, block: *mut u8) {
-    let slabs = class::size_of(offset) <= class::SLAB_MAX;
-    let active = || heap.arenas.active_pages().filter(|_| slabs);
+    let counts = heap.backing.held().is_some() && class::size_of(offset) <= class::SLAB_MAX;
+    let active = || heap.arenas.active_each().filter(|_| counts);
     let before = active();
     // SAFETY: the caller gives up a block of the heap.
     unsafe { je::dallocx(block, je::TCACHE_NONE) };
-    match (before, active()) {
-        // Its slab has other blocks. If another thread has taken as many pages as this one has
-        // given back meanwhile, there are no more than before.
-        (Some(before), Some(after)) if after >= before => {
-            heap.full.count_freed(offset >> class::BIN_BITS);
-        }
-        _ => heap.full.next_turn(),
+    let slab_stays = match (before, active()) {
+        // An arena from which another thread has taken as many pages meanwhile as it has got
+        // back has no more than before.
+        (Some(before), Some(after)) => before.iter().zip(&after).all(|(b, a)| a >= b),
+        _ => false,
+    };
+    if slab_stays {
+        heap.full.count_freed(offset >> class::BIN_BITS);
+    } else {
+        heap.full.next_turn();
     }
 }
 

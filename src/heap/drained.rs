@@ -10,7 +10,8 @@
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-/// How many seconds the next time has to be away if it is not to be twice as dear.
+/// How many seconds the next time has to be away if it is not to be twice as dear. In so many
+/// more it is half as dear again.
 const SHORT: u32 = 10;
 /// How often it can become twice as dear.
 const DOUBLED: u32 = 16;
@@ -38,15 +39,19 @@ impl Drained {
     /// after how many bytes they do at first.
     pub(super) fn add(&self, bytes: usize, amount: usize, now: impl Fn() -> u32) -> bool {
         let all = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let doubled = self.doubled.load(Ordering::Relaxed);
-        if all < amount.saturating_mul(1 << doubled) {
+        if all < amount {
             return false;
         }
         let (now, last) = (now().max(1), self.last.load(Ordering::Relaxed));
-        let doubled = if last != 0 && now.wrapping_sub(last) < SHORT {
+        let times = now.wrapping_sub(last) / SHORT;
+        let doubled = self.doubled.load(Ordering::Relaxed).saturating_sub(times);
+        if all < amount.saturating_mul(1 << doubled) {
+            return false;
+        }
+        let doubled = if last != 0 && times == 0 {
             (doubled + 1).min(DOUBLED)
         } else {
-            doubled.saturating_sub(1)
+            doubled
         };
         self.bytes.store(0, Ordering::Relaxed);
         self.doubled.store(doubled, Ordering::Relaxed);
@@ -71,7 +76,7 @@ mod tests {
         assert_eq!(due, [100, 100, 200, 400, 800, 1600]);
         // Later it is cheaper again, step by step.
         let due: Vec<_> = (1..8).map(|n| next(&drained, 7 + n * SHORT)).collect();
-        assert_eq!(due, [3200, 1600, 800, 400, 200, 100, 100]);
+        assert_eq!(due, [1600, 800, 400, 200, 100, 100, 100]);
     }
 
     #[test]

@@ -39,8 +39,8 @@ pub(super) struct Exhausted {
     /// How many blocks of such a class may have been freed without room for one: those that
     /// had been, and each that the thread has taken since.
     freed: [AtomicU32; class::COUNT],
-    /// How often the arena has not been asked since it last was in vain.
-    row: AtomicU32,
+    /// How often the arena has not been asked for one since it last was in vain.
+    row: [AtomicU32; class::COUNT],
 }
 
 const _: () = assert!(class::COUNT <= u64::BITS as usize);
@@ -52,7 +52,7 @@ impl Exhausted {
             turn: AtomicU32::new(0),
             classes: AtomicU64::new(0),
             freed: [const { AtomicU32::new(0) }; class::COUNT],
-            row: AtomicU32::new(0),
+            row: [const { AtomicU32::new(0) }; class::COUNT],
         }
     }
 
@@ -75,7 +75,7 @@ impl Exhausted {
         self.turn.store(counts.turn, Ordering::Relaxed);
         self.classes.store(classes, Ordering::Relaxed);
         self.freed[class].store(counts.freed, Ordering::Relaxed);
-        self.row.store(0, Ordering::Relaxed);
+        self.row[class].store(0, Ordering::Relaxed);
     }
 
     /// Notes that it has had room for a block of a class, and has it no more.
@@ -91,13 +91,13 @@ impl Exhausted {
         if !self.is_about(counts) || !self.has(class) {
             return false;
         }
-        let row = self.row.load(Ordering::Relaxed);
+        let row = self.row[class].load(Ordering::Relaxed);
         let more = counts
             .freed
             .wrapping_sub(self.freed[class].load(Ordering::Relaxed));
         let known = more as i32 <= 0 && row < ROW;
         if known {
-            self.row.store(row + 1, Ordering::Relaxed);
+            self.row[class].store(row + 1, Ordering::Relaxed);
         }
         known
     }
@@ -150,5 +150,11 @@ mod tests {
             assert!(!exhausted.is_known(3, counts(1, 0, 0)));
             exhausted.note(3, counts(1, 0, 0));
         }
+        // Whatever is found out of others meanwhile.
+        let known = |_: &u32| {
+            exhausted.note(4, counts(1, 0, 0));
+            exhausted.is_known(3, counts(1, 0, 0))
+        };
+        assert_eq!((0..2 * ROW).take_while(known).count() as u32, ROW);
     }
 }

@@ -170,9 +170,9 @@ unsafe extern "C" fn decommit(
 ) -> bool {
     // SAFETY: jemalloc passes the hooks of the arena, which are a heap's.
     let heap = unsafe { heap_of(hooks) };
+    let given = keeping_errno(|| heap.backing.give_back(addr as usize + offset, length));
     // Also where the pages stay: jemalloc counts them no more as used lately.
     heap.full.next_turn();
-    let given = keeping_errno(|| heap.backing.give_back(addr as usize + offset, length));
     if given {
         // What is not will be purged.
         heap.grown.count_piece(length);

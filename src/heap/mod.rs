@@ -410,6 +410,8 @@ pub fn after_fork_in_child() {
         if let Some(depot) = heap.depot() {
             depot.after_fork_in_child();
         }
+        // A thread that is gone may have given something back and not counted it.
+        heap.full.next_turn();
     }
     reclaim::release_after_fork();
 }

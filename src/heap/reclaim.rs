@@ -3,9 +3,11 @@
 use core::ptr;
 use core::sync::atomic::{Ordering, fence};
 
-use super::cache::Cache;
+use super::cache::{self, Cache};
+use super::effort::Effort;
 use super::lock::{Guard, Lock};
 use super::{BY_ID, HEAPS, Heap, arenas, depot, je, stats, thread};
+use crate::backing::Backing;
 
 /// Held while caches are taken from threads, looked at from outside, or given up by a
 /// thread that ends. No thread waits for it in the middle of an operation on its caches.
@@ -78,23 +80,50 @@ pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
     others || cached || heap.full.turn() != before
 }
 
+/// What it takes to look for room in other heaps, of all heaps together: one that has none
+/// itself must not keep the others from their work.
+static BESIDE: Effort = Effort::new();
+/// Less than this part of what a heap holds is not taken from it: it is what is just being
+/// freed and taken again.
+const SPARE_PART: usize = 8;
+
 /// Likewise for all other heaps on the file system of a heap's file, if that is what refuses a
 /// request: whether any has given something back.
 pub(super) fn beside(heap: &Heap, least: usize) -> bool {
-    let Some(_) = heap.backing.held().filter(|_| !heap.is_at_its_limit(least)) else {
+    let Backing::File(file) = &heap.backing else {
         return false;
     };
-    let held = |heap: &Heap| heap.backing.held().unwrap_or(0);
-    let _still = lock();
-    let mut less = false;
-    for other in (1..HEAPS).filter_map(Heap::by_id) {
-        if !ptr::eq(other, heap) && other.backing.shares(&heap.backing) {
+    if heap.is_at_its_limit(least) || !BESIDE.is_due() {
+        return false;
+    }
+    BESIDE.spend(|| {
+        let still = lock();
+        let held = |heap: &Heap| heap.backing.held().unwrap_or(0);
+        let others = || {
+            let others = (1..HEAPS).filter_map(Heap::by_id);
+            others.filter(|other| !ptr::eq(*other, heap) && other.backing.shares(&heap.backing))
+        };
+        let spare = |other: &Heap| {
+            other.arenas.learn_active(|| stats::refresh_under(&still));
+            let idle = other.idle_bytes().unwrap_or(0);
+            let spare = idle.saturating_add(cache::cached_bytes(other));
+            Some(spare).filter(|spare| *spare > held(other) / SPARE_PART)
+        };
+        let all = others().filter_map(spare).fold(0, usize::saturating_add);
+        if all.saturating_add(file.free_bytes()) < least {
+            return false;
+        }
+        let mut given: usize = 0;
+        for other in others().filter(|other| spare(other).is_some()) {
             let before = held(other);
             one(other);
-            less |= held(other) < before;
+            given += before.saturating_sub(held(other));
+            if given >= least {
+                break;
+            }
         }
-    }
-    less
+        given > 0
+    })
 }
 
 /// To wait for other use of what is freed has no point in a heap that gives nothing back, once

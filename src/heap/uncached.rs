@@ -8,7 +8,6 @@ use core::sync::atomic::Ordering;
 use super::elsewhere::Elsewhere;
 use super::thread::Thread;
 use super::{Heap, arenas, class, je, reclaim};
-use crate::backing::Backing;
 use crate::error::Error;
 
 /// Blocks from this size on are counted when they are freed.
@@ -93,20 +92,18 @@ impl Heap {
     /// Whether it is known that enough of what the heap may hold is in use, now that there is no
     /// room for a request: that more is hard to find.
     fn is_in_use(&self, least: usize) -> bool {
-        const FREE_PART: usize = 4;
         // What is free of a file may be in pieces, and to join them means to give all back and
-        // to take it again: not for each block of a program that makes room itself.
-        const FREE_PART_OF_FILE: usize = 2;
-        let (idle, held) = match self.backing.held() {
-            Some(held) => (self.idle_bytes(), held),
+        // to take it again; an area may have many arenas to ask: not for each block of a
+        // program that makes room itself.
+        const FREE_PART: usize = 2;
+        const FREE_PART_OF_ALL: usize = 4;
+        let (idle, held, part) = match self.backing.held() {
+            Some(held) => (self.idle_bytes(), held, FREE_PART),
             None => (
                 self.idle_bytes_of_all(),
                 self.backing.promised().unwrap_or(0),
+                FREE_PART_OF_ALL,
             ),
-        };
-        let part = match self.backing {
-            Backing::File(_) => FREE_PART_OF_FILE,
-            _ => FREE_PART,
         };
         let Some(idle) = idle else {
             return false;
