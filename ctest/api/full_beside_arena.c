@@ -5,7 +5,6 @@
 
 #include <sched.h>
 #include <stdatomic.h>
-#include <time.h>
 
 enum { SIZE = 64, PAGE = 4096, TAKEN = 40, GIVEN = 400, ROUNDS = GIVEN - 1 };
 
@@ -89,18 +88,6 @@ static void use_up(void)
     }
 }
 
-/* What a heap does for a request that it refuses all the time it does less and less often. */
-static void refuse_for_long(void)
-{
-    struct timespec begun, now;
-
-    CHECK_INT(0, clock_gettime(CLOCK_MONOTONIC, &begun));
-    do {
-        use_up();
-        CHECK_INT(0, clock_gettime(CLOCK_MONOTONIC, &now));
-    } while ((now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000 < 1200);
-}
-
 int main(void)
 {
     pthread_t thread;
@@ -117,7 +104,7 @@ int main(void)
     await(&taker_done);
     CHECK_INT(0, pthread_create(&thread, NULL, give, NULL));
     await(&giver_done);
-    refuse_for_long();
+    refuse_for_long(kind, SIZE);
     for (int round = 0; round < ROUNDS; round++) {
         const int before = n_taken;
         static void *blocks[100000];

@@ -45,21 +45,22 @@ static void check_kind(const char *name, memkind_t kind)
     }
 }
 
-/* 50 MiB, every second page of which is free: for larger blocks that is of no use. The kind grows by twice as
- * much for such blocks; what it has tried to make of the pages does not matter later. */
-static void leave_pieces(memkind_t kind)
+/* Pages of which every second one is free: for larger blocks that is of no use, and the kind grows for them. What
+ * it has tried to make of the pages does not matter later. */
+static void leave_pieces(memkind_t kind, size_t count)
 {
-    enum { PAGES = 12800 };
+    enum { PAGES = 25600 };
     static char *pages[PAGES];
     char *block;
 
-    for (size_t i = 0; i < PAGES; i++) {
+    CHECK(count <= PAGES);
+    for (size_t i = 0; i < count; i++) {
         allocate(kind, &pages[i], 4 * KIB);
     }
-    for (size_t i = 0; i < PAGES; i += 2) {
+    for (size_t i = 0; i < count; i += 2) {
         memkind_free(kind, pages[i]);
     }
-    for (size_t i = 0; i < PAGES; i++) {
+    for (size_t i = 0; i < 12800; i++) {
         allocate(kind, &block, 8 * KIB);
     }
 }
@@ -105,12 +106,13 @@ int main(void)
     check_kind("default", MEMKIND_DEFAULT);
 
     file = make_pmem(test_dir(), 0);
-    leave_pieces(file);
+    /* So many that the kind would have to grow to several times what it is, were there no bound to that. */
+    leave_pieces(file, 25600);
     check_kind("file with pieces", file);
     CHECK_INT(0, memkind_destroy_kind(file));
-    leave_pieces(MEMKIND_REGULAR);
+    leave_pieces(MEMKIND_REGULAR, 12800);
     check_kind("regular with pieces", MEMKIND_REGULAR);
-    leave_pieces(MEMKIND_DEFAULT);
+    leave_pieces(MEMKIND_DEFAULT, 12800);
     check_kind("default with pieces", MEMKIND_DEFAULT);
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/stat.h>
+#include <time.h>
 
 /* The head of the record that programs read through a kind's `priv`. */
 struct pmem_record {
@@ -135,6 +136,19 @@ static inline void while_many_have_one(memkind_t kind, void (*work)(void))
         CHECK_INT(0, pthread_join(threads[i], NULL));
     }
     CHECK_INT(0, pthread_barrier_destroy(&having.all));
+}
+
+/* What a heap does for a request that it refuses all the time it does less and less often: it comes to that here. */
+static inline void refuse_for_long(memkind_t kind, size_t size)
+{
+    struct timespec begun, now;
+
+    CHECK_INT(0, clock_gettime(CLOCK_MONOTONIC, &begun));
+    do {
+        while (memkind_malloc(kind, size) != NULL) {
+        }
+        CHECK_INT(0, clock_gettime(CLOCK_MONOTONIC, &now));
+    } while ((now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000 < 1200);
 }
 
 #endif

@@ -241,11 +241,13 @@ impl File {
             && self.identity.is_beside(&other.identity)
     }
 
-    /// Bytes that its file system has left; 0 if that cannot be told.
-    pub fn free_bytes(&self) -> usize {
-        statvfs_of_dir(self.dir()).map_or(0, |status| {
-            usize::try_from(status.f_bfree * status.f_frsize).unwrap_or(usize::MAX)
-        })
+    /// Bytes that its file system has left; 0 if that cannot be told. Keeps `errno`.
+    pub(super) fn left_beside(&self) -> usize {
+        let errno = log::errno();
+        let status = statvfs_of_dir(self.dir());
+        log::set_errno(errno);
+        let left = status.map_or(0, |status| status.f_bfree * status.f_frsize);
+        usize::try_from(left).unwrap_or(usize::MAX)
     }
 
     /// Counts `size` bytes against the limit.

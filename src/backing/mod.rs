@@ -132,6 +132,14 @@ impl Backing {
         }
     }
 
+    /// Bytes left of what a file shares with others, its file system; `None` for other sources.
+    pub fn left_beside(&self) -> Option<usize> {
+        match self {
+            Self::File(source) => Some(source.left_beside()),
+            Self::Anonymous(_) | Self::Fixed(_) => None,
+        }
+    }
+
     /// The most bytes that a heap should take beyond what it needs; `None` for any number.
     pub fn growth(&self) -> Option<usize> {
         match self {

@@ -36,7 +36,7 @@ struct Freed {
 }
 
 /// How many heaps have counted such blocks.
-static HEAPS: AtomicU32 = AtomicU32::new(0);
+static COUNTED: AtomicU32 = AtomicU32::new(0);
 
 impl Full {
     pub(super) const fn new() -> Self {
@@ -88,7 +88,7 @@ impl Full {
     pub(super) fn counts(&self, class: usize) -> Option<Counts> {
         let fresh = || {
             boxed(Freed {
-                heap: HEAPS.fetch_add(1, Ordering::Relaxed) + 1,
+                heap: COUNTED.fetch_add(1, Ordering::Relaxed) + 1,
                 blocks: [const { AtomicU32::new(0) }; class::COUNT],
             })
         };

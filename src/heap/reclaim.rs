@@ -7,7 +7,6 @@ use super::cache::{self, Cache};
 use super::effort::Effort;
 use super::lock::{Guard, Lock};
 use super::{BY_ID, HEAPS, Heap, arenas, depot, je, stats, thread};
-use crate::backing::Backing;
 
 /// Held while caches are taken from threads, looked at from outside, or given up by a
 /// thread that ends. No thread waits for it in the middle of an operation on its caches.
@@ -90,13 +89,13 @@ const SPARE_PART: usize = 8;
 /// Likewise for all other heaps on the file system of a heap's file, if that is what refuses a
 /// request: whether any has given something back.
 pub(super) fn beside(heap: &Heap, least: usize) -> bool {
-    let Backing::File(file) = &heap.backing else {
-        return false;
-    };
     if heap.is_at_its_limit(least) || !BESIDE.is_due() {
         return false;
     }
     BESIDE.spend(|| {
+        let Some(left) = heap.backing.left_beside() else {
+            return false;
+        };
         let still = lock();
         let held = |heap: &Heap| heap.backing.held().unwrap_or(0);
         let others = || {
@@ -110,7 +109,7 @@ pub(super) fn beside(heap: &Heap, least: usize) -> bool {
             Some(spare).filter(|spare| *spare > held(other) / SPARE_PART)
         };
         let all = others().filter_map(spare).fold(0, usize::saturating_add);
-        if all.saturating_add(file.free_bytes()) < least {
+        if all.saturating_add(left) < least {
             return false;
         }
         let mut given: usize = 0;
