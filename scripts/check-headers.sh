@@ -8,6 +8,19 @@ cd "$(dirname "$0")/.." || exit 2
 
 check "include/ is what build.rs generates (else: make headers)" scripts/headers.sh diff
 
+# Cargo names a package otherwise in a directory of its name, as a clone of this repository has.
+in_a_clone_named_memkind() {
+    local copy
+    copy=$(new_workdir headers)/memkind && mkdir "$copy" || return
+    cp -R Cargo.toml Cargo.lock build.rs cbindgen.toml src include scripts "$copy" || return
+    echo '/* drifted apart */' >>"$copy/include/memkind_ext.h"
+    CARGO_TARGET_DIR=$(realpath "${CARGO_TARGET_DIR:-target}")
+    export CARGO_TARGET_DIR
+    "$copy/scripts/headers.sh" diff >"$copy.log" 2>&1 && echo "no difference is seen" && return 1
+    "$copy/scripts/headers.sh" copy && cmp include/memkind_ext.h "$copy/include/memkind_ext.h"
+}
+check "headers are generated in a directory named memkind" in_a_clone_named_memkind
+
 compiles() { # compiles HEADER LANGUAGE COMPILER...
     local header=$1 language=$2
     shift 2
