@@ -1,6 +1,6 @@
 //! Link arguments of the shared library, and the C headers.
 //!
-//! One header per file of `src/ffi`, written to OUT_DIR; `make headers` copies
+//! One header per file or folder of `src/ffi`, written to OUT_DIR; `make headers` copies
 //! them to `include/` and `make check-headers` compares.
 
 use std::path::{Path, PathBuf};
@@ -8,10 +8,11 @@ use std::{env, fs};
 
 use cbindgen::{Builder, Config};
 
-/// A header: its name, its source, and what goes before and after its declarations.
+/// A header: its name, its sources, and what goes before and after its declarations.
 struct Header {
     name: &'static str,
-    source: &'static str,
+    /// Files of src/ffi, in the order of the header.
+    sources: &'static [&'static str],
     includes: &'static [&'static str],
     after_includes: &'static str,
     trailer: &'static str,
@@ -20,7 +21,15 @@ struct Header {
 const HEADERS: [Header; 4] = [
     Header {
         name: "memkind.h",
-        source: "memkind.rs",
+        sources: &[
+            "memkind/types.rs",
+            "memkind/kinds.rs",
+            "memkind/errors.rs",
+            "memkind/config.rs",
+            "memkind/create.rs",
+            "memkind/stats.rs",
+            "memkind/heap.rs",
+        ],
         includes: &["stdbool.h", "stddef.h", "sys/types.h"],
         after_includes: "
 /* Define as `const` to pass pointers to constant memory to memkind_malloc_usable_size(). */
@@ -31,21 +40,21 @@ const HEADERS: [Header; 4] = [
     },
     Header {
         name: "hbwmalloc.h",
-        source: "hbw.rs",
+        sources: &["hbw.rs"],
         includes: &["stddef.h", "stdlib.h"],
         after_includes: "",
         trailer: "",
     },
     Header {
         name: "memkind_memtier.h",
-        source: "memtier.rs",
+        sources: &["memtier.rs"],
         includes: &["memkind.h", "stdbool.h", "stddef.h"],
         after_includes: "",
         trailer: MEMTIER_TRAILER,
     },
     Header {
         name: "memkind_ext.h",
-        source: "ext.rs",
+        sources: &["ext.rs"],
         includes: &["memkind.h"],
         after_includes: "",
         trailer: "",
@@ -83,19 +92,19 @@ fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     for header in HEADERS {
-        let source = root.join("src/ffi").join(header.source);
-        if source.exists() {
-            let text = generate(&root, &header, &source);
-            fs::write(out.join(header.name), text).expect("OUT_DIR is writable");
-        }
+        let text = generate(&root, &header);
+        fs::write(out.join(header.name), text).expect("OUT_DIR is writable");
     }
 }
 
-fn generate(root: &Path, header: &Header, source: &Path) -> Vec<u8> {
+fn generate(root: &Path, header: &Header) -> Vec<u8> {
     let mut config = Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml is valid");
     config.after_includes = Some(header.after_includes.to_owned());
     config.trailer = Some(header.trailer.trim_end().to_owned()).filter(|text| !text.is_empty());
-    let mut builder = Builder::new().with_config(config).with_src(source);
+    let mut builder = Builder::new().with_config(config);
+    for source in header.sources {
+        builder = builder.with_src(root.join("src/ffi").join(source));
+    }
     for include in header.includes {
         // Our own headers are found beside this one.
         builder = if include.starts_with("memkind") {

@@ -2,8 +2,8 @@
 
 use core::ffi::c_int;
 
+use super::answer::{handle_at, handle_of};
 use super::memkind::memkind_t;
-use super::{handle_at, handle_of};
 use crate::error::Error;
 use crate::kind::registry;
 

@@ -3,7 +3,7 @@
 use core::ffi::{c_int, c_uint, c_void};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::handle_of;
+use super::answer::handle_of;
 use super::hbw_region;
 use super::memkind::{
     memkind_calloc, memkind_free, memkind_malloc, memkind_malloc_usable_size,

@@ -7,8 +7,8 @@
 
 use core::ffi::{c_int, c_uint, c_ulong};
 
+use super::answer::{kind_of, status};
 use super::memkind::memkind_t;
-use super::{kind_of, status};
 use crate::error::Error;
 use crate::topology::{self, Choice, Nodes, Reach, Take};
 

@@ -4,7 +4,8 @@
 //! There is no counterpart at exit: kinds stay usable to the last destructor of the
 //! program, and the kernel takes everything back.
 
-use super::{abort, decorate};
+use super::answer::abort;
+use super::decorate;
 use crate::heap::{fast, je, reclaim};
 use crate::kind::table;
 use crate::{backing, env, kind, log, topology};

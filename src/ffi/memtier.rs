@@ -4,9 +4,9 @@
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
+use super::answer::{block_or_errno, failure, kind_of, valid_alignment};
 use super::decorate::tier_hooks;
 use super::memkind::{memkind_detect_kind, memkind_t};
-use super::{block_or_errno, failure, kind_of, valid_alignment};
 use crate::boxed::boxed;
 use crate::error::Error;
 use crate::log;

@@ -7,7 +7,7 @@
 
 use core::ffi::c_void;
 
-use super::handle_at;
+use super::answer::handle_at;
 use super::memkind::{memkind_free, memkind_malloc, memkind_t};
 use super::memtier::{self, memtier_kind_free, memtier_kind_malloc, memtier_memory};
 use crate::heap::fast;

@@ -1,0 +1,119 @@
+//! What C gives turned into what the core takes, and what the core answers into what C gets.
+
+use core::ffi::{c_int, c_void};
+use core::ptr;
+
+use super::memkind::types::memkind_t;
+use crate::error::Error;
+use crate::kind::{self, Kind, table};
+use crate::log;
+
+/// The kind behind a handle; `None` for NULL, a bogus or a destroyed kind.
+#[inline]
+pub(super) fn kind_of(handle: memkind_t) -> Option<&'static Kind> {
+    kind::from_ptr(handle.cast_const().cast::<Kind>())
+}
+
+/// The handle of a kind.
+pub(super) const fn handle_of(kind: &'static Kind) -> memkind_t {
+    ptr::from_ref(kind).cast_mut().cast()
+}
+
+/// The handle of the static kind with this number.
+pub(super) const fn handle_at(number: usize) -> memkind_t {
+    table::address(number).cast_mut().cast()
+}
+
+/// The integer that C gets.
+pub(super) fn status(result: Result<(), Error>) -> c_int {
+    match result {
+        Ok(()) => 0,
+        Err(error) => error.code(),
+    }
+}
+
+/// The pointer that C gets; on an error NULL with `errno`.
+#[inline]
+pub(super) fn block_or_errno(
+    kind: Option<&'static Kind>,
+    result: Result<*mut u8, Error>,
+) -> *mut c_void {
+    match result {
+        Ok(block) => block.cast(),
+        Err(error) => {
+            log::set_errno(failure(kind, error));
+            ptr::null_mut()
+        }
+    }
+}
+
+/// The `errno` of a failed allocation. Does not return where the manual's standards
+/// want the process to end: a kind whose first use fails for good.
+#[cold]
+pub(super) fn failure(kind: Option<&'static Kind>, error: Error) -> c_int {
+    // A program may be refused all the time: names are for those that end.
+    let name = || kind.map_or("?", Kind::name);
+    match error {
+        Error::Environ => {
+            log::fatal!(
+                "[{}] Failed to create arena map (error code:{}).",
+                name(),
+                error.code()
+            );
+            abort()
+        }
+        Error::Unavailable => {
+            log::fatal!(
+                "[{}] NUMA not available (error code:{}).",
+                name(),
+                error.code()
+            );
+            abort()
+        }
+        Error::InvalidArgument => libc::EINVAL,
+        _ => libc::ENOMEM,
+    }
+}
+
+/// Ends the process as `abort(3)` does.
+pub(super) fn abort() -> ! {
+    // SAFETY: abort has no preconditions and does not return.
+    unsafe { libc::abort() }
+}
+
+/// Whether a posix_memalign alignment is valid: a power of two, at least a pointer's size.
+pub(super) const fn valid_alignment(alignment: usize) -> bool {
+    alignment.is_power_of_two() && alignment >= size_of::<*mut c_void>()
+}
+
+/// What every posix_memalign does: checks, NULL in `memptr` on failure, `errno` kept.
+///
+/// # Safety
+/// `memptr` is null or writable.
+pub(super) unsafe fn memalign_into(
+    kind: &'static Kind,
+    memptr: *mut *mut c_void,
+    alignment: usize,
+    size: usize,
+) -> c_int {
+    if memptr.is_null() {
+        return libc::EINVAL;
+    }
+    let errno = log::errno();
+    let result = if valid_alignment(alignment) || (size == 0 && kind.is_system()) {
+        kind.memalign(alignment, size)
+    } else {
+        Err(Error::InvalidArgument)
+    };
+    let (block, code) = match result {
+        Ok(block) => (block, 0),
+        Err(error) => (ptr::null_mut(), failure(Some(kind), error)),
+    };
+    // MEMKIND_DEFAULT is as jemalloc is: on failure it leaves the pointer alone.
+    if code == 0 || !kind.is_system() {
+        // SAFETY: the caller's promise, and `memptr` is not null.
+        unsafe { *memptr = block.cast() };
+    }
+    log::set_errno(errno);
+    code
+}

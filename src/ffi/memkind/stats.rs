@@ -1,0 +1,126 @@
+//! Statistics.
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+
+use super::super::answer::{kind_of, status};
+use super::types::{RawStat, RawStatPrintOptions, memkind_t};
+use crate::error::Error;
+use crate::heap::je::{self, Stat};
+use crate::heap::stats;
+use crate::kind;
+use crate::log;
+
+/// Takes a new snapshot of all statistics.
+///
+/// Returns MEMKIND_SUCCESS or MEMKIND_ERROR_OPERATION_FAILED. MT-safe. STANDARD API.
+/// See memkind(3), STATISTICS.
+#[unsafe(no_mangle)]
+pub extern "C" fn memkind_update_cached_stats() -> c_int {
+    status(if stats::refresh() {
+        Ok(())
+    } else {
+        Err(Error::OperationFailed)
+    })
+}
+
+/// Reads a statistic from the last snapshot of memkind_update_cached_stats().
+///
+/// \param kind   the kind; NULL for the whole library
+/// \param stat   which statistic
+/// \param value  where the bytes go
+///
+/// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for an unknown statistic or kind, and
+/// for a kind first used after the snapshot. MT-safe. STANDARD API.
+/// See memkind(3), STATISTICS.
+///
+/// # Safety
+/// `value` must be writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memkind_get_stat(
+    kind: memkind_t,
+    stat: RawStat,
+    value: *mut usize,
+) -> c_int {
+    let stat = match stat.0 {
+        0 => Stat::Resident,
+        1 => Stat::Active,
+        2 => Stat::Allocated,
+        other => {
+            log::error!("Unrecognized type of memory statistic {other}");
+            return Error::Invalid.code();
+        }
+    };
+    if value.is_null() {
+        return Error::Invalid.code();
+    }
+    let result = if kind.is_null() {
+        kind::stat_of_all(stat)
+    } else {
+        kind_of(kind)
+            .ok_or(Error::Invalid)
+            .and_then(|kind| kind.stat(stat))
+    };
+    let result = result.inspect_err(|_| log::error!("Error on getting arena statistic."));
+    status(result.map(|bytes| {
+        // SAFETY: not null, and writable by the caller's promise.
+        unsafe { *value = bytes }
+    }))
+}
+
+/// Prints statistics of the whole library.
+///
+/// \param write_cb  is given the text piece by piece; NULL prints to standard error. It
+///                  must not allocate: use syscall(2) rather than stdio.
+/// \param cbopaque  is passed to it
+/// \param opts      MEMKIND_STAT_PRINT_* combined
+///
+/// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for unknown options. MT-safe.
+/// STANDARD API. See memkind(3), STATISTICS.
+///
+/// # Safety
+/// `write_cb` must accept `cbopaque`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memkind_stats_print(
+    write_cb: Option<unsafe extern "C" fn(*mut c_void, *const c_char)>,
+    cbopaque: *mut c_void,
+    opts: RawStatPrintOptions,
+) -> c_int {
+    // jemalloc's letter for each bit. Extents and huge page arenas go together.
+    const LETTERS: [&[u8]; 9] = [b"J", b"g", b"m", b"d", b"a", b"b", b"l", b"x", b"eh"];
+    if opts.0 >> LETTERS.len() != 0 {
+        log::error!(
+            "Printing statistics failed. Unsupported options '{}'",
+            opts.0 as c_int
+        );
+        return Error::Invalid.code();
+    }
+    let mut text = [0_u8; LETTERS.len() + 2];
+    let chosen = LETTERS
+        .iter()
+        .enumerate()
+        .filter(|(bit, _)| opts.0 & (1 << bit) != 0)
+        .flat_map(|(_, letters)| letters.iter());
+    for (place, letter) in text.iter_mut().zip(chosen) {
+        *place = *letter;
+    }
+    let text = CStr::from_bytes_until_nul(&text).unwrap_or(c"");
+    // SAFETY: the caller's promise.
+    unsafe { je::print_stats(write_cb, cbopaque, text) };
+    // jemalloc has taken a snapshot; ours belongs to it.
+    stats::refresh();
+    0
+}
+
+/// Starts or stops threads that give unused memory back in the background.
+///
+/// Returns MEMKIND_SUCCESS or MEMKIND_ERROR_OPERATION_FAILED. MT-safe. STANDARD API.
+/// See memkind(3), ENHANCEMENTS.
+#[unsafe(no_mangle)]
+pub extern "C" fn memkind_set_bg_threads(state: bool) -> c_int {
+    let done = je::set_background_threads(state);
+    status(if done {
+        Ok(())
+    } else {
+        Err(Error::OperationFailed)
+    })
+}
