@@ -83,11 +83,18 @@ public:
         return *this;
     }
 
-    // Memory for n objects. Throws std::bad_alloc when n is 0, and when there is not enough memory.
+    // Memory for n objects, aligned for them. Throws std::bad_alloc when n is 0, and when there is not enough memory.
     pointer allocate(size_type n) const
     {
-        void *const block =
-            n <= static_cast<size_type>(-1) / sizeof(T) ? memkind_malloc(kind_.get(), n * sizeof(T)) : nullptr;
+        void *block = nullptr;
+        if (n <= static_cast<size_type>(-1) / sizeof(T)) {
+            // Large blocks of malloc are aligned for fundamental types only.
+            if (alignof(T) > alignof(std::max_align_t)) {
+                memkind_posix_memalign(kind_.get(), &block, alignof(T), n * sizeof(T));
+            } else {
+                block = memkind_malloc(kind_.get(), n * sizeof(T));
+            }
+        }
         if (block == nullptr) {
             throw std::bad_alloc();
         }

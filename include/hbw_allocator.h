@@ -50,11 +50,19 @@ public:
         return &object;
     }
 
-    // Memory for n objects. Throws std::bad_alloc when n is 0 or greater than max_size(), and when there
-    // is not enough memory.
+    // Memory for n objects, aligned for them. Throws std::bad_alloc when n is 0 or greater than max_size(),
+    // and when there is not enough memory.
     pointer allocate(size_type n, const void * = 0)
     {
-        void *const block = n <= max_size() ? hbw_malloc(n * sizeof(T)) : 0;
+        void *block = 0;
+        if (n <= max_size()) {
+            // Large blocks of malloc are aligned for fundamental types only. C++98 has no alignof.
+            if (__alignof__(T) > 2 * sizeof(void *)) {
+                hbw_posix_memalign(&block, __alignof__(T), n * sizeof(T));
+            } else {
+                block = hbw_malloc(n * sizeof(T));
+            }
+        }
         if (block == 0) {
             throw std::bad_alloc();
         }

@@ -287,13 +287,19 @@ check_loading() {
 }
 
 check_cxx_inclusion() {
-    local standard header
+    local standard header compiler
     for header in "$include"/*.h; do
         echo "#include <${header##*/}>"
     done >"$work/all_headers.inc"
     for standard in c++11 c++20; do
         check "every header twice in two units, $standard" cxx_units $standard
         check "the allocators in containers, $standard" allocators $standard "$libdir" -Wall -Wextra -Werror -I"$include"
+    done
+    for compiler in "${cxx[*]}" clang++; do
+        have "${compiler%% *}" || continue
+        for standard in c++98 c++11 c++14 c++17 c++20; do
+            check "the allocators honour alignas, $standard, $compiler" overaligned $standard "$compiler"
+        done
     done
     if [ -n "$dist" ] && [ -e /usr/include/memkind_allocator.h ]; then
         check "the original's allocators in containers, on our library" allocators c++11 "$dist" -w -DORIGINAL
@@ -308,6 +314,14 @@ allocators() {
     shift 2
     "${cxx[@]}" -std="$standard" "$@" -o "$work/allocators" "$here/allocators.cc" -L"$dir" -l:libmemkind.so.0 &&
         mkdir -p "$work/pmem" && LD_LIBRARY_PATH=$libdir "$work/allocators" "$work/pmem"
+}
+
+overaligned() { # overaligned STANDARD COMPILER
+    local -a compiler
+    read -ra compiler <<<"$2"
+    "${compiler[@]}" -std="$1" -Wall -Wextra -Werror -pedantic -I"$include" -o "$work/overaligned" \
+        "$here/overaligned.cc" -L"$libdir" -l:libmemkind.so.0 &&
+        mkdir -p "$work/pmem" && LD_LIBRARY_PATH=$libdir "$work/overaligned" "$work/pmem"
 }
 
 cxx_units() {
