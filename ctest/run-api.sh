@@ -14,6 +14,7 @@
 #
 # A test may name further link flags in a comment line of its own: " * link: -rdynamic", and likewise
 # a source in ctest/api/lib to be built as a shared object beside the program: " * library: NAME".
+# " * huge pages: N" makes root reserve so many pages of 2 MiB while it runs.
 # Exit status: 0 nothing failed, 1 something failed, 2 wrong usage or nothing to run.
 
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 2
@@ -98,7 +99,10 @@ run_library() {
             report FAIL "$name" "$library" "$program.out"
             continue
         fi
-        LD_LIBRARY_PATH=$runtime timeout "$limit" "$program" >"$program.out" 2>"$program.err"
+        pages=$(sed -n 's/^ \* huge pages: \([0-9]*\).*/\1/p' "$source")
+        with=${pages:+$root/scripts/with-huge-pages.sh $pages}
+        # shellcheck disable=SC2086  # no word, or a command with its argument
+        $with env LD_LIBRARY_PATH="$runtime" timeout "$limit" "$program" >"$program.out" 2>"$program.err"
         status=$?
         case $status in
         0) report PASS "$name" "$library" "$program.err" ;;

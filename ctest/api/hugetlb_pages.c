@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* With a pool of eight huge pages 4 KiB and 4 MiB + 1 byte of every huge page kind fit, and lie on huge
- * pages; the capacity is that of the pool. */
+ * pages; the capacity is that of the pool.
+ * huge pages: 24 */
 #include "machine.h"
 
 static memkind_t *const huge_kinds[] = {&MEMKIND_HUGETLB, &MEMKIND_HBW_HUGETLB, &MEMKIND_HBW_ALL_HUGETLB,

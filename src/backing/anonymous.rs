@@ -249,11 +249,11 @@ impl Anonymous {
                 return Err(error);
             }
             if !populate(address, size) {
-                discard(address, size);
+                self.discard(address, size);
                 return Err(error);
             }
             account.promise_present(address, size).inspect_err(|_| {
-                discard(address, size);
+                self.discard(address, size);
             })
         })
     }
@@ -262,9 +262,7 @@ impl Anonymous {
         let Some(account) = self.account() else {
             return false;
         };
-        let whole = address % UNIT == 0 && size % UNIT == 0;
-        let can = self.page == PageSize::Base || whole;
-        let done = can && !keeps_freed_memory() && discard(address, size);
+        let done = !keeps_freed_memory() && self.discard(address, size);
         if done {
             account.release(address, size);
         }
@@ -272,11 +270,25 @@ impl Anonymous {
     }
 
     pub(super) fn purge(&self, address: usize, size: usize) -> bool {
-        let done = !keeps_freed_memory() && discard(address, size);
+        let done = !keeps_freed_memory() && self.discard(address, size);
         if let (true, Some(account)) = (done, self.account()) {
             account.gone_back(size);
         }
         done
+    }
+
+    /// Gives the pages of a range back in which no live block is; whether all of it is gone,
+    /// and reads as zero. Of huge pages only whole ones are tried: of others the kernel
+    /// answers that they are gone and leaves them, or takes more than it was told (5.18 to 6.0).
+    fn discard(&self, address: usize, size: usize) -> bool {
+        let page = if self.page == PageSize::Base {
+            PAGE
+        } else {
+            UNIT
+        };
+        // SAFETY: the range is in a mapping of ours, and the callers vouch for the rest.
+        (address | size) % page == 0
+            && unsafe { libc::madvise(address as *mut _, size, libc::MADV_DONTNEED) == 0 }
     }
 
     pub(super) fn for_each_range(&self, each: impl FnMut(usize, usize)) {
@@ -294,12 +306,6 @@ impl Drop for Anonymous {
             unmap(start, size);
         });
     }
-}
-
-/// Gives the pages of a range back in which no live block is; whether that was possible.
-fn discard(address: usize, size: usize) -> bool {
-    // SAFETY: the range is in a mapping of ours, and the callers vouch for the rest.
-    unsafe { libc::madvise(address as *mut _, size, libc::MADV_DONTNEED) == 0 }
 }
 
 /// Cuts a mapping of `length + align` bytes down to `length` at a multiple of `align`.
