@@ -2,10 +2,10 @@
 #![forbid(unsafe_code)]
 
 use super::borders::{Border, Borders};
+use super::describe;
 use super::memory::{Memory, Tier};
 use super::policy::{self, Policy, Threshold, Tuning};
 use super::property::Property;
-use super::{describe_thresholds, describe_tier};
 use crate::boxed::boxed_slice;
 use crate::error::Error;
 use crate::kind::Kind;
@@ -218,9 +218,9 @@ impl Drop for Builder {
         log::info!("Number of memory tiers {}", self.tiers.len());
         for (index, &(kind, ratio)) in self.tiers.iter().enumerate() {
             // The name of the number is the original's; it is the ratio as given.
-            describe_tier(index, kind, f64::from(ratio));
+            describe::tier(index, kind, f64::from(ratio));
         }
-        describe_thresholds(self.thresholds.iter().copied(), &self.tuning);
+        describe::thresholds(self.thresholds.iter().copied(), &self.tuning);
     }
 }
 

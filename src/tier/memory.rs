@@ -3,11 +3,13 @@
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
+use super::blocks::{
+    allocated_size, kind_calloc, kind_malloc, kind_memalign, kind_realloc, small_malloc,
+};
 use super::borders::{Border, Borders};
 use super::counters::{self, View};
+use super::describe;
 use super::policy::{self, Tuning};
-use super::{allocated_size, describe_thresholds, describe_tier};
-use super::{kind_calloc, kind_malloc, kind_memalign, kind_realloc, small_malloc};
 use crate::error::Error;
 use crate::heap::fast;
 use crate::heap::tally::Tally;
@@ -322,16 +324,16 @@ impl Drop for Memory {
     fn drop(&mut self) {
         log::info!("Number of memory tiers {}", self.tiers.len());
         for (index, tier) in self.tiers.iter().enumerate() {
-            describe_tier(index, tier.kind, f64::from(tier.ratio));
+            describe::tier(index, tier.kind, f64::from(tier.ratio));
             log::info!("Tier allocated size {}", allocated_size(tier.kind));
         }
         match &self.borders {
             Some(borders) => {
-                describe_thresholds(borders.iter().map(Border::threshold), borders.tuning());
+                describe::thresholds(borders.iter().map(Border::threshold), borders.tuning());
                 log::info!("Threshold counter current value {}", self.left(borders));
             }
             None => {
-                describe_thresholds(core::iter::empty(), &Tuning::NONE);
+                describe::thresholds(core::iter::empty(), &Tuning::NONE);
                 log::info!("Threshold counter current value 0");
             }
         }

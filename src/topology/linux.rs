@@ -151,6 +151,14 @@ pub(super) fn knights() -> bool {
     false
 }
 
+/// `MPOL_PREFERRED_MANY` of mbind(2), Linux 5.15; the libc crate lacks it.
+pub const PREFERRED_MANY: core::ffi::c_int = 5;
+
+/// Whether the kernel can prefer several nodes at once.
+pub fn prefers_many() -> bool {
+    mbind_mode(PREFERRED_MANY).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{mbind_mode, mems_allowed, n_cpus, node_of_pages, numa_available, ptr};

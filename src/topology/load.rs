@@ -160,7 +160,7 @@ fn find(choice: Choice) -> Result<Targets, Error> {
                 .map_err(|error| *error)
         },
         dax_kmem: &|| *DAX_KMEM.get_or_init(|| Box::new(Sysfs::HOST.dax_kmem_nodes())),
-        prefers_many: &super::prefers_many,
+        prefers_many: &linux::prefers_many,
     };
     let settings = Settings {
         hbw_nodes: env::get(env::HBW_NODES),

@@ -26,7 +26,9 @@ pub mod targets;
 
 pub use huge::HugePages;
 pub use left::Left;
-pub use linux::{current_cpu, mbind_mode, node_of_pages, numa_available};
+pub use linux::{
+    PREFERRED_MANY, current_cpu, mbind_mode, node_of_pages, numa_available, prefers_many,
+};
 pub use load::{
     attributes, child_after_fork, dax_kmem_nodes, huge_pages_available, machine, parent_after_fork,
     prepare_fork, targets,
@@ -45,14 +47,6 @@ use sysfs::Sysfs;
 pub fn capacity(mask: &NodeMask) -> u64 {
     let total = |node| Sysfs::HOST.memory(node).unwrap_or_default().total;
     mask.iter().map(total).sum()
-}
-
-/// `MPOL_PREFERRED_MANY` of mbind(2), Linux 5.15; the libc crate lacks it.
-pub const PREFERRED_MANY: core::ffi::c_int = 5;
-
-/// Whether the kernel can prefer several nodes at once.
-pub fn prefers_many() -> bool {
-    mbind_mode(PREFERRED_MANY).is_ok()
 }
 
 /// Total and free bytes of memory of a node, read anew at each call.

@@ -5,130 +5,29 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod choice;
+mod facts;
 mod home;
+mod reach;
 mod ties;
 
+pub use choice::{Attribute, Choice, Nodes, Reach, Take};
+pub use facts::{Facts, Settings};
 pub use ties::TIES_MANY;
 
 use core::ffi::CStr;
 
 use super::mask::NodeMask;
-use super::nodes::{Attributes, Machine};
+use super::nodes::Machine;
 use super::nodestring;
 use super::note::Note;
 use super::targets::Targets;
 use crate::env;
 use crate::error::Error;
+use reach::{allowed, explain_cpuset, reach};
 
 /// MiB/s from which memory is high-bandwidth memory, unless MEMKIND_HBW_THRESHOLD says otherwise.
 const DEFAULT_THRESHOLD: u64 = 200 * 1024;
-
-/// Which nodes are meant at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nodes {
-    /// Nodes that have CPUs: ordinary memory.
-    WithCpus,
-    /// High-bandwidth memory.
-    HighBandwidth,
-    /// Persistent memory that the kernel uses as RAM.
-    DaxKmem,
-    /// The node, or the nodes tied, with the most memory of the machine.
-    MostCapacity,
-    /// The node local to the CPU that is best by an attribute.
-    Best(Attribute),
-}
-
-/// What a local node is best at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attribute {
-    /// The most memory.
-    Capacity,
-    /// The lowest latency.
-    Latency,
-    /// The highest bandwidth.
-    Bandwidth,
-}
-
-/// How far a kind reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// Nearest to the CPU that asks.
-    Local,
-    /// Every node that is meant.
-    All,
-}
-
-/// How many nodes may be equally good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Take {
-    /// Any number.
-    Many,
-    /// One; a tie is an error, unless MEMKIND_PREFERRED_TIES allows it.
-    One,
-}
-
-/// The part of a kind's row that decides its nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// Which nodes are meant.
-    pub nodes: Nodes,
-    /// How far the kind reaches.
-    pub reach: Reach,
-    /// Whether a tie is an error.
-    pub take: Take,
-}
-
-impl Choice {
-    /// The choice of a row.
-    pub const fn new(nodes: Nodes, reach: Reach, take: Take) -> Self {
-        Self { nodes, reach, take }
-    }
-
-    /// Number of distinct choices; [`Choice::index`] is below it.
-    pub const COUNT: usize = 28;
-
-    /// A number of its own for each choice.
-    pub const fn index(self) -> usize {
-        let nodes = match self.nodes {
-            Nodes::WithCpus => 0,
-            Nodes::HighBandwidth => 1,
-            Nodes::DaxKmem => 2,
-            Nodes::MostCapacity => 3,
-            Nodes::Best(Attribute::Capacity) => 4,
-            Nodes::Best(Attribute::Latency) => 5,
-            Nodes::Best(Attribute::Bandwidth) => 6,
-        };
-        nodes * 4 + self.reach as usize * 2 + self.take as usize
-    }
-}
-
-/// What the environment asks; `None` where a variable is unset.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Settings<'a> {
-    /// MEMKIND_HBW_NODES.
-    pub hbw_nodes: Option<&'a CStr>,
-    /// MEMKIND_HBW_THRESHOLD.
-    pub hbw_threshold: Option<&'a CStr>,
-    /// MEMKIND_DAX_KMEM_NODES.
-    pub dax_kmem_nodes: Option<&'a CStr>,
-    /// MEMKIND_PREFERRED_TIES.
-    pub preferred_ties: Option<&'a CStr>,
-}
-
-/// What a choice is decided on.
-///
-/// What is expensive to find is a function, since most choices do not need it; each is
-/// called at most once.
-pub struct Facts<'a> {
-    /// The nodes.
-    pub machine: &'a Machine,
-    /// Bandwidth, latency and locality.
-    pub attributes: &'a dyn Fn() -> Result<&'a Attributes, Error>,
-    /// The nodes of DAX devices in use as RAM.
-    pub dax_kmem: &'a dyn Fn() -> NodeMask,
-    /// Whether the kernel can prefer several nodes at once.
-    pub prefers_many: &'a dyn Fn() -> bool,
-}
 
 /// Decides for each CPU which nodes a kind takes memory from. A remark for the person
 /// who debugs goes to `report` at the moment it arises.
@@ -217,28 +116,6 @@ fn threshold(settings: &Settings<'_>, report: &mut dyn FnMut(Note<'_>)) -> Resul
     })
 }
 
-/// Those of the nodes that the process may use.
-fn allowed(
-    machine: &Machine,
-    nodes: &NodeMask,
-    report: &mut dyn FnMut(Note<'_>),
-) -> Result<NodeMask, Error> {
-    let usable = nodes.intersection(&machine.allowed);
-    if !usable.is_empty() {
-        return Ok(usable);
-    }
-    explain_cpuset(machine, nodes, report);
-    Err(Error::Unavailable)
-}
-
-/// Says that there are such nodes, where only the cpuset forbids them.
-fn explain_cpuset(machine: &Machine, nodes: &NodeMask, report: &mut dyn FnMut(Note<'_>)) {
-    let allowed = &machine.allowed;
-    if !nodes.is_empty() && nodes.intersection(allowed).is_empty() {
-        report(Note::NoneAllowed { nodes, allowed });
-    }
-}
-
 /// The high-bandwidth nodes of a Xeon Phi: those without CPUs.
 fn knights(machine: &Machine, report: &mut dyn FnMut(Note<'_>)) -> Result<NodeMask, Error> {
     let with_memory = machine.nodes.iter().filter(|node| node.capacity > 0);
@@ -278,50 +155,6 @@ fn most_capacity(
         return Err(Error::MemtypeNotAvailable);
     }
     reach(machine, &nodes, choice, report)
-}
-
-/// The nodes within the choice's reach, for every CPU.
-fn reach(
-    machine: &Machine,
-    nodes: &NodeMask,
-    choice: Choice,
-    report: &mut dyn FnMut(Note<'_>),
-) -> Result<Targets, Error> {
-    let mut targets = Targets::nowhere();
-    for node in machine.nodes.iter().filter(|node| !node.cpus.is_empty()) {
-        let near = within_reach(machine, node.number, nodes, choice, report)?;
-        targets.add(&node.cpus, near);
-    }
-    if targets.is_nowhere() {
-        return Ok(Targets::everywhere(*nodes));
-    }
-    Ok(targets)
-}
-
-/// Those of the nodes within the choice's reach from one node.
-fn within_reach(
-    machine: &Machine,
-    from: u16,
-    nodes: &NodeMask,
-    choice: Choice,
-    report: &mut dyn FnMut(Note<'_>),
-) -> Result<NodeMask, Error> {
-    let near = match choice.reach {
-        Reach::All => *nodes,
-        Reach::Local => {
-            let distance = |node: u16| machine.distance(from, node);
-            let shortest = nodes.iter().map(distance).min();
-            nodes
-                .iter()
-                .filter(|node| Some(distance(*node)) == shortest)
-                .collect()
-        }
-    };
-    if choice.take == Take::One && near.count() > 1 {
-        report(Note::DistanceTie(from));
-        return Err(Error::Runtime);
-    }
-    Ok(near)
 }
 
 #[cfg(test)]

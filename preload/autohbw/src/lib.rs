@@ -10,22 +10,18 @@ mod settings;
 use core::ffi::{c_int, c_void};
 use core::panic::PanicInfo;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use interpose::c::memkind::*;
 use interpose::c::{Kind, abort, foreign};
 use interpose::family::Heap;
 use interpose::text::print;
+use settings::{HIGH, LEVEL, LOW};
 
 /// The kind for chosen sizes, null until everything is set up.
 static KIND: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
-/// The sizes that are chosen: at least the one and at most the other.
-static LOW: AtomicUsize = AtomicUsize::new(1 << 20);
-static HIGH: AtomicUsize = AtomicUsize::new(usize::MAX);
 /// Switched by enableAutoHBW() and disableAutoHBW().
 static ENABLED: AtomicBool = AtomicBool::new(true);
-/// AUTO_HBW_LOG.
-static LEVEL: AtomicI32 = AtomicI32::new(1);
 
 /// From this AUTO_HBW_LOG on, every call is reported.
 const EVERY_CALL: i32 = 2;

@@ -1,7 +1,7 @@
 //! AUTO_HBW_LOG, AUTO_HBW_SIZE and AUTO_HBW_MEM_TYPE. None of them is ever fatal.
 
 use core::ffi::CStr;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 use interpose::c::memkind::{
     MEMKIND_DEFAULT, MEMKIND_HBW, MEMKIND_HBW_PREFERRED, memkind_check_available,
@@ -11,7 +11,12 @@ use interpose::kinds;
 use interpose::nodes;
 use interpose::text::{leading_number, print, say, skip_blanks};
 
-use crate::{HIGH, LEVEL, LOW};
+/// The smallest size of a block, in bytes, that is of the chosen kind.
+pub(crate) static LOW: AtomicUsize = AtomicUsize::new(1 << 20);
+/// The largest size of a block, in bytes, that is of the chosen kind.
+pub(crate) static HIGH: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// AUTO_HBW_LOG.
+pub(crate) static LEVEL: AtomicI32 = AtomicI32::new(1);
 
 /// The AUTO_HBW_LOG that turns every message off.
 pub(crate) const SILENT: i32 = -2;

@@ -8,6 +8,7 @@
 #![no_std]
 
 mod build;
+mod kinds;
 mod log;
 mod settings;
 

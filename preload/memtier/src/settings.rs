@@ -10,7 +10,7 @@ use interpose::c::{Kind, environment};
 use interpose::nodes;
 use interpose::text::{leading_number, skip_blanks, token};
 
-use crate::build::{self, NoFile};
+use crate::kinds::{self, NoFile};
 use crate::log::{self, Fault};
 
 /// The most of MEMKIND_MEM_TIERS that is read.
@@ -269,7 +269,7 @@ fn read_tier(query: &'static [u8]) -> Result<Tier, Fault<'static>> {
             (limit, text)
         }
     };
-    let kind = build::file_kind(path, limit).map_err(|failure| match failure {
+    let kind = kinds::file_kind(path, limit).map_err(|failure| match failure {
         NoFile::Limit => tiers_fault(limit_text, LIMIT_RULE),
         NoFile::Directory => tiers_fault(path, PATH_RULE),
         NoFile::NotWritable => tiers_fault(path, WRITABLE_RULE),
@@ -286,7 +286,7 @@ fn read_kind(name: &'static [u8]) -> Result<(bool, Kind), Fault<'static>> {
     if name == b"FS_DAX" {
         return Ok((true, core::ptr::null_mut()));
     }
-    let kind = match (nodes::list(name), build::static_kind(name)) {
+    let kind = match (nodes::list(name), kinds::static_kind(name)) {
         (Some(list), _) => nodes::kind(list).map_err(|refused| Fault {
             part: name,
             rule: refused.reason(),
@@ -296,7 +296,7 @@ fn read_kind(name: &'static [u8]) -> Result<(bool, Kind), Fault<'static>> {
         (None, None) => Err(tiers_fault(name, KIND_RULE)),
     };
     let kind = kind.inspect_err(|_| log::error(&[b"Unsupported kind: ", name]))?;
-    if !build::usable(kind) {
+    if !kinds::usable(kind) {
         if name == b"KMEM_DAX" {
             log::error(&[b"Allocation to DAX KMEM nodes failed!"]);
         } else {

@@ -1,7 +1,8 @@
 //! Choices by bandwidth, latency and locality, as seen from the CPUs of each node.
 #![forbid(unsafe_code)]
 
-use super::{Attribute, Choice, explain_cpuset, within_reach};
+use super::choice::{Attribute, Choice};
+use super::reach::{explain_cpuset, within_reach};
 use crate::error::Error;
 use crate::topology::mask::NodeMask;
 use crate::topology::nodes::{Attributes, Initiator, Machine, Target};

@@ -3,7 +3,8 @@
 
 use core::ffi::CStr;
 
-use super::{Choice, Facts, Settings, Take};
+use super::choice::{Choice, Take};
+use super::facts::{Facts, Settings};
 use crate::error::Error;
 use crate::topology::note::Note;
 
