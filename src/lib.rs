@@ -2,7 +2,7 @@
 //!
 //! The exported C functions live in `ffi`; below it nothing knows C. The layers,
 //! left may use right and never back:
-//! `ffi -> tier -> kind -> heap -> backing -> topology -> {error, env, log, boxed}`.
+//! `ffi -> tier -> kind -> heap -> backing -> topology -> {error, env, log, boxed, signals}`.
 //! `ARCHITECTURE.md` draws the whole picture.
 
 pub mod backing;
@@ -16,6 +16,7 @@ pub mod global;
 pub mod heap;
 pub mod kind;
 pub mod log;
+pub mod signals;
 pub mod tier;
 pub mod topology;
 

@@ -8,7 +8,7 @@ use super::answer::abort;
 use super::decorate;
 use crate::heap::{fast, je, reclaim};
 use crate::kind::table;
-use crate::{backing, env, kind, log, topology};
+use crate::{backing, env, kind, log, signals, topology};
 
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -34,21 +34,27 @@ extern "C" fn at_load() {
 }
 
 unsafe extern "C" fn before_fork() {
+    let signals = signals::hold_back();
     topology::prepare_fork();
     // First: while it is held, no kind goes away that others look at.
     reclaim::prepare_fork();
     kind::prepare_fork();
+    signals.keep_over_fork();
 }
 
 unsafe extern "C" fn in_parent() {
+    let signals = signals::held_over_fork();
     reclaim::release_after_fork();
     kind::parent_after_fork();
     topology::parent_after_fork();
+    signals.release();
 }
 
 unsafe extern "C" fn in_child() {
+    let signals = signals::held_over_fork();
     topology::child_after_fork();
     kind::after_fork_in_child();
+    signals.release();
 }
 
 fn read_heap_manager() {
