@@ -54,8 +54,8 @@ const HEADERS: [Header; 4] = [
     },
     Header {
         name: "memkind_ext.h",
-        sources: &["ext.rs"],
-        includes: &["memkind.h"],
+        sources: &["ext/mod.rs", "ext/usage.rs", "ext/region.rs"],
+        includes: &["stdbool.h", "stddef.h", "memkind.h"],
         after_includes: "",
         trailer: "",
     },

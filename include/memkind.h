@@ -520,7 +520,8 @@ int memkind_create_kind(memkind_memtype_t memtype_flags,
  * memkind_create_fixed() or memkind_create_nodes() made, with all its blocks. A static
  * kind stays as it is.
  *
- * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for what is not a living kind.
+ * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for what is not a living kind;
+ * MEMKIND_ERROR_OPERATION_FAILED while regions or pools (memkind_ext.h) of it exist.
  * Threads must have stopped using the kind. STANDARD API.
  * See memkind(3), KIND MANAGEMENT.
  *

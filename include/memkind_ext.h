@@ -6,6 +6,8 @@
 
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include "memkind.h"
 
 
@@ -59,6 +61,46 @@ typedef enum memkind_nodes_policy_t {
      */
     MEMKIND_NODES_INTERLEAVE = 2
 } memkind_nodes_policy_t;
+
+/**
+ * An arena and a stack in one; see memkind_region_create().
+ */
+struct memkind_region;
+
+/**
+ * What a region or a pool uses: sizes in bytes. Which of its objects count as in use is
+ * said at the function that fills it.
+ */
+typedef struct memkind_usage {
+    /**
+     * The most that there may be; 0 for any number.
+     */
+    size_t limit;
+    /**
+     * Taken from the kind.
+     */
+    size_t held;
+    /**
+     * Handed out.
+     */
+    size_t in_use;
+    /**
+     * The most that has been held so far.
+     */
+    size_t peak;
+    /**
+     * The page size of the kind.
+     */
+    size_t page_size;
+    /**
+     * In how many separate ranges the memory is.
+     */
+    size_t n_ranges;
+    /**
+     * How many requests got nothing.
+     */
+    size_t n_refused;
+} memkind_usage;
 
 #ifdef __cplusplus
 extern "C" {
@@ -125,6 +167,320 @@ int memkind_set_block_order(memkind_block_order_t order);
 int memkind_create_nodes(const char *nodes,
                          memkind_nodes_policy_t policy,
                          memkind_t *kind);
+
+/**
+ * Creates a region: a place to allocate blocks that are freed together.
+ *
+ * \param kind   where its memory comes from; it cannot be destroyed before the region
+ * \param chunk  bytes taken from the kind at first, rounded up to whole pages, 0 for 64 KiB;
+ *               each further chunk is twice as large, up to 1 MiB or this size if that is
+ *               more. A larger block gets a chunk of its own.
+ * \param limit  the most bytes of blocks at a time, rounded up to a multiple of 16, 0 for any
+ *               number. A block counts as its size rounded up to a multiple of 16, and with
+ *               what its alignment leaves unused.
+ * \param region where the handle goes; untouched on failure
+ *
+ * The region takes no memory from the kind before its first block.
+ *
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, a kind that does not live or a
+ *         chunk larger than the address space; MEMKIND_ERROR_MALLOC
+ * \note MT-safe; a region is used by one thread at a time. A forked child has a copy.
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or writable.
+ */
+int memkind_region_create(memkind_t kind,
+                          size_t chunk,
+                          size_t limit,
+                          struct memkind_region **region);
+
+/**
+ * Destroys a region with all its blocks; its memory goes back to the kind. A read-only region is
+ * made writable before.
+ *
+ * \param region the region; NULL is a no-op
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region; neither it nor its blocks may be used again.
+ */
+void memkind_region_destroy(struct memkind_region *region);
+
+/**
+ * Allocates `size` bytes, aligned to 16. The block is not to be passed to memkind_free(), which
+ * leaves it alone, but goes with memkind_region_rewind(), _reset() or _destroy().
+ *
+ * \param region the region
+ * \param size   bytes; 0 gives NULL and leaves errno alone
+ * \return the block, its contents undefined; NULL with errno ENOMEM (the limit is reached, or
+ *         the kind has no memory), EACCES (the region is read-only) or EINVAL (region is NULL)
+ * \note One thread at a time; about ten instructions
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region.
+ */
+void *memkind_region_alloc(struct memkind_region *region,
+                           size_t size);
+
+/**
+ * Allocates `size` bytes at a multiple of `alignment`.
+ *
+ * \param region    the region
+ * \param alignment a power of two
+ * \param size      bytes; 0 gives NULL and leaves errno alone
+ * \return as memkind_region_alloc(); EINVAL too for an alignment that is no power of two
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region.
+ */
+void *memkind_region_memalign(struct memkind_region *region,
+                              size_t alignment,
+                              size_t size);
+
+/**
+ * Where a region stands, for memkind_region_rewind(). Marks nest, and cost nothing to drop.
+ *
+ * \param region the region
+ * \return the mark, never NULL; but NULL with errno EINVAL if region is NULL
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region.
+ */
+void *memkind_region_mark(struct memkind_region *region);
+
+/**
+ * Frees all blocks allocated since a mark. A block's address will do for a mark: the block
+ * and all that were allocated after it are freed. The chunks stay, for blocks to come.
+ *
+ * \param region the region
+ * \param mark   from memkind_region_mark(), or a block of the region
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for what is neither, for what has been freed
+ *         by going back further, and for NULL; MEMKIND_ERROR_OPERATION_FAILED while the
+ *         region is read-only
+ * \note One thread at a time; takes time for each chunk begun since the mark, not for each block
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region; the freed blocks may not be used again.
+ */
+int memkind_region_rewind(struct memkind_region *region,
+                          void *mark);
+
+/**
+ * Frees all blocks. Chunks stay for blocks to come, up to 16 times the first one's size; what is
+ * more goes back to the kind.
+ *
+ * \param region the region
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL; MEMKIND_ERROR_OPERATION_FAILED
+ *         while the region is read-only
+ * \note One thread at a time; takes time for each chunk, not for each block
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region; its blocks may not be used again.
+ */
+int memkind_region_reset(struct memkind_region *region);
+
+/**
+ * Makes all memory of a region read-only, or writable again, with mprotect(2). While it is
+ * read-only, a write to a block ends in SIGSEGV, memkind_region_alloc() gives NULL and EACCES, and
+ * memkind_region_rewind() and _reset() fail.
+ *
+ * \param region    the region
+ * \param read_only whether it is to be so
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL; MEMKIND_ERROR_OPERATION_FAILED,
+ *         with errno of mprotect(2), if the kernel refuses: on huge pages (EINVAL), or when
+ *         the process has too many mappings (ENOMEM). Nothing has changed then.
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region.
+ */
+int memkind_region_protect(struct memkind_region *region,
+                           bool read_only);
+
+/**
+ * What a region uses. In use are its blocks, with what alignment left unused.
+ *
+ * \param region the region
+ * \param usage  where it goes
+ * \param size   sizeof(struct memkind_usage): later versions may have more fields, which
+ *               this one fills with 0
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL and for size 0
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region, and `usage` NULL or `size` writable bytes.
+ */
+int memkind_region_get_usage(struct memkind_region *region,
+                             struct memkind_usage *usage,
+                             size_t size);
+
+/**
+ * Creates a region: a place to allocate blocks that are freed together.
+ *
+ * \param kind   where its memory comes from; it cannot be destroyed before the region
+ * \param chunk  bytes taken from the kind at first, rounded up to whole pages, 0 for 64 KiB;
+ *               each further chunk is twice as large, up to 1 MiB or this size if that is
+ *               more. A larger block gets a chunk of its own.
+ * \param limit  the most bytes of blocks at a time, rounded up to a multiple of 16, 0 for any
+ *               number. A block counts as its size rounded up to a multiple of 16, and with
+ *               what its alignment leaves unused.
+ * \param region where the handle goes; untouched on failure
+ *
+ * The region takes no memory from the kind before its first block.
+ *
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, a kind that does not live or a
+ *         chunk larger than the address space; MEMKIND_ERROR_MALLOC
+ * \note MT-safe; a region is used by one thread at a time. A forked child has a copy.
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or writable.
+ */
+int memkind_region_create(memkind_t kind,
+                          size_t chunk,
+                          size_t limit,
+                          struct memkind_region **region);
+
+/**
+ * Destroys a region with all its blocks; its memory goes back to the kind. A read-only region is
+ * made writable before.
+ *
+ * \param region the region; NULL is a no-op
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region; neither it nor its blocks may be used again.
+ */
+void memkind_region_destroy(struct memkind_region *region);
+
+/**
+ * Allocates `size` bytes, aligned to 16. The block is not to be passed to memkind_free(), which
+ * leaves it alone, but goes with memkind_region_rewind(), _reset() or _destroy().
+ *
+ * \param region the region
+ * \param size   bytes; 0 gives NULL and leaves errno alone
+ * \return the block, its contents undefined; NULL with errno ENOMEM (the limit is reached, or
+ *         the kind has no memory), EACCES (the region is read-only) or EINVAL (region is NULL)
+ * \note One thread at a time; about ten instructions
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region.
+ */
+void *memkind_region_alloc(struct memkind_region *region,
+                           size_t size);
+
+/**
+ * Allocates `size` bytes at a multiple of `alignment`.
+ *
+ * \param region    the region
+ * \param alignment a power of two
+ * \param size      bytes; 0 gives NULL and leaves errno alone
+ * \return as memkind_region_alloc(); EINVAL too for an alignment that is no power of two
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region.
+ */
+void *memkind_region_memalign(struct memkind_region *region,
+                              size_t alignment,
+                              size_t size);
+
+/**
+ * Where a region stands, for memkind_region_rewind(). Marks nest, and cost nothing to drop.
+ *
+ * \param region the region
+ * \return the mark, never NULL; but NULL with errno EINVAL if region is NULL
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region.
+ */
+void *memkind_region_mark(struct memkind_region *region);
+
+/**
+ * Frees all blocks allocated since a mark. A block's address will do for a mark: the block
+ * and all that were allocated after it are freed. The chunks stay, for blocks to come.
+ *
+ * \param region the region
+ * \param mark   from memkind_region_mark(), or a block of the region
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for what is neither, for what has been freed
+ *         by going back further, and for NULL; MEMKIND_ERROR_OPERATION_FAILED while the
+ *         region is read-only
+ * \note One thread at a time; takes time for each chunk begun since the mark, not for each block
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region; the freed blocks may not be used again.
+ */
+int memkind_region_rewind(struct memkind_region *region,
+                          void *mark);
+
+/**
+ * Frees all blocks. Chunks stay for blocks to come, up to 16 times the first one's size; what is
+ * more goes back to the kind.
+ *
+ * \param region the region
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL; MEMKIND_ERROR_OPERATION_FAILED
+ *         while the region is read-only
+ * \note One thread at a time; takes time for each chunk, not for each block
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region; its blocks may not be used again.
+ */
+int memkind_region_reset(struct memkind_region *region);
+
+/**
+ * Makes all memory of a region read-only, or writable again, with mprotect(2). While it is
+ * read-only, a write to a block ends in SIGSEGV, memkind_region_alloc() gives NULL and EACCES, and
+ * memkind_region_rewind() and _reset() fail.
+ *
+ * \param region    the region
+ * \param read_only whether it is to be so
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL; MEMKIND_ERROR_OPERATION_FAILED,
+ *         with errno of mprotect(2), if the kernel refuses: on huge pages (EINVAL), or when
+ *         the process has too many mappings (ENOMEM). Nothing has changed then.
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region.
+ */
+int memkind_region_protect(struct memkind_region *region,
+                           bool read_only);
+
+/**
+ * What a region uses. In use are its blocks, with what alignment left unused.
+ *
+ * \param region the region
+ * \param usage  where it goes
+ * \param size   sizeof(struct memkind_usage): later versions may have more fields, which
+ *               this one fills with 0
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL and for size 0
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_region(3)
+ *
+ * \warning
+ * `region` must be NULL or a live region, and `usage` NULL or `size` writable bytes.
+ */
+int memkind_region_get_usage(struct memkind_region *region,
+                             struct memkind_usage *usage,
+                             size_t size);
 
 #ifdef __cplusplus
 }  /* extern "C" */

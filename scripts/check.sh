@@ -12,7 +12,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 
-all_parts="scripts headers rust abi api preload programs-short examples consumers install debug-heap stress-short numa-ci"
+all_parts="scripts headers rust abi api ext preload programs-short examples consumers install debug-heap stress-short numa-ci"
 
 # Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
 run_part() {
@@ -23,6 +23,7 @@ run_part() {
     rust) scripts/check-rust.sh ;;
     abi) ctest/abi/run.sh ;;
     api) api_tests ;;
+    ext) ctest/ext/run.sh ;;
     preload) ctest/preload/settings.sh && ctest/preload/launcher.sh && ctest/preload/family.sh ;;
     programs) ctest/preload/programs.sh ;;
     programs-short) ctest/preload/programs.sh --short ;;

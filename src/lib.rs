@@ -2,7 +2,7 @@
 //!
 //! The exported C functions live in `ffi`; below it nothing knows C. The layers,
 //! left may use right and never back:
-//! `ffi -> tier -> kind -> heap -> backing -> topology -> {error, env, log, boxed, signals}`.
+//! `ffi -> {tier, ext} -> kind -> heap -> backing -> topology -> {error, env, log, boxed, signals}`.
 //! `ARCHITECTURE.md` draws the whole picture.
 
 pub mod backing;
@@ -11,6 +11,7 @@ pub mod cancel;
 pub mod clock;
 pub mod env;
 pub mod error;
+pub mod ext;
 pub mod ffi;
 pub mod global;
 pub mod heap;

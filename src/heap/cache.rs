@@ -119,7 +119,7 @@ impl Bin<'_> {
 #[repr(C)]
 pub(crate) struct Cache {
     /// First: the fast paths know no more of a cache.
-    tops: [Top; class::COUNT],
+    tops: [Top; class::COUNT + 1],
     magazines: [Magazines; class::COUNT],
     /// The heap whose blocks these are.
     heap: *const Heap,
@@ -133,7 +133,7 @@ pub(crate) struct Cache {
 unsafe impl Sync for Cache {}
 
 static NONE: Cache = Cache {
-    tops: [const { AtomicPtr::new(no_place()) }; class::COUNT],
+    tops: [const { AtomicPtr::new(no_place()) }; class::COUNT + 1],
     magazines: [const {
         Magazines {
             base: AtomicPtr::new(no_place()),
@@ -304,6 +304,8 @@ fn own(thread: &Thread, heap: &Heap) -> *mut Cache {
         for class in 0..class::COUNT {
             (*fresh).bin(class).clear();
         }
+        // The place of class::NO_BLOCKS.
+        (*fresh).tops[class::COUNT].store(no_place(), Ordering::Relaxed);
     }
     thread.swap_cache(id, fresh);
     fresh

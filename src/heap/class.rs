@@ -8,6 +8,9 @@ use super::je::PAGE;
 
 /// Number of classes, the empty one included.
 pub(super) const COUNT: usize = 46;
+/// Not a class: what the page map says of pages that are a heap's and hold no blocks. A bin of
+/// its own, always empty and full, stands there for the fast paths.
+pub(super) const NO_BLOCKS: usize = COUNT << BIN_BITS;
 /// Bytes of a bin: two to the power of this.
 pub(super) const BIN_BITS: u32 = 3;
 /// The largest cached size, in bytes.

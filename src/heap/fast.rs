@@ -114,7 +114,9 @@ fn index_of(kind: usize) -> usize {
 pub(crate) fn resize(kind: usize, block: *mut u8, size: usize) -> Option<NonNull<u8>> {
     let entry = page_map::fast_entry(block as usize)? as usize;
     let (id, old) = (entry >> 16, entry & 0xffff);
-    let small = old != 0 && size != 0 && size <= class::FINE_MAX;
+    // Neither 0 nor class::NO_BLOCKS.
+    let known = old.wrapping_sub(1) < class::NO_BLOCKS - 1;
+    let small = known && size != 0 && size <= class::FINE_MAX;
     if !small || (kind != 0 && index_of(kind).wrapping_add(1) != id) || id > super::KINDS {
         return None;
     }

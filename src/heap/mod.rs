@@ -338,7 +338,7 @@ impl Heap {
 pub unsafe fn free(block: *mut u8) -> bool {
     let entry = page_map::entry(block as usize) as usize;
     let (id, offset) = (entry >> 16, entry & 0xffff);
-    if id == 0 {
+    if id == 0 || offset == class::NO_BLOCKS {
         return false;
     }
     if offset != 0 {

@@ -12,6 +12,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+use super::class::NO_BLOCKS;
 use crate::backing::map_zeroes;
 use crate::error::Error;
 
@@ -103,6 +104,27 @@ pub fn owner(address: usize) -> usize {
     (entry(address) >> 16) as usize
 }
 
+/// Whether blocks that can be freed may lie on the page at `address`, if it is a heap's.
+pub fn has_blocks(address: usize) -> bool {
+    entry(address) as usize & 0xffff != NO_BLOCKS
+}
+
+/// Says of all pages of a block that they hold no blocks: addresses there are the heap's, but
+/// none to be freed. Whole pages; returns what the first one's entry was, for [`give_blocks`].
+pub fn take_blocks(start: usize, size: usize) -> u32 {
+    let before = entry(start);
+    let id = before as usize >> 16;
+    change_entries(start, size, (id << 16 | NO_BLOCKS) as u32);
+    before
+}
+
+/// Undoes [`take_blocks`], so that the block can be freed.
+pub fn give_blocks(start: usize, size: usize, first: u32) {
+    let id = first as usize >> 16;
+    change_owner(start, size, id);
+    set_class(start as *mut u8, id, first as usize & 0xffff);
+}
+
 /// Says what class the blocks on a block's first page are of. The page is the heap's.
 #[inline]
 pub(super) fn set_class(block: *mut u8, id: usize, offset: usize) {
@@ -126,7 +148,7 @@ pub fn set_owner(start: usize, size: usize, id: usize) -> Result<(), Error> {
     let last = end >> PAGE_BITS;
     while page < last {
         let leaf = leaf(page >> LEAF_BITS)?;
-        page += set_in_leaf(leaf, page, last, id);
+        page += set_in_leaf(leaf, page, last, (id << 16) as u32);
     }
     Ok(())
 }
@@ -134,21 +156,24 @@ pub fn set_owner(start: usize, size: usize, id: usize) -> Result<(), Error> {
 /// As [`set_owner`] where the map has leaves: nobody owns pages elsewhere. `id` 0 leaves the
 /// pages to nobody.
 pub fn change_owner(start: usize, size: usize, id: usize) {
+    change_entries(start, size, (id << 16) as u32);
+}
+
+fn change_entries(start: usize, size: usize, value: u32) {
     let mut page = start >> PAGE_BITS;
     let last = (start + size) >> PAGE_BITS;
     while page < last {
         page += match known_leaf(page >> LEAF_BITS) {
-            Some(leaf) => set_in_leaf(leaf, page, last, id),
+            Some(leaf) => set_in_leaf(leaf, page, last, value),
             None => LEAF_PAGES - (page & (LEAF_PAGES - 1)),
         };
     }
 }
 
-/// Sets the owner of the pages from `page` to `last` that are in a leaf; how many.
-fn set_in_leaf(leaf: &Leaf, page: usize, last: usize, id: usize) -> usize {
+/// Sets the entries of the pages from `page` to `last` that are in a leaf; how many.
+fn set_in_leaf(leaf: &Leaf, page: usize, last: usize, value: u32) -> usize {
     let first = page & (LEAF_PAGES - 1);
     let count = (LEAF_PAGES - first).min(last - page);
-    let value = (id << 16) as u32;
     for entry in &leaf[first..first + count] {
         // What was never written takes no memory, and is to stay so.
         if entry.load(Ordering::Relaxed) != value {

@@ -12,7 +12,7 @@ use crate::heap::{self, je, page_map};
 /// # Safety
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
 pub unsafe fn reallocate(ptr: *mut u8) -> Option<*mut u8> {
-    let kind = detect(ptr)?;
+    let kind = detect(ptr).filter(|_| page_map::has_blocks(ptr as usize))?;
     let heap = kind
         .heaps()
         .find(|heap| heap.id() == page_map::owner(ptr as usize))?;

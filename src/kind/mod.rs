@@ -260,7 +260,7 @@ impl Kind {
             return Ok(ptr::null_mut());
         }
         let id = page_map::owner(ptr as usize);
-        if id == 0 {
+        if id == 0 || !page_map::has_blocks(ptr as usize) {
             log_foreign(ptr);
             return Err(Error::InvalidArgument);
         }

@@ -9,6 +9,7 @@ use super::types::{
 };
 use crate::backing;
 use crate::error::Error;
+use crate::ext;
 use crate::kind::dynamic::{self, Usage};
 use crate::kind::{Kind, registry, table};
 use crate::log;
@@ -201,7 +202,8 @@ fn find_static(memtype: c_uint, policy: c_uint, flags: c_uint) -> Result<&'stati
 /// memkind_create_fixed() or memkind_create_nodes() made, with all its blocks. A static
 /// kind stays as it is.
 ///
-/// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for what is not a living kind.
+/// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for what is not a living kind;
+/// MEMKIND_ERROR_OPERATION_FAILED while regions or pools (memkind_ext.h) of it exist.
 /// Threads must have stopped using the kind. STANDARD API.
 /// See memkind(3), KIND MANAGEMENT.
 ///
@@ -214,6 +216,13 @@ pub unsafe extern "C" fn memkind_destroy_kind(kind: memkind_t) -> c_int {
     };
     // Only dynamic kinds go; the blocks of a static one stay, and stay counted.
     if kind.is_dynamic() {
+        if ext::users::any(kind) {
+            log::error!(
+                "Cannot destroy kind {}: regions or pools of it exist.",
+                kind.name()
+            );
+            return Error::OperationFailed.code();
+        }
         tier::forget_kind(kind);
         // SAFETY: the caller's promise.
         unsafe { registry::remove(kind) };

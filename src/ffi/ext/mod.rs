@@ -1,4 +1,9 @@
-//! memkind_ext.h: what this library adds to the original's interface.
+//! memkind_ext.h: what this library adds to the original's interface. build.rs reads the files
+//! below after this one, in this order.
+
+pub mod usage;
+
+pub mod region;
 
 use core::ffi::{CStr, c_char, c_int, c_uint};
 

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Helpers for the tests of memkind_ext.h, besides those of ctest/api/check.h. */
+#ifndef MEMKIND_CTEST_EXT_H
+#define MEMKIND_CTEST_EXT_H
+
+#include "check.h"
+
+#include <memkind_ext.h>
+#include <sys/mman.h>
+
+/* A fixed kind of `size` bytes: one that can be used up. */
+static inline memkind_t small_kind(size_t size)
+{
+    memkind_t kind = NULL;
+    void *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    CHECK(area != MAP_FAILED);
+    CHECK_INT(0, memkind_create_fixed(area, size, &kind));
+    return kind;
+}
+
+static inline struct memkind_region *make_region(memkind_t kind, size_t chunk, size_t limit)
+{
+    struct memkind_region *region = NULL;
+    CHECK_INT(0, memkind_region_create(kind, chunk, limit, &region));
+    CHECK_NOT_NULL(region);
+    return region;
+}
+
+static inline struct memkind_usage region_usage(struct memkind_region *region)
+{
+    struct memkind_usage usage;
+    CHECK_INT(0, memkind_region_get_usage(region, &usage, sizeof(usage)));
+    return usage;
+}
+
+/* Numbers that look like chance and are the same in each run. */
+static inline unsigned next_random(unsigned *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+/* What memkind_free() and its like do with an address of the kind that is no block. */
+static inline void check_no_block(void *address, memkind_t kind)
+{
+    const unsigned char before = *(unsigned char *)address;
+
+    CHECK_INT(0, memkind_malloc_usable_size(NULL, address));
+    CHECK_PTR(kind, memkind_detect_kind(address));
+    memkind_free(NULL, address);
+    memkind_free(kind, address);
+    CHECK_ALLOC_FAILS(EINVAL, memkind_realloc(kind, address, 100));
+    CHECK_ALLOC_FAILS(EINVAL, memkind_realloc(NULL, address, 100));
+    CHECK_ALLOC_FAILS(EINVAL, memkind_realloc(kind, address, 100000));
+    CHECK_NULL(memkind_defrag_reallocate(kind, address));
+    CHECK_INT(before, *(unsigned char *)address);
+    CHECK_PTR(kind, memkind_detect_kind(address));
+}
+
+#endif

@@ -1,0 +1,12 @@
+//! What stands on kinds: regions, pools of objects of one size, counted slices of such objects.
+//!
+//! All of it takes memory from a kind in slabs (`slab`), which the page map knows as the kind's
+//! without blocks: what lies there is told apart from what memkind_free() may be given.
+
+pub mod region;
+mod slab;
+mod usage;
+pub mod users;
+
+pub use region::Region;
+pub use usage::Usage;
