@@ -171,15 +171,11 @@ INSTALLED := $(LIBDIR)/$(SOFILE) $(LIBDIR)/$(SONAME) $(LIBDIR)/libmemkind.so $(L
 	$(CMAKEDIR)/memkind-config.cmake $(CMAKEDIR)/memkind-config-version.cmake \
 	$(BINS:%=$(BINDIR)/%) $(foreach m,$(MANS),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m))
 
-# Where hwloc is, if the linker does not know by itself: "-L/opt/hwloc/lib " or nothing.
-hwloc_path = $$(pkg-config --libs-only-L hwloc 2>/dev/null | sed 's/ *$$//; s/.$$/& /')
-
 # A directory as seen from the CMake package's.
 from_cmakedir = $$(realpath -ms --relative-to='$(CMAKEDIR)' '$1')
 
 # Fill the places of a template: @LIBDIR@ and so on.
-fill = path="$(hwloc_path)" && sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SONAME@|$(SONAME)|g' \
-	-e "s|@HWLOC_PATH@|$$path|g" -e "s|@HWLOC_PATHS@|$$(echo "$$path" | tr ' ' ';')|g" \
+fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SONAME@|$(SONAME)|g' \
 	-e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
 	-e "s|@LIBDIR_FROM_CMAKEDIR@|$(call from_cmakedir,$(LIBDIR))|g" \
 	-e "s|@INCLUDEDIR_FROM_CMAKEDIR@|$(call from_cmakedir,$(INCLUDEDIR))|g" $1 >'$(DESTDIR)$2' && chmod 644 '$(DESTDIR)$2'

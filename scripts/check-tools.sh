@@ -14,7 +14,6 @@ need gcc "${CC:-cc}" --version
 need make make --version
 need binutils objcopy --version
 need pkg-config pkg-config --version
-need libhwloc-dev pkg-config --exists hwloc
 if [ -n "$missing" ]; then
     echo "Cannot build yet. Missing Debian/Ubuntu packages:$missing" >&2
     echo "Install them, or let scripts/setup.sh do it (as root or with sudo)." >&2

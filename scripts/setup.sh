@@ -8,12 +8,12 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-build_packages="ca-certificates gcc libc6-dev make binutils pkg-config libhwloc-dev"
+build_packages="ca-certificates gcc libc6-dev make binutils pkg-config libhwloc15"
 # The original's library and headers, to build a program for it.
 demo_packages="libmemkind-dev"
 # The original's tools, what the tests link and build with, and what lets hwloc read any XML file.
 check_packages="g++ clang libomp-dev lld python3 cmake autoconf automake shellcheck
-    libjemalloc-dev libmemkind-progs libhwloc-plugins numactl groff-base"
+    libjemalloc-dev libmemkind-progs libhwloc-dev libhwloc-plugins numactl groff-base"
 # What make bench compares with, and counts instructions with.
 bench_packages="libmemkind0 libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2 valgrind"
 # The programs that make check-preload runs, beside what is there anyway.
@@ -35,7 +35,7 @@ esac
 if ! command -v apt-get >/dev/null; then
     cat >&2 <<END
 scripts/setup.sh knows Debian and Ubuntu only (no apt-get here). Install by hand:
-a C compiler, GNU make, binutils, pkg-config, the development files of hwloc 2,
+a C compiler, GNU make, binutils, pkg-config, hwloc 2,
 and Rust 1.85 or newer (https://rustup.rs). README.md lists what the tests use.
 END
     exit 1

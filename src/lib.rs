@@ -20,7 +20,3 @@ pub mod log;
 pub mod signals;
 pub mod tier;
 pub mod topology;
-
-// Only for its link line: libhwloc is declared in `topology::hwloc_sys`, since the
-// crate's own interface lacks memory attributes and NUMA depths.
-extern crate hwloc2 as _;

@@ -12,7 +12,7 @@ so=$libdir/libmemkind.so.0
 archive=$libdir/libmemkind.a
 dist=$(distribution_libdir)
 # What a program needs besides libmemkind.a; the same list is in memkind.pc.
-static_libs=(-lhwloc -lutil -lrt -lpthread -lm -ldl)
+static_libs=(-lutil -lrt -lpthread -lm -ldl)
 
 # ---- Symbols ----
 
@@ -66,8 +66,8 @@ check_dynamic_section() {
     local needed
     check "SONAME is libmemkind.so.0" test "$(dynamic SONAME)" = libmemkind.so.0
     check "libmemkind.so and libmemkind.so.0 are the same file" test "$libdir/libmemkind.so" -ef "$so"
-    needed=$(dynamic NEEDED | grep -vE '^(lib(hwloc|gcc_s|c|m|pthread|dl|rt|util)\.so\.[0-9]+|ld-linux.*)$')
-    check "needs nothing but hwloc, libgcc and libc${needed:+: $needed}" test -z "$needed"
+    needed=$(dynamic NEEDED | grep -vE '^(lib(gcc_s|c|m|pthread|dl|rt|util)\.so\.[0-9]+|ld-linux.*)$')
+    check "needs nothing but libgcc and libc${needed:+: $needed}" test -z "$needed"
     check "has no symbol versions, like the original" \
         test -z "$(readelf -VW "$so" | grep "Version definition")"
     # dlclose must not unmap code that threads and atexit handlers still use.

@@ -9,7 +9,7 @@ use core::ffi::{c_int, c_uint};
 use core::ptr;
 
 use super::hwloc_sys::{
-    self as sys, DEPTH_NUMANODE, FLAG_INCLUDE_DISALLOWED, LOCATION_CPUSET, Location,
+    self as sys, DEPTH_NUMANODE, FLAG_INCLUDE_DISALLOWED, Functions, LOCATION_CPUSET, Location,
     MEMATTR_BANDWIDTH, MEMATTR_LATENCY, Object,
 };
 use super::nodes::{Attributes, Initiator, Target};
@@ -17,13 +17,16 @@ use crate::error::Error;
 use crate::log::error;
 
 /// A topology that is destroyed when it goes out of scope.
-struct Topology(*mut sys::Topology);
+struct Topology {
+    hwloc: &'static Functions,
+    handle: *mut sys::Topology,
+}
 
 impl Drop for Topology {
     fn drop(&mut self) {
         // SAFETY: the pointer comes from hwloc_topology_init and is destroyed once;
         // nothing that was read from it is kept.
-        unsafe { sys::hwloc_topology_destroy(self.0) };
+        unsafe { (self.hwloc.topology_destroy)(self.handle) };
     }
 }
 
@@ -34,10 +37,15 @@ struct Numa {
     location: Location,
 }
 
+/// Opens libhwloc if that is still to be done. [`read`] must not: it runs under a lock.
+pub(super) fn prepare() {
+    sys::open();
+}
+
 /// Loads a topology and reads what it says of every pair of nodes.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when libhwloc cannot load the topology.
+/// [`Error::Unavailable`] when libhwloc is not there, or cannot load the topology.
 pub(super) fn read() -> Result<Attributes, Error> {
     let topology = load()?;
     let nodes = topology.numa_nodes();
@@ -49,18 +57,25 @@ pub(super) fn read() -> Result<Attributes, Error> {
 }
 
 fn load() -> Result<Topology, Error> {
+    let Some(hwloc) = sys::opened() else {
+        error!("libhwloc.so.15 cannot be loaded; it tells bandwidth and latency of memory");
+        return Err(Error::Unavailable);
+    };
     let mut pointer = ptr::null_mut();
     // SAFETY: hwloc_topology_init writes a pointer to a new topology when it returns 0.
-    if unsafe { sys::hwloc_topology_init(&raw mut pointer) } != 0 {
+    if unsafe { (hwloc.topology_init)(&raw mut pointer) } != 0 {
         error!("hwloc initialize failed");
         return Err(Error::Unavailable);
     }
-    let topology = Topology(pointer);
+    let topology = Topology {
+        hwloc,
+        handle: pointer,
+    };
     // A node that the cpuset takes away still has CPUs, which are near to other nodes.
     // SAFETY: the topology is initialised and not loaded yet.
-    unsafe { sys::hwloc_topology_set_flags(topology.0, FLAG_INCLUDE_DISALLOWED) };
+    unsafe { (hwloc.topology_set_flags)(topology.handle, FLAG_INCLUDE_DISALLOWED) };
     // SAFETY: the topology is initialised and not loaded yet.
-    if unsafe { sys::hwloc_topology_load(topology.0) } != 0 {
+    if unsafe { (hwloc.topology_load)(topology.handle) } != 0 {
         error!("hwloc topology load failed");
         return Err(Error::Unavailable);
     }
@@ -71,7 +86,7 @@ impl Topology {
     fn numa_nodes(&self) -> Vec<Numa> {
         let object_at = |index: c_uint| {
             // SAFETY: the topology is loaded; an index past the end gives NULL.
-            unsafe { sys::hwloc_get_obj_by_depth(self.0, DEPTH_NUMANODE, index) }
+            unsafe { (self.hwloc.get_obj_by_depth)(self.handle, DEPTH_NUMANODE, index) }
         };
         let numa = |object: *mut Object| {
             // SAFETY: a non-NULL object of a loaded topology is valid as long as the
@@ -99,8 +114,8 @@ impl Topology {
         // SAFETY: NUMA nodes of a loaded topology have a CPU set that is not NULL, as has
         // the topology; they live as long as it does.
         let has_cpus = unsafe {
-            let allowed = sys::hwloc_topology_get_allowed_cpuset(self.0);
-            sys::hwloc_bitmap_intersects(initiator.location.cpuset, allowed) != 0
+            let allowed = (self.hwloc.topology_get_allowed_cpuset)(self.handle);
+            (self.hwloc.bitmap_intersects)(initiator.location.cpuset, allowed) != 0
         };
         let locals = self.locals(initiator, nodes.len());
         let target = |target: &Numa| Target {
@@ -125,8 +140,8 @@ impl Topology {
         // SAFETY: the location is a CPU set of this topology; `objects` has room for
         // `n_objects` pointers, and hwloc writes no more.
         let status: c_int = unsafe {
-            sys::hwloc_get_local_numanode_objs(
-                self.0,
+            (self.hwloc.get_local_numanode_objs)(
+                self.handle,
                 &raw const initiator.location,
                 &raw mut n_objects,
                 objects.as_mut_ptr(),
@@ -142,8 +157,8 @@ impl Topology {
         // SAFETY: target and location belong to this loaded topology; `value` is
         // written only when the call returns 0.
         let status = unsafe {
-            sys::hwloc_memattr_get_value(
-                self.0,
+            (self.hwloc.memattr_get_value)(
+                self.handle,
                 attribute,
                 target.object,
                 &raw const initiator.location,

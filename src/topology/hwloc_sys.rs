@@ -1,9 +1,17 @@
-//! The few declarations of libhwloc (2.3 and later) that are needed.
+//! The few declarations of libhwloc (2.3 and later) that are needed, and opening it.
+//!
+//! Most programs never ask for bandwidth or latency. libhwloc and what it needs (libudev, libm)
+//! would be a good part of what a process start costs, so it is opened when it is first used.
 //!
 //! Field by field as hwloc.h and hwloc/memattrs.h of hwloc 2 have them; the test
 //! at the end compares them with the installed headers.
 
-use core::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
+use core::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
+
+use once_cell::race::OnceBox;
+
+use crate::boxed::boxed;
+use crate::log;
 
 /// `HWLOC_TYPE_DEPTH_NUMANODE`: the level that holds the NUMA nodes.
 pub(super) const DEPTH_NUMANODE: c_int = -3;
@@ -74,34 +82,93 @@ pub(super) struct Location {
 /// HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED: objects outside the cpuset are shown too.
 pub(super) const FLAG_INCLUDE_DISALLOWED: c_ulong = 1;
 
-// The link argument comes from the crate hwloc2, see lib.rs.
-unsafe extern "C" {
-    pub(super) fn hwloc_topology_init(topology: *mut *mut Topology) -> c_int;
-    pub(super) fn hwloc_topology_set_flags(topology: *mut Topology, flags: c_ulong) -> c_int;
-    pub(super) fn hwloc_topology_load(topology: *mut Topology) -> c_int;
-    pub(super) fn hwloc_topology_get_allowed_cpuset(topology: *mut Topology) -> *const Bitmap;
-    pub(super) fn hwloc_topology_destroy(topology: *mut Topology);
-    pub(super) fn hwloc_get_obj_by_depth(
-        topology: *mut Topology,
-        depth: c_int,
-        index: c_uint,
-    ) -> *mut Object;
-    pub(super) fn hwloc_get_local_numanode_objs(
-        topology: *mut Topology,
-        location: *const Location,
-        n_objects: *mut c_uint,
-        objects: *mut *mut Object,
-        flags: c_ulong,
-    ) -> c_int;
-    pub(super) fn hwloc_memattr_get_value(
-        topology: *mut Topology,
-        attribute: c_uint,
-        target: *mut Object,
-        initiator: *const Location,
-        flags: c_ulong,
-        value: *mut u64,
-    ) -> c_int;
-    pub(super) fn hwloc_bitmap_intersects(one: *const Bitmap, other: *const Bitmap) -> c_int;
+/// The names under which systems have hwloc 2.
+const NAMES: [&CStr; 2] = [c"libhwloc.so.15", c"libhwloc.so"];
+
+/// Declares the functions that are looked up in libhwloc, and how.
+macro_rules! functions {
+    ($($name:ident = $symbol:literal: $signature:ty;)*) => {
+        /// The functions of a libhwloc that has been opened.
+        pub(super) struct Functions {
+            $(pub(super) $name: $signature,)*
+        }
+
+        impl Functions {
+            /// Looks all functions up; `None` when one is missing.
+            ///
+            /// # Safety
+            /// `library` is a handle of dlopen(3), of hwloc 2, and stays open.
+            unsafe fn of(library: *mut c_void) -> Option<Self> {
+                $(
+                    // SAFETY: the handle is open, and the name a string.
+                    let $name = unsafe { libc::dlsym(library, $symbol.as_ptr()) };
+                    if $name.is_null() {
+                        return None;
+                    }
+                )*
+                // SAFETY: hwloc 2 has these functions with these signatures.
+                unsafe {
+                    Some(Self { $($name: core::mem::transmute::<*mut c_void, $signature>($name),)* })
+                }
+            }
+        }
+    };
+}
+
+functions! {
+    topology_init = c"hwloc_topology_init":
+        unsafe extern "C" fn(*mut *mut Topology) -> c_int;
+    topology_set_flags = c"hwloc_topology_set_flags":
+        unsafe extern "C" fn(*mut Topology, flags: c_ulong) -> c_int;
+    topology_load = c"hwloc_topology_load":
+        unsafe extern "C" fn(*mut Topology) -> c_int;
+    topology_get_allowed_cpuset = c"hwloc_topology_get_allowed_cpuset":
+        unsafe extern "C" fn(*mut Topology) -> *const Bitmap;
+    topology_destroy = c"hwloc_topology_destroy":
+        unsafe extern "C" fn(*mut Topology);
+    get_obj_by_depth = c"hwloc_get_obj_by_depth":
+        unsafe extern "C" fn(*mut Topology, depth: c_int, index: c_uint) -> *mut Object;
+    get_local_numanode_objs = c"hwloc_get_local_numanode_objs":
+        unsafe extern "C" fn(
+            *mut Topology, *const Location, n_objects: *mut c_uint, objects: *mut *mut Object, flags: c_ulong,
+        ) -> c_int;
+    memattr_get_value = c"hwloc_memattr_get_value":
+        unsafe extern "C" fn(
+            *mut Topology, attribute: c_uint, target: *mut Object, initiator: *const Location, flags: c_ulong,
+            value: *mut u64,
+        ) -> c_int;
+    bitmap_intersects = c"hwloc_bitmap_intersects":
+        unsafe extern "C" fn(*const Bitmap, *const Bitmap) -> c_int;
+}
+
+static OPEN: OnceBox<Functions> = OnceBox::new();
+
+/// Opens libhwloc, which then stays open. A failure is not kept: the process
+/// may have been short of descriptors or memory.
+///
+/// The dynamic linker holds a lock of its own while it opens a library, and while constructors
+/// run: no lock of this library may be held by the caller.
+pub(super) fn open() {
+    if opened().is_some() {
+        return;
+    }
+    let errno = log::errno();
+    // SAFETY: the names are strings; what libhwloc's constructors do is harmless.
+    let library = NAMES.iter().find_map(|name| unsafe {
+        let library = libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL);
+        (!library.is_null()).then_some(library)
+    });
+    log::set_errno(errno);
+    // SAFETY: opened above, and never closed.
+    if let Some(functions) = library.and_then(|library| unsafe { Functions::of(library) }) {
+        // Without memory for the table the next call tries again.
+        let _ = OPEN.get_or_try_init(|| boxed(functions));
+    }
+}
+
+/// libhwloc, if it is open.
+pub(super) fn opened() -> Option<&'static Functions> {
+    OPEN.get()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use parking_lot::lock_api::RawMutex as _;
 use super::huge::HugePages;
 use super::mask::NodeMask;
 use super::nodes::{Attributes, Machine};
-use super::select::{self, Choice, Facts, Settings};
+use super::select::{self, Choice, Facts, Nodes, Settings};
 use super::sysfs::Sysfs;
 use super::targets::Targets;
 use super::{hwloc, linux};
@@ -97,6 +97,23 @@ fn kept<T>(place: &'static OnceBox<T>, find: impl FnOnce() -> T) -> Result<&'sta
     Ok(place.get_or_init(|| Box::new(find())))
 }
 
+/// Whether a choice may be decided by bandwidth, latency or locality.
+fn needs_attributes(choice: Choice) -> bool {
+    match choice.nodes {
+        Nodes::HighBandwidth => env::get(env::HBW_NODES).is_none(),
+        Nodes::Best(_) => true,
+        Nodes::WithCpus | Nodes::DaxKmem | Nodes::MostCapacity => false,
+    }
+}
+
+/// Opens libhwloc before the lock is taken, as the dynamic linker has a lock too: a constructor
+/// of another library, which runs under that one, may use a kind.
+fn open_hwloc() {
+    if ATTRIBUTES.get().is_none() && LOADER.load(Ordering::Relaxed) != linux::thread() {
+        hwloc::prepare();
+    }
+}
+
 /// The nodes for each CPU, found at the first call for a choice and kept, errors too.
 /// The environment is read at that first call.
 ///
@@ -108,6 +125,9 @@ fn kept<T>(place: &'static OnceBox<T>, find: impl FnOnce() -> T) -> Result<&'sta
 /// is just reading the topology, that is, when it comes from a preloaded malloc; this
 /// one is not kept.
 pub fn targets(choice: Choice) -> Result<&'static Targets, Error> {
+    if TARGETS[choice.index()].get().is_none() && needs_attributes(choice) {
+        open_hwloc();
+    }
     kept(&TARGETS[choice.index()], || find(choice))?
         .as_ref()
         .map_err(|error| *error)
@@ -126,6 +146,7 @@ pub fn machine() -> Result<&'static Machine, Error> {
 /// # Errors
 /// [`Error::Unavailable`] when libhwloc fails, [`Error::OperationFailed`] as for [`targets`].
 pub fn attributes() -> Result<&'static Attributes, Error> {
+    open_hwloc();
     kept(&ATTRIBUTES, hwloc::read)?
         .as_ref()
         .map_err(|error| *error)
