@@ -87,7 +87,8 @@ impl Source {
         }
     }
 
-    /// Paths in the arguments of a macro, which are not parsed: names joined by `::`.
+    /// Paths in the arguments of a macro, which are not parsed: names joined by `::`. A single name
+    /// is no arrow of its own: an import, or the `super` of `pub(super)`.
     fn paths_of_tokens(&mut self, tokens: proc_macro2::TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut colons = 0;
@@ -95,24 +96,30 @@ impl Source {
             match token {
                 proc_macro2::TokenTree::Ident(name) => {
                     if colons != 2 {
-                        self.paths.push(std::mem::take(&mut path));
+                        self.path_of_names(std::mem::take(&mut path));
                     }
                     path.push(name.to_string());
                     colons = 0;
                 }
                 proc_macro2::TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
                 proc_macro2::TokenTree::Group(group) => {
-                    self.paths.push(std::mem::take(&mut path));
+                    self.path_of_names(std::mem::take(&mut path));
                     colons = 0;
                     self.paths_of_tokens(group.stream());
                 }
                 _ => {
-                    self.paths.push(std::mem::take(&mut path));
+                    self.path_of_names(std::mem::take(&mut path));
                     colons = 0;
                 }
             }
         }
-        self.paths.push(path);
+        self.path_of_names(path);
+    }
+
+    fn path_of_names(&mut self, path: Vec<String>) {
+        if path.len() > 1 {
+            self.paths.push(path);
+        }
     }
 }
 
