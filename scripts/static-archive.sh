@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 
 # Unlike functions, DW.ref.rust_eh_personality must stay global: it is a COMDAT
 # that the linker shares with other Rust archives.
-awk '$1 == "FUNC" || $1 == "OBJECT" { print $2 }' ctest/abi/exports.txt >"$work/keep"
+awk '$1 == "FUNC" || $1 == "OBJECT" || $1 == "STATIC" { print $2 }' ctest/abi/exports.txt >"$work/keep"
 sed 's/^/--undefined=/' "$work/keep" >"$work/roots"
 echo DW.ref.rust_eh_personality >>"$work/keep"
 

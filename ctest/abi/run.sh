@@ -52,9 +52,16 @@ check_symbols() {
         fi
     fi
 
-    { awk '/^(FUNC|OBJECT)/ { print $2 }' "$here/exports.txt" && echo DW.ref.rust_eh_personality; } | sort >"$work/expected"
+    { awk '/^(FUNC|OBJECT|STATIC)/ { print $2 }' "$here/exports.txt" && echo DW.ref.rust_eh_personality; } | sort >"$work/expected"
     nm -g --defined-only "$archive" | awk 'NF == 3 { print $3 }' | sort >"$work/got"
     same "libmemkind.a shows exactly the functions and variables of exports.txt" "$work/expected" "$work/got"
+    if [ -e "$dist/libmemkind.a" ]; then
+        awk '/^STATIC/ { print $2 }' "$here/exports.txt" | sort >"$work/expected"
+        nm -g --defined-only "$dist/libmemkind.a" 2>"$work/nm" | awk '$2 == "T" && $3 ~ /^jemk_/ { print $3 }' | sort >"$work/got"
+        same "libmemkind.a has the distribution's functions of jemalloc" "$work/got" "$work/expected"
+    else
+        skip "libmemkind.a has the distribution's functions of jemalloc" "libmemkind-dev is not installed"
+    fi
     awk '/^HOOK/ { print $2 }' "$here/exports.txt" | sort >"$work/expected"
     nm -u "$archive" | awk '$1 == "w" && $2 ~ /^(memkind|memtier|hbw)_/ { print $2 }' | sort >"$work/got"
     same "libmemkind.a asks for the hooks weakly" "$work/expected" "$work/got"
@@ -272,6 +279,21 @@ check_static_mix() {
     fi
 }
 
+# jemalloc's functions in both archives: what a program prints that calls each of them.
+check_jemk() {
+    check "static: every jemk_ function" build_and_run "$work/jemk" "$here/jemk.c" "$archive" "${static_libs[@]}" || return
+    if [ ! -e "$dist/libmemkind.a" ]; then
+        skip "the distribution's jemk_ functions do the same" "libmemkind-dev is not installed"
+        return
+    fi
+    # Its packages have no libdaxctl.so to link to.
+    check "jemk.c with the distribution's archive" "${cc[@]}" -DORIGINAL -Wall -Wextra -Werror -o "$work/jemk-dist" \
+        "$here/jemk.c" "$dist/libmemkind.a" -lhwloc -lnuma -l:libdaxctl.so.1 -lstdc++ "${static_libs[@]}" || return
+    "$work/jemk-dist" >"$work/expected" 2>&1
+    "$work/jemk" >"$work/got" 2>&1
+    same "the distribution's jemk_ functions do the same" "$work/expected" "$work/got"
+}
+
 build_and_run() {
     local output=$1
     shift
@@ -336,6 +358,7 @@ check_headers
 check_layout
 check_linking
 check_static_mix
+check_jemk
 check_loading
 check_cxx_inclusion
 exit 0

@@ -11,6 +11,7 @@ pub mod ext;
 pub mod hbw;
 pub mod hbw_region;
 pub mod internal;
+mod jemk;
 mod load;
 pub mod memkind;
 pub mod memtier;

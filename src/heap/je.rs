@@ -12,6 +12,14 @@ use tikv_jemalloc_sys as sys;
 
 pub use sys::extent_hooks_t as ExtentHooks;
 
+/// What programs call that link jemalloc's own names from the static library.
+pub mod raw {
+    pub use tikv_jemalloc_sys::{
+        dallocx, free, mallctl, mallctlbymib, mallctlnametomib, nallocx, rallocx, realloc, sallocx,
+        xallocx,
+    };
+}
+
 // Options that jemalloc reads at its first use; MALLOC_CONF-style settings of the user
 // (_RJEM_MALLOC_CONF) come later and win. Hidden, or every program would see the symbol.
 // * narenas: threads spread over up to 256 arenas, whatever the number of CPUs.

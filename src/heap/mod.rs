@@ -390,6 +390,13 @@ pub unsafe fn free_uncached(block: *mut u8) {
     }
 }
 
+/// Notes a block that a program took straight from an arena of jemalloc's, whosever it is.
+pub fn adopt(block: *mut u8) {
+    if let Some(heap) = Heap::by_id(page_map::owner(block as usize)) {
+        heap.note(block, false);
+    }
+}
+
 /// The usable size of a block of a heap, in bytes; 0 for any other address.
 ///
 /// # Safety

@@ -3,15 +3,40 @@
 use core::ptr;
 
 use super::detect;
-use crate::heap::{self, je, page_map};
+use crate::heap::{self, Heap, je, page_map};
 
-/// Moves a block if that helps to empty its slab: the slab is not the one that is
-/// being filled, and is less full than the class is on average. `None` leaves the
-/// block where it is.
+/// Moves a block if that helps to empty its slab. `None` leaves the block where it is.
 ///
 /// # Safety
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
 pub unsafe fn reallocate(ptr: *mut u8) -> Option<*mut u8> {
+    // SAFETY: the caller's promise. Both blocks have at least its usable size. Caches are
+    // bypassed: they would hand the emptied places out again.
+    unsafe {
+        let heap = heap_to_move_in(ptr)?;
+        let size = heap::usable_size(ptr);
+        let fresh = heap.allocate_compact(size)?;
+        ptr::copy_nonoverlapping(ptr, fresh, size);
+        heap::free_uncached(ptr);
+        Some(fresh)
+    }
+}
+
+/// Whether to move a block would help to empty its slab.
+///
+/// # Safety
+/// `ptr` is null, a live block of any kind, or not a block of the library at all.
+pub unsafe fn is_worthwhile(ptr: *const u8) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { heap_to_move_in(ptr) }.is_some()
+}
+
+/// The heap of a block that should be moved: its slab is not the one that is being filled,
+/// and is less full than the class is on average.
+///
+/// # Safety
+/// `ptr` is null, a live block of any kind, or not a block of the library at all.
+unsafe fn heap_to_move_in(ptr: *const u8) -> Option<&'static Heap> {
     let kind = detect(ptr).filter(|_| page_map::has_blocks(ptr as usize))?;
     let heap = kind
         .heaps()
@@ -31,16 +56,7 @@ pub unsafe fn reallocate(ptr: *mut u8) -> Option<*mut u8> {
     // equally full would never be emptied.
     let used = (slab.blocks - slab.free) as u128;
     let class_used = slab.class_blocks.saturating_sub(slab.class_free) as u128;
-    if used * slab.class_blocks as u128 > (class_used + class_used / 8) * slab.blocks as u128 {
-        return None;
-    }
-    // SAFETY: the block is live; both blocks have at least its usable size. Caches are
-    // bypassed: they would hand the emptied places out again.
-    unsafe {
-        let size = heap::usable_size(ptr);
-        let fresh = heap.allocate_compact(size)?;
-        ptr::copy_nonoverlapping(ptr, fresh, size);
-        heap::free_uncached(ptr);
-        Some(fresh)
-    }
+    let is_full =
+        used * slab.class_blocks as u128 > (class_used + class_used / 8) * slab.blocks as u128;
+    (!is_full).then_some(heap)
 }

@@ -342,6 +342,18 @@ pub unsafe fn free(ptr: *mut u8) {
     }
 }
 
+/// Resizes a block where it is; whether that was possible.
+///
+/// # Safety
+/// `ptr` is a live block of any kind.
+pub unsafe fn resize_in_place(ptr: *mut u8, size: usize) -> bool {
+    let id = heap_id(ptr);
+    let kind = detect(ptr).filter(|_| page_map::has_blocks(ptr as usize));
+    let heap = kind.and_then(|kind| kind.heaps().find(|heap| heap.id() == id));
+    // SAFETY: the caller's promise, and the page map says that the block is this heap's.
+    heap.is_some_and(|heap| unsafe { heap.resize_in_place(ptr, size) })
+}
+
 /// The usable size of a block in bytes; 0 for null and for a pointer that is not ours.
 ///
 /// # Safety

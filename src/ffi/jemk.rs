@@ -1,0 +1,427 @@
+//! jemalloc's functions with the prefix jemk_, for programs that link them from libmemkind.a,
+//! as memKeyDB does: the original's archive shows its jemalloc. The shared library has none
+//! of them, nor has a header.
+//!
+//! Blocks come from MEMKIND_DEFAULT, and may be freed by memkind_free() too. Where a program
+//! names an arena or a cache of jemalloc's, jemalloc itself serves it. Size 0 gives a block.
+
+use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use core::ptr;
+
+use super::answer::{block_or_errno, handle_at, kind_of, valid_alignment};
+use crate::error::Error;
+use crate::heap::je::{self, Stat, Writer, raw};
+use crate::heap::{self, fast, stats};
+use crate::kind::{self, Kind, defrag};
+use crate::log;
+
+/// Gives functions of this file the names that C knows, hidden: scripts/static-archive.sh
+/// keeps them, and the shared library does not export them.
+macro_rules! names {
+    ($($name:literal = $function:path;)*) => {$(
+        core::arch::global_asm!(
+            concat!(".pushsection .text.", $name, ", \"ax\", @progbits"),
+            concat!(".globl ", $name),
+            concat!(".hidden ", $name),
+            concat!(".type ", $name, ", @function"),
+            concat!($name, ": jmp {function}"),
+            concat!(".size ", $name, ", . - ", $name),
+            ".popsection",
+            function = sym $function,
+        );
+    )*};
+}
+
+#[cfg(target_arch = "x86_64")]
+names! {
+    "jemk_malloc" = malloc;
+    "jemk_calloc" = calloc;
+    "jemk_realloc" = realloc;
+    "jemk_free" = free;
+    "jemk_posix_memalign" = posix_memalign;
+    "jemk_aligned_alloc" = aligned_alloc;
+    "jemk_memalign" = memalign;
+    "jemk_valloc" = valloc;
+    "jemk_malloc_usable_size" = malloc_usable_size;
+    "jemk_mallocx" = mallocx;
+    "jemk_rallocx" = rallocx;
+    "jemk_xallocx" = xallocx;
+    "jemk_sallocx" = sallocx;
+    "jemk_dallocx" = dallocx;
+    "jemk_sdallocx" = sdallocx;
+    "jemk_nallocx" = nallocx;
+    "jemk_mallctl" = mallctl;
+    "jemk_mallctlnametomib" = mallctlnametomib;
+    "jemk_mallctlbymib" = mallctlbymib;
+    "jemk_malloc_stats_print" = malloc_stats_print;
+    "jemk_arenalookupx" = arenalookupx;
+    "jemk_check_reallocatex" = check_reallocatex;
+}
+
+fn default_kind() -> Option<&'static Kind> {
+    kind_of(handle_at(0))
+}
+
+/// Whether a block is of a heap of the library; if not, of jemalloc itself.
+fn is_of_a_heap(block: *const c_void) -> bool {
+    kind::heap_id(block.cast()) != 0
+}
+
+fn allocate(result: impl FnOnce(&'static Kind) -> Result<*mut u8, Error>) -> *mut c_void {
+    let kind = default_kind();
+    block_or_errno(kind, kind.ok_or(Error::NoMemory).and_then(result))
+}
+
+extern "C" fn malloc(size: usize) -> *mut c_void {
+    match fast::allocate(handle_at(0) as usize, size) {
+        Some(block) => block.as_ptr().cast(),
+        None => allocate(|kind| kind.malloc(size.max(1))),
+    }
+}
+
+extern "C" fn calloc(num: usize, size: usize) -> *mut c_void {
+    let bytes = num.checked_mul(size);
+    allocate(|kind| kind.calloc(1, bytes.ok_or(Error::NoMemory)?.max(1)))
+}
+
+unsafe extern "C" fn realloc(block: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: as realloc(3): the block is NULL or live.
+    unsafe {
+        if block.is_null() {
+            return malloc(size);
+        }
+        if size == 0 {
+            free(block);
+            return ptr::null_mut();
+        }
+        if !is_of_a_heap(block) {
+            return raw::realloc(block, size);
+        }
+        allocate(|kind| kind.realloc(block.cast(), size))
+    }
+}
+
+unsafe extern "C" fn free(block: *mut c_void) {
+    if fast::free(block.cast()) {
+        return;
+    }
+    // SAFETY: as free(3): the block is NULL or live, of a heap or of jemalloc itself.
+    unsafe {
+        if is_of_a_heap(block) {
+            kind::free(block.cast());
+        } else {
+            raw::free(block);
+        }
+    }
+}
+
+fn aligned(alignment: usize, size: usize) -> Result<*mut u8, Error> {
+    if !alignment.is_power_of_two() {
+        return Err(Error::InvalidArgument);
+    }
+    let kind = default_kind().ok_or(Error::NoMemory)?;
+    kind.memalign(alignment, size.max(1))
+}
+
+unsafe extern "C" fn posix_memalign(
+    place: *mut *mut c_void,
+    alignment: usize,
+    size: usize,
+) -> c_int {
+    if !valid_alignment(alignment) {
+        return libc::EINVAL;
+    }
+    let errno = log::errno();
+    let result = aligned(alignment, size);
+    log::set_errno(errno);
+    match result {
+        Ok(block) => {
+            // SAFETY: as posix_memalign(3): the place is writable.
+            unsafe { *place = block.cast() };
+            0
+        }
+        Err(_) => libc::ENOMEM,
+    }
+}
+
+extern "C" fn aligned_alloc(alignment: usize, size: usize) -> *mut c_void {
+    block_or_errno(default_kind(), aligned(alignment, size))
+}
+
+extern "C" fn memalign(alignment: usize, size: usize) -> *mut c_void {
+    aligned_alloc(alignment, size)
+}
+
+extern "C" fn valloc(size: usize) -> *mut c_void {
+    aligned_alloc(je::PAGE, size)
+}
+
+unsafe extern "C" fn malloc_usable_size(block: *const c_void) -> usize {
+    // SAFETY: the caller's block is NULL or live.
+    unsafe { sallocx(block, 0) }
+}
+
+/// What the flags of jemalloc's functions with an x ask for.
+struct Flags {
+    alignment: usize,
+    zero: bool,
+    /// A cache or an arena of jemalloc's is named.
+    names_place: bool,
+}
+
+impl Flags {
+    fn of(flags: c_int) -> Self {
+        /// Bits that tell the alignment; what lies above tells a cache and an arena.
+        const ALIGNMENT: c_int = 0x3f;
+        Self {
+            alignment: 1 << (flags & ALIGNMENT),
+            zero: flags & je::ZERO != 0,
+            names_place: flags & !(ALIGNMENT | je::ZERO) & !je::TCACHE_NONE != 0,
+        }
+    }
+}
+
+/// A block by flags; null when there is no memory, with `errno` as it was.
+fn block_by(size: usize, flags: c_int) -> *mut c_void {
+    let wanted = Flags::of(flags);
+    if wanted.names_place {
+        let block = je::mallocx(size, flags);
+        if !block.is_null() {
+            heap::adopt(block);
+        }
+        return block.cast();
+    }
+    // All of a block is zeroed, as rallocx relies on.
+    let usable = nallocx(size.max(1), flags);
+    let Some(kind) = default_kind().filter(|_| usable != 0) else {
+        return ptr::null_mut();
+    };
+    let errno = log::errno();
+    let block = match (wanted.alignment, wanted.zero) {
+        (1, false) => kind.malloc(size.max(1)),
+        (1, true) => kind.calloc(1, usable),
+        (alignment, _) => kind.memalign(alignment, size.max(1)),
+    };
+    log::set_errno(errno);
+    let block = block.unwrap_or(ptr::null_mut());
+    if wanted.zero && wanted.alignment > 1 && !block.is_null() {
+        // SAFETY: a live block of so many usable bytes, that nobody else has seen.
+        unsafe { ptr::write_bytes(block, 0, kind::usable_size(block)) };
+    }
+    block.cast()
+}
+
+extern "C" fn mallocx(size: usize, flags: c_int) -> *mut c_void {
+    block_by(size, flags)
+}
+
+unsafe extern "C" fn rallocx(block: *mut c_void, size: usize, flags: c_int) -> *mut c_void {
+    let wanted = Flags::of(flags);
+    // SAFETY: the caller's block is live; a fresh one has room for what is copied, and the old
+    // one is freed when its contents are safe.
+    unsafe {
+        if !is_of_a_heap(block) {
+            return raw::rallocx(block, size.max(1), flags);
+        }
+        let old = kind::usable_size(block.cast());
+        let plain = wanted.alignment == 1 && !wanted.names_place;
+        if plain {
+            let errno = log::errno();
+            let kind = default_kind().ok_or(Error::NoMemory);
+            let moved = kind.and_then(|kind| kind.realloc(block.cast(), size.max(1)));
+            log::set_errno(errno);
+            let moved = moved.unwrap_or(ptr::null_mut());
+            if wanted.zero && !moved.is_null() {
+                zero_from(moved, old);
+            }
+            return moved.cast();
+        }
+        let fresh = block_by(size, flags);
+        if !fresh.is_null() {
+            // Of both, as much as is there: zeroes were asked for behind the old size only.
+            let length = old.min(sallocx(fresh, flags));
+            ptr::copy_nonoverlapping(block.cast::<u8>(), fresh.cast(), length);
+            free(block);
+        }
+        fresh
+    }
+}
+
+/// Zeroes a block from its old size on, in bytes.
+///
+/// # Safety
+/// The block is live and of a heap.
+unsafe fn zero_from(block: *mut u8, old: usize) {
+    // SAFETY: the caller's promise; what lies below the usable size is the block's.
+    unsafe {
+        let usable = kind::usable_size(block);
+        ptr::write_bytes(block.add(old.min(usable)), 0, usable.saturating_sub(old));
+    }
+}
+
+unsafe extern "C" fn xallocx(block: *mut c_void, size: usize, extra: usize, flags: c_int) -> usize {
+    // SAFETY: the caller's block is live.
+    unsafe {
+        if !is_of_a_heap(block) {
+            return raw::xallocx(block, size, extra, flags);
+        }
+        let block = block.cast::<u8>();
+        let old = kind::usable_size(block);
+        let (least, most) = (size.max(1), size.saturating_add(extra));
+        let resize = |to: usize| kind::resize_in_place(block, to);
+        if nallocx(most, 0) > old {
+            let _ = resize(most) || (nallocx(least, 0) > old && resize(least));
+        } else if nallocx(most, 0) < old {
+            let _ = resize(most);
+        }
+        if flags & je::ZERO != 0 {
+            zero_from(block, old);
+        }
+        kind::usable_size(block)
+    }
+}
+
+unsafe extern "C" fn sallocx(block: *const c_void, flags: c_int) -> usize {
+    // SAFETY: the caller's block is live, of a heap or of jemalloc itself.
+    unsafe {
+        if block.is_null() {
+            0
+        } else if is_of_a_heap(block) {
+            kind::usable_size(block.cast())
+        } else {
+            raw::sallocx(block, flags)
+        }
+    }
+}
+
+unsafe extern "C" fn dallocx(block: *mut c_void, flags: c_int) {
+    // SAFETY: the caller's block is live, of a heap or of jemalloc itself.
+    unsafe {
+        if is_of_a_heap(block) {
+            free(block);
+        } else {
+            raw::dallocx(block, flags);
+        }
+    }
+}
+
+unsafe extern "C" fn sdallocx(block: *mut c_void, size: usize, flags: c_int) {
+    let _ = size;
+    // SAFETY: the caller's promise.
+    unsafe { dallocx(block, flags) }
+}
+
+extern "C" fn nallocx(size: usize, flags: c_int) -> usize {
+    // SAFETY: the size is not 0.
+    unsafe { raw::nallocx(size.max(1), flags) }
+}
+
+/// The controls whose values tell of caches, of which jemalloc does not know.
+const OURS: [(&CStr, Option<Stat>); 4] = [
+    (c"epoch", None),
+    (c"stats.allocated", Some(Stat::Allocated)),
+    (c"stats.active", Some(Stat::Active)),
+    (c"stats.resident", Some(Stat::Resident)),
+];
+
+/// After jemalloc has obeyed a control: what a snapshot, and a figure from it, is to the library.
+///
+/// # Safety
+/// `old` is NULL or has what the control gives.
+unsafe fn correct(stat: Option<Stat>, old: *mut c_void, new: *mut c_void) {
+    match stat {
+        None if !new.is_null() => {
+            stats::refresh();
+        }
+        Some(stat) if !old.is_null() => {
+            if let Ok(bytes) = kind::stat_of_all(stat) {
+                // SAFETY: these controls give a size_t, and jemalloc has written one.
+                unsafe { old.cast::<usize>().write(bytes) };
+            }
+        }
+        _ => {}
+    }
+}
+
+unsafe extern "C" fn mallctl(
+    name: *const c_char,
+    old: *mut c_void,
+    old_len: *mut usize,
+    new: *mut c_void,
+    new_len: usize,
+) -> c_int {
+    // SAFETY: the caller's promises are jemalloc's.
+    unsafe {
+        let status = raw::mallctl(name, old, old_len, new, new_len);
+        let name = CStr::from_ptr(name);
+        let ours = OURS.iter().find(|(ours, _)| *ours == name);
+        if let Some((_, stat)) = ours.filter(|_| status == 0) {
+            correct(*stat, old, new);
+        }
+        status
+    }
+}
+
+unsafe extern "C" fn mallctlnametomib(
+    name: *const c_char,
+    mib: *mut usize,
+    len: *mut usize,
+) -> c_int {
+    // SAFETY: the caller's promises are jemalloc's.
+    unsafe { raw::mallctlnametomib(name, mib, len) }
+}
+
+unsafe extern "C" fn mallctlbymib(
+    mib: *const usize,
+    len: usize,
+    old: *mut c_void,
+    old_len: *mut usize,
+    new: *mut c_void,
+    new_len: usize,
+) -> c_int {
+    // SAFETY: the caller's promises are jemalloc's; its names are shorter than two parts here.
+    unsafe {
+        let status = raw::mallctlbymib(mib, len, old, old_len, new, new_len);
+        if status != 0 || len > 2 {
+            return status;
+        }
+        let asked = core::slice::from_raw_parts(mib, len);
+        for (name, stat) in OURS {
+            let (mut own, mut own_len) = ([0; 2], 2);
+            raw::mallctlnametomib(name.as_ptr(), own.as_mut_ptr(), &raw mut own_len);
+            if own[..own_len] == *asked {
+                correct(stat, old, new);
+            }
+        }
+        status
+    }
+}
+
+unsafe extern "C" fn malloc_stats_print(
+    writer: Option<Writer>,
+    opaque: *mut c_void,
+    options: *const c_char,
+) {
+    // SAFETY: the caller's promises are jemalloc's; NULL stands for no options.
+    unsafe {
+        let options = if options.is_null() {
+            c""
+        } else {
+            CStr::from_ptr(options)
+        };
+        je::print_stats(writer, opaque, options);
+    }
+    // jemalloc has taken a snapshot; ours belongs to it.
+    stats::refresh();
+}
+
+/// The number of the arena that a block is of; 0 for what is not jemalloc's.
+extern "C" fn arenalookupx(block: *const c_void) -> c_uint {
+    je::arena_of(block.cast()).unwrap_or(0)
+}
+
+/// Whether to move a block would help to empty its pages.
+unsafe extern "C" fn check_reallocatex(block: *const c_void) -> c_int {
+    // SAFETY: the caller's block is live.
+    c_int::from(unsafe { defrag::is_worthwhile(block.cast()) })
+}
