@@ -10,8 +10,8 @@ here=ctest/preload
 work=$(new_workdir preload-family) || exit 2
 ulimit -c 0
 
-family="aligned_alloc calloc cfree free free_aligned_sized free_sized malloc malloc_usable_size memalign \
-posix_memalign pvalloc realloc reallocarray valloc"
+family="aligned_alloc calloc cfree free free_aligned_sized free_sized mallinfo mallinfo2 malloc malloc_info malloc_stats \
+malloc_trim malloc_usable_size memalign posix_memalign pvalloc realloc reallocarray valloc"
 
 exports() { # exports LIBRARY NAMES...: exactly these
     local library=$1
@@ -92,6 +92,7 @@ done
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -o "$work/privileges" $here/privileges.c -lpthread
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -fno-builtin -o "$work/order" $here/order.c
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -o "$work/thread_ends" $here/thread_ends.c -lpthread -ldl
+"${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -Wno-deprecated-declarations -O1 -o "$work/figures" $here/figures.c -lpthread -ldl
 
 # Opened late, without room for its thread-local storage.
 check "libmemkind after static thread-local storage is used up" \
@@ -137,6 +138,7 @@ for mode in memtier dynamic dram autohbw; do
     check "$mode: many modules with thread-local storage" with $mode timeout 100 "$work/tls_many" "$work"
     check "$mode: static thread-local storage used up" with $mode timeout 100 "$work/tls_static" "$work"
     check "$mode: privileges given up" with $mode timeout 100 "$work/privileges"
+    check "$mode: malloc_trim and what is told of memory" with $mode timeout 100 "$work/figures"
     check "$mode: order of freed blocks" with $mode timeout 100 "$work/order"
     check "$mode: threads that end leave nothing" with $mode timeout 100 "$work/thread_ends"
     check "$mode: ls" with $mode ls -lR ctest

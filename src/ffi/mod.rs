@@ -16,3 +16,4 @@ mod load;
 pub mod memkind;
 pub mod memtier;
 pub mod preload;
+pub mod preload_figures;

@@ -166,6 +166,13 @@ fn drain(heap: &Heap) {
     heap.full.next_turn();
 }
 
+/// Takes back what is cached, and gives all unused pages back, for every heap. The caller is
+/// in no operation on its caches.
+pub fn trim() {
+    let _still = lock();
+    (1..HEAPS).filter_map(Heap::by_id).for_each(one);
+}
+
 /// Gives all unused pages of a heap back.
 pub(super) fn purge(heap: &Heap) {
     // jemalloc joins extents of a few pages once their pages are given back, or would be if

@@ -14,7 +14,7 @@ pub mod table;
 pub mod weights;
 
 pub use head::Head;
-pub use statistics::stat_of_all;
+pub use statistics::{in_use, stat_of_all};
 
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};

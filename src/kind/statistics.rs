@@ -36,3 +36,8 @@ pub fn stat_of_all(stat: Stat) -> Result<usize, Error> {
         Stat::Active | Stat::Resident => 0,
     }))
 }
+
+/// The kinds that have arenas.
+pub fn in_use() -> impl Iterator<Item = &'static Kind> {
+    registry::all().filter(|kind| kind.heaps().flat_map(Heap::arenas).next().is_some())
+}

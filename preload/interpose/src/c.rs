@@ -15,6 +15,30 @@ pub type Malloc = unsafe extern "C" fn(size: usize, from: *mut c_void) -> *mut c
 /// What takes a block that is not libmemkind's.
 pub type Foreign = unsafe extern "C" fn(ptr: *mut c_void);
 
+/// What a kind holds, in bytes: `memkind_preload_figures_t` of libmemkind.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Figures {
+    /// The kind's name, with a NUL.
+    pub name: [u8; 64],
+    /// In memory.
+    pub resident: usize,
+    /// On pages that hold live blocks.
+    pub active: usize,
+    /// In live blocks.
+    pub allocated: usize,
+}
+
+impl Figures {
+    /// Of nothing.
+    pub const ZERO: Self = Self {
+        name: [0; 64],
+        resident: 0,
+        active: 0,
+        allocated: 0,
+    };
+}
+
 /// Invalid argument.
 pub const EINVAL: c_int = 22;
 /// Out of memory.
@@ -29,7 +53,7 @@ const RTLD_NEXT: *mut c_void = -1_isize as *mut c_void;
 /// memkind.h and memkind_memtier.h; documented there.
 #[allow(missing_docs, reason = "the C headers document them")]
 pub mod memkind {
-    use super::{Builder, Foreign, Kind, Malloc, Memory};
+    use super::{Builder, Figures, Foreign, Kind, Malloc, Memory};
     use core::ffi::{c_char, c_int, c_uint, c_void};
 
     unsafe extern "C" {
@@ -50,6 +74,8 @@ pub mod memkind {
         pub fn memkind_free(kind: Kind, ptr: *mut c_void);
         pub fn memkind_preload_malloc(size: usize, kind: Kind) -> *mut c_void;
         pub fn memkind_preload_free(ptr: *mut c_void, foreign: Foreign);
+        pub fn memkind_preload_trim() -> c_int;
+        pub fn memkind_preload_figures(number: usize, figures: *mut Figures) -> c_int;
         pub fn memtier_preload_malloc(size: usize, memory: Memory) -> *mut c_void;
         pub fn memtier_preload_malloc_of(memory: Memory) -> Malloc;
         pub fn memtier_preload_free(ptr: *mut c_void, foreign: Foreign);
@@ -95,6 +121,7 @@ unsafe extern "C" {
     fn __errno_location() -> *mut c_int;
     #[link_name = "write"]
     fn write_to(fd: c_int, buffer: *const c_void, count: usize) -> isize;
+    fn fwrite(text: *const c_void, size: usize, count: usize, file: *mut c_void) -> usize;
     fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
     #[link_name = "abort"]
     fn c_abort() -> !;
@@ -141,6 +168,15 @@ pub fn write_stderr(text: &[u8]) {
         pthread_setcancelstate(before, &raw mut state);
         *location = errno;
     }
+}
+
+/// Writes to a stream of stdio; whether that worked.
+///
+/// # Safety
+/// `file` is an open `FILE *`.
+pub unsafe fn write_file(file: *mut c_void, text: &[u8]) -> bool {
+    // SAFETY: the caller's promise, and the text is live during the call.
+    unsafe { fwrite(text.as_ptr().cast(), 1, text.len(), file) == text.len() }
 }
 
 /// A variable of the environment; `None` too in a set-uid program.

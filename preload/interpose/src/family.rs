@@ -207,6 +207,7 @@ macro_rules! export_malloc_family {
         mod exported {
             use core::ffi::{c_int, c_void};
             use $crate::family;
+            use $crate::figures::{self, Mallinfo};
 
             type Heap = $heap;
 
@@ -300,6 +301,32 @@ macro_rules! export_malloc_family {
             unsafe extern "C" fn malloc_usable_size(ptr: *mut c_void) -> usize {
                 // SAFETY: the same promise of the caller.
                 unsafe { family::usable_size::<Heap>(ptr) }
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn malloc_trim(pad: usize) -> c_int {
+                figures::trim(pad)
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn mallinfo() -> Mallinfo<c_int> {
+                figures::mallinfo()
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn mallinfo2() -> Mallinfo<usize> {
+                figures::mallinfo2()
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn malloc_stats() {
+                figures::malloc_stats();
+            }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn malloc_info(options: c_int, file: *mut c_void) -> c_int {
+                // SAFETY: the same promise of the caller.
+                unsafe { figures::malloc_info(options, file) }
             }
         }
     };

@@ -1,6 +1,7 @@
 //! What the preload libraries share.
 //!
 //! * `family`: the malloc family of the C library, once, for any [`family::Heap`];
+//! * `figures`: malloc_trim, and the functions that tell how much is allocated;
 //! * `text`: messages, and reading settings;
 //! * `kinds`: the static kinds by name; `nodes`: kinds on nodes that a setting names;
 //! * `c`: the C interfaces underneath, of libmemkind and of the C library.
@@ -12,6 +13,7 @@
 
 pub mod c;
 pub mod family;
+pub mod figures;
 pub mod kinds;
 pub mod nodes;
 pub mod text;
