@@ -98,39 +98,72 @@ done
 check "libmemkind after static thread-local storage is used up" \
     timeout 100 "$work/tls_static" "$work" "$libdir/libmemkind.so.0"
 
-# A program with privileges of its own does not read the settings. The dynamic linker preloads nothing
-# from a user's directory there, so the program is linked with the library.
-secure() { # secure LIBRARY VARIABLES...: what such a program says, and its status
-    local library=$1 status
-    shift
+# A program with privileges of its own does not read the settings, and is served from ordinary memory: linked with
+# the library, or preloaded by /etc/ld.so.preload; LD_PRELOAD has no effect there.
+cat >"$work/secure.c" <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    Dl_info from = {0};
+    char *volatile small = malloc(10), *volatile large = malloc(4 << 20);
+    if (!getauxval(AT_SECURE)) {
+        return 4;
+    }
+    strcpy(small, "small");
+    memset(large, 1, 4 << 20);
+    free(realloc(small, 100000));
+    free(large);
+    if (argc < 2 || dladdr(dlsym(RTLD_DEFAULT, "malloc"), &from) == 0 || strstr(from.dli_fname, argv[1]) == NULL) {
+        dprintf(2, "malloc is of %s\n", from.dli_fname);
+        return 5;
+    }
+    return 3;
+}
+END
+# passes COMMAND...: such a program says nothing, and ends as it should.
+passes() {
+    local got status
+    got=$("$@" 2>&1)
+    status=$?
+    [ "$status" -ne 4 ] || { echo "set-uid programs have no privileges here" && return 77; }
+    [ "$status" -eq 3 ] && [ -z "$got" ] && return 0
+    echo "status $status, output: $got"
+    return 1
+}
+set_uid() { # set_uid PROGRAM
     [ "$(id -u)" = 0 ] || { echo "only root can make programs with other privileges" && return 77; }
-    printf '#include <stdlib.h>\n#include <sys/auxv.h>\nint main(void) { free(malloc(10)); return getauxval(AT_SECURE) ? 3 : 4; }\n' >"$work/secure.c"
+    chown 65534 "$1" && chmod 4755 "$1"
+}
+secure() { # secure LIBRARY VARIABLES...
+    local library=$1
+    shift
     # The library finds libmemkind by the program's path, as a preloaded one may not.
     "${cc[@]}" -O0 -o "$work/secure" "$work/secure.c" -Wl,--no-as-needed -Wl,--disable-new-dtags -L"$libdir" \
-        -l:"$library" -l:libmemkind.so.0 -Wl,-rpath,"$libdir" || return
-    chown 65534 "$work/secure" && chmod 4755 "$work/secure" || return
-    env "$@" "$work/secure" 2>&1
-    status=$?
-    [ $status -ne 4 ] || { echo "set-uid programs have no privileges here" && return 77; }
-    echo "status $status"
+        -l:"$library" -l:libmemkind.so.0 -ldl -Wl,-rpath,"$libdir" && set_uid "$work/secure" || return
+    passes env "$@" "$work/secure" "${library%.so.0}"
 }
-memtier_is_secure() {
-    local got
-    got=$(secure libmemtier.so.0 "MEMKIND_MEM_TIERS=KIND:DRAM,RATIO:1;POLICY:STATIC_RATIO" 2>&1) || { echo "$got" && return 77; }
-    grep -q 'Missing MEMKIND_MEM_TIERS env var' <<<"$got" && grep -q '^status 134$' <<<"$got" && return
-    echo "$got"
-    return 1
+ld_so_preload() { # ld_so_preload LIBRARY: in a mount namespace with a directory /etc of its own
+    "${cc[@]}" -O0 -o "$work/secure" "$work/secure.c" -ldl && set_uid "$work/secure" || return
+    unshare --mount --propagation private true 2>"$work/unshare" || { cat "$work/unshare" && return 77; }
+    rm -rf "$work/etc-copy" && mkdir "$work/etc-copy" && cp -a /etc/ld.so.c* "$work/etc-copy" || return
+    printf '%s\n' "$libdir/libmemkind.so.0" "$libdir/$1" >"$work/etc-copy/ld.so.preload"
+    # shellcheck disable=SC2016  # for the inner shell
+    passes unshare --mount --propagation private sh -c 'mount --bind "$1" /etc && exec "$2" "$3"' sh \
+        "$work/etc-copy" "$work/secure" "${1%.so.0}"
 }
-autohbw_is_secure() {
-    local got
-    got=$(secure libautohbw.so.0 AUTO_HBW_LOG=-2 AUTO_HBW_SIZE=1 AUTO_HBW_MEM_TYPE=memkind_regular 2>&1) || { echo "$got" && return 77; }
-    grep -q '^INFO: Using default values for array size thresholds' <<<"$got" && ! grep -q 'memory type' <<<"$got" &&
-        grep -q '^status 3$' <<<"$got" && return
-    echo "$got"
-    return 1
-}
-check "libmemtier in a set-uid program reads no settings" memtier_is_secure
-check "libautohbw in a set-uid program reads no settings" autohbw_is_secure
+check "libmemtier in a set-uid program reads no settings" secure libmemtier.so.0 \
+    "MEMKIND_MEM_TIERS=KIND:FS_DAX,PATH:/nowhere,RATIO:1;POLICY:STATIC_RATIO" MEMKIND_MEM_TIERING_LOG_LEVEL=2
+check "libautohbw in a set-uid program reads no settings" secure libautohbw.so.0 \
+    AUTO_HBW_LOG=2 AUTO_HBW_SIZE=1 AUTO_HBW_MEM_TYPE=memkind_regular
+for library in libmemtier.so.0 libautohbw.so.0; do
+    check "$library in /etc/ld.so.preload: a set-uid program runs" ld_so_preload $library
+done
 
 for mode in memtier dynamic dram autohbw; do
     check "$mode: family.c" with $mode timeout 100 "$work/family"

@@ -13,7 +13,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use interpose::c::memkind::*;
-use interpose::c::{Kind, abort, foreign};
+use interpose::c::{Kind, abort, foreign, is_privileged};
 use interpose::family::Heap;
 use interpose::text::print;
 use settings::{HIGH, LEVEL, LOW};
@@ -175,6 +175,11 @@ extern "C" fn at_load() {
     // memkind_ext.h: nobody knows what the program does with its blocks.
     // SAFETY: no precondition.
     unsafe { memkind_set_block_order(1) };
+    if is_privileged() {
+        // It cannot have settings, and may come by the library through /etc/ld.so.preload:
+        // all is left as it is, of MEMKIND_DEFAULT.
+        return;
+    }
     let kind = settings::read();
     // The first use of the kind, so that no malloc of the program, or of hwloc, meets it.
     // SAFETY: a static kind, and its own block.

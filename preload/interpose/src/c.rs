@@ -1,6 +1,6 @@
 //! The C interfaces underneath: libmemkind's, and a little of the C library's.
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 
 /// A kind of memory, `struct memkind *` in C.
 pub type Kind = *mut c_void;
@@ -126,6 +126,7 @@ unsafe extern "C" {
     #[link_name = "abort"]
     fn c_abort() -> !;
     fn secure_getenv(name: *const c_char) -> *const c_char;
+    fn getauxval(kind: c_ulong) -> c_ulong;
     fn getpagesize() -> c_int;
     fn mprotect(start: *const c_void, size: usize, protection: c_int) -> c_int;
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
@@ -187,6 +188,13 @@ pub fn environment(name: &CStr) -> Option<&'static CStr> {
         let value = secure_getenv(name.as_ptr());
         (!value.is_null()).then(|| CStr::from_ptr(value))
     }
+}
+
+/// Whether the program has privileges of its own: then the environment is not for it.
+pub fn is_privileged() -> bool {
+    const AT_SECURE: c_ulong = 23;
+    // SAFETY: no precondition.
+    unsafe { getauxval(AT_SECURE) != 0 }
 }
 
 /// The size of a page.

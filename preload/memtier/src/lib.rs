@@ -18,7 +18,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use interpose::c::memkind::*;
-use interpose::c::{Foreign, Kind, Malloc, Memory, abort, foreign, protect_page};
+use interpose::c::{Foreign, Kind, Malloc, Memory, abort, foreign, is_privileged, protect_page};
 use interpose::family::{self, Heap};
 
 /// Where blocks come from and go to. Nothing here is written after it has been set up.
@@ -226,6 +226,10 @@ extern "C" fn at_load() {
     unsafe {
         memkind_set_pmem_fork(1);
         memkind_set_block_order(1);
+    }
+    if is_privileged() {
+        // It cannot have settings, and may come by the library through /etc/ld.so.preload.
+        return WAY.set(ptr::null_mut(), build::Way::Kind(default_kind()));
     }
     match settings::read().and_then(build::memory) {
         Ok((memory, way)) => WAY.set(memory, way),
