@@ -12,7 +12,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 
-all_parts="scripts headers rust abi api ext preload programs-short examples consumers pages install debug-heap stress-short numa-ci"
+all_parts="scripts headers rust abi api ext preload programs-short examples consumers bindings pages install debug-heap stress-short numa-ci"
 
 # Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
 run_part() {
@@ -29,6 +29,7 @@ run_part() {
     programs-short) ctest/preload/programs.sh --short ;;
     examples) ctest/examples/run.sh ;;
     consumers) ctest/consumers/run.sh ;;
+    bindings) ctest/bindings/run.sh ;;
     pages) ctest/pages.sh ;;
     install) ctest/consumers/install.sh ;;
     debug-heap) scripts/check-debug-heap.sh ;;

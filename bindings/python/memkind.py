@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Memory of a chosen kind, for Python: numpy arrays in high-bandwidth memory, in a file, on named nodes.
+
+    import memkind
+    fast = memkind.kind("HBW_PREFERRED")
+    array = fast.empty((1000, 1000), dtype="float64")     # needs numpy
+    buffer = fast.buffer(4096)                            # a ctypes array
+
+An array or a buffer holds its block: the block is freed when nothing refers to it any more, and the kind stays for
+as long as blocks of it do. All functions may be called from any thread.
+"""
+
+import ctypes
+import weakref
+
+__all__ = ["Kind", "MemkindError", "kind", "create_pmem", "create_nodes", "version", "BIND", "PREFERRED", "INTERLEAVE"]
+
+BIND, PREFERRED, INTERLEAVE = 0, 1, 2
+_TOO_LITTLE = "not enough memory of kind {}"
+
+_library = ctypes.CDLL("libmemkind.so.0", use_errno=True)
+
+
+def _declare(name, result, *arguments):
+    function = getattr(_library, name)
+    function.restype = result
+    function.argtypes = arguments
+    return function
+
+
+_p, _size, _int, _text = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_char_p
+_malloc = _declare("memkind_malloc", _p, _p, _size)
+_calloc = _declare("memkind_calloc", _p, _p, _size, _size)
+_free = _declare("memkind_free", None, _p, _p)
+_usable_size = _declare("memkind_malloc_usable_size", _size, _p, _p)
+_check_available = _declare("memkind_check_available", _int, _p)
+_get_capacity = _declare("memkind_get_capacity", ctypes.c_ssize_t, _p)
+_detect_kind = _declare("memkind_detect_kind", _p, _p)
+_create_pmem = _declare("memkind_create_pmem", _int, _text, _size, ctypes.POINTER(_p))
+_create_nodes = _declare("memkind_create_nodes", _int, _text, _int, ctypes.POINTER(_p))
+_destroy_kind = _declare("memkind_destroy_kind", _int, _p)
+_error_message = _declare("memkind_error_message", None, _int, _text, _size)
+_get_version = _declare("memkind_get_version", _int)
+
+
+class MemkindError(OSError):
+    """A function of the library refused; `code` is what it returned."""
+
+    def __init__(self, code):
+        text = ctypes.create_string_buffer(128)
+        _error_message(code, text, len(text))
+        super().__init__(code, text.value.decode())
+        self.code = code
+
+
+def _check(code):
+    if code != 0:
+        raise MemkindError(code)
+
+
+def version():
+    """The library's version, for instance (1, 15, 0)."""
+    number = _get_version()
+    return number // 1000000, number // 1000 % 1000, number % 1000
+
+
+class Kind:
+    """A kind of memory. Made by `kind`, `create_pmem` and `create_nodes`."""
+
+    def __init__(self, handle, name, destroy):
+        self._handle = handle
+        self.name = name
+        # Blocks refer to their kind, so none is alive when this runs.
+        self._destroy = weakref.finalize(self, _destroy_kind, handle) if destroy else None
+
+    def __repr__(self):
+        return f"<memkind.Kind {self.name}>"
+
+    @property
+    def available(self):
+        """Whether this machine has such memory."""
+        return _check_available(self._handle) == 0
+
+    def check(self):
+        """Raises MemkindError with the reason if this machine has no such memory."""
+        _check(_check_available(self._handle))
+
+    @property
+    def capacity(self):
+        """The most bytes that the kind can hold; None where that is not known."""
+        capacity = _get_capacity(self._handle)
+        return None if capacity < 0 else capacity
+
+    def buffer(self, size, zeroed=False):
+        """A ctypes array of `size` bytes; MemoryError if there is not enough memory."""
+        block = (_calloc(self._handle, 1, size) if zeroed else _malloc(self._handle, size)) if size > 0 else None
+        if size > 0 and block is None:
+            raise MemoryError(_TOO_LITTLE.format(self.name))
+        array_type = ctypes.c_char * size
+        array = array_type.from_address(block) if block else array_type()
+        array.memkind = self
+        if block:
+            weakref.finalize(array, _free, None, block).atexit = False
+        return array
+
+    def _array(self, shape, dtype, order, zeroed):
+        import numpy
+
+        dtype = numpy.dtype(dtype)
+        if dtype.hasobject:
+            raise TypeError("arrays of Python objects cannot be in a kind")
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        count = 1
+        for length in shape:
+            count *= length
+        buffer = self.buffer(max(count * dtype.itemsize, 1), zeroed)
+        return numpy.ndarray(shape, dtype, buffer, order=order)
+
+    def empty(self, shape, dtype="float64", order="C"):
+        """A numpy array in this kind, with any contents. Views of it keep the memory alive."""
+        return self._array(shape, dtype, order, False)
+
+    def zeros(self, shape, dtype="float64", order="C"):
+        """A numpy array of zeroes in this kind."""
+        return self._array(shape, dtype, order, True)
+
+    def holds(self, array):
+        """Whether the memory of a numpy array or a ctypes object is of this kind."""
+        interface = getattr(array, "__array_interface__", None)
+        address = interface["data"][0] if interface else ctypes.addressof(array)
+        return _detect_kind(address) == self._handle
+
+
+def kind(name):
+    """A static kind of memkind(3) by its name, for instance "HBW" or "MEMKIND_HBW"."""
+    name = name.upper()
+    name = name if name.startswith("MEMKIND_") else "MEMKIND_" + name
+    try:
+        handle = _p.in_dll(_library, name).value
+    except ValueError:
+        raise ValueError(f"there is no kind {name}") from None
+    return Kind(handle, name, False)
+
+
+def create_pmem(directory, limit=0):
+    """A kind on a temporary file in `directory` of at most `limit` bytes; 0 for no limit."""
+    handle = _p()
+    _check(_create_pmem(str(directory).encode(), limit, ctypes.byref(handle)))
+    return Kind(handle.value, f"file in {directory}", True)
+
+
+def create_nodes(nodes, policy=BIND):
+    """A kind on nodes, a list as numa(3) has them ("0,2-3"); `policy` is BIND, PREFERRED or INTERLEAVE."""
+    handle = _p()
+    _check(_create_nodes(str(nodes).encode(), policy, ctypes.byref(handle)))
+    return Kind(handle.value, f"nodes {nodes}", True)
