@@ -10,7 +10,7 @@
 //! for "none" are like that.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 
 use super::class;
 use super::depot;
@@ -42,6 +42,18 @@ struct Magazines {
     /// that has gone to the depot meanwhile, and been freed.
     n_previous: AtomicUsize,
 }
+
+/// The magazines of all classes.
+type Bins = [Magazines; class::COUNT];
+
+/// No magazines. Nothing else is ever written there than what is there.
+static NO_BINS: Bins = [const {
+    Magazines {
+        base: AtomicPtr::new(no_place()),
+        previous: AtomicPtr::new(ptr::null_mut()),
+        n_previous: AtomicUsize::new(0),
+    }
+}; class::COUNT];
 
 /// All that a cache has of one class.
 #[derive(Clone, Copy)]
@@ -100,6 +112,31 @@ impl Bin<'_> {
         self.top.store(top, Ordering::Relaxed);
     }
 
+    /// Makes the current magazine, which is empty or missing, one with room for `count`
+    /// blocks; `false` when memory is short.
+    fn make_room_for(self, offset: usize, count: usize) -> bool {
+        let magazine = self.unload();
+        // SAFETY: null or this bin's own, and empty.
+        unsafe {
+            if magazine
+                .as_ref()
+                .is_some_and(|magazine| magazine.capacity as usize >= count)
+            {
+                self.load(magazine);
+                return true;
+            }
+            let places = count.max(FIRST_PLACES.min(class::magazine_capacity(offset)));
+            let larger = Magazine::with_places(places);
+            if !larger.is_null() {
+                self.load(larger);
+            }
+            if !magazine.is_null() {
+                Magazine::free(magazine);
+            }
+            !larger.is_null()
+        }
+    }
+
     fn take_previous(self) -> *mut Magazine {
         self.magazines.n_previous.store(0, Ordering::Relaxed);
         self.magazines
@@ -120,13 +157,14 @@ impl Bin<'_> {
 pub(crate) struct Cache {
     /// First: the fast paths know no more of a cache.
     tops: [Top; class::COUNT + 1],
-    magazines: [Magazines; class::COUNT],
+    /// Its own, once it has magazines: many threads use a heap a few times.
+    bins: AtomicPtr<Bins>,
     /// The heap whose blocks these are.
     heap: *const Heap,
     /// In a list of caches taken away.
     next: *mut Cache,
-    /// How many blocks of a class to fetch next time.
-    wanted: [u8; class::COUNT],
+    /// How often the thread has found a class without blocks, or without room for one.
+    misses: [AtomicU8; class::COUNT],
 }
 
 // SAFETY: shared only as the cache that stands for none, which is never written.
@@ -134,16 +172,10 @@ unsafe impl Sync for Cache {}
 
 static NONE: Cache = Cache {
     tops: [const { AtomicPtr::new(no_place()) }; class::COUNT + 1],
-    magazines: [const {
-        Magazines {
-            base: AtomicPtr::new(no_place()),
-            previous: AtomicPtr::new(ptr::null_mut()),
-            n_previous: AtomicUsize::new(0),
-        }
-    }; class::COUNT],
+    bins: AtomicPtr::new((&raw const NO_BINS).cast_mut()),
     heap: ptr::null(),
     next: ptr::null_mut(),
-    wanted: [0; class::COUNT],
+    misses: [const { AtomicU8::new(0) }; class::COUNT],
 };
 
 impl Cache {
@@ -154,10 +186,53 @@ impl Cache {
     }
 
     fn bin(&self, class: usize) -> Bin<'_> {
+        // SAFETY: those that stand for none, or the cache's own, which go with it.
+        let bins = unsafe { &*self.bins.load(Ordering::Acquire) };
         Bin {
             top: &self.tops[class],
-            magazines: &self.magazines[class],
+            magazines: &bins[class],
         }
+    }
+
+    /// Makes zeroes a cache without magazines.
+    fn clear(&self) {
+        let none = (&raw const NO_BINS).cast_mut();
+        self.bins.store(none, Ordering::Relaxed);
+        // That of class::NO_BLOCKS is among them.
+        for top in &self.tops {
+            top.store(no_place(), Ordering::Relaxed);
+        }
+    }
+
+    fn has_bins(&self) -> bool {
+        !ptr::eq(self.bins.load(Ordering::Relaxed), &NO_BINS)
+    }
+
+    /// Makes what magazines take beside the tops, if there is none yet; `false` when memory is
+    /// short. In the cache's own thread.
+    fn make_bins(&self) -> bool {
+        if self.has_bins() {
+            return true;
+        }
+        let bins: *mut Bins = je::new_record(size_of::<Bins>()).cast();
+        // SAFETY: null, or memory of that size; zeroes are valid for every field.
+        let Some(fresh) = (unsafe { bins.as_ref() }) else {
+            return false;
+        };
+        for magazines in fresh {
+            magazines.base.store(no_place(), Ordering::Relaxed);
+        }
+        self.bins.store(bins, Ordering::Release);
+        true
+    }
+
+    /// Counts a miss of a class, in the cache's own thread; whether the thread uses the class
+    /// enough to cache its blocks.
+    fn count_miss(&self, offset: usize) -> bool {
+        let misses = &self.misses[offset >> class::BIN_BITS];
+        let count = misses.load(Ordering::Relaxed).saturating_add(1);
+        misses.store(count, Ordering::Relaxed);
+        count > patience(offset)
     }
 
     /// Bytes of free blocks in it; a guess while its thread is at work.
@@ -207,7 +282,8 @@ impl Cache {
         unsafe {
             let heap = &*(*cache).heap;
             Self::take_apart(cache, |magazine, offset| {
-                let kept = if (*magazine).count > 0 {
+                // A depot of nearly empty ones would serve others one block at a time.
+                let kept = if (*magazine).count >= class::magazine_capacity(offset) / 2 {
                     heap.depot_exchange(magazine, offset)
                 } else {
                     None
@@ -252,7 +328,10 @@ impl Cache {
                     }
                 }
             }
-            je::dallocx(cache.cast(), 0);
+            if (*cache).has_bins() {
+                je::free_record((*cache).bins.load(Ordering::Relaxed).cast());
+            }
+            je::free_record(cache.cast());
         }
     }
 }
@@ -274,11 +353,30 @@ pub(super) fn pop(thread: &Thread, id: usize, offset: usize) -> Option<NonNull<u
 /// Puts a block into a thread's cache; `false` when the bin is full.
 #[inline(always)]
 pub(super) fn push(thread: &Thread, id: usize, offset: usize, block: *mut u8) -> bool {
+    push_if(thread, id, offset, block, || true)
+}
+
+/// [`push`] that counts down to the thread's next look at the clock; `false` also when it is
+/// time for that, and nothing has changed then.
+#[inline(always)]
+pub(super) fn push_counted(thread: &Thread, id: usize, offset: usize, block: *mut u8) -> bool {
+    push_if(thread, id, offset, block, || thread.beat.count_down())
+}
+
+#[inline(always)]
+fn push_if(
+    thread: &Thread,
+    id: usize,
+    offset: usize,
+    block: *mut u8,
+    goes_on: impl FnOnce() -> bool,
+) -> bool {
     // SAFETY: as in `pop`; at `top` is room, or END in a full bin.
     unsafe {
         let bin = &*thread.cache(id).cast::<u8>().add(offset).cast::<Top>();
         let top = bin.load(Ordering::Relaxed);
-        if *top == END {
+        // In this order: the record that stands for none has only full bins, and is shared.
+        if *top == END || !goes_on() {
             return false;
         }
         *top.cast::<*mut u8>() = block;
@@ -294,18 +392,14 @@ fn own(thread: &Thread, heap: &Heap) -> *mut Cache {
     if cache != Cache::none() {
         return cache;
     }
-    let fresh: *mut Cache = je::mallocx(size_of::<Cache>(), je::ZERO).cast();
+    let fresh: *mut Cache = je::new_record(size_of::<Cache>()).cast();
     if fresh.is_null() {
         return fresh;
     }
     // SAFETY: zeroes are valid for every field, and nobody has seen it.
     unsafe {
         (*fresh).heap = heap;
-        for class in 0..class::COUNT {
-            (*fresh).bin(class).clear();
-        }
-        // The place of class::NO_BLOCKS.
-        (*fresh).tops[class::COUNT].store(no_place(), Ordering::Relaxed);
+        (*fresh).clear();
     }
     thread.swap_cache(id, fresh);
     fresh
@@ -329,7 +423,14 @@ pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mu
         return fetch_when_full(thread, heap, class);
     }
     // SAFETY: the cache is this thread's, which has entered.
-    let bin = unsafe { (*cache).bin(class) };
+    let cache = unsafe { &*cache };
+    if !cache.has_bins() && !heap.depot_has(class) {
+        return fetch(heap, cache, offset);
+    }
+    if !cache.make_bins() {
+        return fetch_one(heap, offset).map_or(ptr::null_mut(), |(block, _)| block);
+    }
+    let bin = cache.bin(class);
     if bin.count() == 0 {
         let previous = bin.take_previous();
         // SAFETY: null or this bin's magazine.
@@ -345,9 +446,7 @@ pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mu
             bin.set_previous(empty);
         } else {
             bin.set_previous(previous);
-            // SAFETY: the cache is this thread's.
-            let wanted = unsafe { &mut (*cache).wanted[class] };
-            return fetch(heap, bin, offset, wanted);
+            return fetch(heap, cache, offset);
         }
     }
     pop(thread, heap.id(), offset).map_or(ptr::null_mut(), NonNull::as_ptr)
@@ -374,43 +473,56 @@ fn fetch_when_full(thread: &Thread, heap: &'static Heap, class: usize) -> *mut u
     block
 }
 
-/// Fetches blocks from jemalloc: one at first, twice as many each time.
-fn fetch(heap: &'static Heap, bin: Bin<'_>, offset: usize, wanted: &mut u8) -> *mut u8 {
+/// Fetches blocks from jemalloc: for a class that is in use, as many as it has missed lately.
+fn fetch(heap: &'static Heap, cache: &Cache, offset: usize) -> *mut u8 {
     let first = match fetch_one(heap, offset) {
         Some((block, true)) => block,
         other => return other.map_or(ptr::null_mut(), |(block, _)| block),
     };
-    let capacity = class::magazine_capacity(offset);
-    if *wanted > 0 {
-        if !bin.has_magazine() {
-            let magazine = Magazine::make(offset);
-            if magazine.is_null() {
-                return first;
-            }
-            bin.load(magazine);
-        }
-        for _ in 0..usize::from(*wanted).min(capacity) {
-            let block = match fetch_one(heap, offset) {
-                Some((block, true)) => block,
-                Some((block, false)) => {
-                    // SAFETY: a live block that nobody has seen.
-                    unsafe { je::dallocx(block, je::TCACHE_NONE) };
-                    break;
-                }
-                None => break,
-            };
-            let top = bin.top();
-            // SAFETY: the magazine was empty and has room for `capacity` pointers.
-            unsafe {
-                *top.cast::<*mut u8>() = block;
-                bin.top.store(top.add(1), Ordering::Relaxed);
-            }
-        }
-        sort(bin);
-        heap.depot_missed(offset, bin.count() * class::size_of(offset));
+    if !cache.count_miss(offset) {
+        return first;
     }
-    *wanted = wanted.saturating_mul(2).clamp(1, 127);
+    let misses = &cache.misses[offset >> class::BIN_BITS];
+    let more = misses.load(Ordering::Relaxed) - patience(offset);
+    let count = class::magazine_capacity(offset).min(more.into());
+    if !cache.make_bins() {
+        return first;
+    }
+    let bin = cache.bin(offset >> class::BIN_BITS);
+    if !bin.make_room_for(offset, count) {
+        return first;
+    }
+    for _ in 0..count {
+        let block = match fetch_one(heap, offset) {
+            Some((block, true)) => block,
+            Some((block, false)) => {
+                // SAFETY: a live block that nobody has seen.
+                unsafe { je::dallocx(block, je::TCACHE_NONE) };
+                break;
+            }
+            None => break,
+        };
+        let top = bin.top();
+        // SAFETY: the magazine was empty and has room for `count` pointers.
+        unsafe {
+            *top.cast::<*mut u8>() = block;
+            bin.top.store(top.add(1), Ordering::Relaxed);
+        }
+    }
+    sort(bin);
+    let more = (count as u8).saturating_add(misses.load(Ordering::Relaxed));
+    misses.store(more, Ordering::Relaxed);
     first
+}
+
+/// Places of the first magazine that a thread has for a class.
+const FIRST_PLACES: usize = 8;
+
+/// How often a thread misses a class before it caches its blocks: more often for larger ones.
+/// A thread that uses many kinds and sizes a few times each would hold a magazine, and a block
+/// that others could have, for each of them.
+fn patience(offset: usize) -> u8 {
+    (8 + class::size_of(offset) / 64).min(128) as u8
 }
 
 /// Fetches a block from jemalloc, and whether caches may have it.
@@ -442,37 +554,60 @@ pub(super) fn spill(thread: &Thread, heap: &'static Heap, offset: usize, block: 
     let class = offset >> class::BIN_BITS;
     if !cache.is_null() {
         // SAFETY: the cache is this thread's, which has entered.
-        let bin = unsafe { (*cache).bin(class) };
-        if bin.is_full() {
-            let mut full = bin.unload();
-            let mut other = bin.take_previous();
-            // SAFETY: null or this bin's magazine.
-            if unsafe { other.as_ref() }.is_some_and(|magazine| magazine.count > 0) {
-                if order::is_wanted(class::size_of(offset)) {
-                    // SAFETY: both are this bin's, and neither is its current one.
-                    (full, other) = unsafe { Magazine::arrange(full, other, offset) };
-                }
-                // SAFETY: ours; its blocks are free blocks of the heap.
-                unsafe {
-                    match heap.depot_exchange(other, offset) {
-                        Some(empty) => other = empty,
-                        None => heap.count_drained(Magazine::drain(other, offset)),
-                    }
-                }
+        let cache = unsafe { &*cache };
+        let is_in_use = cache.bin(class).has_magazine() || cache.count_miss(offset);
+        if is_in_use && cache.make_bins() {
+            let bin = cache.bin(class);
+            if bin.is_full() {
+                exchange(heap, bin, offset);
             }
-            if other.is_null() {
-                other = Magazine::make(offset);
+            if push(thread, heap.id(), offset, block) {
+                return;
             }
-            bin.set_previous(full);
-            if !other.is_null() {
-                bin.load(other);
-            }
-        }
-        if push(thread, heap.id(), offset, block) {
-            return;
         }
     }
     give_up(heap, offset, block);
+}
+
+/// Makes a magazine with room the current one of a bin whose current one is full or missing.
+/// None is there afterwards when memory is short.
+fn exchange(heap: &'static Heap, bin: Bin<'_>, offset: usize) {
+    let most = class::magazine_capacity(offset);
+    let mut full = bin.unload();
+    let mut other = bin.take_previous();
+    // SAFETY: each is null or this bin's own, and not its current one.
+    unsafe {
+        // What a thread holds grows with what it uses.
+        let twice =
+            |magazine: *mut Magazine| magazine.as_ref().map_or(0, |m| 2 * m.capacity as usize);
+        let places = twice(full)
+            .max(twice(other))
+            .clamp(FIRST_PLACES.min(most), most);
+        if other.as_ref().is_some_and(|magazine| magazine.count > 0) {
+            if ((*other).capacity as usize) < most {
+                let larger = Magazine::enlarge(other, places);
+                if !larger.is_null() {
+                    other = larger;
+                }
+            }
+            if (*other).count == (*other).capacity as usize {
+                if order::is_wanted(class::size_of(offset)) {
+                    (full, other) = Magazine::arrange(full, other, offset);
+                }
+                match heap.depot_exchange(other, offset) {
+                    Some(empty) => other = empty,
+                    None => heap.count_drained(Magazine::drain(other, offset)),
+                }
+            }
+        }
+        if other.is_null() {
+            other = Magazine::with_places(places);
+        }
+        bin.set_previous(full);
+        if !other.is_null() {
+            bin.load(other);
+        }
+    }
 }
 
 /// Gives a block back to jemalloc, and counts what may be had for it.
@@ -515,12 +650,13 @@ mod tests {
     #[test]
     fn statistics_do_not_look_into_the_previous_magazine() {
         let offset = class::offset(64);
-        let cache: *mut Cache = je::mallocx(size_of::<Cache>(), je::ZERO).cast();
-        let magazine = Magazine::make(offset);
+        let cache: *mut Cache = je::new_record(size_of::<Cache>()).cast();
+        let magazine = Magazine::with_places(class::magazine_capacity(offset));
         assert!(!cache.is_null() && !magazine.is_null());
         // SAFETY: both are ours; zeroes are valid for every field of a cache.
         unsafe {
-            (0..class::COUNT).for_each(|class| (*cache).bin(class).clear());
+            (*cache).clear();
+            assert!((*cache).make_bins());
             let bin = (*cache).bin(offset >> class::BIN_BITS);
             (*magazine).count = 5;
             bin.set_previous(magazine);
@@ -530,7 +666,7 @@ mod tests {
             assert_eq!(bin.take_previous(), magazine);
             assert_eq!(Cache::bytes(cache), 0);
             Magazine::free(magazine);
-            je::dallocx(cache.cast(), 0);
+            je::free_record(cache.cast());
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Giving the pages of a file back by quantity.
 //!
 //! jemalloc gives unused pages back when time has passed and it is called. A program that has
-//! freed much and goes on with little may never leave the caches of its threads, so nobody
-//! calls it. Hence the pages of a file, whose blocks are of use to others, go back when caches
+//! freed much may not call the library again for long. Hence the pages of a file, whose blocks are of use to others, go back when caches
 //! have given its arenas a certain amount. A program that takes and frees as much in turn
 //! would have to get them again each time: if it comes to that within seconds, twice as much
 //! has to be given the next time.

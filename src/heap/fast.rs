@@ -133,7 +133,7 @@ pub(crate) fn resize(kind: usize, block: *mut u8, size: usize) -> Option<NonNull
             let kept = class::size_of(old).min(size);
             core::ptr::copy_nonoverlapping(block, fresh.as_ptr(), kept);
         }
-        if !cache::push(thread, id, old, block) {
+        if !cache::push_counted(thread, id, old, block) {
             thread.leave();
             // SAFETY: the contents are safe; the block is given up.
             unsafe { super::free(block) };
@@ -147,14 +147,13 @@ pub(crate) fn resize(kind: usize, block: *mut u8, size: usize) -> Option<NonNull
 /// Frees a block; `false` if the slow path has to. Any address will do.
 #[inline(always)]
 pub(crate) fn free(block: *mut u8) -> bool {
-    let Some(entry) = page_map::fast_entry(block as usize) else {
+    let Some((id, offset)) = page_map::fast_halves(block as usize) else {
         unlikely();
         return false;
     };
-    let entry = entry as usize;
     let thread = here();
     thread.enter();
-    let done = cache::push(thread, entry >> 16, entry & 0xffff, block);
+    let done = cache::push_counted(thread, id, offset, block);
     thread.leave();
     done
 }
@@ -249,14 +248,13 @@ pub(crate) fn as_is(block: NonNull<u8>) -> NonNull<u8> {
 /// Frees a block and counts it; `false` if the slow path has to. Any address will do.
 #[inline(always)]
 pub(crate) fn free_counted(block: *mut u8, count: impl FnOnce(&Tally, usize, i64)) -> bool {
-    let Some(entry) = page_map::fast_entry(block as usize) else {
+    let Some((id, offset)) = page_map::fast_halves(block as usize) else {
         unlikely();
         return false;
     };
-    let (id, offset) = (entry as usize >> 16, entry as usize & 0xffff);
     let thread = here();
     thread.enter();
-    if !cache::push(thread, id, offset, block) {
+    if !cache::push_counted(thread, id, offset, block) {
         thread.leave();
         return false;
     }

@@ -2,11 +2,13 @@
 //!
 //! jemalloc returns pages when their time has come, which it notices when it is called.
 //! Behind caches that may be seldom, and never for an arena whose kind is not used any
-//! more. So whoever leaves the fast path far enough to meet the depot or jemalloc looks at
-//! a clock, and once a second one of them looks through all heaps.
+//! more. So a thread that leaves the fast path, which it does now and then whatever it does
+//! (`beat.rs`), looks at a clock. Once a second it hands its magazines to the depots, whence
+//! they come back if they are needed; and once a second one thread looks through all heaps.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use super::thread::{self, Thread};
 use super::{HEAPS, Heap, je, reclaim};
 use crate::clock::seconds as now;
 
@@ -18,32 +20,50 @@ pub(super) fn prepare() {
     LOOKED.store(now(), Ordering::Relaxed);
 }
 
-/// Looks through all heaps if that is due. The caller is in no operation on its caches.
+/// Does what is due. The caller is in no operation on its caches.
 #[inline]
 pub(super) fn tick() {
-    let (now, last) = (now(), LOOKED.load(Ordering::Relaxed));
-    if is_later(now, last) {
-        look_through(now, last);
-    }
+    look(now());
 }
 
-/// Whether `now` is after `last`. It may be before it: another thread has asked the clock
-/// since. Taken for a time long after, it would send back what was in use a moment ago.
-#[inline]
-fn is_later(now: u32, last: u32) -> bool {
-    (now.wrapping_sub(last) as i32) > 0
-}
-
+/// The same when a thread's countdown has ended.
 #[cold]
-fn look_through(now: u32, last: u32) {
-    let due = LOOKED.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
-    if due.is_err() {
+pub(super) fn beat(thread: &Thread) {
+    let now = now();
+    thread.beat.restart(now);
+    look(now);
+}
+
+#[inline]
+fn look(now: u32) {
+    let thread = Thread::attached();
+    if thread.is_some_and(|thread| !thread.beat.is_new(now)) {
         return;
     }
     // While the lock is held no heap goes away.
     let Some(_still) = reclaim::try_lock() else {
         return;
     };
+    if let Some(thread) = thread {
+        thread.beat.note(now);
+        thread::hand_over(thread);
+    }
+    let last = LOOKED.load(Ordering::Relaxed);
+    if is_later(now, last) {
+        LOOKED.store(now, Ordering::Relaxed);
+        look_through(now);
+    }
+}
+
+/// Whether `now` is after `last`. It may be before it: another thread has asked the clock
+/// since.
+#[inline]
+fn is_later(now: u32, last: u32) -> bool {
+    (now.wrapping_sub(last) as i32) > 0
+}
+
+#[cold]
+fn look_through(now: u32) {
     for heap in (1..HEAPS).filter_map(Heap::by_id) {
         if let Some(depot) = heap.depot() {
             depot.age(heap, now);
@@ -52,6 +72,7 @@ fn look_through(now: u32, last: u32) {
             je::decay(arena);
         }
     }
+    je::decay(je::RECORDS);
 }
 
 #[cfg(test)]

@@ -24,12 +24,13 @@ pub mod raw {
 // (_RJEM_MALLOC_CONF) come later and win. Hidden, or every program would see the symbol.
 // * narenas: threads spread over up to 256 arenas, whatever the number of CPUs.
 // * disable_large_size_classes: programs rely on four size classes per doubling.
+// * tcache: threads have magazines; jemalloc would give each another cache that nothing uses.
 // * lg_extent_max_active_fit: small blocks may have a part of any free extent, and extents of any
 //   sizes are joined (40: one may be 2^40 times the other). jemalloc's 64 times goes with giving
 //   extents of 8 MiB back at once; ours stay, and would be of no use to smaller blocks.
 core::arch::global_asm!(
     ".pushsection .rodata.memkind_conf, \"a\"",
-    ".Lmemkind_conf: .asciz \"narenas:256,disable_large_size_classes:false,lg_extent_max_active_fit:40\"",
+    ".Lmemkind_conf: .asciz \"narenas:256,disable_large_size_classes:false,lg_extent_max_active_fit:40,tcache:false\"",
     ".popsection",
     ".pushsection .data.rel.ro.memkind_conf, \"aw\"",
     ".p2align 3",
@@ -73,6 +74,23 @@ pub fn initialise() {
 pub fn mallocx(size: usize, flags: c_int) -> *mut u8 {
     // SAFETY: the size is not 0, jemalloc's only precondition.
     unsafe { sys::mallocx(size.max(1), flags).cast() }
+}
+
+/// Where the library's own records are: in one place, however many threads make them.
+pub const RECORDS: u32 = 0;
+
+/// Zeroed memory for a record of the library's own, or null.
+pub fn new_record(size: usize) -> *mut u8 {
+    mallocx(size, ZERO | TCACHE_NONE | arena(RECORDS))
+}
+
+/// Frees a record.
+///
+/// # Safety
+/// It is from [`new_record`] and the caller's.
+pub unsafe fn free_record(record: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe { dallocx(record, TCACHE_NONE) }
 }
 
 /// Frees a block.

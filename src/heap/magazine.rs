@@ -16,6 +16,8 @@ pub(super) struct Magazine {
     pub(super) next: *mut Magazine,
     /// Blocks in it, while it is not a bin's current one.
     pub(super) count: usize,
+    /// Number of its places.
+    pub(super) capacity: u32,
     /// Whether the blocks are in order, see [`Magazine::arrange`].
     pub(super) ordered: bool,
     /// Always 0: below the first pointer.
@@ -23,17 +25,38 @@ pub(super) struct Magazine {
 }
 
 impl Magazine {
-    /// Makes an empty one; null when memory is short.
-    pub(super) fn make(offset: usize) -> *mut Magazine {
-        let capacity = class::magazine_capacity(offset);
+    /// Makes an empty one with so many places; null when memory is short.
+    pub(super) fn with_places(capacity: usize) -> *mut Magazine {
         let bytes = size_of::<Magazine>() + (capacity + 1) * size_of::<Place>();
         // Zeroed, for a place that holds END by chance would be taken for the end.
-        let magazine: *mut Magazine = je::mallocx(bytes, je::ZERO).cast();
+        let magazine: *mut Magazine = je::new_record(bytes).cast();
         if !magazine.is_null() {
             // SAFETY: fresh memory of that size, aligned; zeroes are an empty magazine.
-            unsafe { Magazine::base(magazine).add(capacity).write(END) };
+            unsafe {
+                (*magazine).capacity = capacity as u32;
+                Magazine::base(magazine).add(capacity).write(END);
+            }
         }
         magazine
+    }
+
+    /// Moves the blocks of a magazine into a new one with so many places, at least as many as
+    /// there are blocks, and frees the old one; null, with nothing changed, when memory is short.
+    ///
+    /// # Safety
+    /// The magazine is the caller's and no bin's current one.
+    pub(super) unsafe fn enlarge(magazine: *mut Magazine, places: usize) -> *mut Magazine {
+        let larger = Self::with_places(places);
+        if !larger.is_null() {
+            // SAFETY: both are the caller's, the new one has room for `count` pointers.
+            unsafe {
+                let count = (*magazine).count;
+                Self::base(larger).copy_from_nonoverlapping(Self::base(magazine), count);
+                (*larger).count = count;
+                Self::free(magazine);
+            }
+        }
+        larger
     }
 
     /// Its first place.
@@ -44,8 +67,8 @@ impl Magazine {
     /// Makes one full of blocks, which belong to no heap.
     #[cfg(test)]
     pub(super) fn full(offset: usize) -> *mut Magazine {
-        let magazine = Magazine::make(offset);
         let capacity = class::magazine_capacity(offset);
+        let magazine = Magazine::with_places(capacity);
         for index in 0..capacity {
             let block = je::mallocx(class::size_of(offset), je::TCACHE_NONE);
             // SAFETY: the magazine is ours and has so many places.
@@ -96,8 +119,8 @@ impl Magazine {
     /// # Safety
     /// It is the caller's and holds no blocks that matter.
     pub(super) unsafe fn free(magazine: *mut Magazine) {
-        // SAFETY: it comes from `make`.
-        unsafe { je::dallocx(magazine.cast(), 0) }
+        // SAFETY: it comes from `with_places`.
+        unsafe { je::free_record(magazine.cast()) }
     }
 
     /// Gives its blocks to jemalloc; how many bytes they were.

@@ -5,6 +5,7 @@
 //! from a block to its heap and size class.
 
 pub mod arenas;
+mod beat;
 mod busy;
 mod cache;
 mod class;
@@ -171,6 +172,11 @@ impl Heap {
         self.depot.get()
     }
 
+    /// Whether the depot has blocks of a class.
+    fn depot_has(&self, class: usize) -> bool {
+        self.depot().is_some_and(|depot| depot.has(class))
+    }
+
     /// Takes a magazine with blocks, for an empty one or null.
     ///
     /// # Safety
@@ -178,13 +184,6 @@ impl Heap {
     unsafe fn depot_pop(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
         // SAFETY: the caller's promise.
         unsafe { self.depot()?.pop(offset, empty) }
-    }
-
-    /// Notes that the depot had none, and that jemalloc gave so many bytes.
-    fn depot_missed(&self, offset: usize, bytes: usize) {
-        if let Some(depot) = self.depot() {
-            depot.missed(self, offset, bytes);
-        }
     }
 
     /// Keeps a magazine for another thread, and gives an empty one or null for it; `None`
@@ -344,14 +343,23 @@ pub unsafe fn free(block: *mut u8) -> bool {
     if offset != 0 {
         if let (Some(heap), Some(thread)) = (Heap::by_id(id), Thread::current()) {
             thread.enter();
-            if cache::push(thread, id, offset, block) {
+            let done = cache::push(thread, id, offset, block);
+            if done && !thread.beat.is_due() {
+                // The fast path, where it is on, has counted.
+                thread.beat.count_down();
                 thread.leave();
                 return true;
             }
             let errno = log::errno();
-            cache::spill(thread, heap, offset, block);
-            thread.leave();
-            idle::tick();
+            if done {
+                thread.leave();
+                idle::beat(thread);
+            } else {
+                cache::spill(thread, heap, offset, block);
+                thread.leave();
+                thread.beat.come_soon();
+                idle::tick();
+            }
             log::set_errno(errno);
             return true;
         }
@@ -365,6 +373,7 @@ pub unsafe fn free(block: *mut u8) -> bool {
     };
     if let Some(thread) = Thread::attached() {
         thread.growing.freed(block as usize);
+        thread.beat.come_soon();
     }
     if let Some(heap) = Heap::by_id(id) {
         heap.full.next_turn();

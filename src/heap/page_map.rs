@@ -49,6 +49,39 @@ pub(super) fn fast_entry(address: usize) -> Option<u32> {
     entry_in(unsafe { &*FAST.load(Ordering::Relaxed) }, address)
 }
 
+/// The heap's id and the bin offset in the entry of the page at `address`, for the fast path.
+/// Each is loaded by itself: to take them apart is an instruction more. The entry does not
+/// change while blocks on the page are live; for any other address both are numbers that some
+/// entry has had.
+#[inline(always)]
+pub(super) fn fast_halves(address: usize) -> Option<(usize, usize)> {
+    // SAFETY: one of two statics.
+    let (first, page) = place(unsafe { &*FAST.load(Ordering::Relaxed) }, address)?;
+    #[cfg(target_arch = "x86_64")]
+    {
+        let (id, offset): (usize, usize);
+        // SAFETY: loads of the two halves of an entry, which is never unmapped. (The compiler
+        // would extend a half that it has loaded once more.)
+        unsafe {
+            core::arch::asm!(
+                "movzx {id:e}, word ptr [{first} + 4 * {page} + 2]",
+                "movzx {page:e}, word ptr [{first} + 4 * {page}]",
+                first = in(reg) first,
+                page = inout(reg) page => offset,
+                id = out(reg) id,
+                options(nostack, preserves_flags, readonly),
+            );
+        }
+        Some((id, offset))
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        // SAFETY: as `place` says.
+        let entry = unsafe { &*first.wrapping_add(page) }.load(Ordering::Relaxed) as usize;
+        Some((entry >> 16, entry & 0xffff))
+    }
+}
+
 /// The entry of the page at `address`: a heap's id in the upper half, the bin offset
 /// of its blocks in the lower; 0 where nothing was set.
 pub fn entry(address: usize) -> u32 {
@@ -63,15 +96,22 @@ fn entry_in(root: &Root, address: usize) -> Option<u32> {
 /// Runs `work` on the entry of the page at `address`, if there is a leaf for it.
 #[inline(always)]
 fn with_slot<T>(root: &Root, address: usize, work: impl FnOnce(&AtomicU32) -> T) -> Option<T> {
+    let (first, page) = place(root, address)?;
+    // SAFETY: a leaf that was installed, and is never unmapped or moved, holds the entry
+    // of each page whose address has its index.
+    Some(work(unsafe { &*first.wrapping_add(page) }))
+}
+
+/// Where the entry of the page at `address` is, if there is a leaf for it: that of page 0 would
+/// be at the pointer, and this one so many entries further.
+#[inline(always)]
+fn place(root: &Root, address: usize) -> Option<(*mut AtomicU32, usize)> {
     let leaf = root.get(shifted::<{ PAGE_BITS + LEAF_BITS }>(address))?;
     let first = leaf.load(Ordering::Acquire);
     if first.is_null() {
         return None;
     }
-    let page = shifted::<PAGE_BITS>(address);
-    // SAFETY: a leaf that was installed, and is never unmapped or moved, holds the entry
-    // of each page whose address has its index.
-    Some(work(unsafe { &*first.wrapping_add(page) }))
+    Some((first, shifted::<PAGE_BITS>(address)))
 }
 
 /// `address >> BITS`, as the processor has it. When the compiler sees the shift, it joins

@@ -8,6 +8,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
+use super::beat::Beat;
 use super::busy::Busy;
 use super::cache::Cache;
 use super::elsewhere::Elsewhere;
@@ -21,6 +22,8 @@ use super::{HEAPS, Heap, tls};
 #[repr(C)]
 pub(crate) struct Thread {
     busy: Busy,
+    /// When it next looks at the clock.
+    pub(super) beat: Beat,
     /// Whether a thread owns the record.
     owned: AtomicBool,
     /// Records are numbered as they are made; the number picks the thread's arenas.
@@ -61,6 +64,7 @@ impl Thread {
             busy: Busy {
                 flag: AtomicU32::new(0),
             },
+            beat: Beat::new(),
             owned: AtomicBool::new(true),
             number: AtomicU32::new(0),
             next: AtomicPtr::new(ptr::null_mut()),
@@ -239,6 +243,14 @@ unsafe extern "C" fn detach(thread: *mut libc::c_void) {
     // SAFETY: the key's value is the thread's record.
     let thread = unsafe { &*thread.cast::<Thread>() };
     let _still = super::reclaim::lock();
+    hand_over(thread);
+    thread.owned.store(false, Ordering::Release);
+    SPARE.store(ptr::from_ref(thread).cast_mut(), Ordering::Release);
+}
+
+/// Gives the blocks in the caches of the calling thread, whose record this is, to the depots and
+/// frees the caches. The caller holds the lock of `reclaim` and is in no operation on its caches.
+pub(super) fn hand_over(thread: &Thread) {
     for id in 1..HEAPS {
         if thread.cache(id) != Cache::none() {
             let cache = thread.swap_cache(id, Cache::none());
@@ -248,8 +260,6 @@ unsafe extern "C" fn detach(thread: *mut libc::c_void) {
             }
         }
     }
-    thread.owned.store(false, Ordering::Release);
-    SPARE.store(ptr::from_ref(thread).cast_mut(), Ordering::Release);
 }
 
 /// In a child just forked: the records of threads that are gone are free, with what
