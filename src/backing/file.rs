@@ -12,26 +12,26 @@
 //! the file (`snapshot`).
 
 mod blocks;
-mod granules;
 mod lost;
+mod pages;
 mod pieces;
 mod snapshot;
-mod taken;
+mod unmapped;
 
 pub use snapshot::{child_after_fork, parent_after_fork, prepare_fork, set_fork};
 
 use core::ffi::{CStr, c_char, c_int};
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::ffi::CString;
 
 use blocks::{
-    Fill, allocate_blocks, free_bytes, map_over, punch, statvfs, statvfs_of_dir,
+    Fill, allocate_blocks, free_bytes, map_over, punch, remove, statvfs, statvfs_of_dir,
     try_allocate_blocks,
 };
-use granules::Claim;
 use lost::Identity;
-use pieces::{PIECES, Piece};
+use pages::{Amounts, Found, Pages};
+use pieces::{PIECES, Piece, Place, Span};
 
 use super::temporary::temporary_file;
 use super::units::UNIT;
@@ -45,6 +45,8 @@ use crate::log;
 const LARGE: usize = 64 << 10;
 /// By how much a heap grows at most. It is addresses, but pieces are few.
 const GROWTH: usize = 1 << 30;
+/// So many requests are for no more than they need when blocks in advance have been refused.
+const TIGHT: u32 = 64;
 
 /// A temporary file as a source of extents.
 ///
@@ -61,6 +63,12 @@ pub struct File {
     dir: *const c_char,
     pieces: [Piece; PIECES],
     current: AtomicUsize,
+    /// The longest piece that may still be mappable.
+    longest: AtomicUsize,
+    /// Bytes whose blocks are there, or asked for, in advance.
+    ahead: AtomicUsize,
+    /// How many more requests are to take nothing in advance.
+    tight: AtomicU32,
     /// Set in a forked child: the file belongs to the parent.
     inherited: AtomicBool,
     /// Set once the file system has refused to punch a hole.
@@ -80,6 +88,7 @@ impl File {
     /// `limit` is the most bytes it may hold, 0 for as many as the file system has.
     /// `Invalid` with `errno` when the directory cannot be used; `Malloc`.
     pub fn create(dir: &CStr, limit: usize) -> Result<Box<Self>, Error> {
+        unmapped::try_again();
         let bytes = boxed_slice(dir.to_bytes_with_nul().iter().copied())?.into_vec();
         let copy = CString::from_vec_with_nul(bytes).map_err(|_| Error::Invalid)?;
         Self::open(temporary_file(dir)?, copy, limit)
@@ -97,6 +106,9 @@ impl File {
             dir: dir.into_raw(),
             pieces: [const { Piece::new() }; PIECES],
             current: AtomicUsize::new(0),
+            longest: AtomicUsize::new(usize::MAX),
+            ahead: AtomicUsize::new(0),
+            tight: AtomicU32::new(0),
             inherited: AtomicBool::new(false),
             no_holes: AtomicBool::new(false),
             identity: Identity::of(fd),
@@ -174,52 +186,69 @@ impl File {
         loop {
             let index = self.current.load(Ordering::Acquire);
             let piece = self.pieces.get(index).ok_or(Error::NoMemory)?;
-            let (length, _) = self.piece_span(index);
-            let base = match piece.base.load(Ordering::Acquire) {
-                0 => self.map_piece(index, align)?,
-                base => base,
-            };
-            let used = piece.used.load(Ordering::Relaxed);
-            let address = round_up(base + used, align).ok_or(Error::NoMemory)?;
-            let after = address.checked_add(size).ok_or(Error::NoMemory)? - base;
-            if after > length {
-                self.go_on(index, size, align)?;
-                continue;
-            }
-            let taken =
-                piece
-                    .used
-                    .compare_exchange_weak(used, after, Ordering::Relaxed, Ordering::Relaxed);
-            if taken.is_err() {
-                continue;
-            }
-            let filled = if memory {
-                self.fill(address, size)
-            } else {
-                self.reach(address + size - PAGE)
-            };
-            if let Err(error) = filled {
-                // Nobody else took more meanwhile: the addresses are free again.
-                let _ =
-                    piece
-                        .used
-                        .compare_exchange(after, used, Ordering::Relaxed, Ordering::Relaxed);
-                let elsewhere = match error {
-                    Fill::NoSpace => false,
-                    // What is at the front of a file is too large for another one, too.
-                    Fill::FileTooLarge => used != 0 || self.piece_file(index).1 != 0,
-                    Fill::Lost => true,
-                };
-                if elsewhere && self.another_file(index, size) {
-                    continue;
+            let more = if piece.span().is_some() {
+                match self.take_of(index, size, align, memory) {
+                    Of::Taken(extent) => return Ok(extent),
+                    Of::Refused => return Err(Error::NoMemory),
+                    Of::Elsewhere if self.another_file(index, size) => continue,
+                    Of::Elsewhere => return Err(Error::NoMemory),
+                    Of::NoRoom => self.go_on(index, size, align),
                 }
-                return Err(Error::NoMemory);
+            } else {
+                self.map_piece(index, size, align)
+            };
+            if more.is_ok() {
+                continue;
             }
-            return Ok(Extent {
+            // An earlier piece may have been left for a larger request.
+            return (0..index)
+                .rev()
+                .find_map(|earlier| match self.take_of(earlier, size, align, memory) {
+                    Of::Taken(extent) => Some(extent),
+                    _ => None,
+                })
+                .ok_or(Error::NoMemory);
+        }
+    }
+
+    /// Takes a range of a piece that is mapped.
+    fn take_of(&self, index: usize, size: usize, align: usize, memory: bool) -> Of {
+        let piece = &self.pieces[index];
+        let Some(span) = piece.span() else {
+            return Of::NoRoom;
+        };
+        let order = Ordering::Relaxed;
+        let range = |used| {
+            let address = round_up(span.base + used, align)?;
+            let after = address.checked_add(size)? - span.base;
+            (after <= span.length).then_some((address, after))
+        };
+        let after = |used| range(used).map(|(_, after)| after);
+        let Ok(used) = piece.used.fetch_update(order, order, after) else {
+            return Of::NoRoom;
+        };
+        let Some((address, after)) = range(used) else {
+            return Of::NoRoom;
+        };
+        let filled = if memory {
+            self.fill(address, size)
+        } else {
+            self.reach(address + size - PAGE)
+        };
+        let Err(error) = filled else {
+            return Of::Taken(Extent {
                 address,
                 zeroed: true,
                 memory,
             });
+        };
+        // Nobody else took more meanwhile: the addresses are free again.
+        let _ = piece.used.compare_exchange(after, used, order, order);
+        match error {
+            Fill::NoSpace => Of::Refused,
+            // What is at the front of a file is too large for another one, too.
+            Fill::FileTooLarge if used == 0 && self.piece_file(index).1 == 0 => Of::Refused,
+            Fill::FileTooLarge | Fill::Lost => Of::Elsewhere,
         }
     }
 
@@ -281,49 +310,81 @@ impl File {
         }
         let place = self.place(address, size).ok_or(Fill::NoSpace)?;
         let own = &place.range;
-        let granules = &place.piece.granules;
-        if granules.are_filled(own) {
-            place.piece.taken.set(own, true);
+        let found = place.piece.pages.take(own, &self.amounts());
+        if found.missing == 0 && found.to_touch.is_empty() {
             return Ok(());
         }
-        if self.is_lost(place.index) {
-            self.fill_lost(address, size)?;
-            place.piece.taken.set(own, true);
-            return Ok(());
-        }
-        let missing = granules.missing(own);
-        if missing >= LARGE && free_bytes(place.fd).is_some_and(|free| free < missing as u64) {
-            return Err(Fill::NoSpace);
-        }
-        let Claim { wide, to_touch } = granules.claim(own, place.length);
-        let position = |range: &Range<usize>| place.start + range.start;
-        let mut done = false;
-        if wide != *own {
-            done = try_allocate_blocks(place.fd, position(&wide), wide.len()) == 0;
-            granules.settle(&wide, own, place.length, done);
-        }
-        let filled = if done {
-            Ok(())
+        let filled = if self.is_lost(place.index) {
+            self.fill_lost(address, size)
         } else {
-            allocate_blocks(place.fd, position(own), own.len())
+            self.fill_missing(&place, &found, address - own.start)
         };
-        let base = address - own.start;
-        let touched = |range: &Range<usize>| populate(base + range.start, range.len());
-        if filled.is_ok() && !to_touch.iter().flatten().all(touched) {
-            punch(place.fd, position(own), own.len());
-            granules.set_holes(own);
-            return Err(Fill::NoSpace);
+        if filled.is_err() {
+            place.piece.pages.give_back(own);
+        } else {
+            self.offset
+                .fetch_max(place.start + own.end, Ordering::Relaxed);
         }
-        match filled {
-            Ok(()) => {
-                granules.settle(own, own, place.length, true);
-                place.piece.taken.set(own, true);
-            }
-            Err(_) => granules.set_holes(own),
-        }
-        self.offset
-            .fetch_max(place.start + own.end, Ordering::Relaxed);
         filled
+    }
+
+    /// Puts blocks where some are missing; on failure the range has none. `base` is where the
+    /// piece begins.
+    fn fill_missing(&self, place: &Place<'_>, found: &Found, base: usize) -> Result<(), Fill> {
+        let (own, pages) = (&place.range, &place.piece.pages);
+        let allocate = |range: &Range<usize>| {
+            try_allocate_blocks(place.fd, place.start + range.start, range.len()) == 0
+        };
+        let refused = || {
+            punch(place.fd, place.start + own.start, own.len());
+            Err(Fill::NoSpace)
+        };
+        let no_room = |free| free < found.missing as u64;
+        if found.missing >= LARGE && free_bytes(place.fd).is_some_and(no_room) {
+            return refused();
+        }
+        if found.missing > 0 && !self.take_ahead(pages, own, allocate) {
+            allocate_blocks(place.fd, place.start + own.start, own.len())?;
+        }
+        if !found.to_touch.is_empty()
+            && !populate(base + found.to_touch.start, found.to_touch.len())
+        {
+            return refused();
+        }
+        Ok(())
+    }
+
+    /// Asks for blocks of a range and of pages beside it, if there are any to take in advance;
+    /// whether they are there.
+    fn take_ahead(
+        &self,
+        pages: &Pages,
+        own: &Range<usize>,
+        allocate: impl Fn(&Range<usize>) -> bool,
+    ) -> bool {
+        let tight = self.tight.load(Ordering::Relaxed);
+        if tight > 0 {
+            // Of two threads at once one may be forgotten.
+            self.tight.store(tight - 1, Ordering::Relaxed);
+            return false;
+        }
+        let wide = pages.claim(own, &self.amounts());
+        if wide == *own {
+            return false;
+        }
+        let done = allocate(&wide);
+        pages.settle(&wide, own, done, &self.amounts());
+        if !done {
+            self.tight.store(TIGHT, Ordering::Relaxed);
+        }
+        done
+    }
+
+    fn amounts(&self) -> Amounts<'_> {
+        Amounts {
+            held: self.held(),
+            ahead: &self.ahead,
+        }
     }
 
     pub(super) fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
@@ -341,44 +402,69 @@ impl File {
         {
             return false;
         }
-        // SAFETY: the heap vouches that no live block lies in the range.
-        if unsafe { libc::madvise(address as *mut _, size, libc::MADV_REMOVE) } != 0 {
-            if log::errno() == libc::EOPNOTSUPP && !self.no_holes.swap(true, Ordering::Relaxed) {
-                log::error!("Filesystem doesn't support FALLOC_FL_PUNCH_HOLE.");
+        let place = self.place(address, size);
+        if !remove(address, size) {
+            match log::errno() {
+                // What is locked in memory goes by the file.
+                libc::EINVAL if self.punch_locked(place.as_ref()) => {}
+                libc::EOPNOTSUPP => {
+                    if !self.no_holes.swap(true, Ordering::Relaxed) {
+                        log::error!("Filesystem doesn't support FALLOC_FL_PUNCH_HOLE.");
+                    }
+                    return false;
+                }
+                _ => return false,
             }
-            return false;
         }
-        if let Some(place) = self.place(address, size) {
-            place.piece.granules.set_holes(&place.range);
-            place.piece.taken.set(&place.range, false);
+        if let Some(place) = place {
+            place.piece.pages.give_back(&place.range);
         }
         self.current_size.fetch_sub(size, Ordering::Relaxed);
         true
     }
 
+    fn punch_locked(&self, place: Option<&Place<'_>>) -> bool {
+        place.is_some_and(|place| {
+            let start = place.start + place.range.start;
+            !self.is_lost(place.index) && punch(place.fd, start, place.range.len())
+        })
+    }
+
     pub(super) fn for_each_range(&self, mut each: impl FnMut(usize, usize)) {
         for piece in &self.pieces {
-            let base = piece.base.load(Ordering::Acquire);
             let used = piece.used.load(Ordering::Relaxed);
-            if base != 0 && used != 0 {
-                each(base, used);
+            if let Some(span) = piece.span().filter(|_| used != 0) {
+                each(span.base, used);
             }
         }
     }
+}
+
+/// How a piece has answered a request.
+enum Of {
+    Taken(Extent),
+    /// It is not long enough.
+    NoRoom,
+    Refused,
+    /// Its file is of no use any more.
+    Elsewhere,
 }
 
 impl Drop for File {
     fn drop(&mut self) {
         let lost = !self.identity.is(self.fd);
         for index in 0..PIECES {
-            let base = *self.pieces[index].base.get_mut();
-            if base != 0 {
-                let (length, _) = self.piece_span(index);
-                // SAFETY: our own mapping; the heap on it has been destroyed.
-                unsafe { libc::munmap(base as *mut _, length) };
+            if let Some(Span { base, length }) = self.pieces[index].span() {
+                if !unmapped::unmap(base, length) && !self.is_inherited() {
+                    // The mapping keeps the file. Its blocks go at least.
+                    let place = self.place(base, length);
+                    let _ = remove(base, length) || self.punch_locked(place.as_ref());
+                }
             }
-            let fd = *self.pieces[index].fd.get_mut();
-            if fd >= 0 && self.pieces[index].identity.is(fd) {
+        }
+        for piece in &mut self.pieces {
+            let fd = *piece.fd.get_mut();
+            if fd >= 0 && piece.identity.is(fd) {
                 // SAFETY: our own descriptor.
                 unsafe { libc::close(fd) };
             }

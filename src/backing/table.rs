@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, Ordering};
 
 /// What may be in a table.
 ///
@@ -14,8 +14,6 @@ pub(super) unsafe trait Entry {}
 unsafe impl Entry for AtomicU8 {}
 // SAFETY: as above.
 unsafe impl Entry for AtomicU16 {}
-// SAFETY: as above.
-unsafe impl Entry for AtomicU64 {}
 
 /// What stands before the entries.
 #[repr(C, align(64))]

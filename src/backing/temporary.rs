@@ -10,11 +10,15 @@ use crate::log;
 
 const TEMPLATE: &[u8] = b"/memkind.XXXXXX\0";
 
-/// Opens a file without a name in `dir`, mode 0600, closed on exec. Signals are
-/// blocked while it has a name, so that none can leave it behind.
+/// Opens a file without a name in `dir`, mode 0600, closed on exec.
 pub(super) fn temporary_file(dir: &CStr) -> Result<c_int, Error> {
     const SHORT: usize = 256;
     const LONG: usize = libc::PATH_MAX as usize;
+    let before = log::errno();
+    if let Some(fd) = without_name(dir) {
+        return Ok(fd);
+    }
+    log::set_errno(before);
     // Threads may have small stacks: few directories need room for the longest path.
     match dir.count_bytes() {
         length if length <= SHORT => open_in::<{ SHORT + TEMPLATE.len() }>(dir),
@@ -26,7 +30,17 @@ pub(super) fn temporary_file(dir: &CStr) -> Result<c_int, Error> {
     }
 }
 
-/// [`temporary_file`] with a path of at most `N` bytes.
+/// A file that never had a name, where the file system has such files. Why there is none is
+/// found out with a name.
+fn without_name(dir: &CStr) -> Option<c_int> {
+    let flags = libc::O_TMPFILE | libc::O_EXCL | libc::O_RDWR | libc::O_CLOEXEC;
+    // SAFETY: the path ends in NUL.
+    let fd = unsafe { libc::open(dir.as_ptr(), flags, 0o600) };
+    (fd >= 0).then_some(fd)
+}
+
+/// [`temporary_file`] with a path of at most `N` bytes, and with a name at first. Signals are
+/// blocked while it has one, so that none can leave it behind.
 #[inline(never)]
 fn open_in<const N: usize>(dir: &CStr) -> Result<c_int, Error> {
     let dir = dir.to_bytes();
@@ -40,10 +54,13 @@ fn open_in<const N: usize>(dir: &CStr) -> Result<c_int, Error> {
     let (fd, errno) = unsafe {
         libc::sigfillset(all.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr());
-        let fd = libc::mkostemp(path.as_mut_ptr().cast(), libc::O_CLOEXEC);
-        let errno = log::errno();
-        if fd >= 0 {
-            libc::unlink(path.as_ptr().cast());
+        let mut fd = libc::mkostemp(path.as_mut_ptr().cast(), libc::O_CLOEXEC);
+        let mut errno = log::errno();
+        if fd >= 0 && libc::unlink(path.as_ptr().cast()) != 0 {
+            // Its blocks would stay when the process has ended.
+            errno = log::errno();
+            libc::close(fd);
+            fd = -1;
         }
         libc::pthread_sigmask(libc::SIG_SETMASK, old.as_ptr(), ptr::null_mut());
         (fd, errno)

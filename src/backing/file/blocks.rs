@@ -41,15 +41,21 @@ pub(super) fn try_allocate_blocks(fd: c_int, position: usize, size: usize) -> c_
 }
 
 /// Gives the blocks of a range back in which no live block of the heap is. Where holes cannot
-/// be punched they stay until the file goes.
-pub(super) fn punch(fd: c_int, position: usize, size: usize) {
+/// be punched they stay until the file goes: `false`.
+pub(super) fn punch(fd: c_int, position: usize, size: usize) -> bool {
     let (Ok(start), Ok(length)) = (libc::off_t::try_from(position), libc::off_t::try_from(size))
     else {
-        return;
+        return false;
     };
     let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
     // SAFETY: changes a file of ours, where the heap has nothing.
-    unsafe { libc::fallocate(fd, mode, start, length) };
+    unsafe { libc::fallocate(fd, mode, start, length) == 0 }
+}
+
+/// As [`punch`], by the addresses where a file is mapped; `false` with `errno`.
+pub(super) fn remove(address: usize, size: usize) -> bool {
+    // SAFETY: our own mapping, where the heap has nothing.
+    unsafe { libc::madvise(address as *mut _, size, libc::MADV_REMOVE) == 0 }
 }
 
 /// Whether the file system of a file finds room for a page at the first write into memory,

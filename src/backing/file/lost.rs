@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::super::{PAGE, populate};
 use super::blocks::Fill;
+use super::pieces::Span;
 use super::{File, temporary_file};
 use crate::log;
 
@@ -163,12 +164,10 @@ impl File {
     /// Puts a copy in ordinary memory in the place of a piece whose file is lost, in a child
     /// that has just been forked.
     pub(super) fn copy_to_memory(&self, index: usize) -> bool {
-        let base = self.pieces[index].base.load(Ordering::Acquire);
         let used = self.pieces[index].used.load(Ordering::Relaxed);
-        let (length, _) = self.piece_span(index);
-        if base == 0 {
+        let Some(Span { base, length }) = self.pieces[index].span() else {
             return true;
-        }
+        };
         // SAFETY: a fresh mapping, which then replaces one of ours of the same length; the
         // process has only this thread.
         unsafe {

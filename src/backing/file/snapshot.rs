@@ -20,7 +20,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use super::super::temporary::temporary_file;
 use super::File;
 use super::blocks::allocate_blocks;
-use super::pieces::PIECES;
+use super::pieces::{PIECES, Span};
 use crate::log;
 
 const READ: usize = 0;
@@ -126,7 +126,7 @@ impl File {
 
     /// Whether the heap has anything in the file.
     pub fn is_in_use(&self) -> bool {
-        self.pieces[0].base.load(Ordering::Relaxed) != 0
+        self.pieces[0].span().is_some()
     }
 
     /// The pieces that are in the file which begins with piece `first`.
@@ -142,6 +142,7 @@ impl File {
     /// Copies every file and maps the copies; `false` when that is not possible for
     /// all of them. What has been copied stays so.
     pub(super) fn copy_in_child(&self) -> bool {
+        self.ahead.store(0, Ordering::Relaxed);
         (0..PIECES)
             .filter(|index| self.begins_file(*index))
             .all(|first| self.copy_file(first))
@@ -187,7 +188,7 @@ impl File {
         let used = |index: usize| self.pieces[index].used.load(Ordering::Relaxed);
         let used_pieces = pieces.filter(|index| used(*index) != 0);
         used_pieces.into_iter().all(|index| {
-            let base = self.pieces[index].base.load(Ordering::Acquire);
+            let base = self.pieces[index].span().map_or(0, |span| span.base);
             let (_, start) = self.piece_file(index);
             for_each_data(old, start, start + used(index), |from, to| {
                 write_at(new, base + (from - start), to - from, from)
@@ -202,19 +203,17 @@ impl File {
             let piece = &self.pieces[index];
             let used = piece.used.load(Ordering::Relaxed);
             let (_, start) = self.piece_file(index);
-            piece.granules.start_anew(used);
-            let mut ranges = piece.taken.ranges(used);
+            piece.pages.after_fork_in_child(used);
+            let mut ranges = piece.pages.taken(used);
             ranges.all(|range| allocate_blocks(new, start + range.start, range.len()).is_ok())
         })
     }
 
     /// Maps a piece once more where it is; what it had mapped before is gone.
     pub(super) fn map_again(&self, index: usize, sharing: c_int) -> bool {
-        let base = self.pieces[index].base.load(Ordering::Acquire);
-        if base == 0 {
+        let Some(Span { base, length }) = self.pieces[index].span() else {
             return true;
-        }
-        let (length, _) = self.piece_span(index);
+        };
         let (fd, offset) = self.piece_file(index);
         // SAFETY: replaces a mapping of ours by one of the same length; the process has
         // only this thread.
@@ -233,11 +232,10 @@ impl File {
 
     /// Copies every page of a private mapping that has data.
     pub(super) fn copy_private_pages(&self, index: usize) {
-        let base = self.pieces[index].base.load(Ordering::Acquire);
         let used = self.pieces[index].used.load(Ordering::Relaxed);
-        if base == 0 {
+        let Some(Span { base, .. }) = self.pieces[index].span() else {
             return;
-        }
+        };
         let (fd, start) = self.piece_file(index);
         for_each_data(fd, start, start + used, |from, to| {
             for position in (from..to).step_by(super::super::PAGE) {

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A file-backed kind asks the file system for much at a time: when it grows, and when it is filled again
+ * after its pages have gone back. The calls of a child are counted by ptrace. */
+#include "pmem.h"
+
+#include <signal.h>
+#include <sys/ptrace.h>
+
+enum { SMALL = 512, ROUNDS = 5, MEDIUM = 32768, MEDIUM_BLOCKS = 4000 };
+
+static void refill(void)
+{
+    memkind_t kind = make_pmem(test_dir(), 64 * MIB + 4 * KIB);
+    const size_t most = 64 * MIB / SMALL / 10 * 8;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        void *last = NULL;
+        void *block;
+        size_t count = 0;
+        while (count < most && (block = memkind_malloc(kind, SMALL)) != NULL) {
+            memcpy(block, &last, sizeof(last));
+            last = block;
+            count++;
+        }
+        CHECK(count > most / 2);
+        release_all(kind, &last);
+    }
+}
+
+static void grow(void)
+{
+    memkind_t kind = make_pmem(test_dir(), 0);
+
+    for (int i = 0; i < MEDIUM_BLOCKS; i++) {
+        char *block = memkind_malloc(kind, MEDIUM);
+        CHECK_NOT_NULL(block);
+        *block = 1;
+    }
+}
+
+/* How often a child that does `work` enters the kernel. */
+static long calls_of(void (*work)(void))
+{
+    long stops = 0;
+    int status;
+    const pid_t child = fork();
+
+    CHECK(child >= 0);
+    if (child == 0) {
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) {
+            _exit(77);
+        }
+        raise(SIGSTOP);
+        work();
+        _exit(0);
+    }
+    while (waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
+        const int sig = WSTOPSIG(status);
+        stops += sig == SIGTRAP;
+        CHECK_INT(0, ptrace(PTRACE_SYSCALL, child, NULL, sig == SIGTRAP || sig == SIGSTOP ? 0 : (long)sig));
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        SKIP("ptrace is not allowed here");
+    }
+    CHECK_INT(0, status);
+    /* One on entry and one on exit. */
+    return stops / 2;
+}
+
+int main(void)
+{
+    const long refilling = calls_of(refill), growing = calls_of(grow);
+
+    printf("%ld calls to refill, %ld to grow\n", refilling, growing);
+    CHECK(refilling > 10 && refilling < 2000);
+    CHECK(growing > 10 && growing < 700);
+    return 0;
+}

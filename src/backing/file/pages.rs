@@ -1,0 +1,373 @@
+//! What is known of each page of a piece: whether the heap has it, and whether its block is
+//! there in advance.
+//!
+//! A heap takes memory for a few pages at a time, and each call to the file system is dear.
+//! So blocks are asked for in advance, for pages beside those that are taken, if nobody has
+//! them; pages that are taken there later have their blocks already. What is given back is
+//! punched page by page, at once: in advance there is only what nobody has taken yet.
+//!
+//! A file system that cannot allocate all of a range (fallocate(2)) takes back what has not
+//! been written to, whoever had it allocated. So a call covers pages of the caller's and
+//! pages that it has claimed. Who takes a claimed page touches it: it has its block then
+//! whether that call succeeds or not.
+//!
+//! | state | block | becomes |
+//! |---|---|---|
+//! | `EMPTY` | not known | `TAKEN`, `CLAIMED` |
+//! | `AHEAD` | there | `TAKEN` |
+//! | `TAKEN` | there once its taker goes on | `EMPTY` when given back |
+//! | `CLAIMED` | asked for | `AHEAD`, or `EMPTY` if refused; `TOUCHED` when taken |
+//! | `TOUCHED` | there once its taker goes on | `TAKEN`; `SPOILT` when given back |
+//! | `SPOILT` | not known, but still asked for | `EMPTY`; `TOUCHED` when taken |
+
+#![forbid(unsafe_code)]
+
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+
+use super::super::PAGE;
+use super::super::table::Table;
+
+/// Blocks are asked for in advance up to a multiple of this, whatever the heap has: the most
+/// for one place.
+const GRANULE: usize = 256 << 10;
+/// For all places together: a part of what the heap has, or if that is less so many bytes.
+const PART: usize = 64;
+const FEW: usize = 8 * GRANULE;
+/// The most for one call.
+const MOST: usize = 16 << 20;
+
+/// The state that a fresh table has.
+const EMPTY: u8 = 0;
+const AHEAD: u8 = 1;
+const TAKEN: u8 = 2;
+const CLAIMED: u8 = 3;
+const TOUCHED: u8 = 4;
+const SPOILT: u8 = 5;
+
+/// How many bytes the heap has of a file, and how many are there in advance or claimed.
+pub(super) struct Amounts<'a> {
+    pub(super) held: usize,
+    pub(super) ahead: &'a AtomicUsize,
+}
+
+/// The states of a piece's pages. All positions are bytes from where the piece begins; a
+/// thread takes and gives back what is its own, in whole pages.
+pub(super) struct Pages {
+    states: Table<AtomicU8>,
+    /// Whether blocks may be asked for in advance.
+    advances: AtomicBool,
+}
+
+/// What taking a range has found; see [`Pages::take`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Bytes whose blocks have to be asked for.
+    pub(super) missing: usize,
+    /// From the first to the last page that others are asking for: these have to be touched.
+    pub(super) to_touch: Range<usize>,
+}
+
+impl Pages {
+    pub(super) const fn new() -> Self {
+        Self {
+            states: Table::new(),
+            advances: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes the states of a piece of `length` bytes, before anybody takes a page of it.
+    /// Without memory for them nothing is known, and the file system is asked each time.
+    pub(super) fn prepare(&self, length: usize, advances: bool) {
+        self.states.prepare(length / PAGE);
+        self.advances.store(advances, Ordering::Relaxed);
+    }
+
+    /// The states of a range; none when nothing is known.
+    fn of(&self, range: &Range<usize>) -> &[AtomicU8] {
+        let pages = range.start / PAGE..range.end / PAGE;
+        self.states.entries().get(pages).unwrap_or(&[])
+    }
+
+    /// Notes that the heap takes a range.
+    pub(super) fn take(&self, own: &Range<usize>, amounts: &Amounts<'_>) -> Found {
+        let states = self.of(own);
+        if states.is_empty() {
+            return Found {
+                missing: own.len(),
+                to_touch: 0..0,
+            };
+        }
+        let (mut missing, mut ahead, mut to_touch) = (0, 0, 0..0);
+        for (page, state) in own.clone().step_by(PAGE).zip(states) {
+            let before = change(state, |now| match now {
+                CLAIMED | SPOILT | TOUCHED => TOUCHED,
+                _ => TAKEN,
+            });
+            match before {
+                AHEAD => ahead += PAGE,
+                CLAIMED | SPOILT | TOUCHED => {
+                    let first = if to_touch.is_empty() {
+                        page
+                    } else {
+                        to_touch.start
+                    };
+                    to_touch = first..page + PAGE;
+                }
+                _ => missing += PAGE,
+            }
+        }
+        amounts.ahead.fetch_sub(ahead, Ordering::Relaxed);
+        Found { missing, to_touch }
+    }
+
+    /// Notes that the heap has given a range back, which has been punched.
+    pub(super) fn give_back(&self, own: &Range<usize>) {
+        for state in self.of(own) {
+            change(state, |now| match now {
+                CLAIMED | TOUCHED | SPOILT => SPOILT,
+                _ => EMPTY,
+            });
+        }
+    }
+
+    /// Claims pages beside a range that has been taken: the range to ask for.
+    pub(super) fn claim(&self, own: &Range<usize>, amounts: &Amounts<'_>) -> Range<usize> {
+        let states = self.states.entries();
+        if !self.advances.load(Ordering::Relaxed) || states.len() < own.end / PAGE {
+            return own.clone();
+        }
+        let all = (amounts.held / PART).max(FEW);
+        let may = |bytes: usize| {
+            let ahead = amounts.ahead.load(Ordering::Relaxed);
+            all.saturating_sub(ahead).min(bytes) / PAGE
+        };
+        let part = (amounts.held / PART).min(MOST);
+        let behind = own.end.next_multiple_of(GRANULE) - own.end;
+        let first = own.end / PAGE;
+        let behind = &states[first..states.len().min(first + may(behind.max(part)))];
+        let behind = behind.iter().take_while(|state| claim(state)).count() * PAGE;
+        amounts.ahead.fetch_add(behind, Ordering::Relaxed);
+        let last = own.start / PAGE;
+        let before = &states[last - may(own.start % GRANULE)..last];
+        let before = before.iter().rev().take_while(|state| claim(state)).count() * PAGE;
+        amounts.ahead.fetch_add(before, Ordering::Relaxed);
+        own.start - before..own.end + behind
+    }
+
+    /// Ends a claim: whether what was asked for is there.
+    pub(super) fn settle(
+        &self,
+        wide: &Range<usize>,
+        own: &Range<usize>,
+        done: bool,
+        amounts: &Amounts<'_>,
+    ) {
+        let mut fewer = 0;
+        for part in [wide.start..own.start, own.end..wide.end] {
+            for state in self.of(&part) {
+                let before = change(state, |now| match now {
+                    CLAIMED if done => AHEAD,
+                    TOUCHED => TAKEN,
+                    _ => EMPTY,
+                });
+                if !done || before != CLAIMED {
+                    fewer += PAGE;
+                }
+            }
+        }
+        amounts.ahead.fetch_sub(fewer, Ordering::Relaxed);
+    }
+
+    /// Forgets what is there in advance, in a child whose file is a new one, and what threads
+    /// were asking for that it does not have. The heap has been given what is before `used`; both
+    /// may lie behind that.
+    pub(super) fn after_fork_in_child(&self, used: usize) {
+        let end = used.saturating_add(MOST) / PAGE;
+        for state in self.states.entries().iter().take(end) {
+            change(state, |now| match now {
+                TAKEN | TOUCHED => TAKEN,
+                _ => EMPTY,
+            });
+        }
+    }
+
+    /// The ranges up to `end` that the heap has; all of it when nothing is known.
+    pub(super) fn taken(&self, end: usize) -> impl Iterator<Item = Range<usize>> {
+        let states = self.of(&(0..end));
+        let unknown = states.is_empty() && end > 0;
+        let taken = |state| state == TAKEN || state == TOUCHED;
+        runs(states, taken).chain(unknown.then_some(0..end))
+    }
+}
+
+/// Changes a state; what it was before.
+fn change(state: &AtomicU8, to: impl Fn(u8) -> u8) -> u8 {
+    let order = Ordering::AcqRel;
+    match state.fetch_update(order, Ordering::Acquire, |now| Some(to(now))) {
+        Ok(before) | Err(before) => before,
+    }
+}
+
+fn claim(state: &AtomicU8) -> bool {
+    let order = Ordering::Acquire;
+    let claimed = state.compare_exchange(EMPTY, CLAIMED, order, order);
+    claimed.is_ok()
+}
+
+/// The runs of pages whose state is one of `such`.
+fn runs(states: &[AtomicU8], such: impl Fn(u8) -> bool) -> impl Iterator<Item = Range<usize>> {
+    let is = move |index: &usize| such(states[*index].load(Ordering::Acquire));
+    let mut next = 0;
+    core::iter::from_fn(move || {
+        let first = (next..states.len()).find(&is)?;
+        let others = |index: &usize| !is(index);
+        next = (first..states.len()).find(others).unwrap_or(states.len());
+        Some(first * PAGE..next * PAGE)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Amounts, FEW, Found, GRANULE, MOST, PAGE, PART, Pages};
+    use core::ops::Range;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    const LENGTH: usize = 20 * GRANULE + 2 * PAGE;
+
+    struct File {
+        pages: Pages,
+        ahead: AtomicUsize,
+        held: usize,
+    }
+
+    impl File {
+        fn new() -> Self {
+            let pages = Pages::new();
+            pages.prepare(LENGTH, true);
+            Self {
+                pages,
+                ahead: AtomicUsize::new(0),
+                held: 0,
+            }
+        }
+
+        fn amounts(&self) -> Amounts<'_> {
+            Amounts {
+                held: self.held,
+                ahead: &self.ahead,
+            }
+        }
+
+        fn ahead(&self) -> usize {
+            self.ahead.load(Ordering::Relaxed)
+        }
+
+        /// As a file does; the range it asks for, empty if it asks for none.
+        fn fill(&self, own: Range<usize>) -> Range<usize> {
+            let found = self.pages.take(&own, &self.amounts());
+            assert!(found.to_touch.is_empty());
+            if found.missing == 0 {
+                return 0..0;
+            }
+            let wide = self.pages.claim(&own, &self.amounts());
+            self.pages.settle(&wide, &own, true, &self.amounts());
+            wide
+        }
+
+        fn taken(&self) -> Vec<Range<usize>> {
+            self.pages.taken(LENGTH).collect()
+        }
+    }
+
+    const fn found(missing: usize, to_touch: Range<usize>) -> Found {
+        Found { missing, to_touch }
+    }
+
+    #[test]
+    fn what_is_new_is_filled_by_granules() {
+        let file = File::new();
+        assert_eq!(file.fill(PAGE..2 * PAGE), 0..GRANULE);
+        assert_eq!(file.ahead(), GRANULE - PAGE);
+        assert!(file.fill(2 * PAGE..GRANULE).is_empty());
+        assert_eq!(file.fill(GRANULE - PAGE..2 * GRANULE).end, 2 * GRANULE);
+        assert_eq!(file.fill(LENGTH - PAGE..LENGTH), LENGTH - 2 * PAGE..LENGTH);
+        assert_eq!(file.ahead(), 2 * PAGE);
+        let taken = [PAGE..2 * GRANULE, LENGTH - PAGE..LENGTH];
+        assert_eq!(file.taken(), taken);
+        file.pages.after_fork_in_child(2 * GRANULE);
+        assert_eq!(file.taken(), taken);
+        assert_eq!(file.fill(0..PAGE), 0..PAGE);
+    }
+
+    #[test]
+    fn what_was_given_back_is_filled_like_new() {
+        let file = File::new();
+        file.fill(0..3 * GRANULE);
+        file.pages.give_back(&(PAGE..GRANULE));
+        file.pages.give_back(&(GRANULE + PAGE..3 * GRANULE));
+        assert_eq!(file.taken(), [0..PAGE, GRANULE..GRANULE + PAGE]);
+        assert_eq!(file.fill(2 * PAGE..3 * PAGE), PAGE..GRANULE);
+        let part = 2 * GRANULE..2 * GRANULE + PAGE;
+        assert_eq!(file.fill(part.clone()), 2 * GRANULE..3 * GRANULE);
+        // Now and again only what is its own.
+        file.pages.give_back(&part);
+        assert_eq!(file.fill(part.clone()), part);
+    }
+
+    #[test]
+    fn much_is_asked_for_where_there_is_much_and_no_more() {
+        let mut file = File::new();
+        file.held = PART * 3 * GRANULE;
+        assert_eq!(file.fill(0..PAGE), 0..3 * GRANULE + PAGE);
+        let ahead = file.ahead();
+        file.held = 0;
+        for first in 4..20 {
+            file.fill(first * GRANULE..first * GRANULE + PAGE);
+        }
+        assert!(ahead < FEW && file.ahead() == FEW);
+        const { assert!(FEW <= MOST) };
+    }
+
+    #[test]
+    fn who_takes_a_claimed_page_touches_it() {
+        for done in [true, false] {
+            let file = File::new();
+            let (ours, theirs) = (0..PAGE, 2 * PAGE..4 * PAGE);
+            file.pages.take(&ours, &file.amounts());
+            let wide = file.pages.claim(&ours, &file.amounts());
+            assert_eq!(wide, 0..GRANULE);
+            let other = GRANULE - PAGE..GRANULE + PAGE;
+            let edge = GRANULE - PAGE..GRANULE;
+            assert_eq!(file.pages.take(&other, &file.amounts()), found(PAGE, edge));
+            let both = found(0, theirs.clone());
+            assert_eq!(file.pages.take(&theirs, &file.amounts()), both);
+            // They give some back before we are done.
+            file.pages.give_back(&(2 * PAGE..3 * PAGE));
+            file.pages.settle(&wide, &ours, done, &file.amounts());
+            assert_eq!(file.taken(), [ours, 3 * PAGE..4 * PAGE, other]);
+            let rest = if done { GRANULE - 4 * PAGE } else { 0 };
+            assert_eq!(file.ahead(), rest);
+            assert_eq!(
+                file.pages.take(&(PAGE..3 * PAGE), &file.amounts()).missing,
+                if done { PAGE } else { 2 * PAGE }
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_table_each_range_is_asked_for() {
+        let file = File {
+            pages: Pages::new(),
+            ahead: AtomicUsize::new(0),
+            held: 0,
+        };
+        assert_eq!(file.fill(PAGE..2 * PAGE), PAGE..2 * PAGE);
+        assert_eq!(file.fill(PAGE..2 * PAGE), PAGE..2 * PAGE);
+        assert_eq!(file.taken(), [0..LENGTH; 1]);
+        let short = File::new();
+        short.pages.prepare(LENGTH, false);
+        short.pages.advances.store(false, Ordering::Relaxed);
+        assert_eq!(short.fill(PAGE..2 * PAGE), PAGE..2 * PAGE);
+    }
+}
