@@ -12,6 +12,7 @@
 //! the file (`snapshot`).
 
 mod blocks;
+mod fill;
 mod lost;
 mod pages;
 mod pieces;
@@ -21,32 +22,22 @@ mod unmapped;
 pub use snapshot::{child_after_fork, parent_after_fork, prepare_fork, set_fork};
 
 use core::ffi::{CStr, c_char, c_int};
-use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::ffi::CString;
 
-use blocks::{
-    Fill, allocate_blocks, free_bytes, map_over, punch, remove, statvfs, statvfs_of_dir,
-    try_allocate_blocks,
-};
+use blocks::{Fill, remove, statvfs, statvfs_of_dir};
 use lost::Identity;
-use pages::{Amounts, Found, Pages};
-use pieces::{PIECES, Piece, Place, Span};
+use pieces::{PIECES, Piece, Span};
 
 use super::temporary::temporary_file;
 use super::units::UNIT;
-use super::{Extent, PAGE, keeps_freed_memory, populate, round_up};
+use super::{Extent, PAGE, keeps_freed_memory, round_up};
 use crate::boxed::{boxed, boxed_slice};
 use crate::error::Error;
 use crate::log;
 
-/// Requests from this size on are compared with what the file system has first: one
-/// that cannot succeed would still fill it for a moment, and use up addresses.
-const LARGE: usize = 64 << 10;
 /// By how much a heap grows at most. It is addresses, but pieces are few.
 const GROWTH: usize = 1 << 30;
-/// So many requests are for no more than they need when blocks in advance have been refused.
-const TIGHT: u32 = 64;
 
 /// A temporary file as a source of extents.
 ///
@@ -290,103 +281,6 @@ impl File {
             .map_err(|_| Error::NoMemory)
     }
 
-    /// Whether the file may be so long that a page is in it: it then is.
-    fn reach(&self, page: usize) -> Result<(), Fill> {
-        let place = self.place(page, PAGE).ok_or(Fill::NoSpace)?;
-        if self.is_lost(place.index) {
-            return Err(Fill::Lost);
-        }
-        match try_allocate_blocks(place.fd, place.start + place.range.start, PAGE) {
-            0 => Ok(()),
-            libc::EFBIG => Err(Fill::FileTooLarge),
-            _ => Err(Fill::NoSpace),
-        }
-    }
-
-    /// Puts zeroed memory behind a range.
-    fn fill(&self, address: usize, size: usize) -> Result<(), Fill> {
-        if self.inherited.load(Ordering::Relaxed) {
-            return map_over(address, size);
-        }
-        let place = self.place(address, size).ok_or(Fill::NoSpace)?;
-        let own = &place.range;
-        let found = place.piece.pages.take(own, &self.amounts());
-        if found.missing == 0 && found.to_touch.is_empty() {
-            return Ok(());
-        }
-        let filled = if self.is_lost(place.index) {
-            self.fill_lost(address, size)
-        } else {
-            self.fill_missing(&place, &found, address - own.start)
-        };
-        if filled.is_err() {
-            place.piece.pages.give_back(own);
-        } else {
-            self.offset
-                .fetch_max(place.start + own.end, Ordering::Relaxed);
-        }
-        filled
-    }
-
-    /// Puts blocks where some are missing; on failure the range has none. `base` is where the
-    /// piece begins.
-    fn fill_missing(&self, place: &Place<'_>, found: &Found, base: usize) -> Result<(), Fill> {
-        let (own, pages) = (&place.range, &place.piece.pages);
-        let allocate = |range: &Range<usize>| {
-            try_allocate_blocks(place.fd, place.start + range.start, range.len()) == 0
-        };
-        let refused = || {
-            punch(place.fd, place.start + own.start, own.len());
-            Err(Fill::NoSpace)
-        };
-        let no_room = |free| free < found.missing as u64;
-        if found.missing >= LARGE && free_bytes(place.fd).is_some_and(no_room) {
-            return refused();
-        }
-        if found.missing > 0 && !self.take_ahead(pages, own, allocate) {
-            allocate_blocks(place.fd, place.start + own.start, own.len())?;
-        }
-        if !found.to_touch.is_empty()
-            && !populate(base + found.to_touch.start, found.to_touch.len())
-        {
-            return refused();
-        }
-        Ok(())
-    }
-
-    /// Asks for blocks of a range and of pages beside it, if there are any to take in advance;
-    /// whether they are there.
-    fn take_ahead(
-        &self,
-        pages: &Pages,
-        own: &Range<usize>,
-        allocate: impl Fn(&Range<usize>) -> bool,
-    ) -> bool {
-        let tight = self.tight.load(Ordering::Relaxed);
-        if tight > 0 {
-            // Of two threads at once one may be forgotten.
-            self.tight.store(tight - 1, Ordering::Relaxed);
-            return false;
-        }
-        let wide = pages.claim(own, &self.amounts());
-        if wide == *own {
-            return false;
-        }
-        let done = allocate(&wide);
-        pages.settle(&wide, own, done, &self.amounts());
-        if !done {
-            self.tight.store(TIGHT, Ordering::Relaxed);
-        }
-        done
-    }
-
-    fn amounts(&self) -> Amounts<'_> {
-        Amounts {
-            held: self.held(),
-            ahead: &self.ahead,
-        }
-    }
-
     pub(super) fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
         self.charge(size)?;
         self.fill(address, size).map_err(|_| {
@@ -421,13 +315,6 @@ impl File {
         }
         self.current_size.fetch_sub(size, Ordering::Relaxed);
         true
-    }
-
-    fn punch_locked(&self, place: Option<&Place<'_>>) -> bool {
-        place.is_some_and(|place| {
-            let start = place.start + place.range.start;
-            !self.is_lost(place.index) && punch(place.fd, start, place.range.len())
-        })
     }
 
     pub(super) fn for_each_range(&self, mut each: impl FnMut(usize, usize)) {

@@ -221,7 +221,8 @@ impl File {
                 continue;
             }
             let half = length / 2 / PIECE_UNIT * PIECE_UNIT;
-            self.longest.store(half.max(PIECE_UNIT), Ordering::Relaxed);
+            self.longest
+                .fetch_min(half.max(PIECE_UNIT), Ordering::Relaxed);
             if length <= least {
                 log::error!("syscall mmap() returned: {}.", log::errno());
                 return Err(Error::NoMemory);
