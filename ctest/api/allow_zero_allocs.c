@@ -15,7 +15,7 @@ static void check_block(memkind_t kind, void *block)
 static void check(memkind_t kind)
 {
     const unsigned char *flag = (const unsigned char *)kind + 120;
-    void *block = NULL;
+    void *block = NULL, *aligned_too = NULL;
 
     CHECK_INT(0, *flag);
     set_allow_zero_allocs(kind, true);
@@ -25,8 +25,10 @@ static void check(memkind_t kind)
     check_block(kind, memkind_calloc(kind, 16, 0));
     check_block(kind, memkind_realloc(kind, NULL, 0));
     CHECK_INT(0, memkind_posix_memalign(kind, &block, 64, 0));
-    CHECK(aligned(block, 64));
+    CHECK_INT(0, memkind_posix_memalign(kind, &aligned_too, 64, 0));
+    CHECK(aligned(block, 64) && aligned(aligned_too, 64));
     check_block(kind, block);
+    check_block(kind, aligned_too);
     /* Two of them are two blocks. */
     void *first = memkind_malloc(kind, 0);
     void *second = memkind_malloc(kind, 0);

@@ -198,9 +198,15 @@ impl Kind {
     }
 
     #[cold]
-    fn allocate_nothing(&'static self) -> Result<*mut u8, Error> {
+    fn allocate_nothing(&'static self, align: usize) -> Result<*mut u8, Error> {
         if self.head.allow_zero_allocs.load(Ordering::Relaxed) {
-            return self.heap_here()?.allocate(1);
+            let heap = self.heap_here()?;
+            // MEMKIND_DEFAULT takes size 0 with any alignment.
+            return if align > 1 && align.is_power_of_two() {
+                heap.allocate_aligned(align, 1)
+            } else {
+                heap.allocate(1)
+            };
         }
         if !self.is_system() && !self.is_ready() {
             self.announce()?;
@@ -214,7 +220,7 @@ impl Kind {
     /// `NoMemory`, and those of the first use (`Environ`, `Unavailable`).
     pub fn malloc(&'static self, size: usize) -> Result<*mut u8, Error> {
         if size == 0 {
-            return self.allocate_nothing();
+            return self.allocate_nothing(1);
         }
         self.heap_here()?.allocate(size)
     }
@@ -225,7 +231,7 @@ impl Kind {
     /// As [`Kind::malloc`].
     pub fn calloc(&'static self, num: usize, size: usize) -> Result<*mut u8, Error> {
         match num.checked_mul(size) {
-            Some(0) => self.allocate_nothing(),
+            Some(0) => self.allocate_nothing(1),
             Some(bytes) => self.heap_here()?.allocate_zeroed(bytes),
             None => Err(Error::NoMemory),
         }
@@ -237,7 +243,7 @@ impl Kind {
     /// As [`Kind::malloc`].
     pub fn memalign(&'static self, align: usize, size: usize) -> Result<*mut u8, Error> {
         if size == 0 {
-            return self.allocate_nothing();
+            return self.allocate_nothing(align);
         }
         self.heap_here()?.allocate_aligned(align, size)
     }
