@@ -576,8 +576,9 @@ void memkind_set_allow_zero_allocs(memkind_t kind, bool allow_zero_allocs);
 /**
  * Takes a new snapshot of all statistics.
  *
- * Returns MEMKIND_SUCCESS or MEMKIND_ERROR_OPERATION_FAILED. MT-safe. STANDARD API.
- * See memkind(3), STATISTICS.
+ * Returns MEMKIND_SUCCESS or MEMKIND_ERROR_OPERATION_FAILED, the latter always with
+ * MEMKIND_HEAP_MANAGER=TBB: then the snapshot is of the kinds that jemalloc manages.
+ * MT-safe. STANDARD API. See memkind(3), STATISTICS.
  */
 int memkind_update_cached_stats(void);
 
@@ -589,8 +590,9 @@ int memkind_update_cached_stats(void);
  * \param value  where the bytes go
  *
  * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for an unknown statistic or kind, and
- * for a kind first used after the snapshot. MT-safe. STANDARD API.
- * See memkind(3), STATISTICS.
+ * for a kind first used after the snapshot; MEMKIND_ERROR_OPERATION_FAILED with
+ * MEMKIND_HEAP_MANAGER=TBB for the whole library and for a kind that TBB manages.
+ * MT-safe. STANDARD API. See memkind(3), STATISTICS.
  *
  * \warning
  * `value` must be writable.
@@ -605,7 +607,8 @@ int memkind_get_stat(memkind_t kind, memkind_stat_type stat, size_t *value);
  * \param cbopaque  is passed to it
  * \param opts      MEMKIND_STAT_PRINT_* combined
  *
- * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for unknown options. MT-safe.
+ * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for unknown options;
+ * MEMKIND_ERROR_OPERATION_FAILED with MEMKIND_HEAP_MANAGER=TBB. MT-safe.
  * STANDARD API. See memkind(3), STATISTICS.
  *
  * \warning
@@ -618,8 +621,8 @@ int memkind_stats_print(void (*write_cb)(void*, const char*),
 /**
  * Starts or stops threads that give unused memory back in the background.
  *
- * Returns MEMKIND_SUCCESS or MEMKIND_ERROR_OPERATION_FAILED. MT-safe. STANDARD API.
- * See memkind(3), ENHANCEMENTS.
+ * Returns MEMKIND_SUCCESS or MEMKIND_ERROR_OPERATION_FAILED, the latter always with
+ * MEMKIND_HEAP_MANAGER=TBB. MT-safe. STANDARD API. See memkind(3), ENHANCEMENTS.
  */
 int memkind_set_bg_threads(bool state);
 

@@ -12,7 +12,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 
-all_parts="scripts headers rust abi api ext preload programs-short examples consumers bindings pages install debug-heap stress-short numa-ci"
+all_parts="scripts headers rust abi api ext preload programs-short examples tbb consumers bindings pages install debug-heap stress-short numa-ci"
 
 # Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
 run_part() {
@@ -28,6 +28,7 @@ run_part() {
     programs) ctest/preload/programs.sh ;;
     programs-short) ctest/preload/programs.sh --short ;;
     examples) ctest/examples/run.sh ;;
+    tbb) ctest/tbb/run.sh ;;
     consumers) ctest/consumers/run.sh ;;
     bindings) ctest/bindings/run.sh ;;
     pages) ctest/pages.sh ;;

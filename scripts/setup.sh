@@ -13,9 +13,9 @@ build_packages="ca-certificates gcc libc6-dev make binutils pkg-config libhwloc1
 demo_packages="libmemkind-dev"
 # The original's tools, what the tests link and build with, and what lets hwloc read any XML file.
 check_packages="g++ clang libomp-dev lld python3 cmake autoconf automake shellcheck
-    libjemalloc-dev libmemkind-progs libhwloc-dev libhwloc-plugins numactl groff-base gfortran python3-numpy"
+    libjemalloc-dev libmemkind-progs libtbbmalloc2 libhwloc-dev libhwloc-plugins numactl groff-base gfortran python3-numpy"
 # What make bench compares with, and counts instructions with.
-bench_packages="libmemkind0 libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2 valgrind"
+bench_packages="libmemkind0 libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 valgrind"
 # The programs that make check-preload runs, beside what is there anyway.
 programs_packages="perl git sqlite3 redis-server redis-tools nginx-light apache2-utils openssl xz-utils
     default-jdk-headless nodejs golang-go python3-numpy"

@@ -162,11 +162,7 @@ impl Anonymous {
             trim(address, length, align)
         };
         if let Err(error) = self.settle(address, length, size, memory) {
-            self.ranges.remove(address);
-            if let Some(account) = account {
-                account.remove_range(address, length);
-            }
-            unmap(address, length);
+            self.release(address, size);
             return Err(error);
         }
         Ok(Extent {
@@ -174,6 +170,21 @@ impl Anonymous {
             zeroed: true,
             memory: memory || account.is_none(),
         })
+    }
+
+    /// See [`super::Backing::release`].
+    pub(super) fn release(&self, address: usize, size: usize) {
+        let length = round_up(size, self.page.granule()).unwrap_or(size);
+        self.ranges.remove(address);
+        if let Some(account) = self.account() {
+            account.remove_range(address, length);
+        }
+        unmap(address, length);
+    }
+
+    /// See [`super::Backing::granule`].
+    pub(super) const fn granule(&self) -> usize {
+        self.page.granule()
     }
 
     /// Makes a fresh mapping what the source promises.

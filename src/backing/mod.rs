@@ -195,6 +195,22 @@ impl Backing {
         }
     }
 
+    /// Takes a whole extent back, with its addresses; nothing but a pool of anonymous memory
+    /// does that.
+    pub fn release(&self, address: usize, size: usize) {
+        if let Self::Anonymous(source) = self {
+            source.release(address, size);
+        }
+    }
+
+    /// Extents are a multiple of so many bytes.
+    pub const fn granule(&self) -> usize {
+        match self {
+            Self::Anonymous(source) => source.granule(),
+            Self::File(_) | Self::Fixed(_) => PAGE,
+        }
+    }
+
     /// Whether anything can be given back to the system.
     pub fn gives_back(&self) -> bool {
         !matches!(self, Self::Fixed(_))

@@ -6,7 +6,8 @@
 
 use super::answer::abort;
 use super::decorate;
-use crate::heap::{fast, je, reclaim};
+use crate::heap::{fast, je, reclaim, tbb};
+use crate::kind::manager::{self, Missing};
 use crate::kind::table;
 use crate::{backing, env, kind, log, signals, topology};
 
@@ -20,7 +21,6 @@ extern "C" fn at_load() {
         table::address(0) as usize,
         !decorate::present() && decorate::tier_hooks().is_none(),
     );
-    read_heap_manager();
     if env::get(env::HOG_MEMORY).is_some_and(|value| value.to_bytes().first() == Some(&b'1')) {
         backing::keep_freed_memory();
     }
@@ -29,6 +29,7 @@ extern "C" fn at_load() {
     // prepare handlers run last first, so a thread that loads the topology can still
     // allocate while we wait for it.
     je::initialise();
+    read_heap_manager();
     // SAFETY: the handlers are functions of the library, which is never unloaded.
     unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
 }
@@ -36,6 +37,7 @@ extern "C" fn at_load() {
 unsafe extern "C" fn before_fork() {
     let signals = signals::hold_back();
     topology::prepare_fork();
+    tbb::prepare_fork();
     // First: while it is held, no kind goes away that others look at.
     reclaim::prepare_fork();
     kind::prepare_fork();
@@ -62,11 +64,13 @@ fn read_heap_manager() {
         return;
     };
     if value.to_bytes() == b"TBB" {
-        log::fatal!(
-            "MEMKIND_HEAP_MANAGER=TBB: the TBB heap manager is not built into this library; \
-             unset the variable to use jemalloc."
-        );
-        abort();
+        if let Err(missing) = manager::use_tbb() {
+            match missing {
+                Missing::Library => log::fatal!("libtbbmalloc.so.2 not found."),
+                Missing::Symbols => log::fatal!("Could not find symbols in libtbbmalloc.so.2."),
+            }
+            abort();
+        }
     }
 }
 

@@ -32,6 +32,7 @@ mod resize;
 pub mod stats;
 mod sync;
 pub(crate) mod tally;
+pub mod tbb;
 mod thread;
 #[cfg_attr(not(target_arch = "x86_64"), path = "tls_portable.rs")]
 mod tls;
@@ -218,6 +219,9 @@ impl Heap {
 
     /// Allocates `size` bytes, more than 0.
     pub fn allocate(&'static self, size: usize) -> Result<*mut u8, Error> {
+        if let Some(block) = tbb::allocate(self, size, 0) {
+            return block;
+        }
         let turn = self.full.turn();
         match self.cached_block(size) {
             Ok(block) => Ok(block),
@@ -227,6 +231,10 @@ impl Heap {
 
     /// Allocates `size` bytes of zeroes, more than 0.
     pub fn allocate_zeroed(&'static self, size: usize) -> Result<*mut u8, Error> {
+        if let Some(block) = tbb::allocate(self, size, 0) {
+            // SAFETY: a block of at least `size` bytes that is the caller's.
+            return block.inspect(|block| unsafe { ptr::write_bytes(*block, 0, size) });
+        }
         let turn = self.full.turn();
         let zeroed = self.backing.fresh_is_zeroed();
         let block = match self.cached_block(size) {
@@ -241,6 +249,9 @@ impl Heap {
 
     /// Allocates `size` bytes, more than 0, at a multiple of `align`, a power of two.
     pub fn allocate_aligned(&'static self, align: usize, size: usize) -> Result<*mut u8, Error> {
+        if let Some(block) = tbb::allocate(self, size, align) {
+            return block;
+        }
         match class::aligned_size(align, size) {
             Some(rounded) => self.allocate(rounded),
             None => self.uncached_block(size, je::align(align), false, self.full.turn()),
@@ -364,6 +375,10 @@ pub unsafe fn free(block: *mut u8) -> bool {
             return true;
         }
     }
+    // SAFETY: the block is live, by the caller's promise.
+    if unsafe { tbb::free(id, block) } {
+        return true;
+    }
     let errno = log::errno();
     // SAFETY: the page map says that the block is a heap's.
     let size = unsafe {
@@ -384,6 +399,13 @@ pub unsafe fn free(block: *mut u8) -> bool {
     idle::tick();
     log::set_errno(errno);
     true
+}
+
+/// The id of the heap that has the block at an address, whoever manages it there; 0 when no
+/// heap has.
+#[inline]
+pub fn owner(address: usize) -> usize {
+    tbb::heap_id(page_map::owner(address))
 }
 
 /// Frees a block past all caches, for defragmentation.
@@ -414,7 +436,9 @@ pub unsafe fn usable_size(block: *const u8) -> usize {
     match page_map::entry(block as usize) as usize {
         0 => 0,
         // SAFETY: the page is a heap's, and the block live by the caller's promise.
-        entry if entry & 0xffff == 0 => unsafe { je::sallocx(block) },
+        entry if entry & 0xffff == 0 => unsafe {
+            tbb::usable_size(entry >> 16, block).unwrap_or_else(|| je::sallocx(block))
+        },
         entry => class::size_of(entry & 0xffff),
     }
 }
@@ -422,6 +446,7 @@ pub unsafe fn usable_size(block: *const u8) -> usize {
 /// In a child just forked: gives up what other threads were holding.
 pub fn after_fork_in_child() {
     thread::after_fork_in_child();
+    tbb::after_fork_in_child();
     for heap in (1..HEAPS).filter_map(Heap::by_id) {
         if let Some(depot) = heap.depot() {
             depot.after_fork_in_child();

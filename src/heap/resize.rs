@@ -5,7 +5,7 @@ use core::ptr;
 
 use super::growing;
 use super::thread::Thread;
-use super::{Heap, class, free, je, uncached, usable_size};
+use super::{Heap, class, free, je, tbb, uncached, usable_size};
 use crate::error::Error;
 
 impl Heap {
@@ -16,12 +16,17 @@ impl Heap {
     /// `block` is a live block of this heap.
     pub unsafe fn resize(&'static self, block: *mut u8, size: usize) -> Result<*mut u8, Error> {
         // SAFETY: the block is live.
+        if let Some(moved) = unsafe { tbb::resize(self, block, size) } {
+            return moved;
+        }
+        // SAFETY: the block is live.
         let old = unsafe { usable_size(block) };
         let shrinks = size <= old;
-        if is_same(old, size) {
+        let pooled = tbb::has(block as usize);
+        if pooled && tbb::fits(old, size) || !pooled && is_same(old, size) {
             return Ok(block);
         }
-        if is_for_jemalloc(old, size) {
+        if is_for_jemalloc(old, size) && !pooled {
             // SAFETY: the caller's promise.
             let moved = unsafe { self.resize_large(block, old, size)? };
             if !moved.is_null() {
@@ -30,6 +35,7 @@ impl Heap {
         }
         let fresh = match self.allocate(size) {
             Ok(fresh) => fresh,
+            Err(_) if shrinks && pooled => return Ok(block),
             Err(_) if shrinks => {
                 // SAFETY: the caller's promise.
                 let moved = unsafe { self.resize_large(block, old, size) };
@@ -154,6 +160,9 @@ impl Heap {
     pub unsafe fn resize_in_place(&self, block: *mut u8, size: usize) -> bool {
         // SAFETY: the block is live.
         let old = unsafe { usable_size(block) };
+        if tbb::has(block as usize) {
+            return tbb::fits(old, size);
+        }
         if is_same(old, size) {
             return true;
         }

@@ -42,6 +42,8 @@ pub(crate) struct Thread {
     pub(super) exhausted: Exhausted,
     /// What it has moved in order to enlarge it.
     pub(super) growing: Growing,
+    /// Whether the thread is inside the allocator of pools (`tbb.rs`).
+    pub(super) inside_pool: AtomicBool,
 }
 
 /// The record of a thread that has none yet: no caches.
@@ -74,6 +76,7 @@ impl Thread {
             elsewhere: Elsewhere::new(),
             exhausted: Exhausted::new(),
             growing: Growing::new(),
+            inside_pool: AtomicBool::new(false),
         }
     }
 

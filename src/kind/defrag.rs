@@ -3,7 +3,8 @@
 use core::ptr;
 
 use super::detect;
-use crate::heap::{self, Heap, je, page_map};
+use crate::heap::{self, Heap, je, page_map, tbb};
+use crate::log;
 
 /// Moves a block if that helps to empty its slab. `None` leaves the block where it is.
 ///
@@ -38,9 +39,13 @@ pub unsafe fn is_worthwhile(ptr: *const u8) -> bool {
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
 unsafe fn heap_to_move_in(ptr: *const u8) -> Option<&'static Heap> {
     let kind = detect(ptr).filter(|_| page_map::has_blocks(ptr as usize))?;
+    if tbb::has(ptr as usize) {
+        log::error!("Defrag reallocate method is not supported by TBB");
+        return None;
+    }
     let heap = kind
         .heaps()
-        .find(|heap| heap.id() == page_map::owner(ptr as usize))?;
+        .find(|heap| heap.id() == heap::owner(ptr as usize))?;
     // Holes that wait in the depot are none to jemalloc.
     heap.empty_depot();
     // SAFETY: detect knows the block.

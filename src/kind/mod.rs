@@ -6,6 +6,7 @@
 pub mod defrag;
 pub mod dynamic;
 mod head;
+pub mod manager;
 mod places;
 pub mod registry;
 pub mod spec;
@@ -120,7 +121,13 @@ impl Kind {
         if self.spec.bind != Bind::None && !topology::numa_available() {
             return Err(Error::Unavailable);
         }
-        Ok(arenas::asked_for()?.unwrap_or_else(arenas::usual))
+        // The variable is about jemalloc's arenas.
+        let asked_for = if manager::is_tbb(self) {
+            None
+        } else {
+            arenas::asked_for()?
+        };
+        Ok(asked_for.unwrap_or_else(arenas::usual))
     }
 
     /// Whether the kind has been made ready.
@@ -147,14 +154,18 @@ impl Kind {
         }
         let count = self.announce()?;
         let targets = self.spec.targets().map_err(|_| Error::NoMemory)?;
+        let number = self.head.partition() as u16;
+        let pooled = manager::is_tbb(self);
         if let (Some(targets), Backing::Anonymous(source)) = (targets, &self.heap.backing) {
-            let number = self.head.partition() as u16;
-            let placed = places::install(&self.places, number, &self.spec, targets, count);
+            let placed = places::install(&self.places, number, &self.spec, targets, count, pooled);
             if placed.map_err(|_| Error::NoMemory)? {
                 self.head.set_arena_count(count);
                 return Ok(());
             }
             source.set_nodes(targets.of_place(0), targets.home(0));
+        }
+        if pooled {
+            manager::give_pool(&self.heap, number)?;
         }
         self.open(count, None);
         Ok(())
@@ -265,7 +276,7 @@ impl Kind {
             unsafe { free(ptr) };
             return Ok(ptr::null_mut());
         }
-        let id = page_map::owner(ptr as usize);
+        let id = heap::owner(ptr as usize);
         if id == 0 || !page_map::has_blocks(ptr as usize) {
             log_foreign(ptr);
             return Err(Error::InvalidArgument);
@@ -321,12 +332,12 @@ impl Kind {
 
 /// The id of the heap that owns an address; 0 when the library does not.
 pub fn heap_id(ptr: *const u8) -> usize {
-    page_map::owner(ptr as usize)
+    heap::owner(ptr as usize)
 }
 
 /// The kind that owns an address; `None` when the library does not.
 pub fn detect(ptr: *const u8) -> Option<&'static Kind> {
-    let id = page_map::owner(ptr as usize);
+    let id = heap::owner(ptr as usize);
     // The kind's own heap, nearly always; without an owner this is no number.
     let mut number = id.wrapping_sub(1);
     if number >= heap::KINDS {

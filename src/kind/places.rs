@@ -9,8 +9,8 @@ use core::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use once_cell::race::OnceBox;
 
-use super::Spec;
 use super::registry;
+use super::{Spec, manager};
 use crate::backing::{Anonymous, Backing};
 use crate::boxed::{boxed, room_for};
 use crate::error::Error;
@@ -34,6 +34,14 @@ static USED: AtomicUsize = AtomicUsize::new(0);
 pub(super) fn kind_number(id: usize) -> Option<usize> {
     let number = KIND_OF.get(id.checked_sub(FIRST)?)?;
     Some(number.load(Ordering::Relaxed).into())
+}
+
+/// An id for pages of the kind with this number that its heaps' own ids do not stand for;
+/// `None` when there is none left.
+pub(super) fn another_id(number: u16) -> Option<usize> {
+    let index = USED.fetch_add(1, Ordering::Relaxed);
+    KIND_OF.get(index)?.store(number, Ordering::Relaxed);
+    Some(FIRST + index)
 }
 
 /// The heaps of a kind's places.
@@ -99,13 +107,15 @@ fn heap_of<'a>(heaps: &'a [Heap], targets: &Targets, cpu: usize) -> Option<&'a H
 /// one place, as on most machines, or when no ids are left: all CPUs then share one heap.
 ///
 /// # Errors
-/// `Malloc` for the records of the heaps.
+/// `Malloc` for the records of the heaps; `NoMemory` for a pool, which each is to have if they
+/// are `pooled`.
 pub(super) fn install(
     slot: &'static OnceBox<Places>,
     number: u16,
     spec: &Spec,
     targets: &'static Targets,
     arenas: u32,
+    pooled: bool,
 ) -> Result<bool, Error> {
     if targets.n_places() <= 1 {
         return Ok(false);
@@ -115,6 +125,9 @@ pub(super) fn install(
         return Ok(false);
     }
     for heap in &places.heaps {
+        if pooled {
+            manager::give_pool(heap, number)?;
+        }
         heap.open(arenas, None);
     }
     fast::set_heaps(number.into(), &places.of_cpu);
@@ -142,7 +155,10 @@ mod tests {
         };
         let before = USED.swap(EXTRA, Ordering::Relaxed);
         let slot = Box::leak(Box::new(OnceBox::new()));
-        assert!(matches!(install(slot, 0, &spec, targets, 1), Ok(false)));
+        assert!(matches!(
+            install(slot, 0, &spec, targets, 1, false),
+            Ok(false)
+        ));
         USED.store(before, Ordering::Relaxed);
     }
 }

@@ -7,16 +7,28 @@ use super::types::{RawStat, RawStatPrintOptions, memkind_t};
 use crate::error::Error;
 use crate::heap::je::{self, Stat};
 use crate::heap::stats;
-use crate::kind;
+use crate::kind::{self, manager};
 use crate::log;
+
+/// What a function returns that pools of TBB have no counterpart of.
+#[cold]
+fn unsupported(what: &str) -> Error {
+    log::error!("{what} not supported by TBB");
+    Error::OperationFailed
+}
 
 /// Takes a new snapshot of all statistics.
 ///
-/// Returns MEMKIND_SUCCESS or MEMKIND_ERROR_OPERATION_FAILED. MT-safe. STANDARD API.
-/// See memkind(3), STATISTICS.
+/// Returns MEMKIND_SUCCESS or MEMKIND_ERROR_OPERATION_FAILED, the latter always with
+/// MEMKIND_HEAP_MANAGER=TBB: then the snapshot is of the kinds that jemalloc manages.
+/// MT-safe. STANDARD API. See memkind(3), STATISTICS.
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_update_cached_stats() -> c_int {
-    status(if stats::refresh() {
+    let done = stats::refresh();
+    if manager::uses_tbb() {
+        return unsupported("Update cached statistics is").code();
+    }
+    status(if done {
         Ok(())
     } else {
         Err(Error::OperationFailed)
@@ -30,8 +42,9 @@ pub extern "C" fn memkind_update_cached_stats() -> c_int {
 /// \param value  where the bytes go
 ///
 /// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for an unknown statistic or kind, and
-/// for a kind first used after the snapshot. MT-safe. STANDARD API.
-/// See memkind(3), STATISTICS.
+/// for a kind first used after the snapshot; MEMKIND_ERROR_OPERATION_FAILED with
+/// MEMKIND_HEAP_MANAGER=TBB for the whole library and for a kind that TBB manages.
+/// MT-safe. STANDARD API. See memkind(3), STATISTICS.
 ///
 /// # Safety
 /// `value` must be writable.
@@ -53,14 +66,22 @@ pub unsafe extern "C" fn memkind_get_stat(
     if value.is_null() {
         return Error::Invalid.code();
     }
-    let result = if kind.is_null() {
-        kind::stat_of_all(stat)
-    } else {
+    let result = if !kind.is_null() {
         kind_of(kind)
             .ok_or(Error::Invalid)
             .and_then(|kind| kind.stat(stat))
+    } else if manager::uses_tbb() {
+        return unsupported("Get allocator statistic is").code();
+    } else {
+        kind::stat_of_all(stat)
     };
-    let result = result.inspect_err(|_| log::error!("Error on getting arena statistic."));
+    let result = result.map_err(|error| match error {
+        Error::OperationFailed => unsupported("Get kind statistic is"),
+        error => {
+            log::error!("Error on getting arena statistic.");
+            error
+        }
+    });
     status(result.map(|bytes| {
         // SAFETY: not null, and writable by the caller's promise.
         unsafe { *value = bytes }
@@ -74,7 +95,8 @@ pub unsafe extern "C" fn memkind_get_stat(
 /// \param cbopaque  is passed to it
 /// \param opts      MEMKIND_STAT_PRINT_* combined
 ///
-/// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for unknown options. MT-safe.
+/// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for unknown options;
+/// MEMKIND_ERROR_OPERATION_FAILED with MEMKIND_HEAP_MANAGER=TBB. MT-safe.
 /// STANDARD API. See memkind(3), STATISTICS.
 ///
 /// # Safety
@@ -87,6 +109,10 @@ pub unsafe extern "C" fn memkind_stats_print(
 ) -> c_int {
     // jemalloc's letter for each bit. Extents and huge page arenas go together.
     const LETTERS: [&[u8]; 9] = [b"J", b"g", b"m", b"d", b"a", b"b", b"l", b"x", b"eh"];
+    if manager::uses_tbb() {
+        log::error!("Malloc stats print is not supported in TBB");
+        return Error::OperationFailed.code();
+    }
     if opts.0 >> LETTERS.len() != 0 {
         log::error!(
             "Printing statistics failed. Unsupported options '{}'",
@@ -113,10 +139,13 @@ pub unsafe extern "C" fn memkind_stats_print(
 
 /// Starts or stops threads that give unused memory back in the background.
 ///
-/// Returns MEMKIND_SUCCESS or MEMKIND_ERROR_OPERATION_FAILED. MT-safe. STANDARD API.
-/// See memkind(3), ENHANCEMENTS.
+/// Returns MEMKIND_SUCCESS or MEMKIND_ERROR_OPERATION_FAILED, the latter always with
+/// MEMKIND_HEAP_MANAGER=TBB. MT-safe. STANDARD API. See memkind(3), ENHANCEMENTS.
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_set_bg_threads(state: bool) -> c_int {
+    if manager::uses_tbb() {
+        return unsupported("Setting background threads is").code();
+    }
     let done = je::set_background_threads(state);
     status(if done {
         Ok(())
