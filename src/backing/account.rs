@@ -14,6 +14,12 @@
 //!
 //! Several accounts may share nodes. What one has promised is then taken to come from the
 //! nodes of the other, all of it: that errs on the safe side.
+//!
+//! The control groups of the process have an account of their own for each sort of pages, in
+//! which nothing is promised: it sums up all others. So a container's limit is met like a
+//! node that is full.
+
+mod open;
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -23,28 +29,15 @@ use super::counted::{Counted, resident};
 use super::ranges::Ranges;
 use super::refusal::Refusal;
 use super::units::{self, UNIT};
-use crate::boxed::boxed;
 use crate::clock::nanoseconds;
-use crate::env;
 use crate::error::Error;
 use crate::log;
-use crate::topology::{self, Left, NodeMask};
+use crate::topology::{Container, Left, NodeMask, trouble};
 
 /// Room for which the kernel is not asked in halves any more.
 const SMALL: usize = 64 << 20;
-/// What the kernel keeps of a node where it does not say: a part of its memory, and this.
-const KEPT: u64 = 4 << 20;
-/// Left alone on each node beside what the kernel keeps, for its own use meanwhile.
-const MARGIN: u64 = 1 << 20;
-/// What a CPU may take from a node in advance, to give it out page by page: 32 batches of 63
-/// pages. When a node runs full, nobody gets what is left of that. The kernel also holds
-/// freed pages back like this, but those it does not count as free.
-const BATCH: u64 = 8 << 20;
-/// But not more than this part of the nodes: it takes CPUs that are all at work there.
-const BATCHES_PART: u64 = 64;
-/// After this part of the nodes has gone back to the kernel, it is asked anew.
-const GONE_PART: u64 = 256;
-
+/// The same below a control group's limit, for which all memory of the process counts.
+const SMALL_OF_GROUPS: usize = 2 << 20;
 /// All accounts; they stay.
 static ALL: AtomicPtr<Account> = AtomicPtr::new(ptr::null_mut());
 
@@ -61,6 +54,8 @@ pub(super) enum Pages {
 pub(super) struct Account {
     nodes: NodeMask,
     pages: Pages,
+    /// The control groups, in an account that is theirs and has no nodes.
+    groups: Option<&'static Container>,
     /// Whether the nodes are all that have memory.
     everywhere: bool,
     /// Bytes that the nodes have together, used or not.
@@ -84,70 +79,6 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// The account for some nodes, opened at the first call for them. `None` when
-    /// nothing is to be counted, or nothing can be.
-    pub(super) fn of(nodes: &NodeMask, pages: Pages) -> Option<&'static Account> {
-        let off = env::get(env::OVERCOMMIT).is_some_and(|value| value.to_bytes() == b"1");
-        if off || nodes.is_empty() {
-            return None;
-        }
-        let mut fresh: Option<Box<Account>> = None;
-        loop {
-            let first = ALL.load(Ordering::Acquire);
-            let known = Self::all().find(|known| known.nodes == *nodes && known.pages == pages);
-            if known.is_some() {
-                return known;
-            }
-            let mut account = match fresh.take() {
-                Some(account) => account,
-                None => boxed(Self::open(nodes, pages)?).ok()?,
-            };
-            *account.next.get_mut() = first;
-            let account = Box::into_raw(account);
-            match ALL.compare_exchange(first, account, Ordering::AcqRel, Ordering::Relaxed) {
-                // SAFETY: the account stays from now on.
-                Ok(_) => return Some(unsafe { &*account }),
-                // SAFETY: made by `into_raw`, and seen by nobody.
-                Err(_) => fresh = Some(unsafe { Box::from_raw(account) }),
-            }
-        }
-    }
-
-    fn open(nodes: &NodeMask, pages: Pages) -> Option<Self> {
-        let everywhere = topology::memory_nodes().difference(nodes).is_empty();
-        let capacity = match (topology::capacity(nodes), everywhere) {
-            // Where the nodes cannot be asked for it.
-            (0, _) => Left::HOST.memory_of_all().unwrap_or(u64::MAX),
-            // Nodes of some virtual machines do not count the memory that was added to them.
-            (bytes, true) => bytes.max(Left::HOST.memory_of_all().unwrap_or(0)),
-            (bytes, false) => bytes,
-        };
-        let (kept, rise) = Left::HOST.kept(nodes).unwrap_or((capacity / 64 + KEPT, 0));
-        let batches = BATCH * topology::n_cpus_configured() as u64;
-        let margin = batches
-            .min(capacity / BATCHES_PART)
-            .max(MARGIN * nodes.count() as u64);
-        let account = Self {
-            nodes: *nodes,
-            pages,
-            everywhere,
-            capacity: usize::try_from(capacity).unwrap_or(usize::MAX),
-            // For all memory the kernel leaves out what it keeps, but not the rise.
-            kept: margin + if everywhere { rise } else { kept },
-            huge_pages: pages == Pages::Huge || Left::HOST.huge_pages_unasked(),
-            promised: AtomicUsize::new(0),
-            limit: AtomicUsize::new(0),
-            gone: AtomicUsize::new(0),
-            most_gone: usize::try_from(capacity / GONE_PART).unwrap_or(usize::MAX),
-            counted: Counted::new(),
-            refusal: Refusal::new(),
-            ranges: Ranges::new(),
-            next: AtomicPtr::new(ptr::null_mut()),
-        };
-        account.left()?;
-        Some(account)
-    }
-
     fn all() -> impl Iterator<Item = &'static Account> {
         let mut next = ALL.load(Ordering::Acquire);
         core::iter::from_fn(move || {
@@ -163,13 +94,26 @@ impl Account {
         self.capacity
     }
 
-    /// Whether two accounts draw on the same memory.
+    /// Whether two accounts draw on the same memory: on the same nodes, or on what the
+    /// control groups leave the process.
     pub(super) fn shares(&self, other: &Account) -> bool {
-        self.pages == other.pages && !self.nodes.intersection(&other.nodes).is_empty()
+        let limited = || self.of_all().is_some_and(|all| all.capacity < usize::MAX);
+        self.counts(other) || (self.pages == other.pages && limited())
+    }
+
+    /// Whether what is promised of one counts for the other.
+    fn counts(&self, other: &Account) -> bool {
+        let all = self.groups.is_some() || other.groups.is_some();
+        self.pages == other.pages && (all || !self.nodes.intersection(&other.nodes).is_empty())
     }
 
     fn sharing(&self) -> impl Iterator<Item = &'static Account> + '_ {
-        Self::all().filter(|other| self.shares(other))
+        Self::all().filter(|other| self.counts(other))
+    }
+
+    /// The account of the control groups for such pages.
+    fn of_all(&self) -> Option<&'static Account> {
+        Self::all().find(|all| all.groups.is_some() && all.pages == self.pages)
     }
 
     /// Remembers a fresh mapping on the nodes, in which nothing is promised yet; `false`
@@ -241,6 +185,10 @@ impl Account {
 
     /// Whether so many bytes were refused a moment ago. Of huge pages the kernel may make more.
     pub(super) fn is_refused(&self, bytes: usize) -> bool {
+        self.was_refused(bytes) || self.of_all().is_some_and(|all| all.was_refused(bytes))
+    }
+
+    fn was_refused(&self, bytes: usize) -> bool {
         let refused = self.pages == Pages::Base && !self.fits(bytes);
         let room = self.refusal.of(bytes).filter(|_| refused);
         room.inspect(|room| self.log_refusal(bytes, *room))
@@ -265,32 +213,55 @@ impl Account {
         }
         if may_fit {
             self.promised.fetch_add(bytes, Ordering::Relaxed);
-            if self.fits(0) {
-                return true;
-            }
-            // Others have taken memory meanwhile.
-            room = self.look(bytes, bytes);
-            if self.fits(0) {
+            let has_room = self.fits(0) || {
+                // Others have taken memory meanwhile.
+                room = self.look(bytes, bytes);
+                self.fits(0)
+            };
+            // The account of the groups notes its own refusals.
+            let allowed = || self.of_all().is_none_or(|all| all.allows(bytes));
+            if has_room && allowed() {
                 return true;
             }
             self.promised.fetch_sub(bytes, Ordering::Relaxed);
+            if has_room {
+                return false;
+            }
         }
+        self.refuse(bytes, room, start, turn)
+    }
+
+    /// Whether the control groups allow `bytes` that have been counted on nodes.
+    fn allows(&self, bytes: usize) -> bool {
+        let (start, turn) = (nanoseconds(), self.refusal.turn());
+        if self.fits(0) {
+            return true;
+        }
+        let room = self.look(bytes, bytes);
+        self.fits(0) || self.refuse(bytes, room, start, turn)
+    }
+
+    fn refuse(&self, bytes: usize, room: usize, start: u64, turn: usize) -> bool {
         self.refusal.note(bytes, room, start, turn);
         self.log_refusal(bytes, room);
         false
     }
 
     fn log_refusal(&self, bytes: usize, room: usize) {
-        log::error!(
-            "Not enough {} on nodes {}: {} MiB needed, at most {} MiB left.",
-            match self.pages {
-                Pages::Base => "memory",
-                Pages::Huge => "huge pages",
-            },
-            self.nodes,
-            bytes >> 20,
-            room >> 20
-        );
+        let what = match self.pages {
+            Pages::Base => "memory",
+            Pages::Huge => "huge pages",
+        };
+        let (needed, left) = (bytes >> 20, room >> 20);
+        match self.groups {
+            None => log::error!(
+                "Not enough {what} on nodes {}: {needed} MiB needed, at most {left} MiB left.",
+                self.nodes
+            ),
+            Some(_) => log::error!(
+                "Not enough {what} in the control group of the process: {needed} MiB needed, at most {left} MiB left."
+            ),
+        }
     }
 
     /// Bytes promised on these nodes, by whatever account.
@@ -303,9 +274,17 @@ impl Account {
     /// `bytes`, of which `counted` have been counted already; moves the limit. The answer is
     /// at most what there is room for.
     fn look(&self, bytes: usize, counted: usize) -> usize {
-        // Without an answer now there was one before: nothing is known to be wrong.
-        let left = self.left().unwrap_or(usize::MAX);
         let before = self.load().saturating_sub(counted);
+        let Some(left) = self.left() else {
+            // There was an answer before: nothing is known to be wrong, for this request.
+            self.limit
+                .store(before.saturating_add(bytes), Ordering::Relaxed);
+            return bytes;
+        };
+        if let (None, Some(all)) = (self.groups, self.of_all()) {
+            // Its limit may be another one by now.
+            all.limit.store(0, Ordering::Relaxed);
+        }
         let mut room = left.saturating_sub(before);
         if room < bytes && left >= bytes {
             let missing = |most: usize| most.saturating_sub(before) < bytes;
@@ -327,21 +306,33 @@ impl Account {
             self.limit.fetch_min(most, Ordering::Relaxed);
             return if left < bytes { left } else { room };
         }
-        let granted = (room / 2).max(room.min(SMALL)).max(bytes);
-        self.limit.store(before + granted, Ordering::Relaxed);
+        let small = self.groups.map_or(SMALL, |_| SMALL_OF_GROUPS);
+        let granted = (room / 2).max(room.min(small)).max(bytes);
+        self.limit
+            .store(before.saturating_add(granted), Ordering::Relaxed);
         room
     }
 
-    /// Bytes that the nodes have left.
+    /// Bytes that the nodes, or the groups, have left. `None` when that could not be read.
     fn left(&self) -> Option<usize> {
-        let bytes = match self.pages {
+        let failures = trouble::count();
+        let unlimited = || (trouble::count() == failures).then_some(u64::MAX);
+        let bytes = match (self.groups, self.pages) {
+            (Some(groups), Pages::Base) => groups.memory_left().or_else(unlimited),
+            (Some(groups), Pages::Huge) => groups.huge_pages_left().or_else(unlimited),
+            (None, pages) => self.left_on_nodes(pages),
+        };
+        bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
+    fn left_on_nodes(&self, pages: Pages) -> Option<u64> {
+        match pages {
             Pages::Huge => Some(Left::HOST.huge_pages(&self.nodes).0 * UNIT as u64),
             Pages::Base if self.everywhere => Left::HOST
                 .memory_of_all()
                 .map(|bytes| bytes.saturating_sub(self.kept)),
             Pages::Base => Left::HOST.memory(&self.nodes, self.kept),
-        };
-        bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+        }
     }
 
     /// Whether the kernel may make huge pages when they are touched.
@@ -364,73 +355,4 @@ impl Account {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Account, Pages, UNIT};
-    use crate::topology::{self, NodeMask};
-    use core::sync::atomic::Ordering;
-    use std::thread;
-
-    const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
-
-    fn map(size: usize) -> usize {
-        // SAFETY: a fresh mapping.
-        let address = unsafe {
-            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-            libc::mmap(core::ptr::null_mut(), size, READ_WRITE, flags, -1, 0)
-        };
-        assert_ne!(address, libc::MAP_FAILED);
-        address as usize
-    }
-
-    #[test]
-    fn no_more_is_promised_than_there_is() {
-        let nodes = topology::memory_nodes();
-        let account = Account::of(&nodes, Pages::Base).expect("the kernel tells");
-        assert!(core::ptr::eq(
-            account,
-            Account::of(&nodes, Pages::Base).expect("once opened")
-        ));
-        let start = map(3 * UNIT).next_multiple_of(UNIT);
-        assert!(account.add_range(start, UNIT));
-        assert!(account.promise(start, UNIT).is_ok());
-        let before = account.promised.load(Ordering::Relaxed);
-        assert!(before >= UNIT);
-        // Addresses that nobody has: only the counters see them.
-        let (nowhere, too_much) = (1 << 45, 1 << 45);
-        assert!(account.add_range(nowhere, too_much));
-        assert!(account.promise(nowhere, too_much).is_err());
-        assert_eq!(account.promised.load(Ordering::Relaxed), before);
-        account.remove_range(nowhere, too_much);
-        account.release(start, UNIT / 2);
-        account.release(start + UNIT / 2, UNIT / 2);
-        assert_eq!(account.promised.load(Ordering::Relaxed), before - UNIT);
-        assert!(account.promise(start, UNIT).is_ok());
-        account.remove_range(start, UNIT);
-        assert_eq!(account.promised.load(Ordering::Relaxed), before - UNIT);
-        assert!(Account::of(&NodeMask::EMPTY, Pages::Base).is_none());
-        who_asks_for_too_much_is_not_in_the_way(account);
-    }
-
-    // A part of the test above: all count on the same account.
-    fn who_asks_for_too_much_is_not_in_the_way(account: &Account) {
-        let start = map(2 * UNIT).next_multiple_of(UNIT);
-        assert!(account.add_range(start, UNIT));
-        let (nowhere, too_much) = (1 << 45, 2 * account.capacity().next_multiple_of(UNIT));
-        assert!(account.add_range(nowhere, too_much));
-        thread::scope(|scope| {
-            let asks_for_too_much = scope.spawn(|| {
-                for _ in 0..100 {
-                    assert!(account.promise(nowhere, too_much).is_err());
-                }
-            });
-            while !asks_for_too_much.is_finished() {
-                // The kernel is asked anew.
-                account.limit.store(0, Ordering::Relaxed);
-                assert!(account.promise(start, UNIT).is_ok());
-                account.release(start, UNIT);
-            }
-        });
-        account.remove_range(nowhere, too_much);
-        account.remove_range(start, UNIT);
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use super::units::UNIT;
 use super::{Bind, Extent, PAGE, keeps_freed_memory, populate, round_up};
 use crate::error::Error;
 use crate::log;
-use crate::topology::NodeMask;
+use crate::topology::{self, NodeMask};
 
 /// The page size of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,20 +84,48 @@ impl Anonymous {
     }
 
     /// Says which nodes to bind to, and of several the one to be near to.
-    pub fn set_nodes(&self, nodes: &'static NodeMask, home: Option<u16>) {
+    ///
+    /// # Errors
+    /// As [`Anonymous::open_account`].
+    pub fn set_nodes(&self, nodes: &'static NodeMask, home: Option<u16>) -> Result<(), Error> {
         if self.bind == Bind::Bind {
-            let pages = match self.page {
-                PageSize::Base => Pages::Base,
-                PageSize::Huge2M | PageSize::Huge1G => Pages::Huge,
-            };
-            if let Some(account) = Account::of(nodes, pages) {
-                self.account
-                    .store(ptr::from_ref(account).cast_mut(), Ordering::Release);
-            }
+            self.open_account(nodes)?;
+        } else {
+            self.set_anywhere()?;
         }
         self.home.store(home.unwrap_or(NO_HOME), Ordering::Relaxed);
         self.nodes
             .store(ptr::from_ref(nodes).cast_mut(), Ordering::Release);
+        Ok(())
+    }
+
+    /// Says that memory comes from any node that the process may use. Of huge pages there
+    /// are only so many.
+    ///
+    /// # Errors
+    /// As [`Anonymous::open_account`].
+    pub fn set_anywhere(&self) -> Result<(), Error> {
+        match self.page {
+            PageSize::Base => Ok(()),
+            _ => self.open_account(&topology::machine()?.allowed),
+        }
+    }
+
+    /// Counts what is taken from some nodes from now on.
+    ///
+    /// # Errors
+    /// `OperationFailed` when the kernel could not be asked, for a reason that passes;
+    /// `Malloc`.
+    fn open_account(&self, nodes: &NodeMask) -> Result<(), Error> {
+        let pages = match self.page {
+            PageSize::Base => Pages::Base,
+            PageSize::Huge2M | PageSize::Huge1G => Pages::Huge,
+        };
+        if let Some(account) = Account::of(nodes, pages)? {
+            self.account
+                .store(ptr::from_ref(account).cast_mut(), Ordering::Release);
+        }
+        Ok(())
     }
 
     fn account(&self) -> Option<&'static Account> {

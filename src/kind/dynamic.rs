@@ -92,7 +92,7 @@ pub fn create_nodes(nodes: &CStr, bind: Bind) -> Result<&'static Kind, Error> {
     };
     create(spec, None, || {
         let source = Anonymous::new(spec.page, spec.thp, spec.bind);
-        source.set_nodes(targets.of_place(0), targets.home(0));
+        source.set_nodes(targets.of_place(0), targets.home(0))?;
         let mode = match bind {
             Bind::Preferred => "preferred",
             Bind::Interleave => "interleave",

@@ -162,7 +162,10 @@ impl Kind {
                 self.head.set_arena_count(count);
                 return Ok(());
             }
-            source.set_nodes(targets.of_place(0), targets.home(0));
+            let set = source.set_nodes(targets.of_place(0), targets.home(0));
+            set.map_err(|_| Error::NoMemory)?;
+        } else if let Backing::Anonymous(source) = &self.heap.backing {
+            source.set_anywhere().map_err(|_| Error::NoMemory)?;
         }
         if pooled {
             manager::give_pool(&self.heap, number)?;

@@ -59,19 +59,23 @@ impl Places {
         let mut heaps: Vec<Heap> = room_for(wanted)?;
         let n_cpus = topology::n_cpus_configured();
         let mut of_cpu: Vec<u16> = room_for(n_cpus)?;
+        let mut sources: Vec<Anonymous> = room_for(wanted)?;
+        for place in 0..wanted {
+            let source = Anonymous::new(spec.page, spec.thp, spec.bind);
+            source.set_nodes(targets.of_place(place), targets.home(place))?;
+            sources.push(source);
+        }
         let first = USED.fetch_add(wanted, Ordering::Relaxed);
         let granted = EXTRA.saturating_sub(first).min(wanted);
         if granted < wanted {
             log::error!("Too many places: some CPUs share the memory of another.");
         }
-        let heap = |index: usize| {
+        let heap = |(index, source): (usize, Anonymous)| {
             KIND_OF[first + index].store(number, Ordering::Relaxed);
-            let source = Anonymous::new(spec.page, spec.thp, spec.bind);
-            source.set_nodes(targets.of_place(index), targets.home(index));
             let id = (FIRST + first + index) as u32;
             Heap::new(Backing::Anonymous(source), id, None)
         };
-        heaps.extend((0..granted).map(heap));
+        heaps.extend(sources.into_iter().take(granted).enumerate().map(heap));
         let id = |cpu| heap_of(&heaps, targets, cpu).map_or(0, |heap| heap.id() as u16);
         of_cpu.extend((0..n_cpus).map(id));
         let of_cpu = HeapOfCpu(of_cpu.into_boxed_slice());

@@ -1,16 +1,11 @@
 //! What a kind is, as data, and what follows from it.
 
-use once_cell::race::OnceBox;
-
 use crate::backing::{Bind, PageSize, TransparentHuge};
 use crate::error::Error;
 use crate::log;
 use crate::topology::{self, Choice, NodeMask, Targets};
 
 use super::weights;
-
-/// All nodes with memory, for kinds that spread over the machine.
-static EVERYWHERE: OnceBox<Targets> = OnceBox::new();
 
 /// Where a kind's memory comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +57,7 @@ impl Spec {
         }
         match (self.from, self.bind) {
             (_, Bind::None) => Ok(None),
-            (From::Any, _) => {
-                Ok(Some(EVERYWHERE.get_or_init(|| {
-                    Box::new(Targets::everywhere(topology::memory_nodes()))
-                })))
-            }
+            (From::Any, _) => topology::everywhere().map(Some),
             (From::Chosen(choice), _) => topology::targets(choice).map(Some),
             (From::Exactly(targets), _) => Ok(Some(targets)),
         }
@@ -84,10 +75,17 @@ impl Spec {
         }
         let targets = self.targets()?;
         if self.page != PageSize::Base {
-            let nodes = targets.map(Targets::all);
+            let nodes = self.huge_page_nodes(targets);
             topology::huge_pages_available(2 << 20, nodes.as_ref())?;
         }
         self.bind.check()
+    }
+
+    /// The nodes that a kind takes huge pages from, of those that it means; `None` for all,
+    /// as for a kind that prefers some and takes others where these have none.
+    pub fn huge_page_nodes(&self, targets: Option<&Targets>) -> Option<NodeMask> {
+        let others_do = self.bind == Bind::Preferred || self.from == From::Any;
+        targets.filter(|_| !others_do).map(Targets::all)
     }
 
     /// Bytes that the nodes of the calling thread's CPU have in all.

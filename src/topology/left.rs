@@ -14,6 +14,7 @@ use std::io::{ErrorKind, Read};
 
 use super::mask::NodeMask;
 use super::sysfs::meminfo;
+use super::trouble;
 use crate::log::Line;
 
 /// Pages of the processor, in bytes: the unit of `/proc/zoneinfo`.
@@ -40,17 +41,17 @@ impl Left<'static> {
 
 /// Room for the text of a file, as far as it fits: twice what the kernel tells of a node.
 /// It lies on the stack of who allocates, which may be a small one: once, and not copied.
-struct Text([u8; 2048]);
+pub(super) struct Text([u8; 2048]);
 
 impl Text {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self([0; 2048])
     }
 
-    fn read(&mut self, path: &str) -> Option<&str> {
+    pub(super) fn read(&mut self, path: &str) -> Option<&str> {
         // A short path is made a C string on the stack.
-        let mut file = File::open(path).ok()?;
-        let len = file.read(&mut self.0).ok()?;
+        let read = File::open(path).and_then(|mut file| file.read(&mut self.0));
+        let len = trouble::noted(read).ok()?;
         Some(core::str::from_utf8(&self.0[..len]).unwrap_or(""))
     }
 }
@@ -127,9 +128,10 @@ impl<'a> Left<'a> {
     /// of their zones, as high as they may become, and what is reserved for requests that
     /// only lower zones can serve; and how much of it is what may be added to watermarks.
     pub fn kept(&self, nodes: &NodeMask) -> Option<(u64, u64)> {
-        let text = fs::read_to_string(format!("{}/zoneinfo", self.proc)).ok()?;
+        let zones = fs::read_to_string(format!("{}/zoneinfo", self.proc));
+        let text = trouble::noted(zones).ok()?;
         let boost = format!("{}/sys/vm/watermark_boost_factor", self.proc);
-        let factor = match fs::read_to_string(boost) {
+        let factor = match trouble::noted(fs::read_to_string(boost)) {
             Ok(text) => text.trim().parse().unwrap_or(BOOST_FACTOR),
             // Kernels before 5.0 boost nothing.
             Err(error) if error.kind() == ErrorKind::NotFound => 0,
@@ -139,7 +141,8 @@ impl<'a> Left<'a> {
         Some((kept, kept - kept_of(&text, nodes, 0)))
     }
 
-    fn swap(&self, file: &mut Text) -> u64 {
+    /// Unused bytes of swap space.
+    pub(super) fn swap(&self, file: &mut Text) -> u64 {
         self.proc_file(file, "meminfo")
             .and_then(|text| meminfo(text, "SwapFree:"))
             .unwrap_or(0)

@@ -6,18 +6,20 @@
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::fs;
 
 use once_cell::race::OnceBox;
 use parking_lot::RawMutex;
 use parking_lot::lock_api::RawMutex as _;
 
+use super::container::Container;
 use super::huge::HugePages;
 use super::mask::NodeMask;
 use super::nodes::{Attributes, Machine};
 use super::select::{self, Choice, Facts, Nodes, Settings};
 use super::sysfs::Sysfs;
 use super::targets::Targets;
-use super::{hwloc, linux};
+use super::{hwloc, linux, trouble};
 use crate::cancel::{self, Deferred};
 use crate::env;
 use crate::error::Error;
@@ -29,6 +31,8 @@ static MACHINE: OnceBox<Machine> = OnceBox::new();
 static ATTRIBUTES: OnceBox<Result<Attributes, Error>> = OnceBox::new();
 static DAX_KMEM: OnceBox<NodeMask> = OnceBox::new();
 static HUGE_PAGES: OnceBox<HugePages> = OnceBox::new();
+static EVERYWHERE: OnceBox<Targets> = OnceBox::new();
+static CONTAINER: OnceBox<Container> = OnceBox::new();
 
 /// The thread that is loading, 0 when none is. A thread can find its own number here
 /// only if it put it there, so relaxed order is enough.
@@ -89,12 +93,32 @@ impl Drop for Loading {
 }
 
 /// The answer kept in `place`, found under the lock by the first who asks.
+///
+/// # Errors
+/// [`Error::OperationFailed`] when this thread is just loading, or a file could not be read
+/// for a reason that passes; the next call tries again.
 fn kept<T>(place: &'static OnceBox<T>, find: impl FnOnce() -> T) -> Result<&'static T, Error> {
     if let Some(answer) = place.get() {
         return Ok(answer);
     }
     let _loading = Loading::begin()?;
-    Ok(place.get_or_init(|| Box::new(find())))
+    keep(place, find)
+}
+
+/// The answer kept in `place`, or else found now; the lock is held.
+fn keep<T>(place: &'static OnceBox<T>, find: impl FnOnce() -> T) -> Result<&'static T, Error> {
+    if let Some(answer) = place.get() {
+        return Ok(answer);
+    }
+    let failures = trouble::count();
+    let found = find();
+    if trouble::count() != failures {
+        log::error!(
+            "The nodes of this machine could not be read: no descriptor or memory was left, or a read failed. The next call tries again."
+        );
+        return Err(Error::OperationFailed);
+    }
+    Ok(place.get_or_init(|| Box::new(found)))
 }
 
 /// Whether a choice may be decided by bandwidth, latency or locality.
@@ -147,7 +171,7 @@ pub fn machine() -> Result<&'static Machine, Error> {
 /// [`Error::Unavailable`] when libhwloc fails, [`Error::OperationFailed`] as for [`targets`].
 pub fn attributes() -> Result<&'static Attributes, Error> {
     open_hwloc();
-    kept(&ATTRIBUTES, hwloc::read)?
+    kept(&ATTRIBUTES, read_attributes)?
         .as_ref()
         .map_err(|error| *error)
 }
@@ -158,6 +182,24 @@ pub fn attributes() -> Result<&'static Attributes, Error> {
 /// [`Error::OperationFailed`] as for [`targets`].
 pub fn dax_kmem_nodes() -> Result<NodeMask, Error> {
     kept(&DAX_KMEM, || Sysfs::HOST.dax_kmem_nodes()).copied()
+}
+
+/// All nodes with memory for every CPU, read at the first call.
+///
+/// # Errors
+/// [`Error::OperationFailed`] as for [`targets`].
+pub fn everywhere() -> Result<&'static Targets, Error> {
+    kept(&EVERYWHERE, || {
+        Targets::everywhere(Sysfs::HOST.nodes_with_memory())
+    })
+}
+
+/// The control groups that the process is in, found at the first call.
+///
+/// # Errors
+/// [`Error::OperationFailed`] as for [`targets`].
+pub fn container() -> Result<&'static Container, Error> {
+    kept(&CONTAINER, || Container::read("/proc"))
 }
 
 /// Whether huge pages of `page_size` bytes can be had, on the given nodes or on any.
@@ -173,14 +215,16 @@ pub fn huge_pages_available(page_size: usize, nodes: Option<&NodeMask>) -> Resul
 /// Decides a choice; the lock is held.
 fn find(choice: Choice) -> Result<Targets, Error> {
     let facts = Facts {
-        machine: MACHINE.get_or_init(|| Box::new(read_machine())),
+        machine: keep(&MACHINE, read_machine)?,
         attributes: &|| {
-            ATTRIBUTES
-                .get_or_init(|| Box::new(hwloc::read()))
+            keep(&ATTRIBUTES, read_attributes)?
                 .as_ref()
                 .map_err(|error| *error)
         },
-        dax_kmem: &|| *DAX_KMEM.get_or_init(|| Box::new(Sysfs::HOST.dax_kmem_nodes())),
+        // Without an answer none is kept of the whole.
+        dax_kmem: &|| {
+            keep(&DAX_KMEM, || Sysfs::HOST.dax_kmem_nodes()).map_or(NodeMask::EMPTY, |nodes| *nodes)
+        },
         prefers_many: &linux::prefers_many,
     };
     let settings = Settings {
@@ -190,6 +234,14 @@ fn find(choice: Choice) -> Result<Targets, Error> {
         preferred_ties: env::get(env::PREFERRED_TIES),
     };
     select::select(&facts, &settings, choice, &mut |note| note.log())
+}
+
+/// libhwloc does not tell what it could not open. It has several files open at a time.
+fn read_attributes() -> Result<Attributes, Error> {
+    let found = hwloc::read();
+    let descriptors: [_; 6] = core::array::from_fn(|_| trouble::noted(fs::File::open("/")));
+    drop(descriptors);
+    found
 }
 
 fn read_machine() -> Machine {

@@ -13,6 +13,7 @@ mod hwloc_sys;
 mod linux;
 mod load;
 
+pub mod container;
 pub mod huge;
 pub mod left;
 pub mod mask;
@@ -23,15 +24,17 @@ pub mod note;
 pub mod select;
 pub mod sysfs;
 pub mod targets;
+pub mod trouble;
 
+pub use container::Container;
 pub use huge::HugePages;
 pub use left::Left;
 pub use linux::{
     PREFERRED_MANY, current_cpu, mbind_mode, node_of_pages, numa_available, prefers_many,
 };
 pub use load::{
-    attributes, child_after_fork, dax_kmem_nodes, huge_pages_available, machine, parent_after_fork,
-    prepare_fork, targets,
+    attributes, child_after_fork, container, dax_kmem_nodes, everywhere, huge_pages_available,
+    machine, parent_after_fork, prepare_fork, targets,
 };
 pub use mask::NodeMask;
 pub use named::named;
@@ -67,8 +70,11 @@ pub fn n_cpus_configured() -> usize {
         return known;
     }
     // libc may allocate for its answer; sysfs needs no memory.
+    let failures = trouble::count();
     let n_cpus = Sysfs::HOST.n_cpus().unwrap_or_else(linux::n_cpus);
-    N_CPUS.store(n_cpus, Ordering::Relaxed);
+    if trouble::count() == failures {
+        N_CPUS.store(n_cpus, Ordering::Relaxed);
+    }
     n_cpus
 }
 

@@ -10,6 +10,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::mask::NodeMask;
+use super::trouble;
 
 /// A directory that is laid out as `/sys`.
 #[derive(Clone, Copy, Debug)]
@@ -87,23 +88,25 @@ impl<'a> Sysfs<'a> {
         let mut buffer = [0; 1024];
         let mut path = [0; 512];
         let path = join(&mut path, self.root, "/devices/system/cpu/present")?;
-        let mut file = File::open(path).ok()?;
-        let n_bytes = file.read(&mut buffer).ok()?;
+        let read = File::open(path).and_then(|mut file| file.read(&mut buffer));
+        let n_bytes = trouble::noted(read).ok()?;
         let count = list(core::str::from_utf8(&buffer[..n_bytes]).ok()?).count();
         (count > 0).then_some(count)
     }
 
     /// The nodes of the DAX devices that the kernel uses as RAM.
     pub fn dax_kmem_nodes(&self) -> NodeMask {
-        let Ok(devices) = fs::read_dir(self.path("bus/dax/devices")) else {
+        let devices = trouble::noted(fs::read_dir(self.path("bus/dax/devices")));
+        let Ok(devices) = devices else {
             return NodeMask::EMPTY;
         };
         let node = |device: &Path| {
-            let driver = fs::read_link(device.join("driver")).ok()?;
+            let driver = trouble::noted(fs::read_link(device.join("driver"))).ok()?;
             if driver.file_name()? != "kmem" {
                 return None;
             }
-            let text = fs::read_to_string(device.join("target_node")).ok()?;
+            let text = fs::read_to_string(device.join("target_node"));
+            let text = trouble::noted(text).ok()?;
             text.trim().parse().ok()
         };
         devices
@@ -139,7 +142,7 @@ impl<'a> Sysfs<'a> {
     }
 
     fn text(&self, file: &str) -> Option<String> {
-        fs::read_to_string(self.path(file)).ok()
+        trouble::noted(fs::read_to_string(self.path(file))).ok()
     }
 
     fn number(&self, file: &str) -> Option<u64> {

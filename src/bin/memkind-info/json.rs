@@ -4,17 +4,32 @@ use core::fmt::{Display, Write};
 
 use memkind::topology::NodeMask;
 
-use crate::report::{KindRow, NodeRow, Report, Variable};
+use crate::report::{KindRow, Limit, NodeRow, Report, Variable};
 
 /// The whole report.
 pub(crate) fn document(report: &Report) -> String {
     format!(
         "{{\"nodes\": {}, \"kinds\": {}, \"huge_pages_2m_bytes\": {}, \
-         \"variables\": {}}}\n",
+         \"limits\": {}, \"variables\": {}}}\n",
         array(report.nodes.iter().map(node)),
         array(report.kinds.iter().map(kind)),
         report.huge_pages,
+        array(report.limits.iter().map(limit)),
         array(report.variables.iter().map(variable))
+    )
+}
+
+fn limit(limit: &Limit) -> String {
+    format!(
+        "{{\"of\": \"{}\", \"bytes\": {}, \"left_bytes\": {}, \"file\": {}}}",
+        if limit.is_huge {
+            "huge_pages_2m"
+        } else {
+            "memory"
+        },
+        limit.bytes,
+        limit.left,
+        string(&limit.file)
     )
 }
 
@@ -69,9 +84,11 @@ fn kind(row: &KindRow) -> String {
                 format!("{{\"cpus\": {cpus}, \"nodes\": {nodes}}}")
             };
             format!(
-                "\"available\": true, \"capacity_bytes\": {}, \"free_bytes\": {}, \"places\": {}}}",
+                "\"available\": true, \"capacity_bytes\": {}, \"free_bytes\": {}, \
+                 \"capacity_limit\": {}, \"places\": {}}}",
                 row.memory.total,
                 row.memory.free,
+                row.limit.as_deref().map_or("null".to_owned(), string),
                 array(places.iter().map(place))
             )
         }

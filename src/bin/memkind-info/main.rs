@@ -19,7 +19,8 @@ Shows the NUMA nodes of this machine and, for each kind of memory, its policy (t
 of mbind(2)), its page size, and the nodes that it takes memory from, or the reason why
 it is not available with the code of memkind_check_available. Nodes that depend on the
 CPU that asks stand with these CPUs. Capacity and free are those of all its nodes
-together; of kinds with 2 MiB pages, what is kept for such pages. The tier of a node is
+together; of kinds with 2 MiB pages, what is kept for such pages; where a control group of
+the process (a container) may have less, its limit, which is shown below. The tier of a node is
 the kernel's: a smaller number is faster memory. Bandwidth and latency are those of the
 CPUs that reach the node best.
 

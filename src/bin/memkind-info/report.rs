@@ -15,7 +15,7 @@ use memkind::topology::huge::{self, HugePages};
 use memkind::topology::nodes::{Attributes, Machine, Node};
 use memkind::topology::select;
 use memkind::topology::sysfs::{self, Memory, Sysfs};
-use memkind::topology::{self, NodeMask, Targets};
+use memkind::topology::{self, Container, NodeMask, Targets};
 
 use crate::why::{Question, Reason};
 
@@ -27,7 +27,19 @@ pub(crate) struct Report {
     pub(crate) nodes: Vec<NodeRow>,
     pub(crate) kinds: Vec<KindRow>,
     pub(crate) huge_pages: u64,
+    pub(crate) limits: Vec<Limit>,
     pub(crate) variables: Vec<Variable>,
+}
+
+/// What a control group of the process may have at most.
+#[derive(Clone)]
+pub(crate) struct Limit {
+    /// Of 2 MiB pages, or of memory.
+    pub(crate) is_huge: bool,
+    pub(crate) bytes: u64,
+    pub(crate) left: u64,
+    /// The file that has it.
+    pub(crate) file: String,
 }
 
 /// A variable that is set and counts here.
@@ -65,8 +77,11 @@ pub(crate) struct KindRow {
     /// Whether the kernel may use transparent huge pages.
     pub(crate) may_be_huge: bool,
     pub(crate) places: Result<Places, Reason>,
-    /// Memory of all its nodes; of huge pages, what those nodes have of them.
+    /// Memory of all its nodes; of huge pages, what those nodes have of them. Not more than
+    /// a limit allows.
     pub(crate) memory: Memory,
+    /// The file with the limit that the capacity is.
+    pub(crate) limit: Option<String>,
 }
 
 /// Where everything is read from.
@@ -76,6 +91,25 @@ pub(crate) struct Source<'a> {
     pub(crate) machine: &'a Machine,
     pub(crate) dax_kmem: NodeMask,
     huge_pages: HugePages,
+    limits: Vec<Limit>,
+}
+
+/// The limits of this process.
+fn limits() -> Vec<Limit> {
+    let groups = Container::read("/proc");
+    let limit = |is_huge, limit: Option<(u64, String)>, left: Option<u64>| {
+        let (bytes, file) = limit?;
+        let left = left.unwrap_or(bytes);
+        Some(Limit {
+            is_huge,
+            bytes,
+            left,
+            file,
+        })
+    };
+    let memory = limit(false, groups.memory_limit(), groups.memory_left());
+    let huge_pages = limit(true, groups.huge_page_limit(), groups.huge_pages_left());
+    memory.into_iter().chain(huge_pages).collect()
 }
 
 impl Report {
@@ -88,6 +122,7 @@ impl Report {
             machine: topology::machine().map_err(failed)?,
             dax_kmem: topology::dax_kmem_nodes().map_err(failed)?,
             huge_pages: HugePages::read(&Sysfs::HOST),
+            limits: limits(),
         }))
     }
 
@@ -104,6 +139,7 @@ impl Report {
             machine: &machine,
             dax_kmem: sysfs.dax_kmem_nodes(),
             huge_pages: HugePages::read(sysfs),
+            limits: Vec::new(),
         }))
     }
 
@@ -119,6 +155,7 @@ impl Report {
                 .map(|kind| source.kind(kind.name(), &kind.spec))
                 .collect(),
             huge_pages: huge::capacity(source.sysfs),
+            limits: source.limits.clone(),
             variables: variables(),
         }
     }
@@ -227,6 +264,13 @@ impl Source<'_> {
             memory.total += more.total;
             memory.free += more.free;
         }
+        let mut limits = self.limits.iter();
+        let limit = limits.find(|limit| limit.is_huge == is_huge);
+        let limit = limit.filter(|limit| limit.bytes < memory.total);
+        if let Some(limit) = limit {
+            memory.total = limit.bytes;
+            memory.free = memory.free.min(limit.left);
+        }
         let several = places.iter().flatten().map(|(_, nodes)| *nodes);
         let most = several.max_by_key(NodeMask::count);
         let most = most.unwrap_or(NodeMask::EMPTY);
@@ -237,6 +281,7 @@ impl Source<'_> {
             may_be_huge: !is_huge && spec.thp == TransparentHuge::AsSystem,
             places,
             memory,
+            limit: limit.map(|limit| limit.file.clone()),
         }
     }
 
@@ -265,10 +310,9 @@ impl Source<'_> {
             From::Exactly(targets) => targets.clone(),
         };
         if spec.page != PageSize::Base {
-            let nodes = targets.all();
-            let meant = (spec.from != From::Any).then_some(&nodes);
-            let available = self.huge_pages.available(2 << 20, meant);
-            available.map_err(|error| Reason::no_huge_pages(error, meant))?;
+            let meant = spec.huge_page_nodes(Some(&targets));
+            let available = self.huge_pages.available(2 << 20, meant.as_ref());
+            available.map_err(|error| Reason::no_huge_pages(error, meant.as_ref()))?;
         }
         spec.bind.check().map_err(Reason::mbind_forbidden)?;
         let mut places: Places = (0..targets.n_places())

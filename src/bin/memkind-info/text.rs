@@ -31,6 +31,15 @@ pub(crate) fn screen(report: &Report) -> String {
     }
     table(&mut text, &rows);
     let _ = writeln!(text, "\n2 MiB pages: {}", bytes(report.huge_pages));
+    for limit in &report.limits {
+        let of = if limit.is_huge {
+            "2 MiB pages"
+        } else {
+            "memory"
+        };
+        let (most, left) = (bytes(limit.bytes), bytes(limit.left));
+        let _ = writeln!(text, "limit of {of}: {most}, {left} left ({})", limit.file);
+    }
     for variable in &report.variables {
         let _ = write!(text, "{}={}", variable.name, variable.value);
         match variable.remark {

@@ -1,0 +1,75 @@
+use super::{Account, Pages, UNIT};
+use crate::topology::{self, NodeMask};
+use core::sync::atomic::Ordering;
+use std::thread;
+
+const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
+
+fn map(size: usize) -> usize {
+    // SAFETY: a fresh mapping.
+    let address = unsafe {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        libc::mmap(core::ptr::null_mut(), size, READ_WRITE, flags, -1, 0)
+    };
+    assert_ne!(address, libc::MAP_FAILED);
+    address as usize
+}
+
+#[test]
+fn no_more_is_promised_than_there_is() {
+    let nodes = topology::memory_nodes();
+    let account = Account::of(&nodes, Pages::Base)
+        .expect("it can be read")
+        .expect("the kernel tells");
+    assert!(core::ptr::eq(
+        account,
+        Account::of(&nodes, Pages::Base)
+            .expect("once opened")
+            .expect("still there")
+    ));
+    let start = map(3 * UNIT).next_multiple_of(UNIT);
+    assert!(account.add_range(start, UNIT));
+    assert!(account.promise(start, UNIT).is_ok());
+    let before = account.promised.load(Ordering::Relaxed);
+    assert!(before >= UNIT);
+    // Addresses that nobody has: only the counters see them.
+    let (nowhere, too_much) = (1 << 45, 1 << 45);
+    assert!(account.add_range(nowhere, too_much));
+    assert!(account.promise(nowhere, too_much).is_err());
+    assert_eq!(account.promised.load(Ordering::Relaxed), before);
+    account.remove_range(nowhere, too_much);
+    account.release(start, UNIT / 2);
+    account.release(start + UNIT / 2, UNIT / 2);
+    assert_eq!(account.promised.load(Ordering::Relaxed), before - UNIT);
+    assert!(account.promise(start, UNIT).is_ok());
+    account.remove_range(start, UNIT);
+    assert_eq!(account.promised.load(Ordering::Relaxed), before - UNIT);
+    assert!(matches!(
+        Account::of(&NodeMask::EMPTY, Pages::Base),
+        Ok(None)
+    ));
+    who_asks_for_too_much_is_not_in_the_way(account);
+}
+
+// A part of the test above: all count on the same account.
+fn who_asks_for_too_much_is_not_in_the_way(account: &Account) {
+    let start = map(2 * UNIT).next_multiple_of(UNIT);
+    assert!(account.add_range(start, UNIT));
+    let (nowhere, too_much) = (1 << 45, 2 * account.capacity().next_multiple_of(UNIT));
+    assert!(account.add_range(nowhere, too_much));
+    thread::scope(|scope| {
+        let asks_for_too_much = scope.spawn(|| {
+            for _ in 0..100 {
+                assert!(account.promise(nowhere, too_much).is_err());
+            }
+        });
+        while !asks_for_too_much.is_finished() {
+            // The kernel is asked anew.
+            account.limit.store(0, Ordering::Relaxed);
+            assert!(account.promise(start, UNIT).is_ok());
+            account.release(start, UNIT);
+        }
+    });
+    account.remove_range(nowhere, too_much);
+    account.remove_range(start, UNIT);
+}

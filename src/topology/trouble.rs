@@ -1,0 +1,55 @@
+//! Failures to read that pass: no descriptor, no memory, a device that did not answer.
+//!
+//! What was found meanwhile may be wrong, and is not kept.
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::io;
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// How often reading has failed for a reason that passes.
+pub fn count() -> usize {
+    COUNT.load(Ordering::Relaxed)
+}
+
+/// Whether an `errno` is of a failure that passes.
+pub(super) fn passes(errno: i32) -> bool {
+    [
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ENOMEM,
+        libc::EIO,
+        libc::EINTR,
+        libc::EAGAIN,
+    ]
+    .contains(&errno)
+}
+
+/// The result of reading; if it is a failure that passes, it counts.
+pub(super) fn noted<T>(result: io::Result<T>) -> io::Result<T> {
+    result.inspect_err(|error| {
+        if error.raw_os_error().is_some_and(passes) {
+            note();
+        }
+    })
+}
+
+/// Counts such a failure.
+pub(super) fn note() {
+    COUNT.fetch_add(1, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{count, noted};
+    use std::io;
+
+    #[test]
+    fn only_what_passes_counts() {
+        let fail = |errno| noted::<()>(Err(io::Error::from_raw_os_error(errno)));
+        let before = count();
+        assert!(fail(libc::ENOENT).is_err() && fail(libc::EACCES).is_err());
+        assert!(fail(libc::EMFILE).is_err() && count() > before);
+    }
+}
