@@ -294,7 +294,7 @@ impl Cache {
                     let bytes = Magazine::drain(left, offset);
                     Magazine::free(left);
                     if bytes > 0 {
-                        heap.count_drained(bytes);
+                        heap.full.next_turn();
                     }
                 }
             });
@@ -596,7 +596,10 @@ fn exchange(heap: &'static Heap, bin: Bin<'_>, offset: usize) {
                 }
                 match heap.depot_exchange(other, offset) {
                     Some(empty) => other = empty,
-                    None => heap.count_drained(Magazine::drain(other, offset)),
+                    None => {
+                        Magazine::drain(other, offset);
+                        heap.full.next_turn();
+                    }
                 }
             }
         }

@@ -184,9 +184,9 @@ impl Depot {
             let Some(magazine) = self.pop(offset, ptr::null_mut()) else {
                 return false;
             };
-            let bytes = Magazine::drain(magazine, offset);
+            Magazine::drain(magazine, offset);
             Magazine::free(magazine);
-            heap.count_drained(bytes);
+            heap.full.next_turn();
         }
         true
     }

@@ -10,7 +10,6 @@ mod busy;
 mod cache;
 mod class;
 mod depot;
-mod drained;
 mod effort;
 mod elsewhere;
 mod exhausted;
@@ -46,11 +45,9 @@ use once_cell::race::OnceBox;
 
 use crate::backing::Backing;
 use crate::boxed::boxed;
-use crate::clock;
 use crate::error::Error;
 use crate::log;
 use depot::Depot;
-use drained::Drained;
 use effort::Effort;
 use full::Full;
 use grown::Grown;
@@ -64,9 +61,6 @@ pub const KINDS: usize = 515;
 /// The most bytes that the depot of a heap keeps: what a program frees at a time and then
 /// takes again, if it is not much. jemalloc keeps more than that for as long.
 const DEPOT_LIMIT: usize = 16 << 20;
-
-/// How many bytes caches give to the arenas of an unbounded file before its pages go back.
-const DRAINED: usize = 64 << 20;
 
 /// The heap of each id.
 static BY_ID: [AtomicPtr<Heap>; HEAPS] = [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS];
@@ -87,7 +81,6 @@ pub struct Heap {
     decay_ms: Option<isize>,
     depot: OnceBox<Depot>,
     depot_limit: AtomicUsize,
-    drained: Drained,
     /// Bytes of large blocks that have been freed and not taken again.
     idle_large: AtomicUsize,
     /// Bytes that caches held at the last snapshot of statistics.
@@ -118,7 +111,6 @@ impl Heap {
             decay_ms,
             depot: OnceBox::new(),
             depot_limit: AtomicUsize::new(0),
-            drained: Drained::new(),
             idle_large: AtomicUsize::new(0),
             cached: AtomicUsize::new(0),
             active_beside: AtomicUsize::new(0),
@@ -202,18 +194,6 @@ impl Heap {
     pub fn empty_depot(&self) {
         if let Some(depot) = self.depot().filter(|_| depot::bytes(self) > 0) {
             depot.drain(self);
-        }
-    }
-
-    /// Counts bytes that caches have given back to the arenas.
-    fn count_drained(&self, bytes: usize) {
-        self.full.next_turn();
-        let Backing::File(file) = &self.backing else {
-            return;
-        };
-        let amount = file.limit().map_or(DRAINED, |bytes| bytes / 4);
-        if self.drained.add(bytes, amount, clock::seconds) {
-            reclaim::purge(self);
         }
     }
 
