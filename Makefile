@@ -102,7 +102,7 @@ headers: check-tools ## copy the headers that build.rs generates into include/
 
 # ---- Checking. Each check-NAME is one part of `make check`. ----
 
-CHECKS := scripts headers rust abi api ext preload programs-short examples tbb consumers bindings pages install debug-heap numa-ci
+CHECKS := scripts headers rust abi api ext preload programs-short examples tbb consumers bindings pages install debug-heap numa-ci reports
 
 # Packages that are missing are installed first, by scripts/setup.sh; SETUP=no leaves that to you.
 SETUP ?= yes

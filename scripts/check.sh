@@ -12,7 +12,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 
-all_parts="scripts headers rust abi api ext preload programs-short examples tbb consumers bindings pages install debug-heap stress-short numa-ci"
+all_parts="scripts headers rust abi api ext preload programs-short examples tbb consumers bindings pages install debug-heap stress-short numa-ci reports"
 
 # Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
 run_part() {
@@ -41,6 +41,7 @@ run_part() {
     # Four machines show most of what can go wrong.
     numa-ci) ctest/numa/run.sh --jobs "$(nproc)" hbm kmem hbm-tie hbm-tiny ;;
     numa) ctest/numa/run.sh ;;
+    reports) ctest/reports.sh "${ran[@]}" ;;
     *)
         echo "scripts/check.sh: no part called '$1'; there are: $all_parts" >&2
         return 2
@@ -65,7 +66,7 @@ api_tests() {
 # shellcheck disable=SC2086  # a list of words
 [ $# -gt 0 ] || set -- $all_parts
 mkdir -p build/log || exit 2
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 ran=()
 summary=build/log/summary
 : >"$summary"
 exec 3>&1
@@ -90,6 +91,7 @@ main() {
         skipped=$((skipped + $(count SKIP "$log")))
         grep -E '^(FAIL|SKIP) ' "$log" | sed "s/^\(FAIL\|SKIP\) /\1 [$part] /" >>"$summary"
         echo "== $part: $((SECONDS - start)) s"
+        ran+=("$part")
         [ "$part" != build ] || [ "$failed" -eq 0 ] || break
     done
 
