@@ -28,3 +28,47 @@ if have gfortran; then
 else
     skip "Fortran" "no gfortran"
 fi
+
+# The crates for Rust: their tests, and a program outside of the tree that depends on them by path.
+cargo=${CARGO:-$(scripts/cargo-env.sh 2>/dev/null)}
+export MEMKIND_LIB_DIR=$libdir CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/bindings
+in_crates() { (cd "$root/bindings/rust" && "$@"); }
+outside() {
+    mkdir -p "$work/outside/src" && cat >"$work/outside/Cargo.toml" <<TOML && cat >"$work/outside/src/main.rs" <<'RUST' || return
+[package]
+name = "outside"
+version = "0.1.0"
+edition = "2021"
+[dependencies]
+allocator-api2 = "0.4"
+memkind = { path = "$root/bindings/rust/memkind" }
+TOML
+use memkind::{GlobalKind, Static};
+#[global_allocator]
+static GLOBAL: GlobalKind = GlobalKind(Static::Regular);
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let text: allocator_api2::vec::Vec<u8, _> = allocator_api2::vec::Vec::with_capacity_in(100, Static::Default);
+    let mut words: Vec<String> = ["a", "b"].iter().map(|word| word.repeat(1000)).collect();
+    words.sort();
+    memkind::update_statistics()?;
+    assert!(Static::Regular.statistics()?.allocated >= 2000 && text.capacity() >= 100);
+    Ok(())
+}
+RUST
+    cp "$root/bindings/rust/Cargo.lock" "$work/outside" && cd "$work/outside" && $cargo run -q
+}
+if [ -n "$cargo" ]; then
+    # shellcheck disable=SC2086  # a command prefix
+    check "Rust: tests and examples of the documentation" in_crates $cargo test -q --locked
+    # shellcheck disable=SC2086
+    check "Rust: clippy" in_crates $cargo clippy -q --locked --all-targets -- -D warnings
+    # shellcheck disable=SC2086
+    check "Rust: formatting" in_crates $cargo fmt --check
+    # shellcheck disable=SC2086
+    check "Rust: the example" in_crates $cargo run -q --locked --example kinds
+    check "Rust: a program outside of the tree, with a kind as its global allocator" outside
+    # shellcheck disable=SC2086
+    check "Rust: cargo package" in_crates $cargo package -q --locked --allow-dirty --no-verify -p memkind-sys
+else
+    skip "Rust" "no cargo"
+fi
