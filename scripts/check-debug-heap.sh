@@ -21,7 +21,7 @@ cp "$target/release/libmemkind.so" "$work/lib/libmemkind.so.0"
 # A library without the assertions would pass everything: look for one of jemalloc's messages.
 check "that library has jemalloc's assertions" grep -q "Failed assertion" "$work/lib/libmemkind.so.0"
 # Debug builds fill memory with patterns, which tests about the contents of overlapping areas would notice.
-export _RJEM_MALLOC_CONF=junk:false
+export JEMK_MALLOC_CONF=junk:false
 # jemalloc 5.3.1 forgets a counter (arena_bin_reset, nonfull_slabs) when an arena is destroyed that still
 # has blocks, which memkind_destroy_kind allows, and stumbles over it when it adds up statistics.
 known='src.ctl\.c:[0-9]*: Failed assertion: "bstats->nonfull_slabs == 0"'

@@ -24,7 +24,7 @@ run_part() {
     abi) ctest/abi/run.sh ;;
     api) api_tests ;;
     ext) ctest/ext/run.sh ;;
-    preload) ctest/preload/settings.sh && ctest/preload/launcher.sh && ctest/preload/family.sh ;;
+    preload) ctest/preload/settings.sh && ctest/preload/launcher.sh && ctest/preload/family.sh && ctest/preload/start.sh ;;
     programs) ctest/preload/programs.sh ;;
     programs-short) ctest/preload/programs.sh --short ;;
     examples) ctest/examples/run.sh ;;

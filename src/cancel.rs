@@ -12,6 +12,13 @@ const DISABLED: c_int = 1;
 /// While it lives, the calling thread is not cancelled; a request waits.
 pub struct Deferred(c_int);
 
+/// Defers the cancellation of the calling thread where only this library's own system calls
+/// follow. Made by `sys`, they are no cancellation points.
+#[inline]
+pub fn defer_calls() -> Option<Deferred> {
+    (!cfg!(target_arch = "x86_64")).then(defer)
+}
+
 /// Defers the cancellation of the calling thread.
 pub fn defer() -> Deferred {
     let mut before = 0;

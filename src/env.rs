@@ -30,6 +30,9 @@ pub const DEBUG: &CStr = c"MEMKIND_DEBUG";
 pub const BACKGROUND_THREAD_LIMIT: &CStr = c"MEMKIND_BACKGROUND_THREAD_LIMIT";
 /// `TBB` selects Threading Building Blocks; read at load.
 pub const HEAP_MANAGER: &CStr = c"MEMKIND_HEAP_MANAGER";
+/// Settings for the jemalloc inside, by the name that programs know from the library's first
+/// life in C; read by jemalloc when it starts.
+pub const JEMALLOC_CONF: &CStr = c"JEMK_MALLOC_CONF";
 
 unsafe extern "C" {
     // Missing in the libc crate for linux-gnu.

@@ -2,7 +2,7 @@
 //!
 //! The exported C functions live in `ffi`; below it nothing knows C. The layers,
 //! left may use right and never back:
-//! `ffi -> {tier, ext} -> kind -> heap -> backing -> topology -> {error, env, log, boxed, signals}`.
+//! `ffi -> {tier, ext} -> kind -> heap -> backing -> topology -> {error, env, log, boxed, signals, sys}`.
 //! `ARCHITECTURE.md` draws the whole picture.
 
 pub mod backing;
@@ -18,5 +18,6 @@ pub mod heap;
 pub mod kind;
 pub mod log;
 pub mod signals;
+mod sys;
 pub mod tier;
 pub mod topology;

@@ -46,7 +46,7 @@ impl Line {
 
     /// Writes the line and a newline to standard error in one call, keeping `errno`.
     pub fn write(&mut self) {
-        let _deferred = cancel::defer();
+        let _deferred = cancel::defer_calls();
         self.bytes[self.len] = b'\n';
         let errno = errno();
         // SAFETY: the first `len + 1` bytes of the buffer are initialised and live

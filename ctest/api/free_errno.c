@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 {
     (void)argv;
     if (argc == 1) {
-        CHECK_CHILD(run_again("use", ENV("_RJEM_MALLOC_CONF=dirty_decay_ms:0", "JEMK_MALLOC_CONF=dirty_decay_ms:0")));
+        CHECK_CHILD(run_again("use", ENV("JEMK_MALLOC_CONF=dirty_decay_ms:0")));
         return 0;
     }
     if (original()) {

@@ -104,19 +104,16 @@ static pid_t start(const char *what, const char *const changes[])
 
 int main(int argc, char **argv)
 {
-    static const char soon[] = "dirty_decay_ms:1000,muzzy_decay_ms:0";
-    char ours[80], theirs[80];
+    static const char soon[] = "JEMK_MALLOC_CONF=dirty_decay_ms:1000,muzzy_decay_ms:0";
 
     if (argc > 1) {
         return child(argv[1]);
     }
-    snprintf(ours, sizeof(ours), "_RJEM_MALLOC_CONF=%s", soon);
-    snprintf(theirs, sizeof(theirs), "JEMK_MALLOC_CONF=%s", soon);
-    const pid_t same = start("same", ENV(ours, theirs, "MEMKIND_HOG_MEMORY"));
+    const pid_t same = start("same", ENV(soon, "MEMKIND_HOG_MEMORY"));
     /* 1.14.0 does not look at a kind that is not used. */
     if (!original()) {
-        const pid_t other = start("other", ENV(ours, theirs, "MEMKIND_HOG_MEMORY"));
-        const pid_t hog = start("hog", ENV(ours, theirs, "MEMKIND_HOG_MEMORY=1"));
+        const pid_t other = start("other", ENV(soon, "MEMKIND_HOG_MEMORY"));
+        const pid_t hog = start("hog", ENV(soon, "MEMKIND_HOG_MEMORY=1"));
         CHECK_CHILD(child_wait(other));
         CHECK_CHILD(child_wait(hog));
     }

@@ -100,7 +100,7 @@ program=$work/stress
 if [ build/debug-heap/lib/libmemkind.so.0 -nt "$libdir/libmemkind.so.0" ]; then
     libdir=$PWD/build/debug-heap/lib
     known='src/ctl\.c:[0-9]*: Failed assertion: "bstats->nonfull_slabs == 0"'
-    stress "8 threads, jemalloc's assertions" env _RJEM_MALLOC_CONF=junk:false -- -t "$seconds" -c -m
+    stress "8 threads, jemalloc's assertions" env JEMK_MALLOC_CONF=junk:false -- -t "$seconds" -c -m
 else
     skip "stress with jemalloc's assertions" "no new library in build/debug-heap: run make check-debug-heap first"
 fi

@@ -6,10 +6,10 @@
 
 use super::answer::abort;
 use super::decorate;
-use crate::heap::{fast, je, reclaim, tbb};
+use crate::heap::{fast, je, reclaim, spare, tbb};
 use crate::kind::manager::{self, Missing};
 use crate::kind::table;
-use crate::{backing, env, kind, log, signals, topology};
+use crate::{backing, env, kind, log, signals, sys, topology};
 
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -32,6 +32,7 @@ extern "C" fn at_load() {
     read_heap_manager();
     // SAFETY: the handlers are functions of the library, which is never unloaded.
     unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
+    sys::use_library();
 }
 
 unsafe extern "C" fn before_fork() {
@@ -42,9 +43,11 @@ unsafe extern "C" fn before_fork() {
     reclaim::prepare_fork();
     kind::prepare_fork();
     signals.keep_over_fork();
+    spare::prepare_fork();
 }
 
 unsafe extern "C" fn in_parent() {
+    spare::parent_after_fork();
     let signals = signals::held_over_fork();
     reclaim::release_after_fork();
     kind::parent_after_fork();
@@ -53,6 +56,7 @@ unsafe extern "C" fn in_parent() {
 }
 
 unsafe extern "C" fn in_child() {
+    spare::child_after_fork();
     let signals = signals::held_over_fork();
     topology::child_after_fork();
     kind::after_fork_in_child();

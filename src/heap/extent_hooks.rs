@@ -33,7 +33,7 @@ pub(super) const EXTENTS: ExtentHooks = ExtentHooks {
 /// Runs `work` with `errno` kept: a free must not change it. The thread is not cancelled
 /// meanwhile: jemalloc's locks are held.
 fn keeping_errno<T>(work: impl FnOnce() -> T) -> T {
-    let _deferred = cancel::defer();
+    let _deferred = cancel::defer_calls();
     let errno = log::errno();
     let result = work();
     log::set_errno(errno);
@@ -314,20 +314,33 @@ unsafe extern "C" fn metadata_dalloc(
 }
 
 fn map_metadata(size: usize, alignment: usize) -> Option<usize> {
+    let map = |size| {
+        // SAFETY: a fresh mapping; no existing memory is touched.
+        let mapped = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                size,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        (mapped != libc::MAP_FAILED).then_some(mapped)
+    };
+    // From Linux 6.7 on it is aligned at once. A limit may not allow the addresses for more.
+    let exact = map(size)?;
+    if exact as usize % alignment == 0 {
+        // SAFETY: as below.
+        unsafe { libc::madvise(exact, size, libc::MADV_NOHUGEPAGE) };
+        return Some(exact as usize);
+    }
+    // SAFETY: our own mapping, which nobody has seen.
+    unsafe { libc::munmap(exact, size) };
     let padded = size.checked_add(alignment)?;
+    let mapped = map(padded)?;
     // SAFETY: a fresh mapping; what is cut off has not been seen by anybody.
     unsafe {
-        let mapped = libc::mmap(
-            ptr::null_mut(),
-            padded,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        );
-        if mapped == libc::MAP_FAILED {
-            return None;
-        }
         let start = mapped as usize;
         let address = (start + alignment - 1) & !(alignment - 1);
         if address > start {

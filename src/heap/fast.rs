@@ -29,7 +29,7 @@ pub(crate) fn enable(kinds: usize, wanted: bool) {
     thread::prepare();
     idle::prepare();
     if tls::prepare() && wanted {
-        page_map::enable_fast();
+        page_map::enable_fast(crate::sys::is_single_threaded());
         MINUS_BASE.store(kinds.wrapping_neg(), Ordering::Release);
         ON.store(true, Ordering::Release);
     }

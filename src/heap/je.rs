@@ -20,25 +20,32 @@ pub mod raw {
     };
 }
 
-// Options that jemalloc reads at its first use; MALLOC_CONF-style settings of the user
-// (_RJEM_MALLOC_CONF) come later and win. Hidden, or every program would see the symbol.
-// * narenas: threads spread over up to 256 arenas, whatever the number of CPUs.
+// Options that jemalloc reads at its first use, twice. Settings of the user (JEMK_MALLOC_CONF)
+// come in between. Hidden, or every program would see the symbols.
 // * disable_large_size_classes: programs rely on four size classes per doubling.
-// * tcache: threads have magazines; jemalloc would give each another cache that nothing uses.
 // * lg_extent_max_active_fit: small blocks may have a part of any free extent, and extents of any
 //   sizes are joined (40: one may be 2^40 times the other). jemalloc's 64 times goes with giving
 //   extents of 8 MiB back at once; ours stay, and would be of no use to smaller blocks.
+// What the user cannot change:
+// * narenas: jemalloc's own arenas only have the library's records; each reserves addresses.
+// * tcache: a thread that has no memory for its own crashes in jemalloc. Nothing would use it but
+//   the library's records: threads have magazines.
+// * dss: sbrk(2) is the C library's.
 core::arch::global_asm!(
     ".pushsection .rodata.memkind_conf, \"a\"",
-    ".Lmemkind_conf: .asciz \"narenas:256,disable_large_size_classes:false,lg_extent_max_active_fit:40,tcache:false\"",
+    ".Lmemkind_conf: .asciz \"disable_large_size_classes:false,lg_extent_max_active_fit:40\"",
+    ".Lmemkind_last: .asciz \"narenas:1,tcache:false,dss:disabled\"",
     ".popsection",
     ".pushsection .data.rel.ro.memkind_conf, \"aw\"",
     ".p2align 3",
-    ".globl _rjem_malloc_conf",
-    ".hidden _rjem_malloc_conf",
-    ".type _rjem_malloc_conf, @object",
-    ".size _rjem_malloc_conf, 8",
+    ".irp name, _rjem_malloc_conf, _rjem_malloc_conf_2_conf_harder",
+    ".globl \\name",
+    ".hidden \\name",
+    ".type \\name, @object",
+    ".size \\name, 8",
+    ".endr",
     "_rjem_malloc_conf: .8byte .Lmemkind_conf",
+    "_rjem_malloc_conf_2_conf_harder: .8byte .Lmemkind_last",
     ".popsection",
 );
 
@@ -59,19 +66,43 @@ pub const fn arena(index: u32) -> c_int {
     sys::MALLOCX_ARENA(index as usize)
 }
 
-/// Makes jemalloc ready, as its first use would.
+static READY: AtomicBool = AtomicBool::new(false);
+
+/// Makes jemalloc ready before its first use. It calls functions that may allocate, which it
+/// cannot serve yet.
+#[inline]
 pub fn initialise() {
+    if !READY.load(Ordering::Acquire) {
+        start();
+    }
+}
+
+#[cold]
+fn start() {
+    if attach() {
+        READY.store(true, Ordering::Release);
+    }
+}
+
+/// Makes jemalloc know the calling thread. It calls functions that may allocate, which it
+/// cannot serve yet.
+pub(super) fn attach() -> bool {
+    let _inside = super::spare::enter();
     let flags = arena(0) | TCACHE_NONE;
-    let block = mallocx(1, flags);
-    if !block.is_null() {
-        // SAFETY: a live block of this jemalloc.
-        unsafe { dallocx(block, flags) };
+    // SAFETY: the size is not 0, and what is given is taken back as it was given.
+    unsafe {
+        let block = sys::mallocx(1, flags);
+        if !block.is_null() {
+            sys::dallocx(block, flags);
+        }
+        !block.is_null()
     }
 }
 
 /// A block of at least `size` bytes, or null. Size 0 counts as 1.
 #[inline]
 pub fn mallocx(size: usize, flags: c_int) -> *mut u8 {
+    initialise();
     // SAFETY: the size is not 0, jemalloc's only precondition.
     unsafe { sys::mallocx(size.max(1), flags).cast() }
 }
@@ -164,6 +195,7 @@ impl<const N: usize> Control<N> {
                 *part = value.load(Ordering::Relaxed);
             }
         } else {
+            initialise();
             let mut len = N;
             // SAFETY: `mib` has room for `len` numbers and the name ends in NUL.
             let status = unsafe {

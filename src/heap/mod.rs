@@ -28,6 +28,7 @@ pub mod page_map;
 pub mod reclaim;
 mod refused;
 mod resize;
+pub mod spare;
 pub mod stats;
 mod sync;
 pub(crate) mod tally;
@@ -331,6 +332,15 @@ pub unsafe fn free(block: *mut u8) -> bool {
     if id == 0 || offset == class::NO_BLOCKS {
         return false;
     }
+    if id == spare::ID {
+        // SAFETY: the page map says whose the block is.
+        unsafe { spare::free(block) };
+        return true;
+    }
+    if !thread::may_enter() {
+        // Of a heap that is in the middle of something: lost, as nobody may touch it here.
+        return true;
+    }
     if offset != 0 {
         if let (Some(heap), Some(thread)) = (Heap::by_id(id), Thread::current()) {
             thread.enter();
@@ -415,12 +425,21 @@ pub fn adopt(block: *mut u8) {
 pub unsafe fn usable_size(block: *const u8) -> usize {
     match page_map::entry(block as usize) as usize {
         0 => 0,
+        // SAFETY: the page map says whose the block is, which is live by the caller's promise.
+        entry if entry >> 16 == spare::ID => unsafe { spare::usable_size(block) },
         // SAFETY: the page is a heap's, and the block live by the caller's promise.
         entry if entry & 0xffff == 0 => unsafe {
             tbb::usable_size(entry >> 16, block).unwrap_or_else(|| je::sallocx(block))
         },
         entry => class::size_of(entry & 0xffff),
     }
+}
+
+/// Whether the calling thread may use heaps: not while one is started below it. What it
+/// allocates then comes from `spare`.
+#[inline]
+pub fn may_enter() -> bool {
+    thread::may_enter()
 }
 
 /// In a child just forked: gives up what other threads were holding.

@@ -16,7 +16,7 @@ use super::exhausted::Exhausted;
 use super::growing::Growing;
 use super::refused::Refused;
 use super::tally::Tally;
-use super::{HEAPS, Heap, tls};
+use super::{HEAPS, Heap, je, spare, tls};
 
 /// See the module.
 #[repr(C)]
@@ -52,6 +52,9 @@ pub(super) static EMPTY: Thread = Thread::without_caches();
 /// frees what the thread has left to it, may come after all destructors of keys: nothing
 /// would give up another record.
 static ENDED: Thread = Thread::without_caches();
+
+/// The record of a thread that is in the middle of a start, below which it allocates.
+static NESTED: Thread = Thread::without_caches();
 
 /// All records, newest first.
 static ALL: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
@@ -90,16 +93,18 @@ impl Thread {
     /// The calling thread's record, made on first use; `None` when memory is short or the
     /// thread is about to be gone.
     pub(super) fn current() -> Option<&'static Thread> {
-        if ptr::eq(tls::current(), &EMPTY) {
-            return attach();
+        if ptr::eq(current_or_nested(), &EMPTY) {
+            return if spare::is_inside() { None } else { attach() };
         }
         Self::attached()
     }
 
     /// The calling thread's record, if it has one.
     pub(super) fn attached() -> Option<&'static Thread> {
-        let thread = tls::current();
-        let none = ptr::eq(thread, &EMPTY) || ptr::eq(thread, &ENDED);
+        let thread = current_or_nested();
+        let none = [&EMPTY, &ENDED, &NESTED]
+            .iter()
+            .any(|none| ptr::eq(thread, *none));
         // SAFETY: a record is never unmapped.
         (!none).then(|| unsafe { &*thread })
     }
@@ -145,6 +150,26 @@ impl Thread {
     }
 }
 
+/// The calling thread's record. The first time, the loader may have to allocate for it: what
+/// comes back here meanwhile is to do without.
+#[inline]
+fn current_or_nested() -> *const Thread {
+    if let Some(thread) = tls::current_if_fast() {
+        return thread;
+    }
+    if spare::is_inside() {
+        return &raw const NESTED;
+    }
+    let _inside = spare::enter();
+    tls::current()
+}
+
+/// See [`super::may_enter`]. The thread's variables, jemalloc's too, are there afterwards.
+#[inline]
+pub(super) fn may_enter() -> bool {
+    !spare::is_inside() && !ptr::eq(current_or_nested(), &NESTED)
+}
+
 /// Fills the shared empty record; before this the fast paths are not to be used.
 pub(super) fn prepare() {
     EMPTY.empty();
@@ -164,6 +189,7 @@ fn ended() -> &'static Thread {
 fn attach() -> Option<&'static Thread> {
     let thread = take_free().or_else(map)?;
     tls::set_current(thread);
+    je::attach();
     // The key's memory may come from a malloc that is built on this library: by now
     // the thread has its record.
     if let Some(key) = key() {

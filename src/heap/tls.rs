@@ -95,6 +95,20 @@ fn at(distance: usize) -> *const Thread {
     thread
 }
 
+/// What no two threads share.
+pub(super) fn thread_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: the thread pointer's first word is the pointer itself.
+    unsafe {
+        core::arch::asm!(
+            "mov {pointer}, qword ptr fs:[0]",
+            pointer = lateout(reg) pointer,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+    pointer
+}
+
 /// Address of the variable in the calling thread.
 fn variable() -> *mut *const Thread {
     let mut address: usize;

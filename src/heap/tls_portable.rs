@@ -24,6 +24,12 @@ pub(super) fn current_if_fast() -> Option<*const Thread> {
     None
 }
 
+/// What no two threads share.
+pub(super) fn thread_pointer() -> usize {
+    // SAFETY: no preconditions.
+    unsafe { libc::pthread_self() as usize }
+}
+
 /// The thread's record.
 pub(super) fn current() -> *const Thread {
     CURRENT.get()

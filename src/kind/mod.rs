@@ -22,7 +22,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::backing::{Anonymous, Backing, Bind, File, file};
 use crate::error::Error;
-use crate::heap::{self, Heap, arenas, page_map};
+use crate::heap::{self, Heap, arenas, page_map, spare};
 use crate::topology;
 use crate::{cancel, log};
 use once_cell::race::OnceBox;
@@ -146,12 +146,12 @@ impl Kind {
         if self.is_ready() {
             return Ok(());
         }
-        let _deferred = cancel::defer();
         if self.is_system() {
             // The variable is about the other kinds; this one always works.
             self.open(arenas::usual(), None);
             return Ok(());
         }
+        let _deferred = cancel::defer();
         let count = self.announce()?;
         let targets = self.spec.targets().map_err(|_| Error::NoMemory)?;
         let number = self.head.partition() as u16;
@@ -233,6 +233,9 @@ impl Kind {
     /// # Errors
     /// `NoMemory`, and those of the first use (`Environ`, `Unavailable`).
     pub fn malloc(&'static self, size: usize) -> Result<*mut u8, Error> {
+        if !heap::may_enter() {
+            return spare::allocate(1, size);
+        }
         if size == 0 {
             return self.allocate_nothing(1);
         }
@@ -245,6 +248,7 @@ impl Kind {
     /// As [`Kind::malloc`].
     pub fn calloc(&'static self, num: usize, size: usize) -> Result<*mut u8, Error> {
         match num.checked_mul(size) {
+            Some(bytes) if !heap::may_enter() => spare::allocate(1, bytes),
             Some(0) => self.allocate_nothing(1),
             Some(bytes) => self.heap_here()?.allocate_zeroed(bytes),
             None => Err(Error::NoMemory),
@@ -256,6 +260,9 @@ impl Kind {
     /// # Errors
     /// As [`Kind::malloc`].
     pub fn memalign(&'static self, align: usize, size: usize) -> Result<*mut u8, Error> {
+        if !heap::may_enter() {
+            return spare::allocate(align, size);
+        }
         if size == 0 {
             return self.allocate_nothing(align);
         }
@@ -284,6 +291,10 @@ impl Kind {
             log_foreign(ptr);
             return Err(Error::InvalidArgument);
         }
+        if !heap::may_enter() || id == spare::ID {
+            // SAFETY: the caller's promise.
+            return unsafe { self.move_block(ptr, size) };
+        }
         let here = self.heap_here()?;
         if here.id() == id {
             // SAFETY: the page map says that the block is this heap's.
@@ -306,6 +317,21 @@ impl Kind {
         // SAFETY: both blocks are live; the shorter length fits both.
         unsafe {
             ptr::copy_nonoverlapping(ptr, fresh, size.min(before));
+            free(ptr);
+        }
+        Ok(fresh)
+    }
+
+    /// As [`Kind::realloc`] where one of the two blocks is of no heap.
+    ///
+    /// # Safety
+    /// `ptr` is a live block of the library, and `size` is not 0.
+    #[cold]
+    unsafe fn move_block(&'static self, ptr: *mut u8, size: usize) -> Result<*mut u8, Error> {
+        let fresh = self.malloc(size)?;
+        // SAFETY: both blocks are live; the shorter length fits both.
+        unsafe {
+            ptr::copy_nonoverlapping(ptr, fresh, size.min(heap::usable_size(ptr)));
             free(ptr);
         }
         Ok(fresh)
@@ -343,7 +369,10 @@ pub fn detect(ptr: *const u8) -> Option<&'static Kind> {
     let id = heap::owner(ptr as usize);
     // The kind's own heap, nearly always; without an owner this is no number.
     let mut number = id.wrapping_sub(1);
-    if number >= heap::KINDS {
+    if id == spare::ID {
+        // MEMKIND_DEFAULT.
+        number = 0;
+    } else if number >= heap::KINDS {
         number = places::kind_number(id)?;
     }
     // SAFETY: pages belong to heaps of living kinds alone.

@@ -15,7 +15,7 @@ use crate::backing::{Anonymous, Backing};
 use crate::boxed::{boxed, room_for};
 use crate::error::Error;
 use crate::heap::fast::{self, HeapOfCpu};
-use crate::heap::{HEAPS, Heap};
+use crate::heap::{Heap, spare};
 use crate::log;
 use crate::topology::{self, Targets};
 
@@ -23,7 +23,7 @@ use crate::topology::{self, Targets};
 /// kinds'. The first fast path knows a kind by its own heap alone, so kinds with places
 /// leave that one unused.
 const FIRST: usize = registry::NUMBERS + 1;
-const EXTRA: usize = HEAPS - FIRST;
+const EXTRA: usize = spare::ID - FIRST;
 
 /// The kinds of the extra heaps.
 static KIND_OF: [AtomicU16; EXTRA] = [const { AtomicU16::new(0) }; EXTRA];

@@ -119,9 +119,11 @@ pub mod memkind {
 
 unsafe extern "C" {
     fn __errno_location() -> *mut c_int;
+    #[cfg(not(target_arch = "x86_64"))]
     #[link_name = "write"]
     fn write_to(fd: c_int, buffer: *const c_void, count: usize) -> isize;
     fn fwrite(text: *const c_void, size: usize, count: usize, file: *mut c_void) -> usize;
+    #[cfg(not(target_arch = "x86_64"))]
     fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
     #[link_name = "abort"]
     fn c_abort() -> !;
@@ -153,8 +155,30 @@ pub fn set_errno(code: c_int) {
     unsafe { *errno_location() = code }
 }
 
+/// Writes to standard error, in one call; a failure is not worth reporting. By a system call of
+/// its own: malloc is no cancellation point, and another library's write(2) might allocate, which
+/// would be written about without end.
+#[cfg(target_arch = "x86_64")]
+pub fn write_stderr(text: &[u8]) {
+    const SYS_WRITE: isize = 1;
+    // SAFETY: the kernel's calling convention; the text is live during the call.
+    unsafe {
+        core::arch::asm!(
+            "syscall",
+            inlateout("rax") SYS_WRITE => _,
+            in("rdi") 2,
+            in("rsi") text.as_ptr(),
+            in("rdx") text.len(),
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack, readonly),
+        );
+    }
+}
+
 /// Writes to standard error, in one call; a failure is not worth reporting. malloc is no
 /// cancellation point, so this is none.
+#[cfg(not(target_arch = "x86_64"))]
 pub fn write_stderr(text: &[u8]) {
     const PTHREAD_CANCEL_DISABLE: c_int = 1;
     let location = errno_location();

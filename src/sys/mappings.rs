@@ -1,0 +1,110 @@
+//! Changes of mappings: mmap(2), munmap(2), mremap(2), madvise(2).
+//!
+//! Libraries for networks and devices remember what memory they have registered, and look into
+//! the C library's code of these four to be told when it goes. Made behind their back, a change
+//! would leave them with pages that are no longer the program's. So once the library has been
+//! loaded, it calls the C library's own; what another library has put in front of them is still
+//! not called.
+
+use core::ffi::{CStr, c_int, c_long, c_void};
+use core::mem::transmute;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use super::raw;
+
+type Function = unsafe extern "C" fn(usize, usize, usize, usize, usize, usize) -> c_long;
+
+struct Call {
+    name: &'static CStr,
+    number: c_long,
+    library: AtomicPtr<c_void>,
+}
+
+impl Call {
+    const fn new(name: &'static CStr, number: c_long) -> Self {
+        let library = AtomicPtr::new(ptr::null_mut());
+        Self {
+            name,
+            number,
+            library,
+        }
+    }
+
+    /// # Safety
+    /// As of the call.
+    unsafe fn make(&self, arguments: [usize; 6]) -> c_long {
+        let library = self.library.load(Ordering::Relaxed);
+        // SAFETY: the caller's promise. The C library's function has at most six arguments,
+        // all words, and does not look at more.
+        unsafe {
+            if library.is_null() {
+                return raw::result(raw::call(self.number, arguments));
+            }
+            let [a, b, c, d, e, f] = arguments;
+            transmute::<*mut c_void, Function>(library)(a, b, c, d, e, f)
+        }
+    }
+}
+
+static MMAP: Call = Call::new(c"mmap", libc::SYS_mmap);
+static MUNMAP: Call = Call::new(c"munmap", libc::SYS_munmap);
+static MREMAP: Call = Call::new(c"mremap", libc::SYS_mremap);
+static MADVISE: Call = Call::new(c"madvise", libc::SYS_madvise);
+
+/// See [`super::use_library`].
+pub(crate) fn use_library() {
+    // SAFETY: all names are strings; the C library is there and stays.
+    unsafe {
+        let library = libc::dlopen(c"libc.so.6".as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
+        if library.is_null() {
+            return;
+        }
+        for call in [&MMAP, &MUNMAP, &MREMAP, &MADVISE] {
+            let found = libc::dlsym(library, call.name.as_ptr());
+            call.library.store(found, Ordering::Relaxed);
+        }
+        libc::dlclose(library);
+    }
+}
+
+pub(super) unsafe extern "C" fn mmap(
+    at: usize,
+    size: usize,
+    protection: c_int,
+    flags: c_int,
+    file: c_int,
+    offset: usize,
+) -> c_long {
+    let arguments = [
+        at,
+        size,
+        protection as usize,
+        flags as usize,
+        file as usize,
+        offset,
+    ];
+    // SAFETY: the caller's promise.
+    unsafe { MMAP.make(arguments) }
+}
+
+pub(super) unsafe extern "C" fn munmap(at: usize, size: usize) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { MUNMAP.make([at, size, 0, 0, 0, 0]) as c_int }
+}
+
+pub(super) unsafe extern "C" fn mremap(
+    at: usize,
+    size: usize,
+    new_size: usize,
+    flags: c_int,
+    new_at: usize,
+) -> c_long {
+    // SAFETY: the caller's promise; only with a flag the last is looked at.
+    unsafe { MREMAP.make([at, size, new_size, flags as usize, new_at, 0]) }
+}
+
+pub(super) unsafe extern "C" fn madvise(at: usize, size: usize, advice: c_int) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { MADVISE.make([at, size, advice as usize, 0, 0, 0]) as c_int }
+}

@@ -1,0 +1,46 @@
+//! The kernel and the C library's small change, without the C library's functions.
+//!
+//! Another preloaded library may put its own function in front of any of the C library's,
+//! and that function may allocate: called from inside an allocation it would come back
+//! without end, or wait for a lock that its own thread holds. So the library, jemalloc and
+//! Rust's standard library in it get functions of ours under the C library's names
+//! (`names`), which no other library sees.
+//!
+//! When the library has been loaded, it changes mappings with the C library's functions again,
+//! but with its very own (`mappings`).
+//!
+//! Only where `raw` knows how to enter the kernel: elsewhere the names stay the C library's,
+//! because a system call through `syscall(2)` could be replaced like any other function.
+
+#[cfg(target_arch = "x86_64")]
+mod auxiliary;
+#[cfg(target_arch = "x86_64")]
+mod environment;
+#[cfg(target_arch = "x86_64")]
+mod locks;
+#[cfg(target_arch = "x86_64")]
+mod mappings;
+#[cfg(target_arch = "x86_64")]
+mod names;
+#[cfg(target_arch = "x86_64")]
+mod raw;
+#[cfg(target_arch = "x86_64")]
+mod vdso;
+
+/// From now on mappings are changed by the C library: called once, when the library has been
+/// loaded.
+#[cfg(target_arch = "x86_64")]
+pub(crate) use mappings::use_library;
+
+/// Nothing to do where all functions are the C library's.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn use_library() {}
+
+/// Whether the process surely has no other thread.
+pub(crate) fn is_single_threaded() -> bool {
+    unsafe extern "C" {
+        static __libc_single_threaded: core::sync::atomic::AtomicU8;
+    }
+    // SAFETY: a variable of the C library, which only it writes.
+    unsafe { __libc_single_threaded.load(core::sync::atomic::Ordering::Relaxed) != 0 }
+}

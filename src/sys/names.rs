@@ -1,0 +1,353 @@
+//! The C library's names for what this library, jemalloc and Rust's standard library in it
+//! call. Hidden: no other library of the process gets these functions.
+//!
+//! The C library's own are cancellation points and know of stdio and locales; none of that is
+//! wanted here. What is missing is not called from inside an allocation.
+
+use core::ffi::{CStr, c_char, c_int, c_long, c_void};
+
+use super::environment::{getenv, secure_getenv};
+use super::{locks, mappings, raw, vdso};
+
+/// Gives functions of this module C names that only this library sees.
+macro_rules! name {
+    ($($name:literal => $function:path;)*) => {$(
+        core::arch::global_asm!(
+            concat!(".pushsection .text.memkind_sys.", $name, ",\"ax\",@progbits"),
+            concat!(".globl ", $name),
+            concat!(".hidden ", $name),
+            concat!(".type ", $name, ", @function"),
+            concat!($name, ": jmp {function}"),
+            concat!(".size ", $name, ", . - ", $name),
+            ".popsection",
+            function = sym $function,
+        );
+    )*};
+}
+
+/// Gives system calls of at most six arguments C names: the arguments are passed on as they
+/// are, but the fourth, which the kernel takes from another register.
+macro_rules! plain {
+    ($($name:literal => $number:path;)*) => {$(
+        core::arch::global_asm!(
+            concat!(".pushsection .text.memkind_sys.", $name, ",\"ax\",@progbits"),
+            concat!(".globl ", $name),
+            concat!(".hidden ", $name),
+            concat!(".type ", $name, ", @function"),
+            concat!($name, ":"),
+            "movl ${number}, %eax",
+            "movq %rcx, %r10",
+            "syscall",
+            "cmpq $-4096, %rax",
+            "ja 2f",
+            "ret",
+            "2: movq %rax, %rdi",
+            "jmp {result}",
+            concat!(".size ", $name, ", . - ", $name),
+            ".popsection",
+            number = const $number,
+            result = sym error,
+            options(att_syntax),
+        );
+    )*};
+}
+
+plain! {
+    "read" => libc::SYS_read;
+    "write" => libc::SYS_write;
+    "writev" => libc::SYS_writev;
+    "pwrite" => libc::SYS_pwrite64;
+    "pwrite64" => libc::SYS_pwrite64;
+    "close" => libc::SYS_close;
+    "lseek" => libc::SYS_lseek;
+    "lseek64" => libc::SYS_lseek;
+    "fstat" => libc::SYS_fstat;
+    "fstat64" => libc::SYS_fstat;
+    "stat" => libc::SYS_stat;
+    "stat64" => libc::SYS_stat;
+    "statx" => libc::SYS_statx;
+    "fstatfs" => libc::SYS_fstatfs;
+    "ftruncate" => libc::SYS_ftruncate;
+    "ftruncate64" => libc::SYS_ftruncate;
+    "fallocate" => libc::SYS_fallocate;
+    "fallocate64" => libc::SYS_fallocate;
+    "unlink" => libc::SYS_unlink;
+    "ioctl" => libc::SYS_ioctl;
+    "dup3" => libc::SYS_dup3;
+    "pipe2" => libc::SYS_pipe2;
+    "mprotect" => libc::SYS_mprotect;
+    "mincore" => libc::SYS_mincore;
+    "process_vm_readv" => libc::SYS_process_vm_readv;
+    "sched_yield" => libc::SYS_sched_yield;
+    "sched_setaffinity" => libc::SYS_sched_setaffinity;
+    "getpid" => libc::SYS_getpid;
+    "gettid" => libc::SYS_gettid;
+}
+
+name! {
+    "pthread_mutexattr_init" => locks::nothing;
+    "pthread_mutexattr_settype" => locks::nothing;
+    "pthread_mutexattr_destroy" => locks::nothing;
+    "pthread_mutex_init" => locks::init;
+    "pthread_mutex_lock" => locks::lock;
+    "pthread_mutex_trylock" => locks::trylock;
+    "pthread_mutex_unlock" => locks::unlock;
+    "pthread_cond_init" => locks::init;
+    "pthread_cond_signal" => locks::signal;
+    "pthread_cond_wait" => locks::await_signal;
+    "pthread_cond_timedwait" => locks::await_signal_until;
+    "mmap" => mappings::mmap;
+    "mmap64" => mappings::mmap;
+    "munmap" => mappings::munmap;
+    "mremap" => mappings::mremap;
+    "madvise" => mappings::madvise;
+    "posix_fallocate" => posix_fallocate;
+    "posix_fallocate64" => posix_fallocate;
+    "fstatvfs" => fstatvfs;
+    "statvfs" => statvfs;
+    "open" => open;
+    "open64" => open;
+    "readlink" => readlink;
+    "syscall" => syscall;
+    "sbrk" => sbrk;
+    "sysconf" => sysconf;
+    "getenv" => getenv;
+    "secure_getenv" => secure_getenv;
+    "clock_gettime" => clock_gettime;
+    "gettimeofday" => gettimeofday;
+    "sched_getcpu" => sched_getcpu;
+    "sched_getaffinity" => sched_getaffinity;
+}
+
+extern "C" fn error(answer: c_long) -> c_long {
+    raw::result(answer)
+}
+
+unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
+    let arguments = [
+        libc::AT_FDCWD as usize,
+        path as usize,
+        flags as usize,
+        mode as usize,
+        0,
+        0,
+    ];
+    // SAFETY: as of the call; only what makes a file looks at the mode.
+    raw::result(unsafe { raw::call(libc::SYS_openat, arguments) }) as c_int
+}
+
+unsafe extern "C" fn readlink(path: *const c_char, buffer: *mut c_char, size: usize) -> isize {
+    // jemalloc's, as it is built here: settings of another program's.
+    const SETTINGS: &CStr = c"/etc/_rjem_malloc.conf";
+    // SAFETY: the caller passes a string, and a buffer of this size.
+    unsafe {
+        if CStr::from_ptr(path) == SETTINGS {
+            return raw::result(-c_long::from(libc::ENOENT)) as isize;
+        }
+        let arguments = [path as usize, buffer as usize, size, 0, 0, 0];
+        raw::result(raw::call(libc::SYS_readlink, arguments)) as isize
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "the C function has as many")]
+unsafe extern "C" fn syscall(
+    number: c_long,
+    a: usize,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
+    f: usize,
+) -> c_long {
+    // SAFETY: as of the call. What the caller has not passed is whatever is there, which the
+    // call does not look at.
+    raw::result(unsafe { raw::call(number, [a, b, c, d, e, f]) })
+}
+
+/// posix_fallocate(3): an error number. What a file system cannot promise, it is made to keep
+/// by writing, as in the C library.
+unsafe extern "C" fn posix_fallocate(file: c_int, start: i64, size: i64) -> c_int {
+    let file = file as usize;
+    let arguments = [file, 0, start as usize, size as usize, 0, 0];
+    // SAFETY: as of the call.
+    let answer = unsafe { raw::call(libc::SYS_fallocate, arguments) };
+    if answer != -c_long::from(libc::EOPNOTSUPP) {
+        return -answer as c_int;
+    }
+    const BLOCK: usize = 512;
+    let end = start.saturating_add(size) as usize;
+    let mut at = start as usize;
+    while at < end {
+        let last = (at | (BLOCK - 1)).min(end - 1);
+        let mut byte = 0_u8;
+        let place = &raw mut byte as usize;
+        // SAFETY: reads and writes one byte.
+        unsafe {
+            let read = raw::call(libc::SYS_pread64, [file, place, 1, last, 0, 0]);
+            if read < 0 {
+                return -read as c_int;
+            }
+            if byte == 0 {
+                let written = raw::call(libc::SYS_pwrite64, [file, place, 1, last, 0, 0]);
+                if written < 0 {
+                    return -written as c_int;
+                }
+            }
+        }
+        at = last + 1;
+    }
+    0
+}
+
+unsafe extern "C" fn fstatvfs(file: c_int, answer: *mut libc::statvfs) -> c_int {
+    // SAFETY: the caller passes room for an answer.
+    unsafe { file_system(libc::SYS_fstatfs, file as usize, answer) }
+}
+
+unsafe extern "C" fn statvfs(path: *const c_char, answer: *mut libc::statvfs) -> c_int {
+    // SAFETY: the caller passes a string, and room for an answer.
+    unsafe { file_system(libc::SYS_statfs, path as usize, answer) }
+}
+
+/// What a file system says about itself, in the words of statvfs(3).
+///
+/// # Safety
+/// As of the call; `answer` is writable.
+unsafe fn file_system(number: c_long, of: usize, answer: *mut libc::statvfs) -> c_int {
+    // SAFETY: plain numbers; the kernel writes one statfs, and the caller's promise.
+    unsafe {
+        let mut found: libc::statfs = core::mem::zeroed();
+        let code = raw::result(raw::call(number, [of, &raw mut found as usize, 0, 0, 0, 0]));
+        if code != 0 {
+            return -1;
+        }
+        let mut told: libc::statvfs = core::mem::zeroed();
+        let unit = if found.f_frsize != 0 {
+            found.f_frsize
+        } else {
+            found.f_bsize
+        };
+        told.f_bsize = found.f_bsize as u64;
+        told.f_frsize = unit as u64;
+        told.f_blocks = found.f_blocks;
+        told.f_bfree = found.f_bfree;
+        told.f_bavail = found.f_bavail;
+        told.f_files = found.f_files;
+        told.f_ffree = found.f_ffree;
+        told.f_favail = found.f_ffree;
+        told.f_namemax = found.f_namelen as u64;
+        *answer = told;
+    }
+    0
+}
+
+/// jemalloc asks where the data segment ends when it starts, and never moves that end
+/// (`dss:disabled`).
+extern "C" fn sbrk(increment: isize) -> *mut c_void {
+    if increment != 0 {
+        crate::log::set_errno(libc::ENOMEM);
+        return usize::MAX as *mut c_void;
+    }
+    // SAFETY: changes nothing.
+    let end = unsafe { raw::call(libc::SYS_brk, [0; 6]) };
+    end as *mut c_void
+}
+
+extern "C" fn sysconf(name: c_int) -> c_long {
+    match name {
+        libc::_SC_PAGESIZE => 4096,
+        libc::_SC_NPROCESSORS_CONF => cpus(c"/sys/devices/system/cpu/possible"),
+        libc::_SC_NPROCESSORS_ONLN => cpus(c"/sys/devices/system/cpu/online"),
+        _ => raw::result(-c_long::from(libc::EINVAL)),
+    }
+}
+
+/// The CPUs of a list like `0-3,8`; without it, those that the process may use.
+fn cpus(list: &CStr) -> c_long {
+    let mut text = [0; 1024];
+    let listed = raw::read_file(list, &mut text).map_or(0, count);
+    if listed > 0 {
+        return listed;
+    }
+    let mut set = [0_u64; 128];
+    // SAFETY: the set is writable and as long as it says.
+    unsafe { sched_getaffinity(0, size_of_val(&set), set.as_mut_ptr().cast()) };
+    let allowed: u32 = set.iter().map(|word| word.count_ones()).sum();
+    c_long::from(allowed).max(1)
+}
+
+/// How many numbers a list of ranges has.
+fn count(list: &[u8]) -> c_long {
+    let number = |digits: &[u8]| {
+        let digits = digits.iter().filter(|byte| byte.is_ascii_digit());
+        digits.fold(0, |value: c_long, digit| {
+            value
+                .saturating_mul(10)
+                .saturating_add((digit - b'0').into())
+        })
+    };
+    let ranges = list
+        .split(|byte| *byte == b',')
+        .filter(|range| range.iter().any(u8::is_ascii_digit));
+    ranges
+        .map(|range| match range.iter().position(|byte| *byte == b'-') {
+            Some(at) => number(&range[at + 1..]) - number(&range[..at]) + 1,
+            None => 1,
+        })
+        .sum()
+}
+
+unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> c_int {
+    // SAFETY: the caller's promise.
+    raw::result(unsafe { vdso::clock(clock, time) }) as c_int
+}
+
+unsafe extern "C" fn gettimeofday(time: *mut libc::timeval, _zone: *mut c_void) -> c_int {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: both are writable.
+    unsafe {
+        vdso::clock(libc::CLOCK_REALTIME, &raw mut now);
+        (*time).tv_sec = now.tv_sec;
+        (*time).tv_usec = now.tv_nsec / 1000;
+    }
+    0
+}
+
+extern "C" fn sched_getcpu() -> c_int {
+    raw::result(vdso::cpu()) as c_int
+}
+
+unsafe extern "C" fn sched_getaffinity(
+    pid: libc::pid_t,
+    size: usize,
+    set: *mut libc::cpu_set_t,
+) -> c_int {
+    let arguments = [pid as usize, size, set as usize, 0, 0, 0];
+    // SAFETY: the caller passes a set of this size.
+    unsafe {
+        let written = raw::result(raw::call(libc::SYS_sched_getaffinity, arguments));
+        let Ok(written) = usize::try_from(written) else {
+            return -1;
+        };
+        // The kernel writes as much as it has.
+        let rest = set.cast::<u8>().add(written);
+        core::ptr::write_bytes(rest, 0, size.saturating_sub(written));
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn a_list_of_cpus_is_counted() {
+        assert_eq!(count(b"0-3\n"), 4);
+        assert_eq!(count(b"0,2-5,9\n"), 6);
+        assert_eq!(count(b"0\n"), 1);
+        assert_eq!(count(b"\n"), 0);
+    }
+}
