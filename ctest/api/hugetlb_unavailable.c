@@ -21,6 +21,9 @@ int main(int argc, char **argv)
             const struct output *const told = output_of("tell", ENV("MEMKIND_DEBUG=1"));
 
             CHECK_INT(0, told->status);
+            CHECK(strstr(told->text, "MEMKIND_INFO: Overcommit limit for 2097152 kB hugepages is 0.\n") != NULL);
+            CHECK(strstr(told->text, "MEMKIND_INFO: Number of 2097152 kB hugepages on node ") != NULL);
+            CHECK(strstr(told->text, "Persistent hugepages and overcommit hugepages are not available.\n") != NULL);
             CHECK(strstr(told->text, "huge pages of 2 MiB") != NULL && strstr(told->text, "vm.nr_hugepages") != NULL);
         }
         return 0;

@@ -20,7 +20,7 @@ pub use statistics::{in_use, stat_of_all};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use crate::backing::{Anonymous, Backing, Bind, File, file};
+use crate::backing::{Anonymous, Backing, Bind, File, PageSize, file};
 use crate::error::Error;
 use crate::heap::{self, Heap, arenas, page_map, spare};
 use crate::topology;
@@ -154,6 +154,11 @@ impl Kind {
         let _deferred = cancel::defer();
         let count = self.announce()?;
         let targets = self.spec.targets().map_err(|_| Error::NoMemory)?;
+        if self.spec.page != PageSize::Base {
+            // For what it says under MEMKIND_DEBUG. Pages may have been added since it looked.
+            let nodes = self.spec.huge_page_nodes(targets);
+            let _ = topology::huge_pages_available(2 << 20, nodes.as_ref());
+        }
         let number = self.head.partition() as u16;
         let pooled = manager::is_tbb(self);
         if let (Some(targets), Backing::Anonymous(source)) = (targets, &self.heap.backing) {
