@@ -211,6 +211,34 @@ program_redis() {
     return $status
 }
 
+# What a server has resident some seconds after it has lost all its data: at most 1.15 times what it has on jemalloc.
+program_redis_memory() {
+    needs redis-server redis-cli || return
+    local pid status=0 socket=$PWD/socket jemalloc resident limit figure=$work/redis-jemalloc
+    jemalloc=$(ldconfig -p | sed -n 's/.*libjemalloc\.so\.2 .*x86-64.* => //p' | head -n 1)
+    [ -n "$jemalloc" ] || { echo "not installed: libjemalloc.so.2" >&2 && return 77; }
+    cli() { redis-cli -s "$socket" "$@"; }
+    if [ "$mode" = plain ]; then
+        LD_PRELOAD=$jemalloc redis-server --port 0 --unixsocket "$socket" --save "" --appendonly no >redis.log 2>&1 &
+    else
+        with_library redis-server --port 0 --unixsocket "$socket" --save "" --appendonly no >redis.log 2>&1 &
+    fi
+    pid=$!
+    wait_for cli ping || status=1
+    seq 1 600000 | awk '{ printf "SET key%d %0*d\n", $1, 20 + $1 * 7919 % 300, $1 }' | cli --pipe | tail -n 1
+    seq 1 600000 | awk '$1 * 104729 % 10 < 7 { print "DEL key" $1 }' | cli --pipe | tail -n 1
+    cli flushall
+    sleep 15
+    resident=$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$pid/status")
+    [ "$mode" != plain ] || echo "$resident" >"$figure"
+    limit=$(($(cat "$figure") * 115 / 100))
+    [ "${resident:-$((limit + 1))}" -le "$limit" ] || { echo "$resident KiB resident, not $limit" && status=1; }
+    cli shutdown nosave >/dev/null 2>&1
+    wait "$pid" || status=1
+    [ $status -eq 0 ] || tail -n 20 redis.log
+    return $status
+}
+
 program_nginx() {
     needs nginx ab || return
     local pid status=0 port=$((20000 + RANDOM % 20000))

@@ -49,7 +49,7 @@ pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
         all(heap);
         return true;
     }
-    heap.arenas.learn_active(stats::refresh);
+    heap.arenas.learn_active(|| stats::refresh_under(&lock()));
     // What is a user's own stays where it is.
     if !heap.backing.gives_back() {
         decay_at_once(heap, least);
@@ -158,7 +158,8 @@ fn one(heap: &Heap) {
     purge(heap);
 }
 
-fn drain(heap: &Heap) {
+/// Gives all that caches hold for a heap to its arenas, under the lock.
+pub(super) fn drain(heap: &Heap) {
     discard(heap, true);
     if let Some(depot) = heap.depot() {
         depot.drain(heap);

@@ -7,19 +7,40 @@ use super::lock::Guard;
 use super::{HEAPS, Heap, cache, reclaim};
 use crate::error::Error;
 
-/// Takes a new snapshot of all statistics; `false` when jemalloc cannot. Meanwhile no
-/// thread that ends, and nobody who reclaims, moves blocks from caches to arenas.
+/// Takes a new snapshot of all statistics; `false` when jemalloc cannot. What caches hold goes
+/// to the arenas before, for a free block would keep the pages around it active.
 pub fn refresh() -> bool {
-    refresh_under(&reclaim::lock())
+    let lock = reclaim::lock();
+    for heap in (1..HEAPS).filter_map(Heap::by_id) {
+        if reclaim::is_cached(heap) {
+            reclaim::drain(heap);
+        }
+    }
+    refresh_under(&lock)
 }
 
-/// The same with that lock.
+/// Takes a snapshot of all statistics as they are; `false` when jemalloc cannot. With the lock
+/// no thread that ends moves blocks from caches to arenas meanwhile.
 pub(super) fn refresh_under(_lock: &Guard) -> bool {
     for heap in (1..HEAPS).filter_map(Heap::by_id) {
         let bytes = cache::cached_bytes(heap);
         heap.cached.store(bytes, Ordering::Relaxed);
     }
     je::refresh_stats()
+}
+
+/// The sum over all heaps, in bytes. Of the bytes allocated those that caches held do not count,
+/// and a heap that the last snapshot does not know counts as 0.
+pub fn total(stat: Stat) -> usize {
+    let _still = reclaim::lock();
+    let of = |heap: &Heap| {
+        let cached = match stat {
+            Stat::Allocated => heap.cached_bytes(),
+            Stat::Active | Stat::Resident => 0,
+        };
+        sum(heap.arenas(), stat).unwrap_or(0).saturating_sub(cached)
+    };
+    (1..HEAPS).filter_map(Heap::by_id).map(of).sum()
 }
 
 /// The sum over arenas. An arena that the snapshot does not know counts as 0;

@@ -28,17 +28,16 @@ impl Kind {
     }
 }
 
-/// A statistic of the whole library, in bytes.
+/// A statistic of the whole library, in bytes: of the blocks of all kinds and the pages that
+/// hold them, or of all memory, the library's own records included.
 ///
 /// # Errors
 /// `Invalid` when jemalloc does not know it.
 pub fn stat_of_all(stat: Stat) -> Result<usize, Error> {
-    let total = je::total_stat(stat).ok_or(Error::Invalid)?;
-    let heaps = registry::all().flat_map(Kind::heaps);
-    Ok(total.saturating_sub(match stat {
-        Stat::Allocated => heaps.map(Heap::cached_bytes).sum(),
-        Stat::Active | Stat::Resident => 0,
-    }))
+    if stat == Stat::Resident {
+        return je::total_stat(stat).ok_or(Error::Invalid);
+    }
+    Ok(stats::total(stat))
 }
 
 /// The kinds that have arenas.
