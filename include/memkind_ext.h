@@ -63,6 +63,11 @@ typedef enum memkind_nodes_policy_t {
 } memkind_nodes_policy_t;
 
 /**
+ * Objects of one size and alignment; see memkind_pool_create().
+ */
+struct memkind_pool;
+
+/**
  * An arena and a stack in one; see memkind_region_create().
  */
 struct memkind_region;
@@ -326,6 +331,165 @@ int memkind_region_get_usage(struct memkind_region *region,
                              size_t size);
 
 /**
+ * Creates a pool: objects of one size, with a cache in every thread that uses it.
+ *
+ * \param kind      where its memory comes from; it cannot be destroyed before the pool
+ * \param size      bytes of an object, more than 0
+ * \param alignment of an object: a power of two up to 2 MiB; 0 for 16
+ * \param count     the most objects that there may be; 0 for as many as the kind has memory for
+ * \param pool      where the handle goes; untouched on failure
+ *
+ * Objects lie one behind the other, at multiples of the size rounded up to the alignment (at least
+ * 8), in slabs of 2 MiB or more. What a pool has taken from its kind it keeps.
+ *
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, a kind that does not live, size 0,
+ *         another alignment, and more bytes in all than there are addresses;
+ *         MEMKIND_ERROR_TOOMANY when 1024 pools exist; MEMKIND_ERROR_MALLOC
+ * \note MT-safe. A forked child has a copy.
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or writable.
+ */
+int memkind_pool_create(memkind_t kind,
+                        size_t size,
+                        size_t alignment,
+                        size_t count,
+                        struct memkind_pool **pool);
+
+/**
+ * Destroys a pool with all its objects, in use or not; its memory goes back to the kind.
+ *
+ * \param pool the pool; NULL is a no-op
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_OPERATION_FAILED, and nothing changes, while streams of
+ *         the pool exist or vectors refer to its objects; MEMKIND_ERROR_INVALID for one that
+ *         has been destroyed, if there is no new one in its place
+ * \note No other thread may use the pool
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool; on success neither it nor its objects may be used again.
+ */
+int memkind_pool_destroy(struct memkind_pool *pool);
+
+/**
+ * Sees to it that a pool has `count` objects, in use or not: takes their memory from the kind
+ * now. It is not touched.
+ *
+ * \param pool  the pool
+ * \param count objects in all
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, a pool that does not live and more
+ *         objects than it may have; ENOMEM (12) if the kind has no memory: the pool keeps what
+ *         it got
+ * \note MT-safe
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool.
+ */
+int memkind_pool_prepare(struct memkind_pool *pool,
+                         size_t count);
+
+/**
+ * Takes an object out of a pool, its contents undefined.
+ *
+ * \param pool the pool
+ * \return the object, for memkind_pool_put() by any thread, not for memkind_free(); NULL with
+ *         errno ENOMEM, when as many as there may be are in use or the kind has no memory, after
+ *         the caches of other threads have been searched; EINVAL for NULL and a pool that
+ *         does not live
+ * \note MT-safe; some 20 instructions when the thread's cache has one
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool.
+ */
+void *memkind_pool_get(struct memkind_pool *pool);
+
+/**
+ * Puts an object back into its pool.
+ *
+ * \param pool   the pool; NULL is a no-op
+ * \param object the object; NULL is a no-op
+ * \note MT-safe; some 20 instructions when the thread's cache has room. errno is kept.
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool, and `object` NULL or an object taken out of it, which may not be
+ * used again.
+ */
+void memkind_pool_put(struct memkind_pool *pool,
+                      void *object);
+
+/**
+ * Takes `n` objects out of a pool, or none.
+ *
+ * \param pool    the pool
+ * \param objects where their addresses go; undefined if there are none
+ * \param n       how many
+ * \return `n`; 0 with errno as memkind_pool_get(), EINVAL too for NULL
+ * \note MT-safe. Two threads that both want what is left for one may both get none.
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool, and `objects` NULL or room for `n` pointers.
+ */
+size_t memkind_pool_get_many(struct memkind_pool *pool, void **objects, size_t n);
+
+/**
+ * Puts `n` objects back into their pool. errno is kept.
+ *
+ * \param pool    the pool; NULL is a no-op
+ * \param objects their addresses, of which any may be NULL; NULL is a no-op
+ * \param n       how many
+ * \note MT-safe
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool, and `objects` NULL or the addresses of `n` objects taken out of it.
+ */
+void memkind_pool_put_many(struct memkind_pool *pool,
+                           void **objects,
+                           size_t n);
+
+/**
+ * Calls a function with every object of a pool, in use or not.
+ *
+ * \param pool    the pool
+ * \param visit   called once for each object that there is when this function is called;
+ *                may use the pool, but not destroy it
+ * \param context handed on to it
+ * \return how many objects; 0 with errno EINVAL for NULL and a pool that does not live
+ * \note MT-safe; no lock is held while `visit` runs
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool.
+ */
+size_t memkind_pool_for_each(struct memkind_pool *pool,
+                             void (*visit)(void *context, void *object),
+                             void *context);
+
+/**
+ * What a pool uses. In use are the objects that have been taken out, by the bytes from one to the next;
+ * n_ranges is the number of slabs.
+ *
+ * \param pool  the pool
+ * \param usage where it goes
+ * \param size  sizeof(struct memkind_usage): later versions may have more fields, which this one
+ *              fills with 0
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, size 0 and a pool that does not live
+ * \note MT-safe; in_use is a guess while other threads take and put
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool, and `usage` NULL or `size` writable bytes.
+ */
+int memkind_pool_get_usage(struct memkind_pool *pool,
+                           struct memkind_usage *usage,
+                           size_t size);
+
+/**
  * Creates a region: a place to allocate blocks that are freed together.
  *
  * \param kind   where its memory comes from; it cannot be destroyed before the region
@@ -481,6 +645,165 @@ int memkind_region_protect(struct memkind_region *region,
 int memkind_region_get_usage(struct memkind_region *region,
                              struct memkind_usage *usage,
                              size_t size);
+
+/**
+ * Creates a pool: objects of one size, with a cache in every thread that uses it.
+ *
+ * \param kind      where its memory comes from; it cannot be destroyed before the pool
+ * \param size      bytes of an object, more than 0
+ * \param alignment of an object: a power of two up to 2 MiB; 0 for 16
+ * \param count     the most objects that there may be; 0 for as many as the kind has memory for
+ * \param pool      where the handle goes; untouched on failure
+ *
+ * Objects lie one behind the other, at multiples of the size rounded up to the alignment (at least
+ * 8), in slabs of 2 MiB or more. What a pool has taken from its kind it keeps.
+ *
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, a kind that does not live, size 0,
+ *         another alignment, and more bytes in all than there are addresses;
+ *         MEMKIND_ERROR_TOOMANY when 1024 pools exist; MEMKIND_ERROR_MALLOC
+ * \note MT-safe. A forked child has a copy.
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or writable.
+ */
+int memkind_pool_create(memkind_t kind,
+                        size_t size,
+                        size_t alignment,
+                        size_t count,
+                        struct memkind_pool **pool);
+
+/**
+ * Destroys a pool with all its objects, in use or not; its memory goes back to the kind.
+ *
+ * \param pool the pool; NULL is a no-op
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_OPERATION_FAILED, and nothing changes, while streams of
+ *         the pool exist or vectors refer to its objects; MEMKIND_ERROR_INVALID for one that
+ *         has been destroyed, if there is no new one in its place
+ * \note No other thread may use the pool
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool; on success neither it nor its objects may be used again.
+ */
+int memkind_pool_destroy(struct memkind_pool *pool);
+
+/**
+ * Sees to it that a pool has `count` objects, in use or not: takes their memory from the kind
+ * now. It is not touched.
+ *
+ * \param pool  the pool
+ * \param count objects in all
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, a pool that does not live and more
+ *         objects than it may have; ENOMEM (12) if the kind has no memory: the pool keeps what
+ *         it got
+ * \note MT-safe
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool.
+ */
+int memkind_pool_prepare(struct memkind_pool *pool,
+                         size_t count);
+
+/**
+ * Takes an object out of a pool, its contents undefined.
+ *
+ * \param pool the pool
+ * \return the object, for memkind_pool_put() by any thread, not for memkind_free(); NULL with
+ *         errno ENOMEM, when as many as there may be are in use or the kind has no memory, after
+ *         the caches of other threads have been searched; EINVAL for NULL and a pool that
+ *         does not live
+ * \note MT-safe; some 20 instructions when the thread's cache has one
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool.
+ */
+void *memkind_pool_get(struct memkind_pool *pool);
+
+/**
+ * Puts an object back into its pool.
+ *
+ * \param pool   the pool; NULL is a no-op
+ * \param object the object; NULL is a no-op
+ * \note MT-safe; some 20 instructions when the thread's cache has room. errno is kept.
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool, and `object` NULL or an object taken out of it, which may not be
+ * used again.
+ */
+void memkind_pool_put(struct memkind_pool *pool,
+                      void *object);
+
+/**
+ * Takes `n` objects out of a pool, or none.
+ *
+ * \param pool    the pool
+ * \param objects where their addresses go; undefined if there are none
+ * \param n       how many
+ * \return `n`; 0 with errno as memkind_pool_get(), EINVAL too for NULL
+ * \note MT-safe. Two threads that both want what is left for one may both get none.
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool, and `objects` NULL or room for `n` pointers.
+ */
+size_t memkind_pool_get_many(struct memkind_pool *pool, void **objects, size_t n);
+
+/**
+ * Puts `n` objects back into their pool. errno is kept.
+ *
+ * \param pool    the pool; NULL is a no-op
+ * \param objects their addresses, of which any may be NULL; NULL is a no-op
+ * \param n       how many
+ * \note MT-safe
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool, and `objects` NULL or the addresses of `n` objects taken out of it.
+ */
+void memkind_pool_put_many(struct memkind_pool *pool,
+                           void **objects,
+                           size_t n);
+
+/**
+ * Calls a function with every object of a pool, in use or not.
+ *
+ * \param pool    the pool
+ * \param visit   called once for each object that there is when this function is called;
+ *                may use the pool, but not destroy it
+ * \param context handed on to it
+ * \return how many objects; 0 with errno EINVAL for NULL and a pool that does not live
+ * \note MT-safe; no lock is held while `visit` runs
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool.
+ */
+size_t memkind_pool_for_each(struct memkind_pool *pool,
+                             void (*visit)(void *context, void *object),
+                             void *context);
+
+/**
+ * What a pool uses. In use are the objects that have been taken out, by the bytes from one to the next;
+ * n_ranges is the number of slabs.
+ *
+ * \param pool  the pool
+ * \param usage where it goes
+ * \param size  sizeof(struct memkind_usage): later versions may have more fields, which this one
+ *              fills with 0
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, size 0 and a pool that does not live
+ * \note MT-safe; in_use is a guess while other threads take and put
+ * \note EXPERIMENTAL API; see memkind_pool(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool, and `usage` NULL or `size` writable bytes.
+ */
+int memkind_pool_get_usage(struct memkind_pool *pool,
+                           struct memkind_usage *usage,
+                           size_t size);
 
 #ifdef __cplusplus
 }  /* extern "C" */

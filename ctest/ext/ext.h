@@ -34,6 +34,21 @@ static inline struct memkind_usage region_usage(struct memkind_region *region)
     return usage;
 }
 
+static inline struct memkind_pool *make_pool(memkind_t kind, size_t size, size_t alignment, size_t count)
+{
+    struct memkind_pool *pool = NULL;
+    CHECK_INT(0, memkind_pool_create(kind, size, alignment, count, &pool));
+    CHECK_NOT_NULL(pool);
+    return pool;
+}
+
+static inline struct memkind_usage pool_usage(struct memkind_pool *pool)
+{
+    struct memkind_usage usage;
+    CHECK_INT(0, memkind_pool_get_usage(pool, &usage, sizeof(usage)));
+    return usage;
+}
+
 /* Numbers that look like chance and are the same in each run. */
 static inline unsigned next_random(unsigned *state)
 {

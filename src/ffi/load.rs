@@ -6,6 +6,7 @@
 
 use super::answer::abort;
 use super::decorate;
+use crate::ext::pool;
 use crate::heap::{fast, je, reclaim, spare, tbb};
 use crate::kind::manager::{self, Missing};
 use crate::kind::table;
@@ -37,6 +38,8 @@ extern "C" fn at_load() {
 
 unsafe extern "C" fn before_fork() {
     let signals = signals::hold_back();
+    // First: who holds a pool's lock may wait for threads that wait for the others.
+    pool::prepare_fork();
     topology::prepare_fork();
     tbb::prepare_fork();
     // First: while it is held, no kind goes away that others look at.
@@ -52,6 +55,7 @@ unsafe extern "C" fn in_parent() {
     reclaim::release_after_fork();
     kind::parent_after_fork();
     topology::parent_after_fork();
+    pool::parent_after_fork();
     signals.release();
 }
 
@@ -60,6 +64,7 @@ unsafe extern "C" fn in_child() {
     let signals = signals::held_over_fork();
     topology::child_after_fork();
     kind::after_fork_in_child();
+    pool::after_fork_in_child();
     signals.release();
 }
 

@@ -23,6 +23,8 @@ mod idle;
 pub mod je;
 mod lock;
 mod magazine;
+mod object_cache;
+pub(crate) mod objects;
 pub mod order;
 pub mod page_map;
 pub mod reclaim;

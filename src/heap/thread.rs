@@ -14,9 +14,13 @@ use super::cache::Cache;
 use super::elsewhere::Elsewhere;
 use super::exhausted::Exhausted;
 use super::growing::Growing;
+use super::object_cache::Table;
 use super::refused::Refused;
 use super::tally::Tally;
 use super::{HEAPS, Heap, je, spare, tls};
+use crate::boxed::boxed;
+use crate::error::Error;
+use once_cell::race::OnceBox;
 
 /// See the module.
 #[repr(C)]
@@ -32,6 +36,8 @@ pub(crate) struct Thread {
     next: AtomicPtr<Thread>,
     /// The cache of each heap; [`Cache::none`] for none. Index 0 is nobody's.
     caches: [AtomicPtr<Cache>; HEAPS],
+    /// Its caches of pools' objects.
+    pools: AtomicPtr<Table>,
     /// What it has handed out, for those who count.
     pub(super) tally: Tally,
     /// What it has not been given.
@@ -74,6 +80,7 @@ impl Thread {
             number: AtomicU32::new(0),
             next: AtomicPtr::new(ptr::null_mut()),
             caches: [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS],
+            pools: AtomicPtr::new(Table::none()),
             tally: Tally::new(),
             refused: Refused::new(),
             elsewhere: Elsewhere::new(),
@@ -107,6 +114,12 @@ impl Thread {
             .any(|none| ptr::eq(thread, *none));
         // SAFETY: a record is never unmapped.
         (!none).then(|| unsafe { &*thread })
+    }
+
+    /// Its caches of pools' objects.
+    #[inline(always)]
+    pub(super) fn pools(&self) -> &AtomicPtr<Table> {
+        &self.pools
     }
 
     /// The record's number.
@@ -230,6 +243,7 @@ fn map() -> Option<&'static Thread> {
     thread.owned.store(true, Ordering::Relaxed);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     thread.number.store(number, Ordering::Relaxed);
+    thread.pools.store(Table::none(), Ordering::Relaxed);
     for cache in &thread.caches {
         cache.store(Cache::none(), Ordering::Relaxed);
     }
@@ -266,11 +280,25 @@ fn key() -> Option<libc::pthread_key_t> {
     }
 }
 
+/// What else is to be done for a thread that ends.
+static AT_END: OnceBox<fn(&Thread)> = OnceBox::new();
+
+/// Has `work` done whenever a thread ends, before its record is another's. No lock is held then.
+///
+/// # Errors
+/// `Malloc`.
+pub(super) fn at_end(work: fn(&Thread)) -> Result<(), Error> {
+    AT_END.get_or_try_init(|| boxed(work)).map(|_| ())
+}
+
 /// Runs when a thread ends. What it does from then on goes without a record.
 unsafe extern "C" fn detach(thread: *mut libc::c_void) {
     tls::set_current(ended());
     // SAFETY: the key's value is the thread's record.
     let thread = unsafe { &*thread.cast::<Thread>() };
+    if let Some(work) = AT_END.get() {
+        work(thread);
+    }
     let _still = super::reclaim::lock();
     hand_over(thread);
     thread.owned.store(false, Ordering::Release);
@@ -346,13 +374,13 @@ fn membarrier(command: libc::c_int) -> bool {
 }
 
 /// Whether the kernel has membarrier(2); it is then ready for use.
-fn has_barrier() -> bool {
+pub(super) fn has_barrier() -> bool {
     const REGISTER: libc::c_int = 1 << 4;
     membarrier(REGISTER)
 }
 
 /// Waits until no thread uses a cache that has been swapped out; whether that is so.
-fn quiesce() -> bool {
+pub(super) fn quiesce() -> bool {
     const EXPEDITED: libc::c_int = 1 << 3;
     let done = membarrier(EXPEDITED);
     if done {

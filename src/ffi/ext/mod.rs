@@ -5,6 +5,8 @@ pub mod usage;
 
 pub mod region;
 
+pub mod pool;
+
 use core::ffi::{CStr, c_char, c_int, c_uint};
 
 use super::memkind::{hand_out, memkind_status, memkind_t};

@@ -1,0 +1,506 @@
+//! Pools: objects of one size and alignment, with a cache in each thread.
+//!
+//! A pool takes slabs from its kind and keeps them until it is destroyed. Objects that have
+//! never been handed out are cut from the newest slabs; free ones are in `heap::objects`.
+//! Only one thread at a time takes a slab for a pool, without the pool's lock: the kind may have to look
+//! for memory for long.
+
+use core::cell::UnsafeCell;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+use super::pool_slab::{PoolSlab, Slabs};
+use super::slab::Slab;
+use super::usage::{self, Usage};
+use super::users;
+use crate::backing::{PAGE, round_up};
+use crate::boxed::boxed;
+use crate::error::Error;
+use crate::heap::objects::{self, Held, Objects, POOLS};
+use crate::heap::page_map;
+use crate::kind::Kind;
+
+/// The alignment that a program gets which asks for none.
+const USUAL_ALIGN: usize = 16;
+/// The largest alignment.
+const MAX_ALIGN: usize = 2 << 20;
+/// Free objects are linked through their first bytes when there is no memory for records.
+const MIN_ALIGN: usize = 8;
+/// Slabs have at least this many bytes, or all objects that a pool may have.
+const SLAB: usize = 2 << 20;
+/// The most objects that a larger slab has.
+const SLAB_OBJECTS: usize = 64;
+/// A thread keeps up to twice so many free bytes, and so many objects at least and at most.
+const MAGAZINE: usize = 256 << 10;
+const MAGAZINE_MIN: usize = 4;
+const MAGAZINE_MAX: usize = 64;
+
+/// What the lock of the objects guards.
+struct Growth {
+    /// Whether a thread is taking a slab.
+    busy: bool,
+    /// Bytes and number of slabs.
+    held: usize,
+    n_slabs: usize,
+}
+
+/// A pool.
+#[repr(C)]
+pub struct Pool {
+    /// First: the fast paths know no more of a pool.
+    objects: Objects,
+    live: AtomicBool,
+    kind: AtomicPtr<Kind>,
+    /// Bytes that the program asked for; from object to object; alignment.
+    size: AtomicUsize,
+    stride: AtomicUsize,
+    align: AtomicUsize,
+    /// The most objects; `usize::MAX` for any number.
+    limit: AtomicUsize,
+    /// Objects in slabs.
+    n_objects: AtomicUsize,
+    n_refused: AtomicUsize,
+    /// Streams that take buffers from it.
+    pub(super) n_streams: AtomicU32,
+    pub(super) slabs: Slabs,
+    growth: UnsafeCell<Growth>,
+}
+
+// SAFETY: `growth` is used under the lock of the objects only; the rest is atomic or Sync.
+unsafe impl Sync for Pool {}
+
+/// All records of pools: they are used again, and never freed.
+static ALL: [AtomicPtr<Pool>; POOLS] = [const { AtomicPtr::new(ptr::null_mut()) }; POOLS];
+
+fn all() -> impl Iterator<Item = &'static Pool> {
+    // SAFETY: null, or a record of a pool.
+    ALL.iter()
+        .map_while(|place| unsafe { place.load(Ordering::Acquire).as_ref() })
+}
+
+impl Pool {
+    fn blank() -> Self {
+        Self {
+            objects: Objects::new(),
+            live: AtomicBool::new(false),
+            kind: AtomicPtr::new(ptr::null_mut()),
+            size: AtomicUsize::new(0),
+            stride: AtomicUsize::new(0),
+            align: AtomicUsize::new(0),
+            limit: AtomicUsize::new(0),
+            n_objects: AtomicUsize::new(0),
+            n_refused: AtomicUsize::new(0),
+            n_streams: AtomicU32::new(0),
+            slabs: Slabs::new(),
+            growth: UnsafeCell::new(Growth {
+                busy: false,
+                held: 0,
+                n_slabs: 0,
+            }),
+        }
+    }
+
+    /// Makes a pool of objects of `size` bytes at multiples of `align` (0 for 16) from a kind;
+    /// `count` is the most, 0 for any number.
+    ///
+    /// # Errors
+    /// `Invalid` for size 0, an alignment that is no power of two or above 2 MiB, and more bytes than
+    /// there are addresses; `TooMany`; `Malloc`.
+    pub fn create(
+        kind: &'static Kind,
+        size: usize,
+        align: usize,
+        count: usize,
+    ) -> Result<&'static Pool, Error> {
+        let align = if align == 0 { USUAL_ALIGN } else { align };
+        if size == 0 || !align.is_power_of_two() || align > MAX_ALIGN {
+            return Err(Error::Invalid);
+        }
+        let align = align.max(MIN_ALIGN);
+        let stride = round_up(size, align).ok_or(Error::Invalid)?;
+        let bytes = stride.checked_mul(count.max(1)).ok_or(Error::Invalid)?;
+        if bytes >= page_map::END {
+            return Err(Error::Invalid);
+        }
+        let _others = objects::making();
+        let pool = Self::record()?;
+        pool.kind
+            .store(ptr::from_ref(kind).cast_mut(), Ordering::Relaxed);
+        pool.size.store(size, Ordering::Relaxed);
+        pool.stride.store(stride, Ordering::Relaxed);
+        pool.align.store(align, Ordering::Relaxed);
+        let limit = if count == 0 { usize::MAX } else { count };
+        pool.limit.store(limit, Ordering::Relaxed);
+        pool.n_objects.store(0, Ordering::Relaxed);
+        pool.n_refused.store(0, Ordering::Relaxed);
+        let capacity = (MAGAZINE / stride).clamp(MAGAZINE_MIN, MAGAZINE_MAX);
+        pool.objects.set_capacity(capacity);
+        users::add(kind);
+        pool.live.store(true, Ordering::Release);
+        Ok(pool)
+    }
+
+    /// A record that no pool has. The caller is the only one who makes pools.
+    fn record() -> Result<&'static Pool, Error> {
+        let unused = |pool: &&Pool| !pool.live.load(Ordering::Relaxed);
+        if let Some(pool) = all().find(unused) {
+            return Ok(pool);
+        }
+        let place = ALL.get(all().count()).ok_or(Error::TooMany)?;
+        let fresh = Box::into_raw(boxed(Self::blank())?);
+        // SAFETY: just made. It stays for good once it is registered.
+        if let Err(error) = unsafe { &*fresh }.objects.register() {
+            // SAFETY: from a box, and seen by nobody.
+            drop(unsafe { Box::from_raw(fresh) });
+            return Err(error);
+        }
+        place.store(fresh, Ordering::Release);
+        // SAFETY: never freed from now on.
+        Ok(unsafe { &*fresh })
+    }
+
+    /// Destroys the pool with all its objects; its slabs go back to the kind.
+    ///
+    /// # Errors
+    /// `Invalid` for one that does not live; `OperationFailed` while streams of it, or
+    /// vectors with its objects, exist.
+    ///
+    /// # Safety
+    /// No other thread uses the pool, and no object is used any more.
+    pub unsafe fn destroy(&'static self) -> Result<(), Error> {
+        if !self.is_live() {
+            return Err(Error::Invalid);
+        }
+        if self.n_streams.load(Ordering::Acquire) > 0 || self.slabs.in_vectors() {
+            return Err(Error::OperationFailed);
+        }
+        let _others = objects::making();
+        let held = self.objects.hold();
+        // SAFETY: the caller's promise.
+        unsafe { held.forget() };
+        *self.growth(&held) = Growth {
+            busy: false,
+            held: 0,
+            n_slabs: 0,
+        };
+        drop(held);
+        // SAFETY: no object is used any more.
+        unsafe { self.slabs.give_back() };
+        users::remove(self.kind());
+        self.live.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Whether it has been made and not destroyed.
+    pub fn is_live(&self) -> bool {
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> &'static Kind {
+        // SAFETY: set when the pool was made; kinds are in static places.
+        unsafe { &*self.kind.load(Ordering::Relaxed) }
+    }
+
+    /// Bytes of an object.
+    pub fn size(&self) -> usize {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    /// What every object's address is a multiple of.
+    pub fn align(&self) -> usize {
+        self.align.load(Ordering::Relaxed)
+    }
+
+    fn stride(&self) -> usize {
+        self.stride.load(Ordering::Relaxed)
+    }
+
+    #[allow(
+        clippy::mut_from_ref,
+        reason = "guarded by the lock, used for a moment"
+    )]
+    fn growth(&self, _held: &Held) -> &mut Growth {
+        // SAFETY: the lock is held, and no two references live at a time.
+        unsafe { &mut *self.growth.get() }
+    }
+
+    /// What C programs get: the address, and one more if threads reach their caches without the lock.
+    /// One look at a handle then tells that it is not null, and that they do.
+    pub fn handle(&'static self) -> usize {
+        ptr::from_ref(self) as usize | usize::from(objects::is_fast())
+    }
+
+    /// The pool of a handle; `None` for 0.
+    ///
+    /// # Safety
+    /// 0, or from [`Pool::handle`].
+    pub unsafe fn of_handle(handle: usize) -> Option<&'static Pool> {
+        // SAFETY: 0, or the address of a record, which is never freed.
+        unsafe { ((handle & !1) as *const Pool).as_ref() }
+    }
+
+    /// The same if an object may be in reach without the lock.
+    #[inline(always)]
+    unsafe fn of_fast_handle(handle: usize) -> Option<&'static Pool> {
+        if handle & 1 == 0 {
+            return None;
+        }
+        // SAFETY: odd handles are addresses plus 1.
+        Some(unsafe { &*(handle.wrapping_sub(1) as *const Pool) })
+    }
+
+    /// An object from the thread's cache.
+    ///
+    /// # Safety
+    /// 0, or from [`Pool::handle`].
+    #[inline(always)]
+    pub(crate) unsafe fn get_fast(handle: usize) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promise; the handle says that the fast way may be taken.
+        unsafe { Self::of_fast_handle(handle)?.objects.get() }
+    }
+
+    /// Puts an object into the thread's cache; `false` if it has no room.
+    ///
+    /// # Safety
+    /// 0, or from [`Pool::handle`].
+    #[inline(always)]
+    pub(crate) unsafe fn put_fast(handle: usize, object: NonNull<u8>) -> bool {
+        // SAFETY: the caller's promise; the handle says that the fast way may be taken.
+        unsafe { Self::of_fast_handle(handle).is_some_and(|pool| pool.objects.put(object)) }
+    }
+
+    /// `n` objects from the thread's cache; `false`, and none, if it has fewer.
+    ///
+    /// # Safety
+    /// 0, or from [`Pool::handle`]; `objects` has room for `n`.
+    #[inline(always)]
+    pub(crate) unsafe fn get_many_fast(handle: usize, objects: *mut *mut u8, n: usize) -> bool {
+        // SAFETY: the caller's promise; the handle says that the fast way may be taken.
+        unsafe {
+            Self::of_fast_handle(handle).is_some_and(|pool| pool.objects.get_many(objects, n))
+        }
+    }
+
+    /// Puts `n` objects into the thread's cache; `false`, and none, if it has no room for them or one
+    /// is null.
+    ///
+    /// # Safety
+    /// 0, or from [`Pool::handle`]; `objects` holds `n`.
+    #[inline(always)]
+    pub(crate) unsafe fn put_many_fast(handle: usize, objects: *const *mut u8, n: usize) -> bool {
+        // SAFETY: the caller's promise; the handle says that the fast way may be taken.
+        unsafe {
+            let all = core::slice::from_raw_parts(objects, n);
+            let some_null = all.iter().fold(false, |any, object| any | object.is_null());
+            !some_null
+                && Self::of_fast_handle(handle)
+                    .is_some_and(|pool| pool.objects.put_many(objects, n))
+        }
+    }
+
+    /// An object.
+    ///
+    /// # Errors
+    /// `NoMemory`: all are in use, or the kind has no memory; `InvalidArgument` for a pool that does
+    /// not live; and those of [`Kind::malloc`].
+    #[cold]
+    pub fn get(&'static self) -> Result<NonNull<u8>, Error> {
+        if !self.is_live() {
+            return Err(Error::InvalidArgument);
+        }
+        loop {
+            let held = self.objects.hold();
+            let cut = |places: &mut [usize]| self.slabs.cut(places, self.stride());
+            if let Some(object) = held.take(cut) {
+                return Ok(object);
+            }
+            let refused = match self.grow(held, self.next_slab()) {
+                Ok(()) => continue,
+                Err(error) => error,
+            };
+            // What other threads have in their caches, before it is refused.
+            if !self.objects.hold().collect() {
+                self.n_refused.fetch_add(1, Ordering::Relaxed);
+                return Err(refused);
+            }
+        }
+    }
+
+    /// Puts an object back.
+    #[cold]
+    pub fn put(&'static self, object: NonNull<u8>) {
+        if self.is_live() {
+            self.objects.hold().give(object);
+        }
+    }
+
+    /// Gets `n` objects, or none.
+    ///
+    /// # Errors
+    /// As [`Pool::get`].
+    ///
+    /// # Safety
+    /// `objects` has room for `n`.
+    #[cold]
+    pub unsafe fn get_many(&'static self, objects: *mut *mut u8, n: usize) -> Result<(), Error> {
+        if n > self.limit.load(Ordering::Relaxed) {
+            self.n_refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Error::NoMemory);
+        }
+        for index in 0..n {
+            match self.get() {
+                // SAFETY: the caller's promise.
+                Ok(object) => unsafe { *objects.add(index) = object.as_ptr() },
+                Err(error) => {
+                    // SAFETY: so many have been filled in.
+                    unsafe { self.put_many(objects, index) };
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts `n` objects back; null ones are left out.
+    ///
+    /// # Safety
+    /// `objects` holds `n`, each null or an object that the caller has.
+    #[cold]
+    pub unsafe fn put_many(&'static self, objects: *const *mut u8, n: usize) {
+        for index in 0..n {
+            // SAFETY: the caller's promise.
+            if let Some(object) = NonNull::new(unsafe { *objects.add(index) }) {
+                self.put(object);
+            }
+        }
+    }
+
+    /// How many objects the next slab is to have; 0 at the limit.
+    fn next_slab(&self) -> usize {
+        let n_objects = self.n_objects.load(Ordering::Relaxed);
+        let left = self.limit.load(Ordering::Relaxed) - n_objects;
+        let doubled = n_objects.clamp(1, SLAB_OBJECTS);
+        (SLAB / self.stride()).max(doubled).min(left)
+    }
+
+    /// Takes a slab of `wanted` objects, or of fewer; waits instead while another thread does.
+    ///
+    /// # Errors
+    /// As [`Pool::get`]; `NoMemory` if 0 are wanted.
+    fn grow(&'static self, held: Held, wanted: usize) -> Result<(), Error> {
+        let growth = self.growth(&held);
+        if growth.busy {
+            drop(held);
+            // SAFETY: no preconditions.
+            unsafe { libc::sched_yield() };
+            return Ok(());
+        }
+        if wanted == 0 {
+            return Err(Error::NoMemory);
+        }
+        growth.busy = true;
+        drop(held);
+        let slab = self.fresh_slab(wanted);
+        let held = self.objects.hold();
+        let growth = self.growth(&held);
+        growth.busy = false;
+        let slab = slab?;
+        growth.held += slab.bytes();
+        growth.n_slabs += 1;
+        self.n_objects.fetch_add(slab.n_objects, Ordering::Relaxed);
+        self.slabs.add(slab);
+        Ok(())
+    }
+
+    /// A slab of up to `wanted` objects, and of at least one.
+    fn fresh_slab(&self, wanted: usize) -> Result<Box<PoolSlab>, Error> {
+        let (stride, limit) = (self.stride(), self.limit.load(Ordering::Relaxed));
+        let left = limit - self.n_objects.load(Ordering::Relaxed);
+        let mut n_objects = wanted;
+        loop {
+            let bytes = stride * n_objects;
+            let (unit, align) = if bytes < SLAB {
+                (PAGE, PAGE)
+            } else {
+                (SLAB, SLAB)
+            };
+            let bytes = round_up(bytes, unit).ok_or(Error::NoMemory)?;
+            match Slab::cut(self.kind(), self.align().max(align), bytes) {
+                // Classes of sizes may have made it larger.
+                Ok(slab) => return PoolSlab::make(slab, (slab.size / stride).min(left)),
+                Err(Error::NoMemory) if n_objects > 1 => n_objects /= 2,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Sees to it that the pool has `count` objects, in use or not.
+    ///
+    /// # Errors
+    /// `Invalid` above the limit or for a pool that does not live; `NoMemory` and those of
+    /// [`Kind::malloc`].
+    pub fn prepare(&'static self, count: usize) -> Result<(), Error> {
+        if !self.is_live() || count > self.limit.load(Ordering::Relaxed) {
+            return Err(Error::Invalid);
+        }
+        let too_many = count.checked_mul(self.stride());
+        if too_many.is_none_or(|bytes| bytes >= page_map::END) {
+            return Err(Error::NoMemory);
+        }
+        loop {
+            let held = self.objects.hold();
+            let n_objects = self.n_objects.load(Ordering::Relaxed);
+            if n_objects >= count {
+                return Ok(());
+            }
+            self.grow(held, count - n_objects)?;
+        }
+    }
+
+    /// Calls `visit` with every object, in use or not, that there was at the start; how many.
+    pub fn for_each(&'static self, visit: impl FnMut(*mut u8)) -> usize {
+        self.slabs.for_each(self.stride(), visit)
+    }
+
+    /// What it uses.
+    pub fn usage(&'static self) -> Usage {
+        let (stride, limit) = (self.stride(), self.limit.load(Ordering::Relaxed));
+        let held = self.objects.hold();
+        let growth = self.growth(&held);
+        let n_free = held.count() + self.slabs.uncut();
+        let n_objects = self.n_objects.load(Ordering::Relaxed);
+        Usage {
+            limit: if limit == usize::MAX {
+                0
+            } else {
+                limit * stride
+            },
+            held: growth.held,
+            in_use: n_objects.saturating_sub(n_free) * stride,
+            peak: growth.held,
+            page_size: usage::page_size(self.kind()),
+            n_ranges: growth.n_slabs,
+            n_refused: self.n_refused.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Before fork(2): no pool is half changed.
+pub fn prepare_fork() {
+    objects::prepare_fork();
+}
+
+/// After fork(2), in the parent.
+pub fn parent_after_fork() {
+    objects::release_after_fork();
+}
+
+/// In a child just forked: threads that were taking slabs are gone.
+pub fn after_fork_in_child() {
+    for pool in all() {
+        // SAFETY: the locks are held over the fork, and the child has one thread.
+        unsafe { (*pool.growth.get()).busy = false };
+    }
+    objects::release_after_fork();
+}

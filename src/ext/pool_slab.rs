@@ -1,0 +1,143 @@
+//! The slabs of a pool: a list that only grows while the pool lives, so it is read without a lock.
+
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use super::slab::Slab;
+use crate::boxed::boxed;
+use crate::error::Error;
+
+/// A slab of a pool.
+pub(super) struct PoolSlab {
+    slab: Slab,
+    /// Objects in it.
+    pub(super) n_objects: usize,
+    /// How many of them have been handed out at least once.
+    n_cut: AtomicUsize,
+    /// The one that was added before.
+    next: *mut PoolSlab,
+}
+
+impl PoolSlab {
+    /// Makes the record of a slab.
+    ///
+    /// # Errors
+    /// `NoMemory`: the slab has been given back.
+    pub(super) fn make(slab: Slab, n_objects: usize) -> Result<Box<Self>, Error> {
+        let made = boxed(Self {
+            slab,
+            n_objects,
+            n_cut: AtomicUsize::new(0),
+            next: ptr::null_mut(),
+        });
+        made.map_err(|_| {
+            // SAFETY: just cut, and never used.
+            unsafe { slab.give_back() };
+            Error::NoMemory
+        })
+    }
+
+    /// Its bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.slab.size
+    }
+
+    fn uncut(&self) -> usize {
+        self.n_objects - self.n_cut.load(Ordering::Relaxed)
+    }
+}
+
+/// All slabs of a pool. Changed under the pool's lock.
+pub(super) struct Slabs {
+    /// The newest one.
+    newest: AtomicPtr<PoolSlab>,
+    /// Where to look for objects that were never handed out: no newer one has any.
+    cutting: AtomicPtr<PoolSlab>,
+}
+
+impl Slabs {
+    pub(super) const fn new() -> Self {
+        Self {
+            newest: AtomicPtr::new(ptr::null_mut()),
+            cutting: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &PoolSlab> {
+        let mut next = self.newest.load(Ordering::Acquire);
+        core::iter::from_fn(move || {
+            // SAFETY: null, or a slab of a pool that lives.
+            let slab = unsafe { next.as_ref() }?;
+            next = slab.next;
+            Some(slab)
+        })
+    }
+
+    /// Adds a slab.
+    pub(super) fn add(&self, slab: Box<PoolSlab>) {
+        let slab = Box::into_raw(slab);
+        // SAFETY: just made; nobody else has seen it.
+        unsafe { (*slab).next = self.newest.load(Ordering::Relaxed) };
+        self.newest.store(slab, Ordering::Release);
+        self.cutting.store(slab, Ordering::Relaxed);
+    }
+
+    /// Fills places with objects that were never handed out, the lowest last; how many.
+    pub(super) fn cut(&self, places: &mut [usize], stride: usize) -> usize {
+        let slab = loop {
+            let here = self.cutting.load(Ordering::Relaxed);
+            // SAFETY: null, or a slab of a pool that lives.
+            match unsafe { here.as_ref() } {
+                Some(slab) if slab.uncut() > 0 => break slab,
+                Some(slab) => self.cutting.store(slab.next, Ordering::Relaxed),
+                None => return 0,
+            }
+        };
+        let n_cut = slab.n_cut.load(Ordering::Relaxed);
+        let n = slab.uncut().min(places.len());
+        let first = slab.slab.start as usize + n_cut * stride;
+        for (index, place) in places[..n].iter_mut().rev().enumerate() {
+            *place = first + index * stride;
+        }
+        slab.n_cut.store(n_cut + n, Ordering::Relaxed);
+        n
+    }
+
+    /// Objects that were never handed out.
+    pub(super) fn uncut(&self) -> usize {
+        self.iter().map(PoolSlab::uncut).sum()
+    }
+
+    /// Calls `visit` with each object; how many.
+    pub(super) fn for_each(&self, stride: usize, mut visit: impl FnMut(*mut u8)) -> usize {
+        let mut n = 0;
+        for slab in self.iter() {
+            for index in 0..slab.n_objects {
+                visit(slab.slab.start.wrapping_add(index * stride));
+            }
+            n += slab.n_objects;
+        }
+        n
+    }
+
+    /// Whether vectors hold objects of any.
+    pub(super) fn in_vectors(&self) -> bool {
+        false
+    }
+
+    /// Gives all slabs back.
+    ///
+    /// # Safety
+    /// No object is used any more, and no other thread looks at the slabs.
+    pub(super) unsafe fn give_back(&self) {
+        let mut next = self.newest.swap(ptr::null_mut(), Ordering::Relaxed);
+        self.cutting.store(ptr::null_mut(), Ordering::Relaxed);
+        while !next.is_null() {
+            // SAFETY: from a box, by `add`.
+            let slab = unsafe { Box::from_raw(next) };
+            next = slab.next;
+            // SAFETY: the caller's promise.
+            unsafe { slab.slab.give_back() };
+        }
+    }
+}
