@@ -1,27 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* On a full file system a file-backed kind gives NULL and ENOMEM, never SIGBUS, and goes on when there
  * is room again. Space is really allocated when a kind grows. */
-#include "check.h"
+#include "small_fs.h"
 
 #include <fcntl.h>
-#include <sched.h>
-#include <sys/mount.h>
 
 #define FS_SIZE "size=24m"
 
 static char dir[] = "/tmp/memkind-full-XXXXXX";
-
-/* A small memory file system that only this process sees. */
-static void mount_small_fs(void)
-{
-    CHECK_NOT_NULL(mkdtemp(dir));
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("tmpfs", dir, "tmpfs", 0, FS_SIZE) != 0) {
-        const int reason = errno;
-        rmdir(dir);
-        SKIP("cannot mount a small file system: %s", strerror(reason));
-    }
-}
 
 static size_t fill_up(memkind_t kind, size_t size, char **blocks, size_t most)
 {
@@ -200,7 +186,7 @@ static void check_busy(size_t size)
 
 int main(void)
 {
-    mount_small_fs();
+    mount_small_fs(dir, FS_SIZE);
     check_full(0, MIB);
     check_full(0, 5000);
     check_full(128 * MIB, 300 * KIB);
@@ -219,7 +205,6 @@ int main(void)
     check_small(128 * MIB);
     check_in_advance(0, 64 * KIB, 2);
     check_in_advance(4 * MIB, 16 * KIB, 8);
-    CHECK_INT(0, umount2(dir, MNT_DETACH));
-    CHECK_INT(0, rmdir(dir));
+    unmount_small_fs(dir);
     return 0;
 }

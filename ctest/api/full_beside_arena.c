@@ -91,6 +91,7 @@ static void use_up(void)
 int main(void)
 {
     pthread_t thread;
+    void *page;
     int missed = 0, rounds = 0;
 
     if (original()) {
@@ -100,11 +101,13 @@ int main(void)
     /* So much has two arenas: ours and the giver's is one, the taker's the other. */
     kind = make_pmem(test_dir(), 32 * MIB);
     CHECK_NOT_NULL(memkind_malloc(kind, SIZE));
+    page = memkind_malloc(kind, PAGE);
+    CHECK_NOT_NULL(page);
     CHECK_INT(0, pthread_create(&thread, NULL, take, NULL));
     await(&taker_done);
     CHECK_INT(0, pthread_create(&thread, NULL, give, NULL));
     await(&giver_done);
-    refuse_for_long(kind, SIZE);
+    refuse_for_long(kind, SIZE, &page);
     for (int round = 0; round < ROUNDS; round++) {
         const int before = n_taken;
         static void *blocks[100000];

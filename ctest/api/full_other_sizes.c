@@ -60,11 +60,13 @@ static uintptr_t page(const void *block)
 
 static void check(memkind_t made)
 {
-    void *halves[HALVES], *others[HALVES], *large[4], *shrinks, *moves, *aligned;
+    void *halves[HALVES], *others[HALVES], *large[4], *shrinks, *moves, *aligned, *page_block;
     pthread_t thread;
     int pairs = 0;
 
     kind = made;
+    page_block = memkind_malloc(kind, 4 * KIB);
+    CHECK_NOT_NULL(page_block);
     for (int i = 0; i < HALVES; i++) {
         halves[i] = memkind_malloc(kind, HALF_PAGE);
         CHECK_NOT_NULL(halves[i]);
@@ -83,7 +85,7 @@ static void check(memkind_t made)
     CHECK_INT(0, memkind_posix_memalign(kind, &aligned, 64 * KIB, 10000));
     while (memkind_malloc(kind, SIZE) != NULL) {
     }
-    refuse_for_long(kind, SIZE);
+    refuse_for_long(kind, SIZE, &page_block);
 
     /* Half a page is of no use to others; the other half makes it a page. */
     for (int i = 0; i + 1 < HALVES; i++) {
@@ -135,7 +137,7 @@ static void check_next(void)
         while (memkind_malloc(kind, 900 * KIB) != NULL) {
         }
         take("large blocks had filled the kind");
-        refuse_for_long(kind, SIZE);
+        refuse_for_long(kind, SIZE, NULL);
         CHECK_INT(0, memkind_destroy_kind(kind));
     }
 }

@@ -258,6 +258,7 @@ impl File {
         !keeps_freed_memory()
             && !self.is_inherited()
             && !other.is_inherited()
+            && !other.no_holes.load(Ordering::Relaxed)
             && self.identity.is_beside(&other.identity)
     }
 

@@ -106,17 +106,10 @@ impl Arenas {
 
     /// All arenas that exist.
     pub(super) fn existing(&self) -> impl Iterator<Item = u32> + '_ {
-        self.existing_from(0).map(|(_, arena)| arena)
-    }
-
-    /// The same in turn from slot `first` on, which is any number, each with its slot.
-    pub(super) fn existing_from(&self, first: usize) -> impl Iterator<Item = (usize, u32)> + '_ {
-        let slots = self.slots();
-        let in_turn = move |step| first.wrapping_add(step) & slots.len().wrapping_sub(1);
-        (0..slots.len())
-            .map(in_turn)
-            .map(|slot| (slot, slots[slot].load(Ordering::Acquire)))
-            .filter(|(_, arena)| *arena != 0)
+        self.slots()
+            .iter()
+            .map(|slot| slot.load(Ordering::Acquire))
+            .filter(|arena| *arena != 0)
     }
 
     /// Pages of all arenas that hold blocks, those in caches included; `None` when that

@@ -420,7 +420,7 @@ pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mu
     let cache = own_unless_full(thread, heap);
     let class = offset >> class::BIN_BITS;
     if cache.is_null() {
-        return fetch_when_full(thread, heap, class);
+        return fetch_one(heap, offset).map_or(ptr::null_mut(), |(block, _)| block);
     }
     // SAFETY: the cache is this thread's, which has entered.
     let cache = unsafe { &*cache };
@@ -450,27 +450,6 @@ pub(super) fn refill(thread: &Thread, heap: &'static Heap, offset: usize) -> *mu
         }
     }
     pop(thread, heap.id(), offset).map_or(ptr::null_mut(), NonNull::as_ptr)
-}
-
-/// Fetches a block for a thread that has no cache.
-fn fetch_when_full(thread: &Thread, heap: &'static Heap, class: usize) -> *mut u8 {
-    let size = class::size_of(class << class::BIN_BITS);
-    let is_at_its_limit = || heap.is_at_its_limit(class::least_pages(size));
-    let counts = Some(&heap.full).filter(|_| heap.backing.held().is_some());
-    let counts = counts.and_then(|full| full.counts(class));
-    if counts.is_some_and(|counts| thread.exhausted.is_known(class, counts)) && is_at_its_limit() {
-        return ptr::null_mut();
-    }
-    let fetched = fetch_one(heap, class << class::BIN_BITS);
-    let block = fetched.map_or(ptr::null_mut(), |(block, _)| block);
-    if let Some(counts) = counts {
-        if !block.is_null() {
-            thread.exhausted.took(class, counts);
-        } else if is_at_its_limit() {
-            thread.exhausted.note(class, counts);
-        }
-    }
-    block
 }
 
 /// Fetches blocks from jemalloc: for a class that is in use, as many as it has missed lately.

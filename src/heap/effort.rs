@@ -1,25 +1,28 @@
-//! How much time goes into finding room in a heap that has run full.
+//! How much CPU time goes into finding room in a heap that has run full.
 //!
-//! The first time, all is done: every arena is asked, caches go back, unused pages too. A
-//! program that meets a full kind all the time would do little else then, for few blocks:
-//! to give the pages of a file back and to take others costs hundreds of times what a block
-//! does. So what it takes is measured, and where there is little to find it becomes a small
-//! part of the time. Whether that is so the heap decides.
+//! A search asks every arena, gives caches back, and unused pages too. A program that meets a
+//! full kind all the time would do little else, for few blocks: to give the pages of a file
+//! back and to take others costs hundreds of times what a block does. So searches are measured,
+//! and where there is little to find they become a small part of the time. The heap decides
+//! whether there is little to find.
+//!
+//! The measure is the CPU time of the thread that searches: on a busy machine a thread may be
+//! held up for a hundred times as long, and what it is refused must not depend on that.
 #![forbid(unsafe_code)]
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock;
 
-/// A search is paid for when so many times what it took has passed.
+/// A search is paid for when this many times its CPU time has passed.
 const PRICE: u64 = 16;
-/// For how long searches may be on credit: a tenth of a second of them.
+/// How far ahead of the clock searches may be, in nanoseconds: 0.1 s of searches.
 const CREDIT: u64 = PRICE * 100_000_000;
-/// The most that one search costs, however long it took; and for how long none is due at most,
-/// also after many that did not wait for that.
+/// The most that one search costs, in nanoseconds, and the longest time for which no search is
+/// due, also after searches that did not wait for that.
 const DEAREST: u64 = 1_000_000_000;
 
-/// See the module. All times are in nanoseconds of [`clock::nanoseconds`].
+/// The account of a heap's searches, in nanoseconds of [`clock::nanoseconds`].
 pub(super) struct Effort {
     /// When all searches will be paid for.
     paid: AtomicU64,
@@ -37,11 +40,12 @@ impl Effort {
         self.is_due_at(clock::nanoseconds())
     }
 
-    /// Searches. Of two threads at once one may not pay.
+    /// Runs a search and charges its CPU time. Of two threads at once one may not pay.
     pub(super) fn spend<T>(&self, search: impl FnOnce() -> T) -> T {
-        let begun = clock::nanoseconds();
+        let begun = clock::thread_nanoseconds();
         let found = search();
-        self.charge(begun, clock::nanoseconds());
+        let cost = clock::thread_nanoseconds().saturating_sub(begun);
+        self.charge(clock::nanoseconds(), cost);
         found
     }
 
@@ -49,10 +53,12 @@ impl Effort {
         self.paid.load(Ordering::Relaxed) <= now + CREDIT
     }
 
-    fn charge(&self, begun: u64, ended: u64) {
-        let cost = ended.saturating_sub(begun).saturating_mul(PRICE);
+    /// Charges a search of `cost` nanoseconds that ended at `now`.
+    fn charge(&self, now: u64, cost: u64) {
+        let begun = now.saturating_sub(cost);
         let from = self.paid.load(Ordering::Relaxed).max(begun);
-        let paid = (from + cost.min(DEAREST)).min(ended + CREDIT + DEAREST);
+        let price = cost.saturating_mul(PRICE).min(DEAREST);
+        let paid = (from + price).min(now + CREDIT + DEAREST);
         self.paid.store(paid, Ordering::Relaxed);
     }
 }
@@ -68,8 +74,8 @@ mod tests {
         let effort = Effort::new();
         let (mut now, mut spent) = (1 << 60, 0);
         while effort.is_due_at(now) {
-            effort.charge(now, now + MS);
             now += MS;
+            effort.charge(now, MS);
             spent += MS;
         }
         // A tenth of a second, and what that time has paid for.
@@ -77,7 +83,7 @@ mod tests {
         let (before, begun) = (now, spent);
         while now < before + 10_000 * MS {
             if effort.is_due_at(now) {
-                effort.charge(now, now + MS);
+                effort.charge(now + MS, MS);
                 spent += MS;
             }
             now += MS;
@@ -86,7 +92,7 @@ mod tests {
         assert!((PRICE..=PRICE + 1).contains(&part), "{part}");
         // What is not used for long is not saved up.
         now += 1_000_000 * MS;
-        effort.charge(now, now + CREDIT);
+        effort.charge(now + CREDIT, CREDIT);
         assert!(effort.is_due_at(now));
         assert!(!effort.is_due_at(now - CREDIT));
     }
@@ -94,14 +100,14 @@ mod tests {
     #[test]
     fn one_long_search_does_not_forbid_others_for_long() {
         let effort = Effort::new();
-        effort.charge(0, 1000 * DEAREST);
+        effort.charge(1000 * DEAREST, 1000 * DEAREST);
         assert!(effort.is_due_at(0));
-        effort.charge(0, 1000 * DEAREST);
+        effort.charge(1000 * DEAREST, 1000 * DEAREST);
         assert!(!effort.is_due_at(0));
         assert!(effort.is_due_at(2 * DEAREST - CREDIT));
         let now = 1000 * DEAREST;
         for _ in 0..100 {
-            effort.charge(now, now + DEAREST);
+            effort.charge(now + DEAREST, DEAREST);
         }
         assert!(!effort.is_due_at(now + DEAREST));
         assert!(effort.is_due_at(now + 2 * DEAREST));

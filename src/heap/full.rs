@@ -6,7 +6,7 @@
 //! grow get room meanwhile.
 #![forbid(unsafe_code)]
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use once_cell::race::OnceBox;
 
@@ -16,40 +16,42 @@ use crate::boxed::boxed;
 
 /// How many operations beside caches go without one, or without room, when a heap has run full.
 const WITHOUT: u32 = 512;
+/// How many turns one heap has for itself, two to the power of this: years of them.
+const TURN_BITS: u32 = 48;
 
-/// See the module.
+/// What a heap counts in order to know when it is full and when it may not be any more.
 pub(super) struct Full {
-    /// How many more operations go without.
+    /// How many more operations go without a cache.
     without: AtomicU32,
-    /// How often caches or arenas have given something back.
-    turn: AtomicU32,
-    /// Once somebody has asked for it.
-    freed: OnceBox<Freed>,
+    /// How often pages may have become free, from a number on that is this heap's alone.
+    turn: AtomicU64,
+    /// How many blocks of each class jemalloc has got back whose slabs stayed; none before the
+    /// heap first ran full.
+    freed: OnceBox<[AtomicU32; class::COUNT]>,
 }
-
-/// Blocks that jemalloc has got back whose slabs stayed.
-struct Freed {
-    /// Which heap this is about, of all that ever were.
-    heap: u32,
-    /// How many of each class.
-    blocks: [AtomicU32; class::COUNT],
-}
-
-/// How many heaps have counted such blocks.
-static COUNTED: AtomicU32 = AtomicU32::new(0);
 
 impl Full {
     pub(super) const fn new() -> Self {
         Self {
             without: AtomicU32::new(0),
-            turn: AtomicU32::new(0),
+            turn: AtomicU64::new(0),
             freed: OnceBox::new(),
         }
+    }
+
+    /// Begins with turns that no heap has had.
+    pub(super) fn open(&self) {
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let heap = OPENED.fetch_add(1, Ordering::Relaxed) + 1;
+        self.turn.store(heap << TURN_BITS, Ordering::Relaxed);
     }
 
     /// The heap could not serve a request.
     pub(super) fn begin(&self) {
         self.without.store(WITHOUT, Ordering::Relaxed);
+        // Without memory for the counts each block that is freed is a new turn.
+        let none = || boxed([const { AtomicU32::new(0) }; class::COUNT]);
+        let _ = self.freed.get_or_try_init(none);
     }
 
     /// Whether a thread that has no cache goes on without one, or a block that grows without
@@ -65,7 +67,7 @@ impl Full {
 
     /// A number that changes when caches give back blocks or arenas unused pages, and after
     /// a block was freed whose pages may be free.
-    pub(super) fn turn(&self) -> u32 {
+    pub(super) fn turn(&self) -> u64 {
         self.turn.load(Ordering::Acquire)
     }
 
@@ -78,26 +80,20 @@ impl Full {
     pub(super) fn count_freed(&self, class: usize) {
         match self.freed.get() {
             Some(freed) => {
-                freed.blocks[class].fetch_add(1, Ordering::Release);
+                freed[class].fetch_add(1, Ordering::Release);
             }
             None => self.next_turn(),
         }
     }
 
-    /// What is counted of a class; `None` when memory is short.
-    pub(super) fn counts(&self, class: usize) -> Option<Counts> {
-        let fresh = || {
-            boxed(Freed {
-                heap: COUNTED.fetch_add(1, Ordering::Relaxed) + 1,
-                blocks: [const { AtomicU32::new(0) }; class::COUNT],
-            })
-        };
-        let freed = self.freed.get_or_try_init(fresh).ok()?;
-        Some(Counts {
-            heap: freed.heap,
-            turn: self.turn(),
-            freed: freed.blocks[class].load(Ordering::Acquire),
-        })
+    /// What is counted for a request of a class; of class 0 no blocks are.
+    pub(super) fn counts(&self, class: usize) -> Counts {
+        let turn = self.turn();
+        let freed = self.freed.get();
+        Counts {
+            turn,
+            freed: freed.map_or(0, |freed| freed[class].load(Ordering::Acquire)),
+        }
     }
 }
 

@@ -11,7 +11,6 @@ mod cache;
 mod class;
 mod depot;
 mod effort;
-mod elsewhere;
 mod exhausted;
 mod extent_hooks;
 pub(crate) mod fast;
@@ -135,6 +134,7 @@ impl Heap {
     pub fn open(&'static self, count: u32, bound: Option<usize>) {
         let limit = bound.map_or(DEPOT_LIMIT, |bytes| (bytes / 16).min(DEPOT_LIMIT));
         self.depot_limit.store(limit, Ordering::Relaxed);
+        self.full.open();
         BY_ID[self.id()].store(ptr::from_ref(self).cast_mut(), Ordering::Release);
         self.arenas.open(count);
     }
@@ -205,10 +205,10 @@ impl Heap {
         if let Some(block) = tbb::allocate(self, size, 0) {
             return block;
         }
-        let turn = self.full.turn();
+        let request = self.request(size, 0)?;
         match self.cached_block(size) {
             Ok(block) => Ok(block),
-            Err(tried) => self.uncached_block(size, 0, tried, turn),
+            Err(tried) => self.uncached_block(request, false, tried),
         }
     }
 
@@ -218,12 +218,12 @@ impl Heap {
             // SAFETY: a block of at least `size` bytes that is the caller's.
             return block.inspect(|block| unsafe { ptr::write_bytes(*block, 0, size) });
         }
-        let turn = self.full.turn();
+        let request = self.request(size, 0)?;
         let zeroed = self.backing.fresh_is_zeroed();
         let block = match self.cached_block(size) {
             Ok(block) => block,
-            Err(tried) if zeroed => return self.uncached_block(size, je::ZERO, tried, turn),
-            Err(tried) => self.uncached_block(size, 0, tried, turn)?,
+            Err(tried) if zeroed => return self.uncached_block(request, true, tried),
+            Err(tried) => self.uncached_block(request, false, tried)?,
         };
         // SAFETY: a block of at least `size` bytes that is the caller's.
         unsafe { ptr::write_bytes(block, 0, size) };
@@ -237,7 +237,7 @@ impl Heap {
         }
         match class::aligned_size(align, size) {
             Some(rounded) => self.allocate(rounded),
-            None => self.uncached_block(size, je::align(align), false, self.full.turn()),
+            None => self.uncached_block(self.request(size, align)?, false, false),
         }
     }
 
@@ -255,6 +255,10 @@ impl Heap {
             return Ok(block.as_ptr());
         }
         let block = cache::refill(thread, self, offset);
+        if !block.is_null() {
+            let class = offset >> class::BIN_BITS;
+            thread.exhausted.took(class, self.full.turn());
+        }
         thread.leave();
         self.after_growth(size, false);
         idle::tick();

@@ -7,6 +7,7 @@ use super::cache::{self, Cache};
 use super::effort::Effort;
 use super::lock::{Guard, Lock};
 use super::{BY_ID, HEAPS, Heap, arenas, depot, je, stats, thread};
+use crate::backing::Backing;
 
 /// Held while caches are taken from threads, looked at from outside, or given up by a
 /// thread that ends. No thread waits for it in the middle of an operation on its caches.
@@ -44,7 +45,7 @@ pub(super) fn is_cached(heap: &Heap) -> bool {
 /// what is cached for it goes back to its arenas, and their unused pages back to the system.
 /// Likewise for heaps that draw on the same memory. `false` if nothing has changed by
 /// that, nor by others since `turn`. The caller is in no operation on its caches.
-pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
+pub(super) fn for_request(heap: &Heap, least: usize, turn: u64) -> bool {
     if heap.backing.held().is_none() {
         all(heap);
         return true;
@@ -79,50 +80,59 @@ pub(super) fn for_request(heap: &Heap, least: usize, turn: u32) -> bool {
     others || cached || heap.full.turn() != before
 }
 
-/// What it takes to look for room in other heaps, of all heaps together: one that has none
-/// itself must not keep the others from their work.
+/// The CPU time that goes into counting what caches of other heaps hold, for all heaps
+/// together: a heap that has no room must not keep the others from their work.
 static BESIDE: Effort = Effort::new();
-/// Less than this part of what a heap holds is not taken from it: it is what is just being
-/// freed and taken again.
+/// Less than this part of the bytes that a heap holds is not taken from it: a program may be
+/// freeing and taking it again.
 const SPARE_PART: usize = 8;
 
-/// Likewise for all other heaps on the file system of a heap's file, if that is what refuses a
-/// request: whether any has given something back.
+/// Makes other heaps on the file system of `heap`'s file give back what they do not use, if that
+/// file system has refused a request of `least` bytes in pages and they have enough for it.
+/// Whether any has given something back. The caller is in no operation on its caches.
 pub(super) fn beside(heap: &Heap, least: usize) -> bool {
-    if heap.is_at_its_limit(least) || !BESIDE.is_due() {
+    if heap.is_at_its_limit(least) || !matches!(heap.backing, Backing::File(_)) {
         return false;
     }
-    BESIDE.spend(|| {
-        let Some(left) = heap.backing.left_beside() else {
-            return false;
-        };
-        let still = lock();
-        let held = |heap: &Heap| heap.backing.held().unwrap_or(0);
-        let others = || {
-            let others = (1..HEAPS).filter_map(Heap::by_id);
-            others.filter(|other| !ptr::eq(*other, heap) && other.backing.shares(&heap.backing))
-        };
-        let spare = |other: &Heap| {
-            other.arenas.learn_active(|| stats::refresh_under(&still));
-            let idle = other.idle_bytes().unwrap_or(0);
-            let spare = idle.saturating_add(cache::cached_bytes(other));
-            Some(spare).filter(|spare| *spare > held(other) / SPARE_PART)
-        };
-        let all = others().filter_map(spare).fold(0, usize::saturating_add);
-        if all.saturating_add(left) < least {
-            return false;
+    let still = lock();
+    let held = |heap: &Heap| heap.backing.held().unwrap_or(0);
+    let others = || {
+        let others = (1..HEAPS).filter_map(Heap::by_id);
+        others.filter(|other| !ptr::eq(*other, heap) && other.backing.shares(&heap.backing))
+    };
+    // What another heap can spare, when `cached` tells how much of what it uses is in caches.
+    let spare = |other: &Heap, cached: fn(&Heap) -> usize| {
+        other.arenas.learn_active(|| stats::refresh_under(&still));
+        let spare = other
+            .idle_bytes()
+            .unwrap_or(0)
+            .saturating_add(cached(other));
+        Some(spare).filter(|spare| *spare > held(other) / SPARE_PART)
+    };
+    let is_enough = |cached| {
+        let all = others().filter_map(|other| spare(other, cached));
+        let all = all.fold(0, usize::saturating_add);
+        all > 0 && all.saturating_add(heap.backing.left_beside().unwrap_or(0)) >= least
+    };
+    let cached: fn(&Heap) -> usize = if is_enough(depot::bytes) {
+        depot::bytes
+    } else if BESIDE.is_due() && BESIDE.spend(|| is_enough(cache::cached_bytes)) {
+        cache::cached_bytes
+    } else {
+        return false;
+    };
+    let mut given: usize = 0;
+    for other in others() {
+        if given >= least {
+            break;
         }
-        let mut given: usize = 0;
-        for other in others().filter(|other| spare(other).is_some()) {
+        if spare(other, cached).is_some() {
             let before = held(other);
             one(other);
             given += before.saturating_sub(held(other));
-            if given >= least {
-                break;
-            }
         }
-        given > 0
-    })
+    }
+    given > 0
 }
 
 /// To wait for other use of what is freed has no point in a heap that gives nothing back, once

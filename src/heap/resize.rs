@@ -26,6 +26,9 @@ impl Heap {
         if pooled && tbb::fits(old, size) || !pooled && is_same(old, size) {
             return Ok(block);
         }
+        if size > uncached::MOST {
+            return Err(Error::NoMemory);
+        }
         if is_for_jemalloc(old, size) && !pooled {
             // SAFETY: the caller's promise.
             let moved = unsafe { self.resize_large(block, old, size)? };
@@ -166,7 +169,7 @@ impl Heap {
         if is_same(old, size) {
             return true;
         }
-        if !is_for_jemalloc(old, size) {
+        if !is_for_jemalloc(old, size) || size > uncached::MOST {
             return false;
         }
         // SAFETY: the caller's promise.

@@ -11,7 +11,6 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering
 use super::beat::Beat;
 use super::busy::Busy;
 use super::cache::Cache;
-use super::elsewhere::Elsewhere;
 use super::exhausted::Exhausted;
 use super::growing::Growing;
 use super::object_cache::Table;
@@ -42,9 +41,7 @@ pub(crate) struct Thread {
     pub(super) tally: Tally,
     /// What it has not been given.
     pub(super) refused: Refused,
-    /// Where it has found what its own arena has not.
-    pub(super) elsewhere: Elsewhere,
-    /// What its own arena has not.
+    /// What a full heap has refused it.
     pub(super) exhausted: Exhausted,
     /// What it has moved in order to enlarge it.
     pub(super) growing: Growing,
@@ -83,7 +80,6 @@ impl Thread {
             pools: AtomicPtr::new(Table::none()),
             tally: Tally::new(),
             refused: Refused::new(),
-            elsewhere: Elsewhere::new(),
             exhausted: Exhausted::new(),
             growing: Growing::new(),
             inside_pool: AtomicBool::new(false),

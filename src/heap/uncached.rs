@@ -5,10 +5,14 @@ use core::ffi::c_int;
 use core::ptr;
 use core::sync::atomic::Ordering;
 
-use super::elsewhere::Elsewhere;
+use super::exhausted::Counts;
 use super::thread::Thread;
-use super::{Heap, arenas, class, je, reclaim};
+use super::{Heap, class, je, reclaim};
 use crate::error::Error;
+
+/// Requests of more bytes, and of this alignment, are refused as such: with the page that
+/// jemalloc adds they are more than half of the 2^47 bytes of addresses that a program has.
+pub(super) const MOST: usize = (1 << 46) - je::PAGE;
 
 /// Blocks from this size on are counted when they are freed.
 pub(super) const LARGE: usize = 8 << 20;
@@ -17,34 +21,106 @@ pub(super) const LARGE: usize = 8 << 20;
 /// unmap and fault them each time.
 pub(super) const LARGE_KEPT: usize = 256 << 20;
 
+/// A request that no cache has served.
+#[derive(Clone, Copy)]
+pub(super) struct Request {
+    /// Bytes.
+    size: usize,
+    /// The alignment, in bytes, if it is beyond that of the size's class; 0 otherwise.
+    align: usize,
+    /// What the heap had counted before it was asked.
+    counts: Counts,
+}
+
+impl Request {
+    /// The number of the class of which a block is asked for; 0 for none that is cached.
+    fn class(self) -> usize {
+        class_of(self.size, self.align)
+    }
+
+    /// The fewest bytes, in whole pages, that a new place for the block takes.
+    fn least(self) -> usize {
+        match self.align {
+            0 => class::least_pages(self.size),
+            _ => self.size,
+        }
+    }
+
+    fn flags(self, zeroed: bool) -> c_int {
+        let align = if self.align == 0 {
+            0
+        } else {
+            je::align(self.align)
+        };
+        align | if zeroed { je::ZERO } else { 0 }
+    }
+}
+
+fn class_of(size: usize, align: usize) -> usize {
+    match align {
+        0 => class::offset(size) >> class::BIN_BITS,
+        _ => 0,
+    }
+}
+
 impl Heap {
-    /// A block straight from jemalloc. `tried` says that the thread's own arena has just had
-    /// none, `turn` is that of [`super::full::Full`] before.
+    /// A request of `size` bytes, aligned to `align` beyond its class if that is not 0.
+    /// `NoMemory` without a search, if no machine has as much or the thread has just been refused
+    /// it.
+    #[inline]
+    pub(super) fn request(&self, size: usize, align: usize) -> Result<Request, Error> {
+        if size > MOST || align > MOST {
+            return Err(Error::NoMemory);
+        }
+        let request = Request {
+            size,
+            align,
+            counts: self.full.counts(class_of(size, align)),
+        };
+        let about = |thread: &&Thread| thread.exhausted.is_about(request.counts.turn);
+        match Thread::attached().filter(about) {
+            Some(thread) if self.refuses_again(thread, request) => Err(Error::NoMemory),
+            _ => Ok(request),
+        }
+    }
+
+    #[cold]
+    fn refuses_again(&self, thread: &Thread, request: Request) -> bool {
+        let least = request.least();
+        let refuses = self.is_at_its_limit(least)
+            && !reclaim::is_cached(self)
+            && thread
+                .exhausted
+                .covers(request.class(), least, request.counts);
+        if refuses {
+            self.full.begin();
+        }
+        refuses
+    }
+
+    /// A block straight from jemalloc, of zeroes if `zeroed`. `tried` says that the thread's own
+    /// arena has just had none.
     pub(super) fn uncached_block(
         &'static self,
-        size: usize,
-        flags: c_int,
+        request: Request,
+        zeroed: bool,
         tried: bool,
-        turn: u32,
     ) -> Result<*mut u8, Error> {
         let own = self.arenas.current(self)?;
-        let ask = |arena| je::mallocx(size, flags | je::arena(arena) | je::TCACHE_NONE);
+        let flags = request.flags(zeroed);
+        let ask = |arena| je::mallocx(request.size, flags | je::arena(arena) | je::TCACHE_NONE);
         let mut block = if tried { ptr::null_mut() } else { ask(own) };
         if block.is_null() {
-            let least = if is_aligned(flags) {
-                size
-            } else {
-                class::least_pages(size)
-            };
-            block = self.block_when_full(own, least, turn, ask);
+            block = self.block_when_full(own, request, ask);
         }
-        self.after_growth(size, is_aligned(flags));
+        let is_aligned = request.align != 0;
+        self.after_growth(request.size, is_aligned);
         if block.is_null() {
             return Err(Error::NoMemory);
         }
-        self.note(block, !is_aligned(flags));
-        if size >= LARGE {
-            self.large_taken(size);
+        self.note(block, !is_aligned);
+        if request.size >= LARGE {
+            self.large_taken(request.size);
         }
         Ok(block)
     }
@@ -114,74 +190,61 @@ impl Heap {
         idle + left < (held + left) / part
     }
 
-    /// A block although the thread's own arena has none, of at least `least` bytes in pages;
-    /// null if there is none, or to find out is not worth the time.
+    /// A block although the arena `own`, the thread's, has none: from other arenas of the heap,
+    /// from what is cached, and from other heaps on the same memory. `ask` asks an arena for it.
+    /// Null if there is none, or if to search this heap is not worth the time.
     #[cold]
     fn block_when_full(
         &'static self,
         own: u32,
-        least: usize,
-        turn: u32,
+        request: Request,
         ask: impl Fn(u32) -> *mut u8,
     ) -> *mut u8 {
-        let elsewhere = Thread::current().map(|thread| thread.elsewhere.of(self.id));
-        if let Some(elsewhere) = elsewhere {
-            let saves = self.is_in_use(least) && !self.effort.is_due();
-            if saves && !reclaim::is_cached(self) {
-                let mut block = ptr::null_mut();
-                if elsewhere.is_due() {
-                    block = self.block_elsewhere(own, 1, Some(elsewhere), ask);
-                }
-                if block.is_null() {
-                    self.full.begin();
-                }
-                return block;
-            }
-        }
-        self.effort.spend(|| {
-            let all_others = || self.block_elsewhere(own, arenas::MAX, elsewhere, &ask);
-            let all = || match ask(own) {
-                block if block.is_null() => all_others(),
+        let least = request.least();
+        let others = || self.block_of_others(own, &ask);
+        let all = || match ask(own) {
+            block if block.is_null() => others(),
+            block => block,
+        };
+        let mut block = ptr::null_mut();
+        let searches = !self.is_in_use(least) || self.effort.is_due() || reclaim::is_cached(self);
+        if searches {
+            let turn = request.counts.turn;
+            block = self.effort.spend(|| match others() {
+                block if block.is_null() && reclaim::for_request(self, least, turn) => all(),
                 block => block,
-            };
-            let mut block = all_others();
-            if block.is_null() {
-                self.full.begin();
-                if reclaim::for_request(self, least, turn) {
-                    block = all();
-                }
-            }
-            if block.is_null() && reclaim::beside(self, least) {
+            });
+        }
+        if block.is_null() {
+            self.full.begin();
+            if reclaim::beside(self, least) {
                 block = all();
             }
-            block
-        })
+        }
+        if let (true, Some(thread)) = (block.is_null(), Thread::attached()) {
+            // For a smaller request jemalloc may leave a larger extent alone that was used lately.
+            let pages = if searches && request.align == 0 {
+                least
+            } else {
+                0
+            };
+            let (class, counts) = (request.class(), request.counts);
+            thread.exhausted.note(class, pages, counts);
+        }
+        block
     }
 
-    /// A bounded kind may have room in another thread's arena; at most so many are asked, in
-    /// their turn.
-    fn block_elsewhere(
-        &self,
-        own: u32,
-        most: usize,
-        elsewhere: Option<&Elsewhere>,
-        ask: impl Fn(u32) -> *mut u8,
-    ) -> *mut u8 {
+    /// A block from another arena than `own`, if the heap is bounded: then each may have what
+    /// the others lack.
+    fn block_of_others(&self, own: u32, ask: impl Fn(u32) -> *mut u8) -> *mut u8 {
         if !self.backing.is_bounded() {
             return ptr::null_mut();
         }
-        let first = elsewhere.map_or(0, Elsewhere::first);
-        let others = self.arenas.existing_from(first);
-        for (slot, arena) in others.filter(|(_, arena)| *arena != own).take(most) {
-            let block = ask(arena);
-            if let Some(elsewhere) = elsewhere {
-                elsewhere.note(slot, !block.is_null());
-            }
-            if !block.is_null() {
-                return block;
-            }
-        }
-        ptr::null_mut()
+        let others = self.arenas().filter(|arena| *arena != own);
+        others
+            .map(ask)
+            .find(|block| !block.is_null())
+            .unwrap_or(ptr::null_mut())
     }
 
     /// A block of a class for a cache, without taking anything from other caches.
@@ -191,10 +254,4 @@ impl Heap {
         };
         je::mallocx(size, je::arena(own) | je::TCACHE_NONE)
     }
-}
-
-/// Whether flags for jemalloc ask for an alignment: the block is then of another class than
-/// its size.
-const fn is_aligned(flags: c_int) -> bool {
-    flags & !je::ZERO != 0
 }
