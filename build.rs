@@ -54,7 +54,13 @@ const HEADERS: [Header; 4] = [
     },
     Header {
         name: "memkind_ext.h",
-        sources: &["ext/mod.rs", "ext/usage.rs", "ext/region.rs", "ext/pool.rs"],
+        sources: &[
+            "ext/mod.rs",
+            "ext/usage.rs",
+            "ext/region.rs",
+            "ext/pool.rs",
+            "ext/iovec.rs",
+        ],
         includes: &["stdbool.h", "stddef.h", "memkind.h"],
         after_includes: "",
         trailer: "",

@@ -63,6 +63,20 @@ typedef enum memkind_nodes_policy_t {
 } memkind_nodes_policy_t;
 
 /**
+ * Who may use vectors; see memkind_iovec_alloc().
+ */
+typedef enum memkind_iovec_flags_t {
+    /**
+     * One thread at a time, without care for another: the references of a buffer are counted plainly.
+     */
+    MEMKIND_IOVEC_LOCAL = 0,
+    /**
+     * Any thread: they are counted atomically.
+     */
+    MEMKIND_IOVEC_SHARED = 1
+} memkind_iovec_flags_t;
+
+/**
  * Objects of one size and alignment; see memkind_pool_create().
  */
 struct memkind_pool;
@@ -71,6 +85,11 @@ struct memkind_pool;
  * An arena and a stack in one; see memkind_region_create().
  */
 struct memkind_region;
+
+/**
+ * A place to cut vectors from; see memkind_stream_create().
+ */
+struct memkind_stream;
 
 /**
  * What a region or a pool uses: sizes in bytes. Which of its objects count as in use is
@@ -106,6 +125,29 @@ typedef struct memkind_usage {
      */
     size_t n_refused;
 } memkind_usage;
+
+/**
+ * A reference to a slice of a buffer; empty if all is 0. It may be moved in memory, but not
+ * copied: memkind_iovec_clone() makes another reference.
+ */
+typedef struct memkind_iovec {
+    /**
+     * The first byte.
+     */
+    void *data;
+    /**
+     * Bytes; may be made smaller, and is the program's.
+     */
+    unsigned int length;
+    /**
+     * Not to be touched.
+     */
+    unsigned int private1;
+    /**
+     * Not to be touched.
+     */
+    unsigned long private2;
+} memkind_iovec;
 
 #ifdef __cplusplus
 extern "C" {
@@ -490,6 +532,209 @@ int memkind_pool_get_usage(struct memkind_pool *pool,
                            size_t size);
 
 /**
+ * Creates a stream: it takes objects of a pool as buffers and cuts slices from them, one behind the
+ * other.
+ *
+ * \param pool   the pool; it cannot be destroyed before the stream and its vectors
+ * \param stream where the handle goes; untouched on failure
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, a pool that does not live, and objects
+ *         of 4 GiB or more; MEMKIND_ERROR_MALLOC
+ * \note MT-safe; a stream is used by one thread at a time
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool, and `stream` NULL or writable.
+ */
+int memkind_stream_create(struct memkind_pool *pool,
+                          struct memkind_stream **stream);
+
+/**
+ * Destroys a stream. Vectors that were cut from it stay.
+ *
+ * \param stream the stream; NULL is a no-op
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `stream` must be NULL or a live stream, which may not be used again.
+ */
+void memkind_stream_destroy(struct memkind_stream *stream);
+
+/**
+ * Allocates vectors for `length` bytes.
+ *
+ * \param stream    the stream
+ * \param length    bytes of all vectors together
+ * \param alignment of the address of each vector's data: a power of two up to that of the pool's
+ *                  objects; 0 for any address
+ * \param max       the most vectors; each is at most one object of the pool
+ * \param flags     MEMKIND_IOVEC_LOCAL or MEMKIND_IOVEC_SHARED
+ * \param iovecs    room for `max` vectors: what they held before is overwritten, not released
+ * \return how many vectors, 1 to `max`; 0 for length 0; -1 with errno EINVAL (NULL, an alignment
+ *         that is no power of two or above the objects', other flags), EMSGSIZE (`max` vectors are
+ *         not enough) or ENOMEM (the pool has no object). On -1 no reference is held.
+ * \note One thread at a time; some 30 instructions if the buffer has room
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `stream` must be NULL or a live stream, and `iovecs` NULL or room for `max` vectors.
+ */
+int memkind_iovec_alloc(struct memkind_stream *stream,
+                        unsigned int length,
+                        unsigned int alignment,
+                        unsigned int max,
+                        unsigned int flags,
+                        struct memkind_iovec *iovecs);
+
+/**
+ * Reserves vectors for up to `length` bytes, LOCAL ones: fill them, set each length to what was used,
+ * and memkind_iovec_commit() them, so that the stream goes on behind the last. Until then the stream must not
+ * be used for other LOCAL vectors, which would be in the same place. To give up, release
+ * them without committing.
+ *
+ * \param stream    the stream
+ * \param length    bytes of all vectors together
+ * \param alignment as for memkind_iovec_alloc()
+ * \param max       the most vectors
+ * \param iovecs    room for `max` vectors
+ * \return as memkind_iovec_alloc()
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `stream` must be NULL or a live stream, and `iovecs` NULL or room for `max` vectors.
+ */
+int memkind_iovec_reserve(struct memkind_stream *stream,
+                          unsigned int length,
+                          unsigned int alignment,
+                          unsigned int max,
+                          struct memkind_iovec *iovecs);
+
+/**
+ * Commits vectors that memkind_iovec_reserve() gave, with their lengths made smaller. One whose length
+ * is 0 is released.
+ *
+ * \param stream    the stream
+ * \param alignment as for memkind_iovec_reserve(); it makes no difference
+ * \param iovecs    the vectors
+ * \param n         how many; 0 or less is a no-op
+ * \return 0; -1 with errno EINVAL for NULL, an empty vector, one that is not from the stream's pool or
+ *         not LOCAL, and one that is longer than its buffer: nothing has changed then
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `stream` must be NULL or a live stream, and `iovecs` NULL or `n` vectors.
+ */
+int memkind_iovec_commit(struct memkind_stream *stream,
+                         unsigned int alignment,
+                         struct memkind_iovec *iovecs,
+                         int n);
+
+/**
+ * Makes one reference more through the same vector, which is then to be released as often. An empty
+ * vector stays empty.
+ *
+ * \param iovec the vector
+ * \note MT-safe for SHARED vectors
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `iovec` must be a vector, empty or live.
+ */
+void memkind_iovec_addref(struct memkind_iovec *iovec);
+
+/**
+ * Makes another reference to the same slice.
+ *
+ * \param dst becomes the new one: what it held before is overwritten, not released
+ * \param src the vector; an empty one makes `dst` empty
+ * \note MT-safe for SHARED vectors
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `src` must be a vector, empty or live, and `dst` writable.
+ */
+void memkind_iovec_clone(struct memkind_iovec *dst, const struct memkind_iovec *src);
+
+/**
+ * Makes another reference to a part of a slice.
+ *
+ * \param dst    becomes the new one: what it held before is overwritten, not released
+ * \param src    the vector
+ * \param offset of the part, in bytes from the start of `src`
+ * \param length of the part
+ * \return 0; -1 with errno EINVAL if `src` has not so many bytes: `dst` is empty then
+ * \note MT-safe for SHARED vectors
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `src` must be a vector, empty or live, and `dst` writable.
+ */
+int memkind_iovec_clone_segment(struct memkind_iovec *dst,
+                                const struct memkind_iovec *src,
+                                unsigned int offset,
+                                unsigned int length);
+
+/**
+ * Hands a reference over to another vector.
+ *
+ * \param dst becomes what `src` was; what it held before is overwritten, not released
+ * \param src is empty afterwards
+ * \note MT-safe for different vectors
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `src` must be a vector, empty or live, and `dst` writable.
+ */
+void memkind_iovec_move(struct memkind_iovec *dst, struct memkind_iovec *src);
+
+/**
+ * Hands a reference over, to a part of the slice.
+ *
+ * \param dst    becomes the part; what it held before is overwritten, not released
+ * \param src    is empty afterwards
+ * \param offset of the part, in bytes from the start of `src`
+ * \param length of the part
+ * \return 0; -1 with errno EINVAL if `src` has not so many bytes: `dst` is empty then, and `src` as
+ *         it was
+ * \note MT-safe for different vectors
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `src` must be a vector, empty or live, and `dst` writable.
+ */
+int memkind_iovec_move_segment(struct memkind_iovec *dst,
+                               struct memkind_iovec *src,
+                               unsigned int offset,
+                               unsigned int length);
+
+/**
+ * Gives a reference up. The last one of a buffer puts it back into its pool.
+ *
+ * \param iovec the vector: it is empty afterwards. An empty one is a no-op.
+ * \note MT-safe for SHARED vectors, in any thread. errno is kept.
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `iovec` must be a vector, empty or live.
+ */
+void memkind_iovec_release(struct memkind_iovec *iovec);
+
+/**
+ * Gives the references of several vectors up.
+ *
+ * \param iovecs the vectors; NULL is a no-op
+ * \param n      how many; 0 or less is a no-op
+ * \note As memkind_iovec_release()
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `iovecs` must be NULL or `n` vectors, each empty or live.
+ */
+void memkind_iovecs_release(struct memkind_iovec *iovecs, int n);
+
+/**
  * Creates a region: a place to allocate blocks that are freed together.
  *
  * \param kind   where its memory comes from; it cannot be destroyed before the region
@@ -804,6 +1049,209 @@ size_t memkind_pool_for_each(struct memkind_pool *pool,
 int memkind_pool_get_usage(struct memkind_pool *pool,
                            struct memkind_usage *usage,
                            size_t size);
+
+/**
+ * Creates a stream: it takes objects of a pool as buffers and cuts slices from them, one behind the
+ * other.
+ *
+ * \param pool   the pool; it cannot be destroyed before the stream and its vectors
+ * \param stream where the handle goes; untouched on failure
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, a pool that does not live, and objects
+ *         of 4 GiB or more; MEMKIND_ERROR_MALLOC
+ * \note MT-safe; a stream is used by one thread at a time
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `pool` must be NULL or a pool, and `stream` NULL or writable.
+ */
+int memkind_stream_create(struct memkind_pool *pool,
+                          struct memkind_stream **stream);
+
+/**
+ * Destroys a stream. Vectors that were cut from it stay.
+ *
+ * \param stream the stream; NULL is a no-op
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `stream` must be NULL or a live stream, which may not be used again.
+ */
+void memkind_stream_destroy(struct memkind_stream *stream);
+
+/**
+ * Allocates vectors for `length` bytes.
+ *
+ * \param stream    the stream
+ * \param length    bytes of all vectors together
+ * \param alignment of the address of each vector's data: a power of two up to that of the pool's
+ *                  objects; 0 for any address
+ * \param max       the most vectors; each is at most one object of the pool
+ * \param flags     MEMKIND_IOVEC_LOCAL or MEMKIND_IOVEC_SHARED
+ * \param iovecs    room for `max` vectors: what they held before is overwritten, not released
+ * \return how many vectors, 1 to `max`; 0 for length 0; -1 with errno EINVAL (NULL, an alignment
+ *         that is no power of two or above the objects', other flags), EMSGSIZE (`max` vectors are
+ *         not enough) or ENOMEM (the pool has no object). On -1 no reference is held.
+ * \note One thread at a time; some 30 instructions if the buffer has room
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `stream` must be NULL or a live stream, and `iovecs` NULL or room for `max` vectors.
+ */
+int memkind_iovec_alloc(struct memkind_stream *stream,
+                        unsigned int length,
+                        unsigned int alignment,
+                        unsigned int max,
+                        unsigned int flags,
+                        struct memkind_iovec *iovecs);
+
+/**
+ * Reserves vectors for up to `length` bytes, LOCAL ones: fill them, set each length to what was used,
+ * and memkind_iovec_commit() them, so that the stream goes on behind the last. Until then the stream must not
+ * be used for other LOCAL vectors, which would be in the same place. To give up, release
+ * them without committing.
+ *
+ * \param stream    the stream
+ * \param length    bytes of all vectors together
+ * \param alignment as for memkind_iovec_alloc()
+ * \param max       the most vectors
+ * \param iovecs    room for `max` vectors
+ * \return as memkind_iovec_alloc()
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `stream` must be NULL or a live stream, and `iovecs` NULL or room for `max` vectors.
+ */
+int memkind_iovec_reserve(struct memkind_stream *stream,
+                          unsigned int length,
+                          unsigned int alignment,
+                          unsigned int max,
+                          struct memkind_iovec *iovecs);
+
+/**
+ * Commits vectors that memkind_iovec_reserve() gave, with their lengths made smaller. One whose length
+ * is 0 is released.
+ *
+ * \param stream    the stream
+ * \param alignment as for memkind_iovec_reserve(); it makes no difference
+ * \param iovecs    the vectors
+ * \param n         how many; 0 or less is a no-op
+ * \return 0; -1 with errno EINVAL for NULL, an empty vector, one that is not from the stream's pool or
+ *         not LOCAL, and one that is longer than its buffer: nothing has changed then
+ * \note One thread at a time
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `stream` must be NULL or a live stream, and `iovecs` NULL or `n` vectors.
+ */
+int memkind_iovec_commit(struct memkind_stream *stream,
+                         unsigned int alignment,
+                         struct memkind_iovec *iovecs,
+                         int n);
+
+/**
+ * Makes one reference more through the same vector, which is then to be released as often. An empty
+ * vector stays empty.
+ *
+ * \param iovec the vector
+ * \note MT-safe for SHARED vectors
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `iovec` must be a vector, empty or live.
+ */
+void memkind_iovec_addref(struct memkind_iovec *iovec);
+
+/**
+ * Makes another reference to the same slice.
+ *
+ * \param dst becomes the new one: what it held before is overwritten, not released
+ * \param src the vector; an empty one makes `dst` empty
+ * \note MT-safe for SHARED vectors
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `src` must be a vector, empty or live, and `dst` writable.
+ */
+void memkind_iovec_clone(struct memkind_iovec *dst, const struct memkind_iovec *src);
+
+/**
+ * Makes another reference to a part of a slice.
+ *
+ * \param dst    becomes the new one: what it held before is overwritten, not released
+ * \param src    the vector
+ * \param offset of the part, in bytes from the start of `src`
+ * \param length of the part
+ * \return 0; -1 with errno EINVAL if `src` has not so many bytes: `dst` is empty then
+ * \note MT-safe for SHARED vectors
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `src` must be a vector, empty or live, and `dst` writable.
+ */
+int memkind_iovec_clone_segment(struct memkind_iovec *dst,
+                                const struct memkind_iovec *src,
+                                unsigned int offset,
+                                unsigned int length);
+
+/**
+ * Hands a reference over to another vector.
+ *
+ * \param dst becomes what `src` was; what it held before is overwritten, not released
+ * \param src is empty afterwards
+ * \note MT-safe for different vectors
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `src` must be a vector, empty or live, and `dst` writable.
+ */
+void memkind_iovec_move(struct memkind_iovec *dst, struct memkind_iovec *src);
+
+/**
+ * Hands a reference over, to a part of the slice.
+ *
+ * \param dst    becomes the part; what it held before is overwritten, not released
+ * \param src    is empty afterwards
+ * \param offset of the part, in bytes from the start of `src`
+ * \param length of the part
+ * \return 0; -1 with errno EINVAL if `src` has not so many bytes: `dst` is empty then, and `src` as
+ *         it was
+ * \note MT-safe for different vectors
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `src` must be a vector, empty or live, and `dst` writable.
+ */
+int memkind_iovec_move_segment(struct memkind_iovec *dst,
+                               struct memkind_iovec *src,
+                               unsigned int offset,
+                               unsigned int length);
+
+/**
+ * Gives a reference up. The last one of a buffer puts it back into its pool.
+ *
+ * \param iovec the vector: it is empty afterwards. An empty one is a no-op.
+ * \note MT-safe for SHARED vectors, in any thread. errno is kept.
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `iovec` must be a vector, empty or live.
+ */
+void memkind_iovec_release(struct memkind_iovec *iovec);
+
+/**
+ * Gives the references of several vectors up.
+ *
+ * \param iovecs the vectors; NULL is a no-op
+ * \param n      how many; 0 or less is a no-op
+ * \note As memkind_iovec_release()
+ * \note EXPERIMENTAL API; see memkind_iovec(3)
+ *
+ * \warning
+ * `iovecs` must be NULL or `n` vectors, each empty or live.
+ */
+void memkind_iovecs_release(struct memkind_iovec *iovecs, int n);
 
 #ifdef __cplusplus
 }  /* extern "C" */

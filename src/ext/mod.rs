@@ -3,12 +3,14 @@
 //! All of it takes memory from a kind in slabs (`slab`), which the page map knows as the kind's
 //! without blocks: what lies there is told apart from what memkind_free() may be given.
 
+mod buffer;
 pub mod pool;
 mod pool_slab;
 pub mod region;
 mod slab;
 mod usage;
 pub mod users;
+pub mod vector;
 
 pub use pool::Pool;
 pub use region::Region;

@@ -9,6 +9,7 @@ use core::cell::UnsafeCell;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
+use super::buffer::Buffer;
 use super::pool_slab::{PoolSlab, Slabs};
 use super::slab::Slab;
 use super::usage::{self, Usage};
@@ -292,7 +293,11 @@ impl Pool {
         // SAFETY: the caller's promise; the handle says that the fast way may be taken.
         unsafe {
             let all = core::slice::from_raw_parts(objects, n);
-            let some_null = all.iter().fold(false, |any, object| any | object.is_null());
+            // The highest bit tells: no address has it, and 0 less 1 does.
+            let bits = all
+                .iter()
+                .fold(0, |bits, object| bits | (*object as usize).wrapping_sub(1));
+            let some_null = (bits as isize) < 0;
             !some_null
                 && Self::of_fast_handle(handle)
                     .is_some_and(|pool| pool.objects.put_many(objects, n))
@@ -380,7 +385,8 @@ impl Pool {
     fn next_slab(&self) -> usize {
         let n_objects = self.n_objects.load(Ordering::Relaxed);
         let left = self.limit.load(Ordering::Relaxed) - n_objects;
-        let doubled = n_objects.clamp(1, SLAB_OBJECTS);
+        // A quarter more, in the end: there are few slabs, however many objects.
+        let doubled = n_objects.clamp(1, SLAB_OBJECTS).max(n_objects / 4);
         (SLAB / self.stride()).max(doubled).min(left)
     }
 
@@ -456,6 +462,17 @@ impl Pool {
             }
             self.grow(held, count - n_objects)?;
         }
+    }
+
+    /// The record of an object that is to be a buffer.
+    ///
+    /// # Errors
+    /// `NoMemory`: there is none for the records.
+    pub(super) fn buffer(&'static self, object: NonNull<u8>) -> Result<&'static Buffer, Error> {
+        let make = |data| Buffer::new(data, self.size(), self.handle());
+        self.slabs
+            .buffer(object.as_ptr(), self.stride(), make)
+            .ok_or(Error::NoMemory)
     }
 
     /// Calls `visit` with every object, in use or not, that there was at the start; how many.

@@ -3,9 +3,11 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
+use super::buffer::Buffer;
 use super::slab::Slab;
-use crate::boxed::boxed;
+use crate::boxed::{boxed, boxed_slice};
 use crate::error::Error;
+use once_cell::race::OnceBox;
 
 /// A slab of a pool.
 pub(super) struct PoolSlab {
@@ -16,6 +18,8 @@ pub(super) struct PoolSlab {
     n_cut: AtomicUsize,
     /// The one that was added before.
     next: *mut PoolSlab,
+    /// A record for each object, made when the first of them is a buffer.
+    buffers: OnceBox<Box<[Buffer]>>,
 }
 
 impl PoolSlab {
@@ -29,6 +33,7 @@ impl PoolSlab {
             n_objects,
             n_cut: AtomicUsize::new(0),
             next: ptr::null_mut(),
+            buffers: OnceBox::new(),
         });
         made.map_err(|_| {
             // SAFETY: just cut, and never used.
@@ -122,7 +127,25 @@ impl Slabs {
 
     /// Whether vectors hold objects of any.
     pub(super) fn in_vectors(&self) -> bool {
-        false
+        let buffers = self.iter().filter_map(|slab| slab.buffers.get());
+        buffers.flatten().any(Buffer::is_used)
+    }
+
+    /// The record of an object that is to be a buffer; `None` without memory.
+    pub(super) fn buffer(
+        &'static self,
+        object: *mut u8,
+        stride: usize,
+        make: impl Fn(*mut u8) -> Buffer,
+    ) -> Option<&'static Buffer> {
+        let offset = |slab: &PoolSlab| (object as usize).wrapping_sub(slab.slab.start as usize);
+        let slab = self.iter().find(|slab| offset(slab) < slab.slab.size)?;
+        let all = |index| make(slab.slab.start.wrapping_add(index * stride));
+        let buffers = slab
+            .buffers
+            .get_or_try_init(|| boxed(boxed_slice((0..slab.n_objects).map(all))?))
+            .ok()?;
+        buffers.get(offset(slab) / stride)
     }
 
     /// Gives all slabs back.

@@ -7,6 +7,8 @@ pub mod region;
 
 pub mod pool;
 
+pub mod iovec;
+
 use core::ffi::{CStr, c_char, c_int, c_uint};
 
 use super::memkind::{hand_out, memkind_status, memkind_t};
