@@ -31,7 +31,9 @@ export CARGOFLAGS
 
 HEADERS := memkind.h memkind_deprecated.h hbwmalloc.h memkind_memtier.h \
 	memkind_allocator.h hbw_allocator.h pmem_allocator.h fixed_allocator.h \
-	autohbw_api.h memkind_ext.h
+	autohbw_api.h memkind_ext.h memkind_ext.hpp
+# Foreign names on this library, for -I alone: each in a directory of its own.
+COMPAT := memkind/compat/evpl/evpl.h
 BINS := $(basename $(notdir $(wildcard src/bin/*.rs) $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs))))
 MANS := $(wildcard man/*.[1-8])
 
@@ -46,7 +48,7 @@ LIBS += $(foreach p,$(PRELOADS),build/lib/$p$(RELEASE) build/lib/$p.0 build/lib/
 .DELETE_ON_ERROR:
 
 .PHONY: all
-all: $(LIBS) $(HEADERS:%=build/include/%) ## build everything into build/
+all: $(LIBS) $(HEADERS:%=build/include/%) $(COMPAT:%=build/include/%) ## build everything into build/
 
 # ---- Building. Cargo knows best what is out of date, so it always runs. ----
 
@@ -167,7 +169,7 @@ bench-preload: ## programs with an allocator preloaded, in a few minutes
 
 INSTALLED := $(LIBDIR)/$(SOFILE) $(LIBDIR)/$(SONAME) $(LIBDIR)/libmemkind.so $(LIBDIR)/libmemkind.a \
 	$(foreach p,$(PRELOADS),$(LIBDIR)/$p$(RELEASE) $(LIBDIR)/$p.0 $(LIBDIR)/$p) \
-	$(HEADERS:%=$(INCLUDEDIR)/%) $(PKGCONFIGDIR)/memkind.pc \
+	$(HEADERS:%=$(INCLUDEDIR)/%) $(COMPAT:%=$(INCLUDEDIR)/%) $(PKGCONFIGDIR)/memkind.pc \
 	$(CMAKEDIR)/memkind-config.cmake $(CMAKEDIR)/memkind-config-version.cmake \
 	$(BINS:%=$(BINDIR)/%) $(foreach m,$(MANS),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m))
 
@@ -191,6 +193,7 @@ install: $(if $(and $(SUDO_UID),$(wildcard build/lib/$(SOFILE))),,all) ## instal
 	$(foreach p,$(PRELOADS),$(INSTALL) -m 644 build/lib/$p$(RELEASE) '$(DESTDIR)$(LIBDIR)/$p$(RELEASE)' && \
 		ln -sf $p$(RELEASE) '$(DESTDIR)$(LIBDIR)/$p.0' && ln -sf $p$(RELEASE) '$(DESTDIR)$(LIBDIR)/$p' &&) true
 	$(INSTALL) -m 644 $(HEADERS:%=build/include/%) '$(DESTDIR)$(INCLUDEDIR)'
+	$(foreach c,$(COMPAT),$(INSTALL) -D -m 644 build/include/$c '$(DESTDIR)$(INCLUDEDIR)/$c' &&) true
 	$(call fill,pkgconfig/memkind.pc.in,$(PKGCONFIGDIR)/memkind.pc)
 	$(call fill,cmake/memkind-config.cmake.in,$(CMAKEDIR)/memkind-config.cmake)
 	$(call fill,cmake/memkind-config-version.cmake.in,$(CMAKEDIR)/memkind-config-version.cmake)
@@ -202,6 +205,7 @@ install: $(if $(and $(SUDO_UID),$(wildcard build/lib/$(SOFILE))),,all) ## instal
 uninstall: ## remove what install put there (same variables)
 	rm -f $(INSTALLED:%='$(DESTDIR)%')
 	-rmdir '$(DESTDIR)$(CMAKEDIR)' 2>/dev/null
+	-cd '$(DESTDIR)$(INCLUDEDIR)' && rmdir -p $(dir $(COMPAT)) 2>/dev/null
 
 .PHONY: list-installed
 list-installed: ## print the files that install creates

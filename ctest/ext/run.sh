@@ -14,12 +14,15 @@ work=build/ctest/ext
 mkdir -p "$work" || exit 2
 pattern=${1:-}
 
-# build SOURCE PROGRAM [STANDARD]
+# build SOURCE PROGRAM [STANDARD COMPILER...]
 build() {
     local -a compiler=("${cc[@]}" -std=gnu11)
     case $1 in *.cc) compiler=("${cxx[@]}" -std=c++17) ;; esac
-    [ $# -lt 3 ] || compiler=("${compiler[0]}" "-std=$3")
     local -a extra
+    local standard
+    standard=$(sed -n 's/^ \* standard: \([a-z0-9+]*\).*/\1/p' "$1")
+    [ -z "$standard" ] || compiler=("${compiler[0]}" "-std=$standard")
+    [ $# -lt 3 ] || compiler=("${@:4}" "-std=$3")
     read -ra extra < <(sed -n 's/^ \* compile: //p' "$1" | sed 's: *\*/$::')
     "${compiler[@]}" -Wall -Wextra -Werror -O1 -g -I"$include" -Ictest/api -I"$here" -o "$2" "$1" \
         -L"$libdir" -l:libmemkind.so.0 -lpthread "${extra[@]}"
@@ -29,9 +32,9 @@ run() {
     LD_LIBRARY_PATH=$libdir timeout "${TEST_TIMEOUT:-60}" "$@"
 }
 
-one() { # one SOURCE [STANDARD]
+one() { # one SOURCE [STANDARD COMPILER...]
     local name=${1##*/}
-    local program=$work/$name${2:+.$2}
+    local program=$work/$name${2:+.$2}${3:+.${3##*/}}
     build "$1" "$program" "${@:2}" && run "$program"
 }
 
@@ -41,4 +44,21 @@ for source in "$here"/*.c "$here"/*.cc; do
     [ -e "$source" ] || continue
     check "ext/$name" one "$source"
 done
+
+# The C++ header with every standard and compiler, the adapter as plain C11.
+case cxx.cc in *"$pattern"*)
+    for standard in c++11 c++14 c++20 c++2b; do
+        check "ext/cxx.cc, $standard" one "$here/cxx.cc" $standard "${cxx[@]}"
+        have clang++ && check "ext/cxx.cc, $standard, clang++" one "$here/cxx.cc" $standard clang++
+    done
+    ;;
+esac
+case compat_evpl.c in *"$pattern"*) check "ext/compat_evpl.c, gnu99" one "$here/compat_evpl.c" gnu99 "${cc[@]}" ;; esac
+# A program that has the real library is told so.
+real() {
+    local output
+    output=$(echo '#include <evpl.h>' | "${cc[@]}" -x c -DEVPL_INCLUDED -I"$include" -I"$include/memkind/compat/evpl" -fsyntax-only - 2>&1) && return 1
+    [[ $output == *"real libevpl"* ]]
+}
+case real in *"$pattern"*) check "ext: the adapter refuses to stand beside the real libevpl" real ;; esac
 exit 0
