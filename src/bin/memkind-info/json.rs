@@ -4,7 +4,8 @@ use core::fmt::{Display, Write};
 
 use memkind::topology::NodeMask;
 
-use crate::report::{KindRow, Limit, NodeRow, Report, Variable};
+use crate::report::{KindRow, NodeRow, Report, Variable};
+use crate::source::Limit;
 
 /// The whole report.
 pub(crate) fn document(report: &Report) -> String {

@@ -1,12 +1,14 @@
-//! memkind-info: what memory this machine has, and which kinds of it can be had.
+//! memkind-info: shows the memory of this machine and the kinds that it offers.
 //!
-//! For a person who wonders why a kind is not available, and with `--json` for a
-//! program. It looks and allocates nothing of any kind.
+//! Tables tell a person why a kind is not available; `--json` is for programs. The program
+//! allocates no memory of any kind.
 
 mod json;
 mod report;
+mod source;
 mod text;
 mod why;
+mod words;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -35,7 +37,7 @@ and MEMKIND_INTERLEAVE count as they do in a program.
 Exit status: 0, 1 when the machine cannot be read or nothing be written, 2 for a wrong option.
 ";
 
-/// What the command line asks for.
+/// The task that the command line names.
 enum Request {
     Help,
     Version,
@@ -63,7 +65,7 @@ fn request(arguments: impl Iterator<Item = String>) -> Result<Request, String> {
     Ok(Request::Show { json, sysfs })
 }
 
-/// Writes to standard output; nobody reading any more is no failure.
+/// Writes `text` to standard output; a closed pipe is no failure.
 fn put(text: &str) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => ExitCode::FAILURE,

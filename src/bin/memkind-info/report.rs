@@ -1,66 +1,64 @@
-//! Gathers what is shown: facts of the nodes, and for each kind its nodes or the reason.
+//! Gathers the report: facts of the nodes, and for each kind its nodes or the reason for having none.
 //!
-//! The kinds are the library's own rows, so a new one shows up by itself.
+//! The kinds are the library's own rows, so a new kind appears without a change here.
 
 use std::ffi::CStr;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use memkind::backing::{Bind, PageSize, TransparentHuge};
 use memkind::env;
-use memkind::error::Error;
 use memkind::kind::spec::{From, Spec};
-use memkind::kind::{table, weights};
-use memkind::topology::huge::{self, HugePages};
-use memkind::topology::nodes::{Attributes, Machine, Node};
+use memkind::kind::{registry, weights};
+use memkind::topology::huge;
+use memkind::topology::nodes::{Attributes, Node};
 use memkind::topology::select;
-use memkind::topology::sysfs::{self, Memory, Sysfs};
-use memkind::topology::{self, Container, NodeMask, Targets};
+use memkind::topology::sysfs::{Memory, Sysfs};
+use memkind::topology::{self, NodeMask, Targets};
 
+use crate::source::{HUGE_PAGE, Limit, Source};
 use crate::why::{Question, Reason};
 
-/// Bytes of the huge pages that the library uses.
-const HUGE_PAGE: u64 = 2 << 20;
-
-/// All that is shown.
+/// The whole report.
 pub(crate) struct Report {
+    /// The nodes, by number.
     pub(crate) nodes: Vec<NodeRow>,
+    /// The static kinds, by number.
     pub(crate) kinds: Vec<KindRow>,
+    /// Bytes in 2 MiB pages of all nodes.
     pub(crate) huge_pages: u64,
+    /// The limits of the control groups of this process.
     pub(crate) limits: Vec<Limit>,
+    /// The environment variables that are set and concern the report.
     pub(crate) variables: Vec<Variable>,
 }
 
-/// What a control group of the process may have at most.
-#[derive(Clone)]
-pub(crate) struct Limit {
-    /// Of 2 MiB pages, or of memory.
-    pub(crate) is_huge: bool,
-    pub(crate) bytes: u64,
-    pub(crate) left: u64,
-    /// The file that has it.
-    pub(crate) file: String,
-}
-
-/// A variable that is set and counts here.
+/// An environment variable that is set and concerns the report.
 pub(crate) struct Variable {
+    /// Name of the variable.
     pub(crate) name: String,
+    /// Value of the variable.
     pub(crate) value: String,
-    /// Why it has no effect, if it has none.
+    /// Why the variable has no effect; empty if it has one.
     pub(crate) remark: &'static str,
 }
 
 /// A node.
 pub(crate) struct NodeRow {
+    /// The kernel's number of the node.
     pub(crate) number: u16,
+    /// Numbers of the node's CPUs.
     pub(crate) cpus: Vec<usize>,
+    /// Memory of the node, in bytes.
     pub(crate) memory: Memory,
     /// The kernel's rank of the memory; a smaller number is faster.
     pub(crate) tier: Option<u32>,
+    /// Whether the cpuset of this process has the node.
     pub(crate) allowed: bool,
+    /// Whether the memory is a DAX device.
     pub(crate) dax_kmem: bool,
-    /// From the CPUs of which node, MiB/s, ns; the best that is known.
+    /// Highest known bandwidth in MiB/s, after the node whose CPUs have it.
     pub(crate) bandwidth: Option<(u16, u64)>,
+    /// Lowest known latency in ns, after the node whose CPUs have it.
     pub(crate) latency: Option<(u16, u64)>,
 }
 
@@ -69,90 +67,53 @@ pub(crate) type Places = Vec<(Vec<usize>, NodeMask)>;
 
 /// A kind.
 pub(crate) struct KindRow {
-    /// As C programs write it, without MEMKIND_.
+    /// Name of the kind in C, without MEMKIND_.
     pub(crate) name: String,
     /// The mode of mbind(2); if CPUs have different ones, that for several nodes.
     pub(crate) policy: &'static str,
+    /// Bytes of one page of the kind.
     pub(crate) page_bytes: u64,
     /// Whether the kernel may use transparent huge pages.
     pub(crate) may_be_huge: bool,
+    /// The nodes for each group of CPUs, or the reason for having none.
     pub(crate) places: Result<Places, Reason>,
-    /// Memory of all its nodes; of huge pages, what those nodes have of them. Not more than
-    /// a limit allows.
+    /// Memory of all nodes of the kind, in bytes: of a kind with huge pages, those pages. Not
+    /// more than a limit allows.
     pub(crate) memory: Memory,
-    /// The file with the limit that the capacity is.
+    /// Path of the file with the limit, if the capacity is one.
     pub(crate) limit: Option<String>,
 }
 
-/// Where everything is read from.
-pub(crate) struct Source<'a> {
-    root: &'a Path,
-    sysfs: &'a Sysfs<'a>,
-    pub(crate) machine: &'a Machine,
-    pub(crate) dax_kmem: NodeMask,
-    huge_pages: HugePages,
-    limits: Vec<Limit>,
-}
-
-/// The limits of this process.
-fn limits() -> Vec<Limit> {
-    let groups = Container::read("/proc");
-    let limit = |is_huge, limit: Option<(u64, String)>, left: Option<u64>| {
-        let (bytes, file) = limit?;
-        let left = left.unwrap_or(bytes);
-        Some(Limit {
-            is_huge,
-            bytes,
-            left,
-            file,
-        })
-    };
-    let memory = limit(false, groups.memory_limit(), groups.memory_left());
-    let huge_pages = limit(true, groups.huge_page_limit(), groups.huge_pages_left());
-    memory.into_iter().chain(huge_pages).collect()
-}
-
 impl Report {
-    /// Of this machine, as a program with this environment finds it.
+    /// Reports on this machine, as a program with this environment finds it.
+    ///
+    /// # Errors
+    /// A sentence for the user when the nodes cannot be read.
     pub(crate) fn of_host() -> Result<Self, String> {
-        let failed = |_| "The nodes of this machine cannot be read.".to_owned();
-        Ok(Self::of(&Source {
-            root: Path::new("/sys"),
-            sysfs: &Sysfs::HOST,
-            machine: topology::machine().map_err(failed)?,
-            dax_kmem: topology::dax_kmem_nodes().map_err(failed)?,
-            huge_pages: HugePages::read(&Sysfs::HOST),
-            limits: limits(),
-        }))
+        Ok(Self::of(&Source::host()?))
     }
 
-    /// Of a machine whose `/sys` was copied, without a cpuset.
+    /// Reports on the machine whose `/sys` was copied to `dir`, without a cpuset.
+    ///
+    /// # Errors
+    /// A sentence for the user when `dir` has no nodes.
     pub(crate) fn of_tree(dir: &str) -> Result<Self, String> {
         let sysfs = &Sysfs::at(dir);
-        let machine = Machine::read(sysfs, None, false);
-        if machine.nodes.iter().all(|node| node.distances.is_empty()) {
-            return Err("The directory has no devices/system/node as /sys has.".to_owned());
-        }
-        Ok(Self::of(&Source {
-            root: Path::new(dir),
-            sysfs,
-            machine: &machine,
-            dax_kmem: sysfs.dax_kmem_nodes(),
-            huge_pages: HugePages::read(sysfs),
-            limits: Vec::new(),
-        }))
+        let machine = Source::machine_of(sysfs)?;
+        Ok(Self::of(&Source::tree(Path::new(dir), sysfs, &machine)))
     }
 
     fn of(source: &Source<'_>) -> Self {
         let nothing = Attributes::default();
         let attributes = topology::attributes().unwrap_or(&nothing);
         let tiers = source.tiers();
-        let node = |node| source.node(node, attributes, &tiers);
-        let kinds = table::all();
+        let nodes = source.machine.nodes.iter();
         Self {
-            nodes: source.machine.nodes.iter().map(node).collect(),
-            kinds: kinds
-                .map(|kind| source.kind(kind.name(), &kind.spec))
+            nodes: nodes
+                .map(|node| node_row(source, node, attributes, &tiers))
+                .collect(),
+            kinds: registry::statics()
+                .map(|kind| kind_row(source, kind.name(), &kind.spec))
                 .collect(),
             huge_pages: huge::capacity(source.sysfs),
             limits: source.limits.clone(),
@@ -161,7 +122,7 @@ impl Report {
     }
 }
 
-/// The variables that are set.
+/// The environment variables that are set and concern the report.
 fn variables() -> Vec<Variable> {
     let remark = |name, value: &CStr| {
         if name == env::PREFERRED_TIES && value == select::TIES_MANY && !topology::prefers_many() {
@@ -190,170 +151,98 @@ fn variables() -> Vec<Variable> {
     names.into_iter().filter_map(variable).collect()
 }
 
-impl Source<'_> {
-    fn node(&self, node: &Node, attributes: &Attributes, tiers: &[(u32, NodeMask)]) -> NodeRow {
-        let number = node.number;
-        let seen = || {
-            let initiators = attributes.initiators.iter();
-            initiators.flat_map(|initiator| {
-                let targets = initiator.targets.iter();
-                let this = targets.filter(|target| target.node == number);
-                this.map(|target| (initiator.node, *target))
-            })
-        };
-        let tier = tiers.iter().find(|(_, nodes)| nodes.contains(number));
-        NodeRow {
-            number,
-            cpus: node.cpus.clone(),
-            memory: self.sysfs.memory(number).unwrap_or_default(),
-            tier: tier.map(|(tier, _)| *tier),
-            allowed: self.machine.allowed.contains(number),
-            dax_kmem: self.dax_kmem.contains(number),
-            bandwidth: seen()
-                .filter_map(|(from, target)| Some((from, target.bandwidth?)))
-                .max_by_key(|(from, value)| (*value, u16::MAX - from)),
-            latency: seen()
-                .filter_map(|(from, target)| Some((from, target.latency?)))
-                .min_by_key(|(from, value)| (*value, *from)),
-        }
-    }
-
-    /// The kernel's memory tiers with their nodes.
-    fn tiers(&self) -> Vec<(u32, NodeMask)> {
-        let tier = |dir: PathBuf| {
-            let name = dir.file_name()?.to_str()?;
-            let number = name.strip_prefix("memory_tier")?.parse().ok()?;
-            let text = fs::read_to_string(dir.join("nodelist")).ok()?;
-            let nodes = sysfs::list(&text).filter_map(|node| u16::try_from(node).ok());
-            Some((number, nodes.collect()))
-        };
-        self.entries("devices/virtual/memory_tiering")
-            .filter_map(tier)
-            .collect()
-    }
-
-    /// The DAX devices that are not in use as RAM, ascending.
-    pub(crate) fn other_dax_devices(&self) -> Vec<String> {
-        let name = |dir: PathBuf| {
-            let driver = fs::read_link(dir.join("driver")).ok();
-            let is_kmem = driver.is_some_and(|link| link.ends_with("kmem"));
-            let name = dir.file_name()?.to_string_lossy().into_owned();
-            (!is_kmem).then_some(name)
-        };
-        let mut names: Vec<String> = self.entries("bus/dax/devices").filter_map(name).collect();
-        names.sort();
-        names
-    }
-
-    fn entries(&self, dir: &str) -> impl Iterator<Item = PathBuf> + use<> {
-        let entries = fs::read_dir(self.root.join(dir)).into_iter().flatten();
-        entries.filter_map(|entry| Some(entry.ok()?.path()))
-    }
-
-    fn kind(&self, name: &str, spec: &Spec) -> KindRow {
-        let places = self.places(spec);
-        let nodes = places.iter().flatten();
-        let nodes = nodes.fold(NodeMask::EMPTY, |all, (_, nodes)| all.union(nodes));
-        let is_huge = spec.page != PageSize::Base;
-        let mut memory = Memory::default();
-        for node in &nodes {
-            let more = match is_huge {
-                true => self.huge_pages_of(node),
-                false => self.sysfs.memory(node).unwrap_or_default(),
-            };
-            memory.total += more.total;
-            memory.free += more.free;
-        }
-        let mut limits = self.limits.iter();
-        let limit = limits.find(|limit| limit.is_huge == is_huge);
-        let limit = limit.filter(|limit| limit.bytes < memory.total);
-        if let Some(limit) = limit {
-            memory.total = limit.bytes;
-            memory.free = memory.free.min(limit.left);
-        }
-        let several = places.iter().flatten().map(|(_, nodes)| *nodes);
-        let most = several.max_by_key(NodeMask::count);
-        let most = most.unwrap_or(NodeMask::EMPTY);
-        KindRow {
-            name: name.trim_start_matches("memkind_").to_uppercase(),
-            policy: spec.bind.name(&most),
-            page_bytes: if is_huge { HUGE_PAGE } else { 4096 },
-            may_be_huge: !is_huge && spec.thp == TransparentHuge::AsSystem,
-            places,
-            memory,
-            limit: limit.map(|limit| limit.file.clone()),
-        }
-    }
-
-    /// All and free 2 MiB pages of a node.
-    fn huge_pages_of(&self, node: u16) -> Memory {
-        let dir = format!("devices/system/node/node{node}/hugepages/hugepages-2048kB");
-        let bytes = |file: &str| {
-            let text = fs::read_to_string(self.root.join(&dir).join(file)).ok()?;
-            text.trim().parse::<u64>().ok()?.checked_mul(HUGE_PAGE)
-        };
-        Memory {
-            total: bytes("nr_hugepages").unwrap_or(0),
-            free: bytes("free_hugepages").unwrap_or(0),
-        }
-    }
-
-    fn places(&self, spec: &Spec) -> Result<Places, Reason> {
-        if spec.bind == Bind::Interleave {
-            weights::heed().map_err(Reason::unknown_interleaving)?;
-        }
-        let question = Question::new(self);
-        let cpus = || self.machine.nodes.iter().flat_map(|node| &node.cpus);
-        let targets = match spec.from {
-            From::Any => Targets::everywhere(self.machine.allowed),
-            From::Chosen(choice) => question.ask(choice)?,
-            From::Exactly(targets) => targets.clone(),
-        };
-        if spec.page != PageSize::Base {
-            let meant = spec.huge_page_nodes(Some(&targets));
-            let available = self.huge_pages.available(2 << 20, meant.as_ref());
-            available.map_err(|error| Reason::no_huge_pages(error, meant.as_ref()))?;
-        }
-        spec.bind.check().map_err(Reason::mbind_forbidden)?;
-        let mut places: Places = (0..targets.n_places())
-            .map(|place| (Vec::new(), *targets.of_place(place)))
-            .collect();
-        for cpu in cpus() {
-            places[targets.place_of_cpu(*cpu)].0.push(*cpu);
-        }
-        Ok(places)
+/// The row of `node`.
+fn node_row(
+    source: &Source<'_>,
+    node: &Node,
+    attributes: &Attributes,
+    tiers: &[(u32, NodeMask)],
+) -> NodeRow {
+    let number = node.number;
+    let seen = || {
+        let initiators = attributes.initiators.iter();
+        initiators.flat_map(|initiator| {
+            let targets = initiator.targets.iter();
+            let this = targets.filter(|target| target.node == number);
+            this.map(|target| (initiator.node, *target))
+        })
+    };
+    let tier = tiers.iter().find(|(_, nodes)| nodes.contains(number));
+    NodeRow {
+        number,
+        cpus: node.cpus.clone(),
+        memory: source.sysfs.memory(number).unwrap_or_default(),
+        tier: tier.map(|(tier, _)| *tier),
+        allowed: source.machine.allowed.contains(number),
+        dax_kmem: source.dax_kmem.contains(number),
+        bandwidth: seen()
+            .filter_map(|(from, target)| Some((from, target.bandwidth?)))
+            .max_by_key(|(from, value)| (*value, u16::MAX - from)),
+        latency: seen()
+            .filter_map(|(from, target)| Some((from, target.latency?)))
+            .min_by_key(|(from, value)| (*value, *from)),
     }
 }
 
-/// The code and the reason of an error in one line.
-impl Reason {
-    fn unknown_interleaving(error: Error) -> Self {
-        let value = env::get(env::INTERLEAVE).unwrap_or_default();
-        let text = format!(
-            "MEMKIND_INTERLEAVE is \"{}\"; its one value is \"weighted\"",
-            value.to_string_lossy()
-        );
-        Self { error, text }
-    }
-
-    fn mbind_forbidden(error: Error) -> Self {
-        let text = "this process may not bind memory to nodes (mbind): in a container, add the \
-                    capability SYS_NICE or a seccomp profile that allows it";
-        let text = text.to_owned();
-        Self { error, text }
-    }
-
-    fn no_huge_pages(error: Error, nodes: Option<&NodeMask>) -> Self {
-        let place = match nodes {
-            Some(nodes) if nodes.count() == 1 => format!(" on node {nodes}"),
-            Some(nodes) => format!(" on nodes {nodes}"),
-            None => String::new(),
+/// The row of the kind with this name and row of the library's table.
+fn kind_row(source: &Source<'_>, name: &str, spec: &Spec) -> KindRow {
+    let places = places(source, spec);
+    let nodes = places.iter().flatten();
+    let nodes = nodes.fold(NodeMask::EMPTY, |all, (_, nodes)| all.union(nodes));
+    let is_huge = spec.page != PageSize::Base;
+    let mut memory = Memory::default();
+    for node in &nodes {
+        let more = match is_huge {
+            true => source.huge_pages_of(node),
+            false => source.sysfs.memory(node).unwrap_or_default(),
         };
-        Self {
-            error,
-            text: format!(
-                "no 2 MiB pages{place}; vm.nr_hugepages or, per node, nr_hugepages in /sys/devices/system/node makes some"
-            ),
-        }
+        memory.total += more.total;
+        memory.free += more.free;
     }
+    let mut limits = source.limits.iter();
+    let limit = limits.find(|limit| limit.is_huge == is_huge);
+    let limit = limit.filter(|limit| limit.bytes < memory.total);
+    if let Some(limit) = limit {
+        memory.total = limit.bytes;
+        memory.free = memory.free.min(limit.left);
+    }
+    let several = places.iter().flatten().map(|(_, nodes)| *nodes);
+    let most = several.max_by_key(NodeMask::count);
+    let most = most.unwrap_or(NodeMask::EMPTY);
+    KindRow {
+        name: name.trim_start_matches("memkind_").to_uppercase(),
+        policy: spec.bind.name(&most),
+        page_bytes: if is_huge { HUGE_PAGE } else { 4096 },
+        may_be_huge: !is_huge && spec.thp == TransparentHuge::AsSystem,
+        places,
+        memory,
+        limit: limit.map(|limit| limit.file.clone()),
+    }
+}
+
+/// The nodes for each group of CPUs, or the reason for having none.
+fn places(source: &Source<'_>, spec: &Spec) -> Result<Places, Reason> {
+    if spec.bind == Bind::Interleave {
+        weights::heed().map_err(Reason::unknown_interleaving)?;
+    }
+    let question = Question::new(source);
+    let cpus = || source.machine.nodes.iter().flat_map(|node| &node.cpus);
+    let targets = match spec.from {
+        From::Any => Targets::everywhere(source.machine.allowed),
+        From::Chosen(choice) => question.ask(choice)?,
+        From::Exactly(targets) => targets.clone(),
+    };
+    if spec.page != PageSize::Base {
+        let meant = spec.huge_page_nodes(Some(&targets));
+        let available = source.huge_pages.available(2 << 20, meant.as_ref());
+        available.map_err(|error| Reason::no_huge_pages(error, meant.as_ref()))?;
+    }
+    spec.bind.check().map_err(Reason::mbind_forbidden)?;
+    let mut places: Places = (0..targets.n_places())
+        .map(|place| (Vec::new(), *targets.of_place(place)))
+        .collect();
+    for cpu in cpus() {
+        places[targets.place_of_cpu(*cpu)].0.push(*cpu);
+    }
+    Ok(places)
 }

@@ -1,4 +1,4 @@
-//! Puts the question of a kind's nodes, and says in words why there is no answer.
+//! Asks for the nodes of a kind, and explains in words why there are none.
 
 use std::ffi::CStr;
 
@@ -9,29 +9,68 @@ use memkind::topology::note::Note;
 use memkind::topology::select::{Facts, Settings, select};
 use memkind::topology::{self, Attribute, Choice, NodeMask, Nodes, Take, Targets};
 
-use crate::report::Source;
-use crate::text::cpus_in_words;
+use crate::source::Source;
+use crate::words::cpus_in_words;
 
 /// MiB/s, unless MEMKIND_HBW_THRESHOLD is set (memkind(3), ENVIRONMENT).
 const DEFAULT_THRESHOLD: u64 = 204_800;
 
 /// Why a kind is not available.
 pub(crate) struct Reason {
+    /// The error of memkind_check_available().
     pub(crate) error: Error,
+    /// The reason in one line of words.
     pub(crate) text: String,
 }
 
-/// What the choice remarked last, as far as it explains a failure.
+impl Reason {
+    /// MEMKIND_INTERLEAVE has an unknown value.
+    pub(crate) fn unknown_interleaving(error: Error) -> Self {
+        let value = env::get(env::INTERLEAVE).unwrap_or_default();
+        let text = format!(
+            "MEMKIND_INTERLEAVE is \"{}\"; its one value is \"weighted\"",
+            value.to_string_lossy()
+        );
+        Self { error, text }
+    }
+
+    /// The process may not bind memory to nodes.
+    pub(crate) fn mbind_forbidden(error: Error) -> Self {
+        let text = "this process may not bind memory to nodes (mbind): in a container, add the \
+                    capability SYS_NICE or a seccomp profile that allows it";
+        let text = text.to_owned();
+        Self { error, text }
+    }
+
+    /// There are no 2 MiB pages on `nodes`; `None` stands for all nodes.
+    pub(crate) fn no_huge_pages(error: Error, nodes: Option<&NodeMask>) -> Self {
+        let place = match nodes {
+            Some(nodes) if nodes.count() == 1 => format!(" on node {nodes}"),
+            Some(nodes) => format!(" on nodes {nodes}"),
+            None => String::new(),
+        };
+        Self {
+            error,
+            text: format!(
+                "no 2 MiB pages{place}; vm.nr_hugepages or, per node, nr_hugepages in /sys/devices/system/node makes some"
+            ),
+        }
+    }
+}
+
+/// The last remark of the choice that explains a failure.
 enum Remark {
+    /// No remark.
     Nothing,
-    /// A malformed list, in libnuma's words.
+    /// A malformed list of nodes; libnuma's message, empty if it has none.
     List(String),
+    /// A malformed MEMKIND_HBW_THRESHOLD.
     Threshold,
     /// The CPUs of this node have no such memory.
     NoNode(u16),
     /// Several nodes are equally near to this one.
     Tie(u16),
-    /// Anything else is clear as it is.
+    /// A remark that needs no further words.
     Text(String),
 }
 
@@ -48,7 +87,7 @@ impl Remark {
     }
 }
 
-/// What can be done about a tie.
+/// Advice for a kind that prefers one of several equal nodes.
 fn ties_advice() -> &'static str {
     if topology::prefers_many() {
         "MEMKIND_PREFERRED_TIES=many prefers all of them"
@@ -57,13 +96,16 @@ fn ties_advice() -> &'static str {
     }
 }
 
-/// The question, ready to be put for any choice.
+/// Asks for the nodes of any choice on one machine.
 pub(crate) struct Question<'a> {
+    /// The machine.
     source: &'a Source<'a>,
+    /// The values of the environment variables.
     settings: Settings<'a>,
 }
 
 impl<'a> Question<'a> {
+    /// Reads the environment for questions about the machine of `source`.
     pub(crate) fn new(source: &'a Source<'a>) -> Self {
         let settings = Settings {
             hbw_nodes: env::get(env::HBW_NODES),
@@ -74,7 +116,7 @@ impl<'a> Question<'a> {
         Self { source, settings }
     }
 
-    /// The nodes for each CPU, or why there are none.
+    /// The nodes of `choice` for each CPU, or the reason for having none.
     pub(crate) fn ask(&self, choice: Choice) -> Result<Targets, Reason> {
         let mut remark = Remark::Nothing;
         self.decide(choice, &mut |note| {
@@ -86,6 +128,7 @@ impl<'a> Question<'a> {
         })
     }
 
+    /// Chooses as the library does, and hands its remarks to `report`.
     fn decide(&self, choice: Choice, report: &mut dyn FnMut(Note<'_>)) -> Result<Targets, Error> {
         let facts = Facts {
             machine: self.source.machine,
@@ -96,7 +139,7 @@ impl<'a> Question<'a> {
         select(&facts, &self.settings, choice, report)
     }
 
-    /// The variable that names the nodes of a choice, and its value.
+    /// The environment variable that names `nodes`, and its value.
     fn variable(&self, nodes: Nodes) -> (&'static str, Option<&'a CStr>) {
         match nodes {
             Nodes::DaxKmem => ("MEMKIND_DAX_KMEM_NODES", self.settings.dax_kmem_nodes),
@@ -104,6 +147,7 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// The reason in words for `error`, after `remark`.
     fn why(&self, choice: Choice, error: Error, remark: &Remark) -> String {
         let (variable, value) = self.variable(choice.nodes);
         let shown = |value: Option<&CStr>| value.unwrap_or_default().to_string_lossy().into_owned();
@@ -155,17 +199,19 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// All nodes of `choice`; empty without any.
     fn nodes_of(&self, choice: Choice) -> NodeMask {
         let targets = self.decide(choice, &mut |_| ());
         targets.map_or(NodeMask::EMPTY, |targets| targets.all())
     }
 
-    /// The CPUs of a node in words.
+    /// The CPUs of the node with the number `node`, in words.
     fn cpus(&self, node: u16) -> String {
         let node = self.source.machine.node(node);
         cpus_in_words(node.map_or(&[][..], |node| &node.cpus))
     }
 
+    /// The reason in words for several nodes being equally near to `node`; `variable` can name one.
     fn tie(&self, choice: Choice, node: u16, variable: &str) -> String {
         let many = Choice {
             take: Take::Many,
@@ -184,7 +230,7 @@ impl<'a> Question<'a> {
         )
     }
 
-    /// Why the CPUs of a node have no high-bandwidth memory.
+    /// The reason why the CPUs of the node with the number `node` have no high-bandwidth memory.
     fn too_slow(&self, node: u16) -> String {
         let nothing = Attributes::default();
         let attributes = topology::attributes().unwrap_or(&nothing);
@@ -211,12 +257,14 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// The bandwidth in MiB/s from which memory counts as fast.
     fn threshold(&self) -> u64 {
         let text = self.settings.hbw_threshold;
         let number = text.and_then(|text| env::parse_decimal(text, u32::MAX.into()));
         number.unwrap_or(DEFAULT_THRESHOLD)
     }
 
+    /// The reason in words for having no node on a DAX device.
     fn no_dax(&self) -> String {
         let advice = "MEMKIND_DAX_KMEM_NODES can name nodes";
         match self.source.other_dax_devices().as_slice() {
