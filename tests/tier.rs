@@ -1,4 +1,4 @@
-//! The byte counters of memtier under many threads: exact, whoever frees.
+//! The byte counters of memtier under many threads: exact, whichever thread frees.
 //!
 //! One test only: the counters belong to the process.
 
@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use memkind::kind::Kind;
-use memkind::kind::table;
+use memkind::kind::registry;
 use memkind::tier;
 
 const N_THREADS: usize = 1000;
@@ -36,15 +36,13 @@ struct Block(*mut u8);
 
 // SAFETY: blocks may be freed by any thread.
 unsafe impl Send for Block {}
-// SAFETY: as above; the address itself is plain data.
+// SAFETY: the address is plain data, which no thread changes.
 unsafe impl Sync for Block {}
 
 #[test]
 fn allocated_size_is_exact_under_threads() {
     for name in ["memkind_default", "memkind_regular"] {
-        let kind = (0..table::COUNT)
-            .map(table::kind)
-            .find(|kind| kind.name() == name);
+        let kind = registry::statics().find(|kind| kind.name() == name);
         check_exactness(kind.expect("a static kind"));
     }
 }

@@ -169,7 +169,7 @@ fn high_bandwidth_memory() {
 fn every_kind_is_shown() {
     let tree = hbm("kinds");
     let rows = tree.rows("hbm.xml", &[]);
-    let kinds: Vec<_> = memkind::kind::table::all().collect();
+    let kinds: Vec<_> = memkind::kind::registry::statics().collect();
     assert_eq!(rows.len(), kinds.len());
     for (row, kind) in rows.iter().zip(kinds) {
         assert_eq!(format!("memkind_{}", row.0.to_lowercase()), kind.name());

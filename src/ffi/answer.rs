@@ -5,7 +5,7 @@ use core::ptr;
 
 use super::memkind::types::memkind_t;
 use crate::error::Error;
-use crate::kind::{self, Kind, table};
+use crate::kind::{self, Kind, registry};
 use crate::log;
 
 /// The kind behind a handle; `None` for NULL, a bogus or a destroyed kind.
@@ -21,7 +21,7 @@ pub(super) const fn handle_of(kind: &'static Kind) -> memkind_t {
 
 /// The handle of the static kind with this number.
 pub(super) const fn handle_at(number: usize) -> memkind_t {
-    table::address(number).cast_mut().cast()
+    registry::static_address(number).cast_mut().cast()
 }
 
 /// The integer that C gets.

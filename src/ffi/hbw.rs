@@ -9,7 +9,7 @@ use super::memkind::{
     memkind_calloc, memkind_free, memkind_malloc, memkind_malloc_usable_size,
     memkind_posix_memalign, memkind_realloc, memkind_t,
 };
-use crate::kind::table;
+use crate::kind::registry;
 use crate::log;
 
 /// What happens when high-bandwidth memory runs out.
@@ -105,14 +105,14 @@ const fn numbers(policy: hbw_policy_t) -> (usize, Option<usize>, Option<usize>) 
 
 /// The kind itself or, for the preferred policy without such memory, `otherwise`.
 fn available_or(number: usize, otherwise: usize, policy: hbw_policy_t) -> memkind_t {
-    let kind = table::kind(number);
+    let kind = registry::static_kind(number);
     let preferred = policy == hbw_policy_t::HBW_POLICY_PREFERRED;
     // Looking for nodes and pages may fail on the way; that is nobody's errno.
     let errno = log::errno();
     let missing = preferred && kind.spec.check_available().is_err();
     log::set_errno(errno);
     handle_of(if missing {
-        table::kind(otherwise)
+        registry::static_kind(otherwise)
     } else {
         kind
     })
@@ -159,7 +159,7 @@ pub extern "C" fn hbw_set_policy(mode: RawHbwPolicy) -> c_int {
 /// Returns 0 or ENODEV. MT-safe. STANDARD API. See hbwmalloc(3).
 #[unsafe(no_mangle)]
 pub extern "C" fn hbw_check_available() -> c_int {
-    match table::kind(1).spec.check_available() {
+    match registry::static_kind(1).spec.check_available() {
         Ok(()) => 0,
         Err(_) => libc::ENODEV,
     }

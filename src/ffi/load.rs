@@ -9,7 +9,7 @@ use super::decorate;
 use crate::ext::pool;
 use crate::heap::{fast, je, reclaim, spare, tbb};
 use crate::kind::manager::{self, Missing};
-use crate::kind::table;
+use crate::kind::registry;
 use crate::{backing, env, kind, log, signals, sys, topology};
 
 #[used]
@@ -19,7 +19,7 @@ static AT_LOAD: extern "C" fn() = at_load;
 extern "C" fn at_load() {
     decorate::find();
     fast::enable(
-        table::address(0) as usize,
+        registry::static_address(0) as usize,
         !decorate::present() && decorate::tier_hooks().is_none(),
     );
     if env::get(env::HOG_MEMORY).is_some_and(|value| value.to_bytes().first() == Some(&b'1')) {

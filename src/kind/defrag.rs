@@ -6,12 +6,12 @@ use super::detect;
 use crate::heap::{self, Heap, je, page_map, tbb};
 use crate::log;
 
-/// Moves a block if that helps to empty its slab. `None` leaves the block where it is.
+/// Moves the block at `ptr` if that helps to empty its slab. `None` leaves it where it is.
 ///
 /// # Safety
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
 pub unsafe fn reallocate(ptr: *mut u8) -> Option<*mut u8> {
-    // SAFETY: the caller's promise. Both blocks have at least its usable size. Caches are
+    // SAFETY: the block is live, and both blocks have at least its usable size. Caches are
     // bypassed: they would hand the emptied places out again.
     unsafe {
         let heap = heap_to_move_in(ptr)?;
@@ -23,17 +23,17 @@ pub unsafe fn reallocate(ptr: *mut u8) -> Option<*mut u8> {
     }
 }
 
-/// Whether to move a block would help to empty its slab.
+/// Whether moving the block at `ptr` would help to empty its slab.
 ///
 /// # Safety
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
 pub unsafe fn is_worthwhile(ptr: *const u8) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: `ptr` is null, a live block or not the library's.
     unsafe { heap_to_move_in(ptr) }.is_some()
 }
 
-/// The heap of a block that should be moved: its slab is not the one that is being filled,
-/// and is less full than the class is on average.
+/// The heap of the block at `ptr` if it should move: its slab is not the one that is being
+/// filled, and is less full than the average of its class.
 ///
 /// # Safety
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
@@ -46,9 +46,9 @@ unsafe fn heap_to_move_in(ptr: *const u8) -> Option<&'static Heap> {
     let heap = kind
         .heaps()
         .find(|heap| heap.id() == heap::owner(ptr as usize))?;
-    // Holes that wait in the depot are none to jemalloc.
+    // jemalloc takes free blocks in the depot for live ones.
     heap.empty_depot();
-    // SAFETY: detect knows the block.
+    // SAFETY: the page map says that blocks of a live kind are there.
     let slab = unsafe { je::utilization(ptr) }?;
     if slab.blocks <= 1 || slab.free == 0 || slab.class_blocks == 0 {
         return None;
@@ -57,7 +57,7 @@ unsafe fn heap_to_move_in(ptr: *const u8) -> Option<&'static Heap> {
     if current.contains(&(ptr as usize)) {
         return None;
     }
-    // Fuller than the average by up to an eighth still moves, or slabs that are all
+    // A block in a slab up to an eighth fuller than the average moves too, or slabs that are
     // equally full would never be emptied.
     let used = (slab.blocks - slab.free) as u128;
     let class_used = slab.class_blocks.saturating_sub(slab.class_free) as u128;

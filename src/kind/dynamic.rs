@@ -12,7 +12,7 @@ use crate::topology;
 
 /// The smallest limit of a file-backed kind, in bytes (`MEMKIND_PMEM_MIN_SIZE`).
 pub const FILE_MIN_SIZE: usize = 16 << 20;
-/// Limits are rounded up to a multiple of this.
+/// Limits are rounded up to a multiple of this many bytes.
 const FILE_UNIT: usize = 2 << 20;
 
 /// When a kind gives freed memory back (memkind(3), MEMORY USAGE POLICY).
@@ -24,7 +24,7 @@ pub enum Usage {
     Conservative,
 }
 
-/// Creates a kind on a temporary file in `dir`; `limit` in bytes, 0 for none.
+/// Creates a kind on a temporary file of up to `limit` bytes in `dir`; 0 is no limit.
 ///
 /// # Errors
 /// `Invalid` for a limit below [`FILE_MIN_SIZE`] or, with `errno`, a directory in which
@@ -37,7 +37,7 @@ pub fn create_file(dir: &CStr, limit: usize, usage: Usage) -> Result<&'static Ki
         );
         return Err(Error::Invalid);
     }
-    // SIZE_MAX is how some programs say that there is none.
+    // Some programs pass SIZE_MAX for no limit.
     let limit = round_up(limit, FILE_UNIT).unwrap_or(0);
     let decay_ms = match usage {
         Usage::Default => None,
@@ -50,7 +50,7 @@ pub fn create_file(dir: &CStr, limit: usize, usage: Usage) -> Result<&'static Ki
     })
 }
 
-/// Creates a kind on an area of the caller's, which stays the caller's.
+/// Creates a kind on the area of `size` bytes at `start`, which the caller keeps and frees.
 ///
 /// # Errors
 /// `Invalid` when a kind with this start address lives; `Environ`; `TooMany`; `Malloc`.
@@ -69,10 +69,10 @@ pub fn create_fixed(start: usize, size: usize) -> Result<&'static Kind, Error> {
     })
 }
 
-/// Creates a kind on the nodes of a list as numa(3) writes it.
+/// Creates a kind on `nodes`, a list as in numa(3), with the policy `bind`.
 ///
 /// # Errors
-/// `Invalid` and `MemtypeNotAvailable` as [`topology::named()`]; `Unavailable` without
+/// Those of [`topology::named()`]; `Unavailable` without
 /// NUMA in the kernel; `Environ`; `TooMany`; `Malloc`.
 pub fn create_nodes(nodes: &CStr, bind: Bind) -> Result<&'static Kind, Error> {
     if !topology::numa_available() {
@@ -103,7 +103,7 @@ pub fn create_nodes(nodes: &CStr, bind: Bind) -> Result<&'static Kind, Error> {
     })
 }
 
-/// A row for memory that no node list is asked for.
+/// The row of a kind on `source`, without a policy.
 const fn anywhere(source: Source) -> Spec {
     Spec {
         source,
@@ -114,6 +114,11 @@ const fn anywhere(source: Source) -> Spec {
     }
 }
 
+/// Creates a kind of `spec` on the backing and with the name that `make` returns. Its free pages
+/// go back after `decay_ms` milliseconds; `None` is the default.
+///
+/// # Errors
+/// `Environ` for a malformed variable; `TooMany`; `Malloc`; the errors of `make`.
 fn create(
     spec: Spec,
     decay_ms: Option<isize>,
@@ -130,9 +135,10 @@ fn create(
     })
 }
 
+/// The name of a kind, cut to the length of a line.
 fn format_name(text: core::fmt::Arguments<'_>) -> Line {
     let mut line = Line::new();
-    // A line takes what fits and does not fail.
+    // A longer text is cut; that is no error.
     let _ = core::fmt::Write::write_fmt(&mut line, text);
     line
 }

@@ -17,10 +17,10 @@ struct Operations([Option<extern "C" fn()>; 21]);
 
 extern "C" fn unused() {}
 
-/// One table for all kinds: their behaviour is in their rows.
+/// The one table of all kinds, whose behaviour is in their rows.
 static OPERATIONS: Operations = Operations([Some(unused); 21]);
 
-/// See the module.
+/// The first 128 bytes of a kind. Fields without a comment keep their place for compiled programs.
 #[repr(C)]
 pub struct Head {
     ops: &'static Operations,
@@ -80,24 +80,24 @@ impl Head {
         self.partition
     }
 
-    /// The name as C has it.
+    /// The name with its NUL.
     pub fn c_name(&self) -> *const c_char {
         self.name.as_ptr().cast()
     }
 
-    /// The name.
+    /// The kind's name.
     pub fn name(&self) -> &str {
         let length = self.name.iter().position(|b| *b == 0).unwrap_or(NAME_SIZE);
         core::str::from_utf8(&self.name[..length]).unwrap_or("?")
     }
 
-    /// Where `priv` points; null for kinds without a record of their own.
+    /// Points `priv` to `record`, the record of a file-backed kind.
     pub fn set_private(&self, record: *const c_void) {
         self.private
             .store(record.cast_mut(), core::sync::atomic::Ordering::Release);
     }
 
-    /// Records how many arenas the kind may have.
+    /// Records that the kind may have up to `count` arenas.
     pub fn set_arena_count(&self, count: u32) {
         use core::sync::atomic::Ordering::Relaxed;
         self.arena_map_len.store(count, Relaxed);

@@ -9,24 +9,24 @@ use core::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use once_cell::race::OnceBox;
 
-use super::registry;
-use super::{Spec, manager};
+use super::spec::Spec;
 use crate::backing::{Anonymous, Backing};
 use crate::boxed::{boxed, room_for};
 use crate::error::Error;
 use crate::heap::fast::{self, HeapOfCpu};
-use crate::heap::{Heap, spare};
+use crate::heap::{Heap, KINDS, spare, tbb};
 use crate::log;
 use crate::topology::{self, Targets};
 
-/// A kind's own heap has id number + 1; the ids of the heaps of places begin after the
-/// kinds'. The first fast path knows a kind by its own heap alone, so kinds with places
-/// leave that one unused.
-const FIRST: usize = registry::NUMBERS + 1;
+/// The first id of the heaps of places: a kind's own heap has its number + 1. The first fast
+/// path knows a kind by its own heap alone, so kinds with places leave that one unused.
+const FIRST: usize = KINDS + 1;
+/// How many heaps of places all kinds can have.
 const EXTRA: usize = spare::ID - FIRST;
 
-/// The kinds of the extra heaps.
+/// The number of the kind that each heap of a place belongs to.
 static KIND_OF: [AtomicU16; EXTRA] = [const { AtomicU16::new(0) }; EXTRA];
+/// How many ids of [`KIND_OF`] are taken; more than all when some were refused.
 static USED: AtomicUsize = AtomicUsize::new(0);
 
 /// The number of the kind that the heap of a place belongs to; `None` for other ids.
@@ -36,9 +36,8 @@ pub(super) fn kind_number(id: usize) -> Option<usize> {
     Some(number.load(Ordering::Relaxed).into())
 }
 
-/// An id for pages of the kind with this number that its heaps' own ids do not stand for;
-/// `None` when there is none left.
-pub(super) fn another_id(number: u16) -> Option<usize> {
+/// A further id for pages of the kind with this number; `None` when none is left.
+fn another_id(number: u16) -> Option<usize> {
     let index = USED.fetch_add(1, Ordering::Relaxed);
     KIND_OF.get(index)?.store(number, Ordering::Relaxed);
     Some(FIRST + index)
@@ -46,16 +45,19 @@ pub(super) fn another_id(number: u16) -> Option<usize> {
 
 /// The heaps of a kind's places.
 pub(super) struct Places {
+    /// The nodes of each place, and the place of each CPU.
     targets: &'static Targets,
+    /// One heap for each place; fewer when ids ran out.
     heaps: Vec<Heap>,
-    /// The ids of the heaps, for the fast path.
+    /// The id of the heap of each CPU, for the fast path.
     of_cpu: HeapOfCpu,
 }
 
 impl Places {
+    /// The heaps for all places of `targets`, of the kind with this number and row.
     fn new(number: u16, spec: &Spec, targets: &'static Targets) -> Result<Self, Error> {
         let wanted = targets.n_places();
-        // First what may be refused: ids are not given back.
+        // Ids are not given back, so they are taken after all that can fail.
         let mut heaps: Vec<Heap> = room_for(wanted)?;
         let n_cpus = topology::n_cpus_configured();
         let mut of_cpu: Vec<u16> = room_for(n_cpus)?;
@@ -86,13 +88,13 @@ impl Places {
         })
     }
 
-    /// The heap of the calling thread's CPU; the first for a CPU without one.
+    /// The heap of the calling thread's CPU; the first heap for a CPU without one.
     #[inline]
     pub(super) fn here(&self) -> Option<&Heap> {
         heap_of(&self.heaps, self.targets, topology::current_cpu())
     }
 
-    /// Their ids.
+    /// The ids of all heaps.
     pub(super) fn heap_ids(&self) -> impl Iterator<Item = usize> {
         self.heaps.iter().map(Heap::id)
     }
@@ -103,16 +105,17 @@ impl Places {
     }
 }
 
+/// The heap of the CPU with the number `cpu`; the first heap for a CPU without one.
 fn heap_of<'a>(heaps: &'a [Heap], targets: &Targets, cpu: usize) -> Option<&'a Heap> {
     heaps.get(targets.place_of_cpu(cpu)).or(heaps.first())
 }
 
-/// Gives a kind the heaps that its places need and opens them; `false` if there is but
-/// one place, as on most machines, or when no ids are left: all CPUs then share one heap.
+/// Puts the heaps for all places of `targets` into `slot` and opens each for up to `arenas`
+/// arenas, on a pool of TBB if `pooled`. `number` and `spec` are those of the kind. `false` if
+/// there is only one place, as on most machines, or no id is left: all CPUs then share one heap.
 ///
 /// # Errors
-/// `Malloc` for the records of the heaps; `NoMemory` for a pool, which each is to have if they
-/// are `pooled`.
+/// `Malloc` without memory for the records of the heaps; `NoMemory` when no pool can be made.
 pub(super) fn install(
     slot: &'static OnceBox<Places>,
     number: u16,
@@ -130,12 +133,23 @@ pub(super) fn install(
     }
     for heap in &places.heaps {
         if pooled {
-            manager::give_pool(heap, number)?;
+            give_pool(heap, number)?;
         }
         heap.open(arenas, None);
     }
     fast::set_heaps(number.into(), &places.of_cpu);
     Ok(true)
+}
+
+/// Gives `heap`, of the kind with this number, a pool of TBB if the kind is on one.
+///
+/// # Errors
+/// `NoMemory` when no pool can be made.
+pub(super) fn give_pool(heap: &'static Heap, number: u16) -> Result<(), Error> {
+    if tbb::is_wanted(heap) {
+        tbb::install(heap, || another_id(number))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

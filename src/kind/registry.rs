@@ -8,9 +8,9 @@ use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::{Kind, table};
+use super::{Kind, places, table};
 use crate::error::Error;
-use crate::heap::{KINDS, fast};
+use crate::heap::{self, KINDS, fast, spare};
 use crate::log;
 
 /// The most kinds that can exist, static ones included (`MEMKIND_MAX_KIND`). The three
@@ -25,7 +25,7 @@ const FREE: u8 = 0;
 const BUSY: u8 = 1;
 const LIVE: u8 = 2;
 
-/// The place of a kind. All are side by side, so that the fast path finds a kind's
+/// The memory of one kind. All slots are side by side, so that the fast path finds a kind's
 /// number from its address.
 #[repr(C, align(512))]
 struct Slot {
@@ -64,13 +64,13 @@ impl Slot {
         if self.state.load(Ordering::Acquire) != LIVE {
             return None;
         }
-        // SAFETY: LIVE says that the kind has been written; the caller of
-        // memkind_destroy_kind promises that nobody uses it any more.
+        // SAFETY: LIVE says that the kind has been written; a
+        // program does not use a kind after memkind_destroy_kind.
         Some(unsafe { (*self.kind.get()).assume_init_ref() })
     }
 }
 
-/// Where the kind with this number is, or would be.
+/// The address of the kind with this number, whether it lives or not.
 pub const fn address(number: usize) -> *const Kind {
     SLOTS[number].kind.get().cast::<Kind>()
 }
@@ -80,11 +80,43 @@ pub fn by_number(number: usize) -> Option<&'static Kind> {
     SLOTS.get(number)?.live()
 }
 
-/// The live kind at this address; `None` for null, a bogus or a destroyed one.
+/// The live kind at this address; `None` for null, a bogus or a destroyed kind.
 pub fn by_address(address: *const Kind) -> Option<&'static Kind> {
     let offset = (address as usize).wrapping_sub(SLOTS.as_ptr() as usize);
     let kind = SLOTS.get(offset / size_of::<Slot>())?.live()?;
     core::ptr::eq(kind, address).then_some(kind)
+}
+
+/// The static kind with this number, below [`table::COUNT`].
+pub fn static_kind(number: usize) -> &'static Kind {
+    // SAFETY: static kinds are in their slots from the start and never leave them.
+    unsafe { &*static_address(number) }
+}
+
+/// The address of the static kind with this number, below [`table::COUNT`].
+pub const fn static_address(number: usize) -> *const Kind {
+    assert!(number < table::COUNT);
+    address(number)
+}
+
+/// All static kinds, by number.
+pub fn statics() -> impl Iterator<Item = &'static Kind> {
+    (0..table::COUNT).map(static_kind)
+}
+
+/// The kind that owns the address `ptr`; `None` when the library does not own it.
+pub fn detect(ptr: *const u8) -> Option<&'static Kind> {
+    let id = heap::owner(ptr as usize);
+    // Right for a kind's own heap; an address without an owner gives no number.
+    let mut number = id.wrapping_sub(1);
+    if id == spare::ID {
+        // MEMKIND_DEFAULT.
+        number = 0;
+    } else if number >= heap::KINDS {
+        number = places::kind_number(id)?;
+    }
+    // SAFETY: pages belong only to heaps of live kinds.
+    Some(unsafe { &*address(number) })
 }
 
 /// All dynamic kinds that live.
@@ -100,7 +132,8 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
 /// Adds a kind; `make` is given its number. Nothing is left behind if it fails.
 ///
 /// # Errors
-/// `TooMany` when every number is taken, `Malloc` without memory for records, else what `make` says.
+/// `TooMany` when every number is taken, `Malloc` without memory for records, or the error of
+/// `make`.
 pub fn add(make: impl FnOnce(u32) -> Result<Kind, Error>) -> Result<&'static Kind, Error> {
     let free = SLOTS.iter().enumerate().find(|(_, slot)| {
         slot.state
@@ -122,7 +155,7 @@ pub fn add(make: impl FnOnce(u32) -> Result<Kind, Error>) -> Result<&'static Kin
                 slot.state.store(LIVE, Ordering::Release);
                 return Ok(kind);
             }
-            // SAFETY: the slot is BUSY, so nobody has seen the kind.
+            // SAFETY: the slot is BUSY, so no other thread has seen the kind.
             unsafe { take_down(slot) };
             log::error!("No memory for the records of a kind.");
             Err(Error::Malloc)
@@ -149,16 +182,17 @@ pub unsafe fn remove(kind: &'static Kind) {
     {
         return;
     }
-    // SAFETY: BUSY now, and by the caller's promise nobody uses the kind any more.
+    // SAFETY: the slot is BUSY, and no other thread uses the kind now or later.
     unsafe { take_down(slot) };
 }
 
-/// Frees the slot of a kind with all that is the kind's.
+/// Destroys the kind in `slot` with its heap, and frees the slot.
 ///
 /// # Safety
-/// The slot is BUSY by the caller, holds a kind, and no reference to that is used any more.
+/// The caller has made the slot BUSY; it holds a kind, and no reference to that is used any more.
 unsafe fn take_down(slot: &'static Slot) {
-    // SAFETY: the caller's promise. The bytes stay, so that a stale pointer can be looked at.
+    // SAFETY: the slot holds a kind that no other reference uses. Its bytes stay, so that a stale
+    // pointer can be recognised.
     unsafe {
         (*slot.kind.get()).assume_init_ref().heap.destroy();
         (*slot.kind.get()).assume_init_drop();

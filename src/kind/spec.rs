@@ -1,4 +1,4 @@
-//! What a kind is, as data, and what follows from it.
+//! The row of a kind, and what follows from it: nodes, availability, capacity.
 
 use crate::backing::{Bind, PageSize, TransparentHuge};
 use crate::error::Error;
@@ -7,7 +7,7 @@ use crate::topology::{self, Choice, NodeMask, Targets};
 
 use super::weights;
 
-/// Where a kind's memory comes from.
+/// The source of a kind's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Private mappings without any policy: standard memory, always available.
@@ -16,41 +16,41 @@ pub enum Source {
     Anonymous,
     /// A temporary file.
     File,
-    /// An area of the user's.
+    /// An area that the program provides.
     Fixed,
 }
 
-/// Which nodes a kind takes memory from.
+/// The nodes from which a kind takes memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// Any.
+    /// Any node.
     Any,
-    /// Those that the topology chooses.
+    /// The nodes that the topology chooses.
     Chosen(Choice),
-    /// Those that the program named.
+    /// The nodes that the program named.
     Exactly(&'static Targets),
 }
 
 /// A kind's row.
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
-    /// Where memory comes from.
+    /// The source of the memory.
     pub source: Source,
-    /// Which nodes.
+    /// The nodes.
     pub from: From,
-    /// How it is tied to them.
+    /// The policy that binds memory to the nodes.
     pub bind: Bind,
     /// The page size.
     pub page: PageSize,
-    /// Transparent huge pages.
+    /// Whether the kernel may use transparent huge pages.
     pub thp: TransparentHuge,
 }
 
 impl Spec {
-    /// The nodes per CPU; `None` for a kind without a policy.
+    /// The nodes for each CPU; `None` for a kind without a policy.
     ///
     /// # Errors
-    /// As [`topology::targets()`], and [`weights::heed`] for kinds that interleave.
+    /// Those of [`topology::targets()`], and those of [`weights::heed`] for kinds that interleave.
     pub fn targets(&self) -> Result<Option<&'static Targets>, Error> {
         if self.bind == Bind::Interleave {
             weights::heed()?;
@@ -66,7 +66,7 @@ impl Spec {
     /// Whether memory of this kind can be had here.
     ///
     /// # Errors
-    /// As [`Spec::targets`]; `HugeTlb` when there are no huge pages on the nodes, `Mbind`
+    /// Those of [`Spec::targets`]; `HugeTlb` when there are no huge pages on the nodes, `Mbind`
     /// where memory may not be bound.
     pub fn check_available(&self) -> Result<(), Error> {
         if self.page == PageSize::Huge1G {
@@ -81,18 +81,18 @@ impl Spec {
         self.bind.check()
     }
 
-    /// The nodes that a kind takes huge pages from, of those that it means; `None` for all,
-    /// as for a kind that prefers some and takes others where these have none.
+    /// The nodes among `targets` from which the kind takes huge pages; `None` for all nodes, as
+    /// for a kind that prefers some nodes and falls back to the others.
     pub fn huge_page_nodes(&self, targets: Option<&Targets>) -> Option<NodeMask> {
         let others_do = self.bind == Bind::Preferred || self.from == From::Any;
         targets.filter(|_| !others_do).map(Targets::all)
     }
 
-    /// Bytes that the nodes of the calling thread's CPU have in all.
+    /// Bytes of all memory on the nodes of the calling thread's CPU.
     ///
     /// # Errors
     /// `OperationFailed` for kinds whose memory has no fixed place (preferred kinds,
-    /// huge pages of chosen nodes), else as [`Spec::targets`].
+    /// huge pages of chosen nodes), else those of [`Spec::targets`].
     pub fn capacity(&self) -> Result<u64, Error> {
         let huge = self.page != PageSize::Base;
         if self.bind == Bind::Interleave {
@@ -110,7 +110,7 @@ impl Spec {
     /// The nodes of the calling thread's CPU.
     ///
     /// # Errors
-    /// As [`Spec::targets`].
+    /// Those of [`Spec::targets`].
     pub fn nodes_here(&self) -> Result<NodeMask, Error> {
         Ok(match self.targets()? {
             Some(targets) => *targets.of_cpu(topology::current_cpu()),
@@ -118,7 +118,7 @@ impl Spec {
         })
     }
 
-    /// Says under MEMKIND_DEBUG why a kind has no capacity.
+    /// Reports under MEMKIND_DEBUG why the kind with this name has no capacity.
     pub fn log_no_capacity(name: &str, error: Error) {
         if error == Error::OperationFailed {
             log::error!("memkind_get_capacity() failed. {name} kind is not supported.");

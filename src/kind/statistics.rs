@@ -1,6 +1,6 @@
 //! Statistics of kinds, from jemalloc's last snapshot.
 
-use super::{Kind, manager, registry};
+use super::{Kind, registry};
 use crate::error::Error;
 use crate::heap::je::{self, Stat};
 use crate::heap::{Heap, stats};
@@ -10,10 +10,10 @@ impl Kind {
     /// that caches hold are not allocated.
     ///
     /// # Errors
-    /// `Invalid` when the kind was first used after the last snapshot; `OperationFailed` of a
-    /// kind that has been used and is not jemalloc's.
+    /// `Invalid` when the kind was first used after the last snapshot; `OperationFailed` for a
+    /// kind that has been used and is on a pool of TBB.
     pub fn stat(&'static self, stat: Stat) -> Result<usize, Error> {
-        if manager::is_tbb(self) && self.is_ready() {
+        if self.is_pooled() && self.is_ready() {
             return Err(Error::OperationFailed);
         }
         let sum = match stats::sum(self.heaps().flat_map(Heap::arenas), stat) {

@@ -4,7 +4,6 @@
 //! static kind is a new row here, a variable in `ffi` and a line in exports.txt.
 
 use super::spec::{From, Source, Spec};
-use super::{Kind, registry};
 use crate::backing::PageSize::{Base, Huge1G, Huge2M};
 use crate::backing::TransparentHuge::{AsSystem, Never};
 use crate::backing::{Bind, PageSize, TransparentHuge};
@@ -77,21 +76,4 @@ const fn row(
         thp,
     };
     (name, spec)
-}
-
-/// The static kind with this number, below [`COUNT`].
-pub fn kind(number: usize) -> &'static Kind {
-    // SAFETY: static kinds are in their slots from the start and never leave them.
-    unsafe { &*address(number) }
-}
-
-/// Where it is.
-pub const fn address(number: usize) -> *const Kind {
-    assert!(number < COUNT);
-    registry::address(number)
-}
-
-/// All static kinds, by number.
-pub fn all() -> impl Iterator<Item = &'static Kind> {
-    (0..COUNT).map(kind)
 }

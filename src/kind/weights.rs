@@ -14,6 +14,7 @@ pub const BY_WEIGHT: &CStr = c"weighted";
 const UNREAD: u8 = 0;
 const READ: u8 = 1;
 const MALFORMED: u8 = 2;
+/// Whether the variable has been read, and was well-formed.
 static STATE: AtomicU8 = AtomicU8::new(UNREAD);
 
 /// Reads the variable at the first call, before memory is interleaved.
@@ -31,13 +32,12 @@ pub fn heed() -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether memory is interleaved by weights: after [`heed`], if that is wished for and the
-/// kernel can.
+/// Whether memory is interleaved by weights; known after [`heed`].
 pub fn in_use() -> bool {
     backing::interleaves_by_weights()
 }
 
-/// Threads that read at the same time find the same.
+/// Reads the variable into [`STATE`]. Threads that read at the same time find the same value.
 #[cold]
 fn read() -> u8 {
     let value = env::get(env::INTERLEAVE).unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::backing;
 use crate::error::Error;
 use crate::ext;
 use crate::kind::dynamic::{self, Usage};
-use crate::kind::{Kind, registry, table};
+use crate::kind::{Kind, registry};
 use crate::log;
 use crate::tier;
 
@@ -187,10 +187,10 @@ fn find_static(memtype: c_uint, policy: c_uint, flags: c_uint) -> Result<&'stati
         HUGE => huge.ok_or_else(unsupported)?,
         _ => return Err(unsupported()),
     };
-    let kind = table::kind(number);
+    let kind = registry::static_kind(number);
     match kind.spec.check_available() {
         Ok(()) => Ok(kind),
-        Err(_) if policy == 2 => Ok(table::kind(0)),
+        Err(_) if policy == 2 => Ok(registry::static_kind(0)),
         Err(_) => {
             log::error!("Cannot create kind: requested memory type is not available.");
             Err(Error::MemtypeNotAvailable)

@@ -1,0 +1,37 @@
+//! Blocks of any kind, by their addresses alone.
+
+use crate::heap;
+use crate::log;
+
+/// The id of the heap that owns the address `ptr`; 0 when the library does not own it.
+pub fn heap_id(ptr: *const u8) -> usize {
+    heap::owner(ptr as usize)
+}
+
+/// Frees the block at `ptr`. Null is a no-op; a pointer that is not the library's is left
+/// alone and reported under MEMKIND_DEBUG.
+///
+/// # Safety
+/// `ptr` is null, a live block of any kind, or not a block of the library at all.
+pub unsafe fn free(ptr: *mut u8) {
+    // SAFETY: `ptr` is null, a live block or not the library's, as `heap::free` asks too.
+    if !unsafe { heap::free(ptr) } && !ptr.is_null() {
+        log_foreign(ptr);
+    }
+}
+
+/// Bytes that the program may use of the block at `ptr`; 0 for null and for a pointer that is
+/// not the library's.
+///
+/// # Safety
+/// `ptr` is null, a live block of any kind, or not a block of the library at all.
+pub unsafe fn usable_size(ptr: *const u8) -> usize {
+    // SAFETY: `ptr` is null, a live block or not the library's, as `heap::usable_size` asks too.
+    unsafe { heap::usable_size(ptr) }
+}
+
+/// Reports under MEMKIND_DEBUG that `ptr` is not the library's.
+#[cold]
+pub(super) fn log_foreign(ptr: *const u8) {
+    log::error!("The pointer {ptr:p} was not allocated by memkind and is ignored.");
+}
