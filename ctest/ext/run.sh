@@ -17,7 +17,7 @@ pattern=${1:-}
 # build SOURCE PROGRAM [STANDARD COMPILER...]
 build() {
     local -a compiler=("${cc[@]}" -std=gnu11)
-    case $1 in *.cc) compiler=("${cxx[@]}" -std=c++17) ;; esac
+    case $1 in *.cc | *.cpp) compiler=("${cxx[@]}" -std=c++17) ;; esac
     local -a extra
     local standard
     standard=$(sed -n 's/^ \* standard: \([a-z0-9+]*\).*/\1/p' "$1")
@@ -46,19 +46,26 @@ for source in "$here"/*.c "$here"/*.cc; do
 done
 
 # The C++ header with every standard and compiler, the adapter as plain C11.
-case cxx.cc in *"$pattern"*)
+wanted() { [[ $1 == *"$pattern"* ]]; }
+if wanted cxx.cc; then
     for standard in c++11 c++14 c++20 c++2b; do
         check "ext/cxx.cc, $standard" one "$here/cxx.cc" $standard "${cxx[@]}"
         have clang++ && check "ext/cxx.cc, $standard, clang++" one "$here/cxx.cc" $standard clang++
     done
-    ;;
-esac
-case compat_evpl.c in *"$pattern"*) check "ext/compat_evpl.c, gnu99" one "$here/compat_evpl.c" gnu99 "${cc[@]}" ;; esac
+fi
+if wanted compat_evpl.c; then
+    check "ext/compat_evpl.c, gnu99" one "$here/compat_evpl.c" gnu99 "${cc[@]}"
+fi
 # A program that has the real library is told so.
 real() {
     local output
     output=$(echo '#include <evpl.h>' | "${cc[@]}" -x c -DEVPL_INCLUDED -I"$include" -I"$include/memkind/compat/evpl" -fsyntax-only - 2>&1) && return 1
     [[ $output == *"real libevpl"* ]]
 }
-case real in *"$pattern"*) check "ext: the adapter refuses to stand beside the real libevpl" real ;; esac
+if wanted compat_real; then
+    check "ext: the adapter refuses to stand beside the real libevpl" real
+fi
+for example in packet_pool.c echo.c memory_pool.cpp; do
+    if wanted "$example"; then check "examples/$example" one "examples/$example"; fi
+done
 exit 0
