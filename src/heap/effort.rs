@@ -40,12 +40,20 @@ impl Effort {
         self.is_due_at(clock::nanoseconds())
     }
 
-    /// Runs a search and charges its CPU time. Of two threads at once one may not pay.
-    pub(super) fn spend<T>(&self, search: impl FnOnce() -> T) -> T {
-        let begun = clock::thread_nanoseconds();
+    /// Runs a search and charges its CPU time. Of two threads at once one may not pay. One that
+    /// is `brief` makes no system call, not even to measure it: it takes less than that would,
+    /// and is seldom held up.
+    pub(super) fn spend<T>(&self, brief: bool, search: impl FnOnce() -> T) -> T {
+        let clock = if brief {
+            clock::nanoseconds
+        } else {
+            clock::thread_nanoseconds
+        };
+        let begun = clock();
         let found = search();
-        let cost = clock::thread_nanoseconds().saturating_sub(begun);
-        self.charge(clock::nanoseconds(), cost);
+        let ended = clock();
+        let now = if brief { ended } else { clock::nanoseconds() };
+        self.charge(now, ended.saturating_sub(begun));
         found
     }
 

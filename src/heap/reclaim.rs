@@ -116,7 +116,7 @@ pub(super) fn beside(heap: &Heap, least: usize) -> bool {
     };
     let cached: fn(&Heap) -> usize = if is_enough(depot::bytes) {
         depot::bytes
-    } else if BESIDE.is_due() && BESIDE.spend(|| is_enough(cache::cached_bytes)) {
+    } else if BESIDE.is_due() && BESIDE.spend(false, || is_enough(cache::cached_bytes)) {
         cache::cached_bytes
     } else {
         return false;

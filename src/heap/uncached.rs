@@ -210,7 +210,8 @@ impl Heap {
         let searches = !self.is_in_use(least) || self.effort.is_due() || reclaim::is_cached(self);
         if searches {
             let turn = request.counts.turn;
-            block = self.effort.spend(|| match others() {
+            let brief = !self.backing.gives_back();
+            block = self.effort.spend(brief, || match others() {
                 block if block.is_null() && reclaim::for_request(self, least, turn) => all(),
                 block => block,
             });
