@@ -444,7 +444,7 @@ pub unsafe fn usable_size(block: *const u8) -> usize {
 /// Whether the calling thread may use heaps: not while one is started below it. What it
 /// allocates then comes from `spare`.
 #[inline]
-pub fn may_enter() -> bool {
+pub(crate) fn may_enter() -> bool {
     thread::may_enter()
 }
 
