@@ -20,11 +20,14 @@ INSTALL ?= install
 
 # Looked for when it is used: a cargo that is installed on the way (by the target check) must be found.
 ifndef CARGO
-cargo = $$(scripts/cargo-env.sh)
+find_cargo = $$(scripts/cargo-env.sh)
 else
-cargo = $(CARGO)
+find_cargo = $(CARGO)
 export CARGO
 endif
+# jemalloc's build runs make, whose variables have some of the names of those below: it would install itself where this
+# library is to go.
+cargo = env -u MAKEFLAGS -u DESTDIR -u PREFIX -u BINDIR -u LIBDIR -u INCLUDEDIR -u MANDIR $(find_cargo)
 CARGOFLAGS ?= --locked
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 export CARGOFLAGS
@@ -210,6 +213,16 @@ uninstall: ## remove what install put there (same variables)
 .PHONY: list-installed
 list-installed: ## print the files that install creates
 	@printf '%s\n' $(INSTALLED)
+
+# ---- Packages, into build/packages. ----
+
+.PHONY: deb rpm dist
+deb: ## Debian packages libmemkind0, libmemkind-dev, libmemkind-progs
+	@scripts/package.sh deb
+rpm: ## the same for rpm: memkind, memkind-devel, memkind-progs
+	@scripts/package.sh rpm
+dist: ## a source archive with all crates, which builds without a network
+	@scripts/package.sh dist
 
 .PHONY: clean
 clean: ## remove build/ and cargo's output
