@@ -70,7 +70,7 @@ for library in libautohbw.so.0 libmemtier.so.0; do
     check "$library: malloc has blocks of a pool" with "$library" "$work/of_pool"
     check "$library: sh" prints "1 2 3" with "$library" bash -c 'echo $(for i in 1 2 3; do echo $i; done | sort)'
     if have python3; then
-        check "$library: python3 with threads and children" prints done with "$library" python3 "$work/program.py"
+        check "$library: python3 with threads and children" prints "done" with "$library" python3 "$work/program.py"
     fi
 done
 exit 0
