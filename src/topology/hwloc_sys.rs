@@ -155,7 +155,8 @@ pub(super) fn open() {
     let errno = log::errno();
     // SAFETY: the names are strings; what libhwloc's constructors do is harmless.
     let library = NAMES.iter().find_map(|name| unsafe {
-        let library = libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL);
+        // Plugins of libhwloc, such as its reader of XML, find its functions only if they are global.
+        let library = libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL);
         (!library.is_null()).then_some(library)
     });
     log::set_errno(errno);
