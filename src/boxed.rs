@@ -24,11 +24,11 @@ pub fn boxed<T>(value: T) -> Result<Box<T>, Error> {
 pub fn boxed_slice<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Box<[T]>, Error> {
     let mut all = room_for(values.len())?;
     all.extend(values);
-    // There is exactly as much room.
+    // `room_for` has reserved memory for all values, so this cannot fail.
     Ok(all.into_boxed_slice())
 }
 
-/// An empty vector that need not grow for so many values.
+/// An empty vector with memory for `count` values.
 ///
 /// # Errors
 /// `Malloc`.
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn a_value_that_does_not_fit_is_no_death() {
         assert_eq!(boxed(7).ok().as_deref(), Some(&7));
-        // As much as there are addresses; seen, lest the compiler leaves the attempt out.
+        // More bytes than there are addresses; `black_box` keeps the compiler from removing the attempt.
         assert!(black_box(room::<[u8; 1 << 47]>()).is_none());
         assert_eq!(
             boxed_slice([1, 2].into_iter()).ok().as_deref(),

@@ -9,7 +9,7 @@ unsafe extern "C" {
 
 const DISABLED: c_int = 1;
 
-/// While it lives, the calling thread is not cancelled; a request waits.
+/// Defers the cancellation of the calling thread until it is dropped.
 pub struct Deferred(c_int);
 
 /// Defers the cancellation of the calling thread where only this library's own system calls
@@ -30,7 +30,7 @@ pub fn defer() -> Deferred {
 impl Drop for Deferred {
     fn drop(&mut self) {
         let mut ours = 0;
-        // SAFETY: the state that was there before, and `ours` is writable.
+        // SAFETY: `before` is a state that the C library has returned, and `ours` is writable.
         unsafe { pthread_setcancelstate(self.0, &raw mut ours) };
     }
 }

@@ -1,4 +1,4 @@
-//! Time.
+//! Clocks: time that passes, and CPU time of a thread.
 
 /// Nanoseconds on a clock that only goes forward. The kernel is not entered.
 pub fn nanoseconds() -> u64 {

@@ -8,7 +8,8 @@ use core::ffi::{CStr, c_char};
 
 /// High-bandwidth nodes, numa(3) node string; read when an HBW kind is first used.
 pub const HBW_NODES: &CStr = c"MEMKIND_HBW_NODES";
-/// Bandwidth in MiB/s from which memory counts as high-bandwidth; read with the above.
+/// Bandwidth in MiB/s from which memory counts as high-bandwidth; read when an HBW kind is first
+/// used.
 pub const HBW_THRESHOLD: &CStr = c"MEMKIND_HBW_THRESHOLD";
 /// Persistent-memory nodes, numa(3) node string; read when a DAX_KMEM kind is first used.
 pub const DAX_KMEM_NODES: &CStr = c"MEMKIND_DAX_KMEM_NODES";
@@ -30,8 +31,8 @@ pub const DEBUG: &CStr = c"MEMKIND_DEBUG";
 pub const BACKGROUND_THREAD_LIMIT: &CStr = c"MEMKIND_BACKGROUND_THREAD_LIMIT";
 /// `TBB` selects Threading Building Blocks; read at load.
 pub const HEAP_MANAGER: &CStr = c"MEMKIND_HEAP_MANAGER";
-/// Settings for the jemalloc inside, by the name that programs know from the library's first
-/// life in C; read by jemalloc when it starts.
+/// Settings of the jemalloc in the library, under the name that the original uses; read by
+/// jemalloc when it starts.
 pub const JEMALLOC_CONF: &CStr = c"JEMK_MALLOC_CONF";
 
 unsafe extern "C" {
@@ -63,14 +64,15 @@ pub fn parse_decimal(text: &CStr, max: u64) -> Option<u64> {
     (rest.is_empty() && value <= max).then_some(value)
 }
 
-/// The same, but whatever follows the number is not looked at.
+/// Parses the number at the start of `text` as strtoul(3) in base 10 does. `None` when there is
+/// none, or it is negative or larger than `max`.
 pub fn parse_leading_decimal(text: &CStr, max: u64) -> Option<u64> {
     leading_decimal(text.to_bytes())
         .map(|(value, _)| value)
         .filter(|value| *value <= max)
 }
 
-/// The number that a text begins with, and what follows.
+/// The number at the start of `text`, and the bytes after it.
 fn leading_decimal(text: &[u8]) -> Option<(u64, &[u8])> {
     let start = text
         .iter()

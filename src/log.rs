@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::{cancel, env};
 
-/// How much a message matters; decides its prefix and whether MEMKIND_DEBUG silences it.
+/// The level of a message: decides its prefix, and whether it needs MEMKIND_DEBUG.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// General information; shown when MEMKIND_DEBUG is 1.
@@ -24,7 +24,7 @@ const SILENT: u8 = 1;
 const SHOWN: u8 = 2;
 static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
-/// A line under construction; what does not fit is cut off.
+/// A line under construction; text that does not fit is cut off.
 pub struct Line {
     bytes: [u8; 1024],
     len: usize,
@@ -39,7 +39,7 @@ impl Line {
         }
     }
 
-    /// The text so far.
+    /// The text of the line so far.
     pub fn text(&self) -> &str {
         core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("")
     }
@@ -120,7 +120,7 @@ impl fmt::Display for Bytes<'_> {
 /// Writes one message; see the macros `info!`, `error!` and `fatal!`.
 #[cold]
 pub fn message(level: Level, text: fmt::Arguments<'_>) {
-    // Asked even for what is always shown: an unknown MEMKIND_DEBUG is reported first.
+    // Called for messages of every level: an unknown value of MEMKIND_DEBUG is reported first.
     if !enabled() && level != Level::Fatal {
         return;
     }
@@ -143,7 +143,7 @@ pub fn errno() -> i32 {
 
 /// Sets the calling thread's `errno`.
 pub fn set_errno(value: i32) {
-    // SAFETY: as above; the location is writable.
+    // SAFETY: __errno_location returns the address of the thread's errno, which is writable.
     unsafe { *libc::__errno_location() = value }
 }
 

@@ -1,18 +1,18 @@
-//! No signal handler runs between the handlers of a fork(2): one that forks would wait for
-//! locks that its own thread holds over the first fork, ours and jemalloc's.
+//! Holds signals back between the handlers of a fork(2): a signal handler that forks there would
+//! wait for locks that its own thread holds, the library's and jemalloc's.
 
 use core::ffi::c_int;
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// As the kernel has it: signal n is bit n - 1.
+/// A set of signals as the kernel defines it: signal n is bit n - 1.
 type Set = u64;
 
-/// A signal mask of before a fork; whoever forks has the locks that guard it.
+/// The signal mask of the forking thread before the fork; guarded by the locks that it holds.
 static BEFORE_FORK: AtomicU64 = AtomicU64::new(0);
 
-/// All that wait without harm. Faults of the thread itself do not: the program may answer
-/// them by mapping memory. Nor do those below SIGRTMIN, which are the C library's.
+/// The signals that are held back: all but faults of the thread itself, which a program may
+/// answer by mapping memory, and the C library's own below SIGRTMIN.
 const HELD_BACK: Set = !(bit(libc::SIGSEGV)
     | bit(libc::SIGBUS)
     | bit(libc::SIGFPE)
@@ -25,10 +25,11 @@ const fn bit(signal: c_int) -> Set {
     1 << (signal - 1)
 }
 
-/// Changes the mask of the calling thread; `how` is SIG_BLOCK or SIG_SETMASK. The mask of before.
+/// Changes the signal mask of the calling thread by `set` and returns the mask before; `how` is
+/// SIG_BLOCK or SIG_SETMASK.
 fn change(how: c_int, set: Set) -> Set {
     let mut old: Set = 0;
-    // SAFETY: both sets live, and have the size that is told.
+    // SAFETY: both sets are live and of the size passed to the kernel.
     unsafe {
         libc::syscall(
             libc::SYS_rt_sigprocmask,
@@ -41,20 +42,20 @@ fn change(how: c_int, set: Set) -> Set {
     old
 }
 
-/// Signals of the thread that forks, which wait.
+/// The signals of the forking thread are held back until this is released.
 #[must_use]
 pub struct HeldBack {
     before: Set,
 }
 
-/// Holds signals of the calling thread back: first thing before fork(2).
+/// Holds signals of the calling thread back. Called before all other preparations of fork(2).
 pub fn hold_back() -> HeldBack {
     HeldBack {
         before: change(libc::SIG_BLOCK, HELD_BACK),
     }
 }
 
-/// What `keep_over_fork` kept: call it with the lock held that was held there.
+/// The signals kept by [`HeldBack::keep_over_fork`]. The caller holds the lock that it held then.
 pub fn held_over_fork() -> HeldBack {
     HeldBack {
         before: BEFORE_FORK.load(Ordering::Relaxed),
@@ -62,12 +63,13 @@ pub fn held_over_fork() -> HeldBack {
 }
 
 impl HeldBack {
-    /// Holds them back over the fork. A lock that is kept as well keeps other threads away.
+    /// Holds the signals back until after the fork. The caller holds a lock until then too, so
+    /// that no other thread forks.
     pub fn keep_over_fork(self) {
         BEFORE_FORK.store(self.before, Ordering::Relaxed);
     }
 
-    /// Lets them come: last thing after fork(2), in parent and child.
+    /// Delivers the signals. Called after all other work of fork(2), in parent and child.
     pub fn release(self) {
         change(libc::SIG_SETMASK, self.before);
     }

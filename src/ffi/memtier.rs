@@ -515,7 +515,8 @@ pub unsafe extern "C" fn memtier_usable_size(mut ptr: *mut c_void) -> usize {
 /// The block must be NULL or live, and must not be used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memtier_kind_free(kind: memkind_t, ptr: *mut c_void) {
-    if !tier::free_fast(ptr.cast()) {
+    // SAFETY: `ptr` is null or a live block.
+    if !unsafe { tier::free_fast(ptr.cast()) } {
         // SAFETY: the caller's promise.
         unsafe { kind_free_slow(kind, ptr) }
     }

@@ -125,7 +125,8 @@ pub unsafe extern "C" fn memtier_preload_malloc_of(memory: *mut memtier_memory) 
 /// As memkind_preload_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memtier_preload_free(ptr: *mut c_void, foreign: Foreign) {
-    if !tier::free_fast(ptr.cast()) {
+    // SAFETY: `ptr` is null, a live block of any kind, or not the library's.
+    if !unsafe { tier::free_fast(ptr.cast()) } {
         // SAFETY: the caller's promise.
         unsafe { tier_free_slow(ptr, foreign) }
     }

@@ -1,4 +1,4 @@
-//! What the kernel told the process when it began: getauxval(3).
+//! The values that the kernel gives a process at its start: getauxval(3).
 
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
@@ -18,7 +18,7 @@ pub(super) fn is_secure() -> bool {
     PRIVILEGE.load(Ordering::Acquire) == SECURE
 }
 
-/// Where the kernel's own shared library is; 0 for none.
+/// Address of the kernel's own shared library; 0 for none.
 pub(super) fn vdso() -> usize {
     if PRIVILEGE.load(Ordering::Acquire) == UNKNOWN {
         read();
@@ -26,7 +26,7 @@ pub(super) fn vdso() -> usize {
     VDSO.load(Ordering::Relaxed)
 }
 
-/// Two threads may both read it, and find the same.
+/// Reads the values. Two threads that read them at the same time find the same.
 fn read() {
     const PR_GET_AUXV: usize = 0x4155_5856;
     let mut pairs = [[0_usize; 2]; 64];
@@ -34,10 +34,10 @@ fn read() {
     let start = pairs.as_mut_ptr() as usize;
     // SAFETY: the pairs are plain numbers, and the slice is all of them.
     let bytes = unsafe { core::slice::from_raw_parts_mut(start as *mut u8, room) };
-    // What runs a program in a machine of its own (valgrind) puts its own truth into the file.
+    // Under valgrind the file has the values of the emulated process, so the call comes first.
     let told = raw::read_file(c"/proc/self/auxv", bytes).is_some();
     let known = told || {
-        // SAFETY: writes no more than it is told. From Linux 6.4 on.
+        // SAFETY: the kernel, from Linux 6.4 on, writes at most the length passed to it.
         unsafe { raw::call(libc::SYS_prctl, [PR_GET_AUXV, start, room, 0, 0, 0]) > 0 }
     };
     let find = |kind| {
@@ -46,7 +46,7 @@ fn read() {
     };
     let vdso = if told { find(libc::AT_SYSINFO_EHDR) } else { 0 };
     VDSO.store(vdso, Ordering::Relaxed);
-    // Where nothing can be found out, nothing from outside is trusted.
+    // Without the values the process counts as privileged, and its environment is not trusted.
     let secure = !known || find(libc::AT_SECURE) != 0;
     PRIVILEGE.store(if secure { SECURE } else { PLAIN }, Ordering::Release);
 }

@@ -9,9 +9,9 @@ unsafe extern "C" {
     static environ: *const *const c_char;
 }
 
-/// jemalloc's variable, as it is built here: whoever sets it means another program's jemalloc.
+/// The variable of any other jemalloc in the process, which must not set up this one.
 const JEMALLOC: &CStr = c"_RJEM_MALLOC_CONF";
-/// The one that is meant for the jemalloc in this library.
+/// The variable of the jemalloc in this library.
 const OURS: &CStr = crate::env::JEMALLOC_CONF;
 
 pub(super) unsafe extern "C" fn secure_getenv(name: *const c_char) -> *const c_char {
@@ -22,7 +22,7 @@ pub(super) unsafe extern "C" fn secure_getenv(name: *const c_char) -> *const c_c
     unsafe { getenv(name) }
 }
 
-/// The value of a variable, or null.
+/// The value of the environment variable called `name`, or null.
 ///
 /// # Safety
 /// `name` is a string, and no other thread changes the environment.

@@ -1,5 +1,5 @@
 //! The locks of jemalloc, which are held while it calls what may allocate: a lock and a
-//! condition in a word each, on futex(2). jemalloc makes them anew in a forked child.
+//! condition in a word each, on futex(2). jemalloc initialises them again in a forked child.
 
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +8,7 @@ use super::raw;
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
-/// Held, and somebody may be waiting.
+/// The lock is held, and threads may be waiting for it.
 const AWAITED: u32 = 2;
 
 fn wait(word: &AtomicU32, value: u32, until: *const libc::timespec) -> raw::Answer {
@@ -21,14 +21,14 @@ fn wait(word: &AtomicU32, value: u32, until: *const libc::timespec) -> raw::Answ
         0,
         u32::MAX as usize,
     ];
-    // SAFETY: the word lives; `until` is null or a time.
+    // SAFETY: the word is live; `until` is null or points to a time.
     unsafe { raw::call(libc::SYS_futex, arguments) }
 }
 
 fn wake_one(word: &AtomicU32) {
     let command = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
     let arguments = [word.as_ptr() as usize, command as usize, 1, 0, 0, 0];
-    // SAFETY: only the address is used.
+    // SAFETY: FUTEX_WAKE uses the address of the word only as a name.
     unsafe { raw::call(libc::SYS_futex, arguments) };
 }
 

@@ -1,10 +1,10 @@
 //! Changes of mappings: mmap(2), munmap(2), mremap(2), madvise(2).
 //!
-//! Libraries for networks and devices remember what memory they have registered, and look into
-//! the C library's code of these four to be told when it goes. Made behind their back, a change
-//! would leave them with pages that are no longer the program's. So once the library has been
-//! loaded, it calls the C library's own; what another library has put in front of them is still
-//! not called.
+//! Libraries for networks and devices remember the memory that they have registered, and patch
+//! the C library's code of these four to learn when it is unmapped. A change that they did not
+//! see would leave them with pages that are no longer the program's. So once the library has
+//! been loaded, it calls the C library's functions; functions that another library has put in
+//! front of those are still not called.
 
 use core::ffi::{CStr, c_int, c_long, c_void};
 use core::mem::transmute;

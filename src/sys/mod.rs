@@ -1,4 +1,4 @@
-//! The kernel and the C library's small change, without the C library's functions.
+//! System calls and small functions under the C library's names, without the C library.
 //!
 //! Another preloaded library may put its own function in front of any of the C library's,
 //! and that function may allocate: called from inside an allocation it would come back
@@ -27,16 +27,15 @@ mod raw;
 #[cfg(target_arch = "x86_64")]
 mod vdso;
 
-/// From now on mappings are changed by the C library: called once, when the library has been
-/// loaded.
+/// Lets the C library change mappings from now on. Called once, when the library has been loaded.
 #[cfg(target_arch = "x86_64")]
 pub(crate) use mappings::use_library;
 
-/// Nothing to do where all functions are the C library's.
+/// Does nothing: on this processor all functions are the C library's.
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) fn use_library() {}
 
-/// Whether the process surely has no other thread.
+/// Whether the process is known to have one thread only.
 pub(crate) fn is_single_threaded() -> bool {
     unsafe extern "C" {
         static __libc_single_threaded: core::sync::atomic::AtomicU8;

@@ -1,8 +1,8 @@
-//! The C library's names for what this library, jemalloc and Rust's standard library in it
-//! call. Hidden: no other library of the process gets these functions.
+//! The functions under the C library's names that this library, jemalloc and Rust's standard
+//! library in it call. Hidden: no other library of the process gets them.
 //!
-//! The C library's own are cancellation points and know of stdio and locales; none of that is
-//! wanted here. What is missing is not called from inside an allocation.
+//! Unlike the C library's they are no cancellation points and know nothing of stdio and locales.
+//! Functions that are missing here are not called from inside an allocation.
 
 use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 
@@ -25,8 +25,8 @@ macro_rules! name {
     )*};
 }
 
-/// Gives system calls of at most six arguments C names: the arguments are passed on as they
-/// are, but the fourth, which the kernel takes from another register.
+/// Gives system calls of at most six arguments C names. The kernel takes the fourth argument
+/// from another register than C functions do.
 macro_rules! plain {
     ($($name:literal => $number:path;)*) => {$(
         core::arch::global_asm!(
@@ -164,8 +164,8 @@ unsafe extern "C" fn syscall(
     raw::result(unsafe { raw::call(number, [a, b, c, d, e, f]) })
 }
 
-/// posix_fallocate(3): an error number. What a file system cannot promise, it is made to keep
-/// by writing, as in the C library.
+/// posix_fallocate(3); returns an error number. On a file system without fallocate(2) the blocks
+/// are allocated by writing, as in the C library.
 unsafe extern "C" fn posix_fallocate(file: c_int, start: i64, size: i64) -> c_int {
     let file = file as usize;
     let arguments = [file, 0, start as usize, size as usize, 0, 0];
@@ -209,7 +209,7 @@ unsafe extern "C" fn statvfs(path: *const c_char, answer: *mut libc::statvfs) ->
     unsafe { file_system(libc::SYS_statfs, path as usize, answer) }
 }
 
-/// What a file system says about itself, in the words of statvfs(3).
+/// Facts of a file system, as statvfs(3) reports them.
 ///
 /// # Safety
 /// As of the call; `answer` is writable.

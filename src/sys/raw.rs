@@ -1,8 +1,8 @@
-//! System calls, made by the instruction itself.
+//! System calls by the processor's instruction.
 
 use core::ffi::{CStr, c_long};
 
-/// What the kernel answers: a result, or an error number below 0.
+/// The answer of the kernel: a result, or a negative error number.
 pub(super) type Answer = c_long;
 
 /// Makes a system call with six arguments; a call with fewer ignores the rest.
@@ -33,7 +33,7 @@ pub(super) unsafe fn call(number: c_long, arguments: [usize; 6]) -> Answer {
     answer
 }
 
-/// As C functions have it: -1 and `errno` for an error.
+/// The result as C functions return it: -1 and `errno` for an error.
 #[inline]
 pub(super) fn result(answer: Answer) -> c_long {
     if (-4095..0).contains(&answer) {
@@ -43,7 +43,7 @@ pub(super) fn result(answer: Answer) -> c_long {
     answer
 }
 
-/// Reads the beginning of a file; what was read of it. `errno` stays as it is.
+/// Reads the beginning of a file into `buffer` and returns the bytes read. `errno` stays as it is.
 pub(super) fn read_file<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     const AT_FDCWD: usize = libc::AT_FDCWD as usize;
     let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as usize;

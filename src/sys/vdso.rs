@@ -14,13 +14,13 @@ static LOOKED: AtomicU8 = AtomicU8::new(0);
 type Clock = unsafe extern "C" fn(libc::clockid_t, *mut libc::timespec) -> c_int;
 type Cpu = unsafe extern "C" fn(*mut u32, *mut u32, *mut c_void) -> c_int;
 
-/// clock_gettime(2), with an answer as of the kernel.
+/// clock_gettime(2); returns the kernel's answer.
 ///
 /// # Safety
 /// `time` is writable.
 pub(super) unsafe fn clock(clock: libc::clockid_t, time: *mut libc::timespec) -> raw::Answer {
     let found = function(&CLOCK);
-    // SAFETY: a function of this type, by its name; the caller's promise.
+    // SAFETY: the function found by this name has this type; `time` is writable.
     unsafe {
         if found.is_null() {
             let arguments = [clock as usize, time as usize, 0, 0, 0, 0];
@@ -30,11 +30,11 @@ pub(super) unsafe fn clock(clock: libc::clockid_t, time: *mut libc::timespec) ->
     }
 }
 
-/// The CPU that the calling thread runs on, or an error as of the kernel.
+/// Number of the CPU that the calling thread runs on, or the kernel's negative error number.
 pub(super) fn cpu() -> raw::Answer {
     let found = function(&CPU);
     let mut cpu = 0_u32;
-    // SAFETY: a function of this type, by its name; `cpu` is writable.
+    // SAFETY: the function found by this name has this type; `cpu` is writable.
     let answer = unsafe {
         if found.is_null() {
             raw::call(libc::SYS_getcpu, [&raw mut cpu as usize, 0, 0, 0, 0, 0])
@@ -53,10 +53,10 @@ fn function(place: &AtomicPtr<c_void>) -> *mut c_void {
     place.load(Ordering::Relaxed)
 }
 
-/// Two threads may both look, and find the same.
+/// Looks the functions up. Two threads that do so at the same time find the same.
 #[cold]
 fn look() {
-    // SAFETY: where the kernel says that its library is.
+    // SAFETY: the kernel has put a whole ELF shared library at this address, or it is 0.
     if let Some(library) = unsafe { Library::at(auxiliary::vdso()) } {
         CLOCK.store(library.find(c"__vdso_clock_gettime"), Ordering::Relaxed);
         CPU.store(library.find(c"__vdso_getcpu"), Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Allocating from a given kind, counted.
+//! Allocation from a given kind, with its bytes counted.
 
 use core::ptr::NonNull;
 
@@ -8,8 +8,8 @@ use crate::heap::fast;
 use crate::heap::tally::Tally;
 use crate::kind::{self, Kind};
 
-/// Counts what a kind has just handed out, for the heap that it is of; nothing, and
-/// what the library does not know, for the kind's own.
+/// Counts the block of an allocation from `kind`, for the heap that owns it. A failed allocation,
+/// and a block that the library does not own, counts for the kind's own heap.
 #[inline]
 fn counted(kind: &'static Kind, result: Result<*mut u8, Error>) -> Result<*mut u8, Error> {
     let block = result.unwrap_or(core::ptr::null_mut());
@@ -31,8 +31,8 @@ pub fn kind_malloc(kind: &'static Kind, size: usize) -> Result<*mut u8, Error> {
     counted(kind, kind.malloc(size))
 }
 
-/// A block of up to 64 KiB from the thread's cache of a kind, counted; `None` if there is
-/// none. `choose` may be kept from choosing.
+/// A block of `size` bytes, up to 64 KiB, from the calling thread's cache of a kind, counted;
+/// `None` if the cache has none.
 #[inline]
 pub(super) fn small_malloc(
     size: usize,
@@ -76,7 +76,7 @@ pub unsafe fn kind_realloc(
     size: usize,
 ) -> Result<*mut u8, Error> {
     if !ptr.is_null() && size == 0 {
-        // SAFETY: the caller's promise.
+        // SAFETY: `ptr` is a live block, which the caller does not use again.
         unsafe { kind_free(kind, ptr) };
         return Ok(core::ptr::null_mut());
     }
@@ -87,50 +87,53 @@ pub unsafe fn kind_realloc(
         return kind_malloc(target, size);
     }
     let owner = heap_of(ptr).unwrap_or(target.heap_id());
-    // SAFETY: the caller's promise.
+    // SAFETY: `ptr` is a live block.
     let before = unsafe { kind::usable_size(ptr) };
-    // SAFETY: the caller's promise.
+    // SAFETY: `ptr` is a live block, which the caller does not use again after success.
     let block = unsafe { target.realloc(ptr, size) }?;
     counters::sub(owner, before);
     counted(target, Ok(block))
 }
 
-/// Frees a block of any kind, counted for its own kind, or for the given one if
-/// its own is unknown. Null is a no-op.
+/// Frees the block at `ptr` of any kind, counted for its own kind, or for `kind` if its own is
+/// unknown. Null is a no-op.
 ///
 /// # Safety
 /// `ptr` is null or a live block, dead afterwards.
 pub unsafe fn kind_free(kind: Option<&'static Kind>, ptr: *mut u8) {
     if ptr.is_null() {
-        // As if a block of 0 bytes were freed: that may move a mark.
+        // Counted like a block of 0 bytes, which may move a mark.
         if let Some(kind) = kind {
             counters::sub(kind.heap_id(), 0);
         }
         return;
     }
     if let Some(owner) = heap_of(ptr).or(kind.map(Kind::heap_id)) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `ptr` is a live block.
         let size = unsafe { kind::usable_size(ptr) };
         counters::sub(owner, size);
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `ptr` is a live block, which the caller does not use again.
     unsafe { kind::free(ptr) };
 }
 
-/// [`kind_free`] on the way that nearly every call takes; `false` if it is another.
-/// Any address will do.
+/// Frees the block at `ptr` into the calling thread's cache, counted; `false` if only
+/// [`kind_free`] can free it.
+///
+/// # Safety
+/// `ptr` is null, a live block of any kind that is not used again, or not the library's.
 #[inline(always)]
-pub(crate) fn free_fast(ptr: *mut u8) -> bool {
+pub(crate) unsafe fn free_fast(ptr: *mut u8) -> bool {
     fast::free_counted(ptr, counters::subtracted)
 }
 
-/// Usable bytes in live memtier blocks of the kind. Later decisions know them too.
+/// Usable bytes in live memtier blocks of the kind. Later decisions of all threads use this sum.
 pub fn allocated_size(kind: &'static Kind) -> usize {
     counters::allocated(kind.heap_ids())
 }
 
-/// Forgets the blocks of a kind that is being destroyed, so that the next kind
-/// with its partition starts at 0.
+/// Forgets the blocks of a kind that is being destroyed, so that the next kind with its number
+/// starts at 0 bytes.
 pub fn forget_kind(kind: &'static Kind) {
     kind.heap_ids().for_each(counters::forget);
 }

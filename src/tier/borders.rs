@@ -1,8 +1,8 @@
-//! The borders between sizes under the dynamic policy, at work.
+//! The borders between sizes under the dynamic policy, and when they move.
 //!
-//! Every so many operations borders move so that the tiers approach their ratios. Threads
-//! count operations in advance, most often whole rounds of them, lest they all write to
-//! one counter.
+//! After each round of `check_cnt` operations borders move so that the tiers approach their
+//! ratios. To keep threads off a shared counter, each counts operations in advance, most often
+//! a whole round of them.
 #![forbid(unsafe_code)]
 
 use core::ops::Range;
@@ -19,10 +19,10 @@ pub(super) struct Border {
     max: usize,
     /// Bytes in the upper tier per byte in the lower that the ratios ask for.
     expected: f32,
-    /// The same as last seen, as the bits of an `f32`.
+    /// Bytes in the upper tier per byte in the lower at the last check, as the bits of an `f32`.
     seen: AtomicU32,
-    /// The bytes of the tiers at which it has been found to stay where it is; impossible
-    /// ones where the next look may find otherwise.
+    /// Bytes of the lower and the upper tier at which a check has left the border in place;
+    /// `usize::MAX` when the next check may move it.
     stays_at: [AtomicUsize; 2],
 }
 
@@ -44,7 +44,7 @@ impl Border {
         }
     }
 
-    /// The settings with the current value.
+    /// The settings of the border, with its current value.
     pub(super) fn threshold(&self) -> Threshold {
         Threshold {
             val: self.val.load(Ordering::Relaxed),
@@ -53,8 +53,9 @@ impl Border {
         }
     }
 
-    /// Moves the border if the tiers' bytes are off by more than the trigger and
-    /// not already on their way back. Whether it would stay if they were asked again.
+    /// Moves the border if `lower` and `upper`, bytes in its two tiers, deviate from the ratio by
+    /// more than the trigger and are not on their way back. Returns whether a second check with
+    /// the same bytes would leave it in place.
     fn adjust(&self, lower: usize, upper: usize, tuning: &Tuning) -> bool {
         let [stays_lower, stays_upper] = &self.stays_at;
         if lower == stays_lower.load(Ordering::Relaxed)
@@ -73,7 +74,7 @@ impl Border {
         stays
     }
 
-    /// [`Border::adjust`], whatever has been found before.
+    /// [`Border::adjust`] without the remembered result of the check before.
     #[allow(
         clippy::cast_precision_loss,
         reason = "the original's precision decides"
@@ -112,8 +113,8 @@ impl Border {
     }
 }
 
-/// The next whole number, for one that is not negative; without a call, as there is no
-/// instruction for it that every processor has.
+/// The next whole number above one that is not negative. Inlined arithmetic: not every x86-64
+/// processor has an instruction for it.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
@@ -139,15 +140,15 @@ const AGAIN: usize = 1;
 pub(super) struct Borders {
     borders: Box<[Border]>,
     tuning: Tuning,
-    /// Operations until the next check that nobody has taken yet.
+    /// Operations until the next check that no thread has counted in advance.
     left: AtomicI64,
-    /// The thread of the last check, with [`AGAIN`] if it made the one before too; 0 once
-    /// another one has counted.
+    /// The number of the thread of the last check, with [`AGAIN`] if it made the check before
+    /// too; 0 once another thread has counted.
     checker: AtomicUsize,
 }
 
 impl Borders {
-    /// Starts with the given borders, ordered by their values.
+    /// The state with these borders, which are ordered by their values.
     pub(super) fn new(borders: Box<[Border]>, tuning: Tuning) -> Self {
         let left = AtomicI64::new(i64::from(tuning.check_cnt));
         Self {
@@ -163,12 +164,12 @@ impl Borders {
         self.borders.iter()
     }
 
-    /// The settings.
+    /// The settings that all borders share.
     pub(super) const fn tuning(&self) -> &Tuning {
         &self.tuning
     }
 
-    /// Operations until the next check, when so many that were counted are still to come.
+    /// Operations until the next check; `ahead` of those counted in advance are still to come.
     pub(super) fn left(&self, ahead: i64) -> i64 {
         match i64::from(self.tuning.check_cnt) {
             0 => 0,
@@ -179,7 +180,7 @@ impl Borders {
         }
     }
 
-    /// Counts one operation; whether a check is due after it.
+    /// Counts one operation, and returns whether a check is due after it.
     pub(super) fn count(&self) -> bool {
         match i64::from(self.tuning.check_cnt) {
             0 => false,
@@ -187,10 +188,9 @@ impl Borders {
         }
     }
 
-    /// Counts some operations of a thread in advance: how many, and whether a check is due
-    /// after them. A thread may not come to the last one. So that is only counted for a
-    /// thread that has made two checks while nobody else was counting; else it is for
-    /// whoever comes first.
+    /// Counts operations of `thread` in advance: returns how many, and whether a check is due
+    /// after them. A thread may stop before the last operation of a round, so that is counted
+    /// in advance only for a thread that has made two checks while no other counted.
     pub(super) fn count_ahead(&self, thread: usize) -> (i64, bool) {
         let round = i64::from(self.tuning.check_cnt);
         if round == 0 {
@@ -209,8 +209,8 @@ impl Borders {
         self.take(round, |left| (left - 1).min(AHEAD))
     }
 
-    /// The operations of a round if [`Borders::count_ahead`] gives the thread a whole one,
-    /// which leaves everything as it is.
+    /// The operations of a round if [`Borders::count_ahead`] would give `thread` a whole one,
+    /// which changes nothing here.
     #[inline]
     pub(super) fn whole_round(&self, thread: usize) -> Option<i64> {
         let round = i64::from(self.tuning.check_cnt);
@@ -218,7 +218,7 @@ impl Borders {
         (alone && round <= AHEAD && self.left.load(Ordering::Relaxed) == 0).then_some(round)
     }
 
-    /// Takes a part of what is left of a round; how much, and whether nothing is left.
+    /// Takes `part` of the operations left in a round: returns how many, and whether none is left.
     fn take(&self, round: i64, part: impl Fn(i64) -> i64) -> (i64, bool) {
         let whole = |left: i64| if left == 0 { round } else { left };
         self.left
@@ -239,7 +239,7 @@ impl Borders {
             .unwrap_or(self.borders.len())
     }
 
-    /// The sizes of which blocks land on a tier; empty if the borders have just been moved
+    /// The sizes in bytes whose blocks land on a tier; empty if the borders have just been moved
     /// across each other.
     pub(super) fn sizes(&self, tier: usize) -> Range<usize> {
         let val = |border: &Border| border.val.load(Ordering::Relaxed);
@@ -249,8 +249,8 @@ impl Borders {
     }
 
     /// Compares the ratios with the bytes that `allocated` reports for a tier, as is due
-    /// every `check_cnt` operations. `thread` is the calling one, an even number; 0 for any.
-    /// Whether another one with the same bytes and borders would change nothing.
+    /// every `check_cnt` operations. `thread` is the number of the calling thread, which is even;
+    /// 0 if it has none. Returns whether a second check with the same bytes would move nothing.
     pub(super) fn check(&self, thread: usize, allocated: impl Fn(usize) -> usize) -> bool {
         let before = self.checker.load(Ordering::Relaxed) & !AGAIN;
         let again = if before == thread { AGAIN } else { 0 };
@@ -259,7 +259,7 @@ impl Borders {
             border.adjust(allocated(index), allocated(index + 1), &self.tuning)
         };
         let each = self.borders.iter().enumerate().map(stays);
-        // All of them are asked, whatever the first says.
+        // Each border is adjusted, so the loop does not stop at the first that moves.
         each.filter(|stays| !stays).count() == 0
     }
 }

@@ -1,4 +1,4 @@
-//! Tiers and settings, checked and made into a memory.
+//! Collects tiers and settings, checks them and makes memories of them.
 #![forbid(unsafe_code)]
 
 use super::borders::{Border, Borders};
@@ -21,7 +21,7 @@ pub enum Value {
     Bytes(usize),
 }
 
-/// The type of a setting's value, for callers that hold it untyped.
+/// The type of a setting's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueType {
     /// `unsigned int`.
@@ -50,9 +50,9 @@ impl Setting {
 /// Collects the tiers of a [`Memory`].
 pub struct Builder {
     policy: Policy,
-    /// Kind and ratio.
+    /// The kind and the ratio of each tier.
     tiers: Vec<(&'static Kind, u32)>,
-    /// One per pair of neighbouring tiers if the policy is dynamic, else none.
+    /// The border of each pair of neighbouring tiers; none if the policy is static.
     thresholds: Vec<Threshold>,
     tuning: Tuning,
 }
@@ -116,7 +116,7 @@ impl Builder {
     /// The setting called `name`.
     ///
     /// # Errors
-    /// `Invalid` if there is none of this name, or none yet.
+    /// `Invalid` if no setting has this name, or its tiers have not been added.
     pub fn setting(&self, name: &[u8]) -> Result<Setting, Error> {
         let parsed = match self.policy {
             Policy::StaticRatio => Err(name),
@@ -138,7 +138,7 @@ impl Builder {
         }
     }
 
-    /// Sets a value; the settings are checked together when a memory is made.
+    /// Sets a setting to a value; [`Builder::build`] checks all settings together.
     ///
     /// # Errors
     /// `Invalid` if the value is not of the setting's type.
@@ -159,7 +159,7 @@ impl Builder {
         self.thresholds.get_mut(index).ok_or(Error::Invalid)
     }
 
-    /// Makes a memory; the builder can make more of them.
+    /// Makes a memory of the tiers and settings, which the builder keeps.
     ///
     /// # Errors
     /// `Invalid` with no tier, with one tier and a dynamic policy, or if the

@@ -1,17 +1,17 @@
 //! Bytes in live memtier blocks, per heap of a kind: exact, without locks, without
 //! allocation.
 //!
-//! Each thread counts in its own [`Tally`], where nobody else writes the bytes of its
-//! calls. The exact number is the sum over all tallies ([`allocated`]).
+//! Each thread counts the bytes of its calls in its own [`Tally`], which no other thread writes.
+//! The exact number is the sum over all tallies ([`allocated`]).
 //!
 //! Decisions are made on less ([`View::estimate`]): on the sums as of each tally's last
 //! *mark*. An allocation leaves the mark alone while the tally is at most [`FOLD`]
 //! bytes above it, a free while it is at most that much below; any other change
 //! moves the mark to the current sum, and so does asking for the exact number.
 //! Which tier a block lands on depends on these moments, so they are the
-//! original's, to the byte. A common total holds what has been folded in of the
-//! marks: a thread's own marks at once count for its own decisions, and for those of
-//! others when they are more than [`FOLD`] bytes off.
+//! original's, to the byte. A common total is the sum of the marks that have been folded in: a
+//! thread's own marks count at once for its own decisions, and for those of other threads when
+//! they are more than [`FOLD`] bytes off.
 //!
 //! A thread's decision stands until one of its marks moves; [`Tally`] keeps it.
 //!
@@ -28,22 +28,22 @@ const FOLD: i64 = 51_200;
 
 static TOTALS: [AtomicI64; HEAPS] = [const { AtomicI64::new(0) }; HEAPS];
 
-/// Counts changes of what threads may know of each other; never 0.
+/// Number of changes of the common totals and marks so far; never 0.
 static MOMENT: AtomicUsize = AtomicUsize::new(1);
 
-/// A number that changes with what a thread may know of others. Who reads it first and then
-/// looks may miss a change, but then the number is an old one.
+/// A number that changes with the common totals. A thread that reads it before it reads totals
+/// may miss a change, but then holds an old number.
 #[inline]
 pub(super) fn moment() -> usize {
     MOMENT.load(Ordering::Acquire)
 }
 
 fn next_moment() {
-    // By two: it stays odd, however often it wraps.
+    // An odd number stays odd, and so never 0, when it wraps.
     MOMENT.fetch_add(2, Ordering::Release);
 }
 
-/// For threads without a record; written by atomic read-modify-write.
+/// The tally of threads without a record; written by atomic read-modify-write.
 static SHARED: Tally = Tally::new();
 
 fn tally() -> &'static Tally {
@@ -54,7 +54,7 @@ fn all() -> impl Iterator<Item = &'static Tally> {
     Tally::all().chain(core::iter::once(&SHARED))
 }
 
-/// A cell of the heap; `None` for an id that no heap has.
+/// The cell of the heap with this id; `None` for an id that no heap has.
 fn cell(cells: &[AtomicI64; HEAPS], id: usize) -> Option<&AtomicI64> {
     cells.get(id)
 }
@@ -63,9 +63,9 @@ fn load(cells: &[AtomicI64; HEAPS], id: usize) -> i64 {
     cell(cells, id).map_or(0, |cell| cell.load(Ordering::Relaxed))
 }
 
-/// Brings the common total up to `mark`.
+/// Folds `mark`, of the heap with this id, into the common total.
 ///
-/// Threads may do this at once: the total is always the sum of all `folded`.
+/// Several threads may do this at the same time: the total stays the sum of all `folded`.
 fn fold(tally: &Tally, id: usize, mark: i64) {
     let (Some(folded), Some(total)) = (cell(&tally.folded, id), cell(&TOTALS, id)) else {
         return;
@@ -77,7 +77,8 @@ fn fold(tally: &Tally, id: usize, mark: i64) {
     }
 }
 
-/// Moves the mark to the current sum, which it returns. The tally is the calling thread's.
+/// Moves the mark of the heap with this id to the current sum, and returns that. The tally is
+/// the calling thread's.
 fn mark(tally: &Tally, id: usize) -> i64 {
     let (Some(recent), Some(mark)) = (cell(&tally.recent, id), cell(&tally.marks, id)) else {
         return 0;
@@ -104,14 +105,14 @@ pub(super) fn move_mark(tally: &Tally, id: usize) {
     tally.choose_anew();
 }
 
-/// Whether the mark stays after a block was counted: `recent` is what that has made of the
-/// bytes since the mark.
+/// Whether the mark stays after an allocation; `recent` is bytes since the mark, with the block.
 #[inline(always)]
 pub(super) fn stays(recent: i64) -> bool {
     (0..=FOLD).contains(&recent)
 }
 
-/// After a block was counted, which is handed on.
+/// Moves the mark of the heap with this id, if it is to move, after `block` was counted;
+/// `recent` is bytes since the mark. Returns `block`.
 #[inline(always)]
 pub(super) fn added(tally: &Tally, id: usize, recent: i64, block: NonNull<u8>) -> NonNull<u8> {
     if stays(recent) {
@@ -127,10 +128,11 @@ fn move_mark_for(tally: &Tally, id: usize, block: NonNull<u8>) -> NonNull<u8> {
     fast::as_is(block)
 }
 
-/// The same after a block was counted as gone.
+/// Moves the mark of the heap with this id, if it is to move, after a free was counted;
+/// `recent` is bytes since the mark.
 #[inline(always)]
 pub(super) fn subtracted(tally: &Tally, id: usize, recent: i64) {
-    // At 0 the mark is where it would be moved to.
+    // At 0 bytes the mark is already the current sum.
     if !(-FOLD..=0).contains(&recent) {
         move_mark(tally, id);
     }
@@ -161,13 +163,13 @@ pub(super) fn sub(id: usize, bytes: usize) {
     subtracted(tally, id, change(tally, id, -(bytes as i64)));
 }
 
-/// What a negative sum means: other threads were caught between their two halves.
+/// A sum of bytes; a negative one comes from threads that were read between two stores, and is 0.
 #[inline]
 const fn at_least_zero(bytes: i64) -> usize {
     if bytes < 0 { 0 } else { bytes as usize }
 }
 
-/// What a thread may know when it decides.
+/// The numbers on which a thread bases its decisions.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a>(&'a Tally);
 
@@ -177,7 +179,7 @@ impl<'a> View<'a> {
         View::of(tally())
     }
 
-    /// The same, by the thread's own tally.
+    /// The view of the thread whose tally is `own`.
     #[inline]
     pub(super) fn of(own: &'a Tally) -> Self {
         if own.any_settled.load(Ordering::Relaxed) {
@@ -186,7 +188,7 @@ impl<'a> View<'a> {
         Self(own)
     }
 
-    /// Bytes in live blocks of some heaps as of the last marks; one heap is always there.
+    /// Bytes in live blocks of the heaps with the ids `first` and `others`, as of the last marks.
     #[inline]
     pub(super) fn estimate(self, first: usize, others: impl Iterator<Item = usize>) -> usize {
         let of = |id| {
@@ -197,14 +199,15 @@ impl<'a> View<'a> {
         at_least_zero(others.fold(of(first), |sum, id| sum.wrapping_add(of(id))))
     }
 
-    /// Keeps a decision until the thread's next mark, for the fast paths.
+    /// Keeps the decision of `chooser` for the heap with this id until the thread's next mark,
+    /// for the fast paths.
     #[inline]
     pub(super) fn keep(self, chooser: usize, id: usize) {
         self.0.choose(chooser, id);
     }
 }
 
-/// Another thread has asked for exact numbers, which makes marks for everybody.
+/// Moves the marks of heaps whose exact bytes another thread has asked for since.
 #[cold]
 fn catch_up(own: &Tally) {
     own.any_settled.store(false, Ordering::Relaxed);
@@ -215,8 +218,7 @@ fn catch_up(own: &Tally) {
     }
 }
 
-/// Bytes in live blocks of some heaps, exactly; all that is asked about here is known to
-/// later decisions.
+/// Exact bytes in live blocks of the heaps with these ids. Later decisions use these numbers.
 pub(super) fn allocated(ids: impl Iterator<Item = usize>) -> usize {
     let own = tally();
     let sum = ids.fold(0_i64, |total, id| {
@@ -241,7 +243,7 @@ pub(super) fn allocated(ids: impl Iterator<Item = usize>) -> usize {
     at_least_zero(sum)
 }
 
-/// Forgets the blocks of a heap that is gone.
+/// Forgets the blocks of the heap with this id, which has been destroyed.
 pub(super) fn forget(id: usize) {
     for tally in all() {
         for cells in [&tally.recent, &tally.marks, &tally.folded] {
@@ -257,7 +259,7 @@ pub(super) fn forget(id: usize) {
     next_moment();
 }
 
-/// Gives up the decisions of one that is gone.
+/// Forgets the decisions of `chooser`, which has been destroyed.
 pub(super) fn forget_chooser(chooser: usize) {
     all().for_each(|tally| tally.forget(chooser));
 }

@@ -1,4 +1,4 @@
-//! What MEMKIND_DEBUG shows of a memory when it is made and when it goes.
+//! The lines about a memory that MEMKIND_DEBUG shows when it is made and destroyed.
 
 use super::policy::{Threshold, Tuning};
 use crate::kind::Kind;

@@ -1,4 +1,4 @@
-//! The tiers at work: a kind for every block.
+//! A memory: chooses the tier of each block and allocates there.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -21,16 +21,17 @@ static KEPT_FOR: AtomicPtr<Memory> = AtomicPtr::new(ptr::null_mut());
 
 /// One tier of a memory.
 pub(super) struct Tier {
+    /// The kind of the tier's blocks.
     pub(super) kind: &'static Kind,
-    /// See [`policy::normalized`].
+    /// The ratio of the tier to the first, as [`policy::normalized`] computes it.
     pub(super) ratio: f32,
 }
 
 /// Tiers with a policy; shared by any number of threads.
 pub struct Memory {
-    /// Never empty.
+    /// The tiers in the order of the builder; at least one.
     pub(super) tiers: Box<[Tier]>,
-    /// The borders of the dynamic policy; `None` is the static ratio.
+    /// The borders of the dynamic policy; `None` under the static one.
     pub(super) borders: Option<Borders>,
 }
 
@@ -39,18 +40,18 @@ fn estimate(view: View<'_>, kind: &'static Kind) -> usize {
     view.estimate(kind.heap_id(), kind.place_heap_ids())
 }
 
-/// What borders know a thread by.
+/// The number of the thread whose tally is `own`, for [`Borders`].
 fn thread(own: &Tally) -> usize {
     ptr::from_ref(own) as usize
 }
 
 impl Memory {
-    /// What fast paths know the memory by. It does not move while it is used.
+    /// The number of the memory for fast paths: its address, which does not change while it is used.
     fn number(&self) -> usize {
         ptr::from_ref(self) as usize
     }
 
-    /// The kind for the next block, of `size` bytes.
+    /// The kind for the next block, whose size is `size` bytes.
     fn choose(&self, size: usize) -> Result<&'static Kind, Error> {
         let index = match &self.borders {
             Some(borders) => borders.tier(size),
@@ -63,7 +64,7 @@ impl Memory {
         self.tiers.get(index).map(|tier| tier.kind)
     }
 
-    /// The tier that has least of its share.
+    /// The index of the tier that lacks most of its share.
     #[inline]
     fn by_ratio(&self, view: View<'_>) -> usize {
         match self.tiers.split_first() {
@@ -77,8 +78,8 @@ impl Memory {
         }
     }
 
-    /// The heap for the thread's next small block. A decision by ratio stands for as long
-    /// as the thread sees the same numbers.
+    /// The id of the heap for the thread's next small block. A decision by ratio holds until the
+    /// thread sees other numbers.
     #[inline]
     fn choose_heap(&self, size: usize, own: &Tally) -> Option<usize> {
         if let Some(borders) = &self.borders {
@@ -93,12 +94,12 @@ impl Memory {
         Some(heap)
     }
 
-    /// Lets the policy learn that an operation has been tried.
+    /// Counts an operation for the policy, whether it succeeded or not.
     #[inline]
     fn count(&self) {
         let Some(borders) = &self.borders else { return };
         let number = self.number();
-        // For the fast paths: where they are off, as with hooks, nothing is counted ahead.
+        // Operations are counted in advance for the fast paths only, which are off with hooks.
         if let Some(own) = Tally::own().filter(|_| fast::is_on()) {
             own.count_ahead(number, || borders.count_ahead(thread(own)));
             if own.counted_by(number) > 0 {
@@ -127,7 +128,7 @@ impl Memory {
         }
     }
 
-    /// The operations that were counted in advance are done; counts the next.
+    /// Ends the operations of the thread that were counted in advance, and counts the next ones.
     fn end_counted(&self, borders: &Borders, own: &Tally) {
         if own.end_counted() {
             self.check(borders, Some(own));
@@ -141,8 +142,8 @@ impl Memory {
         borders.left(Tally::all().map(ahead).sum())
     }
 
-    /// A small block from the tier that was chosen last, which still is the right one;
-    /// `None` if [`Memory::malloc`] has to decide. `memory` may be null.
+    /// A block of `size` bytes from the tier of a decision that still holds; `None` if
+    /// [`Memory::malloc`] has to decide. `memory` may be null.
     #[inline(always)]
     pub(crate) fn malloc_fast(memory: *const Self, size: usize) -> Option<NonNull<u8>> {
         fast::allocate_counted(
@@ -152,8 +153,8 @@ impl Memory {
         )
     }
 
-    /// Lets [`Memory::malloc_by_size_fast`] serve this memory from now on, if its tiers are
-    /// chosen by size and no other memory that lives has asked for that.
+    /// Reserves [`Memory::malloc_by_size_fast`] for this memory. `false` if its tiers are not
+    /// chosen by size, or another live memory has reserved it.
     pub(crate) fn keep_sizes(&self) -> bool {
         let this = ptr::from_ref(self).cast_mut();
         let (none, order) = (ptr::null_mut(), Ordering::Relaxed);
@@ -166,19 +167,19 @@ impl Memory {
         ptr::eq(KEPT_FOR.load(Ordering::Relaxed), self)
     }
 
-    /// A small block of a size for whose tier the thread has just had one; `None` if
-    /// [`Memory::malloc_by_size`] has to choose.
+    /// A block of `size` bytes from the tier that the thread has just chosen for such a size;
+    /// `None` if [`Memory::malloc_by_size`] has to choose.
     ///
     /// # Safety
-    /// [`Memory::keep_sizes`] has answered true.
+    /// [`Memory::keep_sizes`] has returned true for this memory.
     #[inline(always)]
     pub(crate) unsafe fn malloc_by_size_fast(&self, size: usize) -> Option<NonNull<u8>> {
         let choose = |tally: &Tally| tally.chosen_for(size);
-        // SAFETY: the caller's promise.
+        // SAFETY: `keep_sizes` returns true only where the fast paths are on.
         unsafe { fast::allocate_counted_when_on(size, choose, self.count_by_size(size)) }
     }
 
-    /// Counts a block of a size, and the operation.
+    /// Counts a block of `size` bytes, and its operation.
     #[inline(always)]
     fn count_by_size(
         &self,
@@ -193,8 +194,8 @@ impl Memory {
         }
     }
 
-    /// The operations to count again, in place of [`Memory::end_counted`], when the check
-    /// that is due would find what the thread's last one has found, which was nothing to do.
+    /// The operations that the thread may count again without [`Memory::end_counted`], because
+    /// the check that is due would, like its last one, move nothing.
     #[inline]
     fn whole_round(&self, own: &Tally) -> Option<i64> {
         let quiet = own.is_due() && own.is_quiet(counters::moment());
@@ -204,7 +205,8 @@ impl Memory {
             .whole_round(thread(own))
     }
 
-    /// After a block by its size when a mark moves or what was counted ends.
+    /// Completes the count of `block`, of `size` bytes, when a mark moves or the operations that
+    /// were counted in advance end.
     #[cold]
     #[inline(never)]
     fn counted_by_size(
@@ -224,8 +226,8 @@ impl Memory {
         }
     }
 
-    /// The same when there is something to do. The thread is likely to go on with the same
-    /// size.
+    /// Moves the mark and makes the check that [`Memory::counted_by_size`] has found due, and
+    /// chooses for `size` again, which is likely to be the thread's next size too.
     #[cold]
     #[inline(never)]
     fn counted_at_last(
@@ -246,8 +248,8 @@ impl Memory {
         fast::as_is(block)
     }
 
-    /// The heap for a size, which may be kept for the operations that were counted in
-    /// advance: until then borders move by the calls of other threads at most.
+    /// The id of the heap for `size` bytes. The thread keeps it for the operations that were
+    /// counted in advance, during which only other threads can move borders.
     fn choose_by_size(&self, size: usize, own: &Tally) -> Option<usize> {
         let borders = self.borders.as_ref()?;
         if own.counted_by(self.number()) <= 0 {
@@ -261,8 +263,8 @@ impl Memory {
         Some(heap)
     }
 
-    /// A small block from the tier for its size; `None` if [`Memory::malloc`] has to find
-    /// one.
+    /// A block of `size` bytes from the tier for its size; `None` if [`Memory::malloc`] has to
+    /// allocate it.
     pub(crate) fn malloc_by_size(&self, size: usize) -> Option<NonNull<u8>> {
         let choose = |tally: &Tally| self.choose_by_size(size, tally);
         fast::allocate_counted(size, choose, self.count_by_size(size))
@@ -301,7 +303,7 @@ impl Memory {
         result
     }
 
-    /// Resizes within the kind of the block; null is allocated, size 0 is freed.
+    /// Resizes the block at `ptr` to `size` bytes of its own kind; null is allocated, size 0 frees.
     ///
     /// # Errors
     /// Those of [`Kind::realloc`], and `InvalidArgument` for a block that is not
@@ -313,7 +315,7 @@ impl Memory {
         if ptr.is_null() {
             return self.malloc(size);
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: `ptr` is null or a live block, which the caller does not use after success.
         let result = unsafe { kind_realloc(None, ptr, size) };
         self.count();
         result

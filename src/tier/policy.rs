@@ -105,7 +105,7 @@ impl Tuning {
     };
 }
 
-/// Why settings cannot be used; displays as the message of the original.
+/// A fault in settings; displays as the message of the original.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Inconsistent {
     /// `min` is above `val`.
@@ -160,7 +160,7 @@ pub fn check(thresholds: &[Threshold], tuning: &Tuning) -> Result<(), Inconsiste
         }
         lowest = threshold.max;
     }
-    // Written so that NaN is refused as well.
+    // Written so that NaN is refused too.
     if !matches!(tuning.degree.partial_cmp(&0.0), Some(order) if order.is_ge()) {
         return Err(Inconsistent::Degree);
     }

@@ -104,7 +104,7 @@ fn numbers_are_rounded_up() {
 #[test]
 fn the_operation_of_a_check_is_counted_for_a_thread_that_is_alone() {
     let borders = one_border(100);
-    // At first somebody else may come.
+    // Until the second check in a row the thread may not be alone.
     for _ in 0..2 {
         assert_eq!(borders.count_ahead(2), (99, false));
         assert_eq!(borders.count_ahead(2), (0, false));
