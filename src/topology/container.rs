@@ -1,11 +1,11 @@
-//! What the control groups of the process leave it: a container's limit is the size of
-//! its node.
+//! Memory that the control groups of the process leave it: in a container the limit counts as the
+//! size of the node.
 //!
 //! The kernel ends a process that touches more memory than its group may have, and sends
 //! SIGBUS for a huge page. Groups have limits in version 2 of control groups
 //! (`memory.max`, `hugetlb.2MB.max`) and in version 1 (`memory.limit_in_bytes`,
 //! `hugetlb.2MB.limit_in_bytes`), each group one of its own, and those above count, too.
-//! Which groups they are is found once; limits and use are read anew each time.
+//! The groups are found once; limits and use are read at each call.
 #![forbid(unsafe_code)]
 
 use core::fmt::Write;
@@ -15,11 +15,11 @@ use super::left::{Left, Text};
 use super::trouble;
 use crate::log::Line;
 
-/// Of what a group may have this part is left alone. All memory of the process counts, also
+/// The part of a limit, one in this many, that is not handed out. All memory of the process counts, also
 /// the heap's records, 128 bytes for each page of small blocks, and page tables. They grow
-/// without a question when memory that is there is cut into smaller blocks.
+/// without a check when mapped memory is cut into smaller blocks.
 const KEPT_PART: u64 = 32;
-/// And this much.
+/// Bytes of a limit that are not handed out, besides one [`KEPT_PART`]th.
 const KEPT: u64 = 1 << 20;
 
 /// The names of a controller's files.
@@ -27,7 +27,7 @@ const KEPT: u64 = 1 << 20;
 struct Files {
     /// The most bytes that the group may have.
     limit: &'static str,
-    /// Bytes that it has.
+    /// Bytes that the group uses.
     used: &'static str,
 }
 
@@ -128,10 +128,10 @@ impl Container {
         self.huge_pages.lowest(self.huge_pages.huge_files())
     }
 
-    /// Bytes that a group may still have in swap space.
+    /// Bytes of swap space that the group in `directory` may still use.
     fn swap_left(&self, file: &mut Text, directory: &str) -> u64 {
         let used = number(file, directory, "memory.swap.current");
-        // A group of version 1 has no such file: what it may swap is not known.
+        // A group of version 1 has no such file, so its swap space is not known.
         let Some(used) = used else { return 0 };
         let most = number(file, directory, "memory.swap.max").unwrap_or(u64::MAX);
         let left = most.saturating_sub(used);
@@ -181,7 +181,7 @@ fn read<'t>(file: &'t mut Text, directory: &str, name: &str) -> Option<&'t str> 
     file.read(path.text())
 }
 
-/// The number behind a name.
+/// The number behind `name` in a text of lines.
 fn value_after(text: &str, name: &str) -> Option<u64> {
     let (_, value) = text.split_once(name)?;
     value.lines().next()?.trim().parse().ok()
@@ -225,7 +225,7 @@ fn groups(own: &str, mounts: &str, controller: &str) -> Groups {
         };
         let mut head = head.split(' ').skip(3);
         let (root, point) = (head.next()?, head.next()?);
-        // A part of the tree that the process is not in tells nothing.
+        // The mount shows a part of the tree without the process.
         let below = path.strip_prefix(root.trim_end_matches('/'))?;
         let inside = below.is_empty() || below.starts_with('/');
         (meant && inside).then_some((point, below))

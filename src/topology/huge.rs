@@ -1,4 +1,4 @@
-//! Huge pages: how many the machine keeps, per node and page size.
+//! The numbers of huge pages of the machine, per node and page size.
 #![forbid(unsafe_code)]
 
 use super::mask::NodeMask;
@@ -75,8 +75,8 @@ impl HugePages {
     }
 }
 
-/// Bytes of all 2 MiB pages, persistent ones and those that may be made on demand,
-/// read anew at each call.
+/// Bytes of all 2 MiB pages, persistent ones and those that may be made on demand; read at each
+/// call.
 pub fn capacity(sysfs: &Sysfs<'_>) -> u64 {
     let size_kib = DEFAULT_SIZE / 1024;
     let persistent = sysfs.huge_pages(size_kib).unwrap_or(0);

@@ -37,12 +37,12 @@ struct Numa {
     location: Location,
 }
 
-/// Opens libhwloc if that is still to be done. [`read`] must not: it runs under a lock.
+/// Opens libhwloc unless it is open. [`read`] does not: it runs under a lock.
 pub(super) fn prepare() {
     sys::open();
 }
 
-/// Loads a topology and reads what it says of every pair of nodes.
+/// Loads a topology and reads bandwidth, latency and locality of every pair of nodes.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when libhwloc is not there, or cannot load the topology.
@@ -89,8 +89,8 @@ impl Topology {
             unsafe { (self.hwloc.get_obj_by_depth)(self.handle, DEPTH_NUMANODE, index) }
         };
         let numa = |object: *mut Object| {
-            // SAFETY: a non-NULL object of a loaded topology is valid as long as the
-            // topology is, and nobody modifies it; `Object` has the layout of its head.
+            // SAFETY: a non-NULL object of a loaded topology is valid as long as the topology is,
+            // and does not change; `Object` has the layout of its head.
             let head = unsafe { &*object };
             let node = u16::try_from(head.os_index).ok()?;
             let location = Location {

@@ -1,10 +1,10 @@
-//! The few declarations of libhwloc (2.3 and later) that are needed, and opening it.
+//! The declarations of libhwloc (2.3 and later) that this library uses, and opening it.
 //!
-//! Most programs never ask for bandwidth or latency. libhwloc and what it needs (libudev, libm)
-//! would be a good part of what a process start costs, so it is opened when it is first used.
+//! Most programs never ask for bandwidth or latency. Loading libhwloc with libudev and libm is a
+//! good part of the cost of a process start, so it is opened at first use.
 //!
-//! Field by field as hwloc.h and hwloc/memattrs.h of hwloc 2 have them; the test
-//! at the end compares them with the installed headers.
+//! The structs have the fields of hwloc.h and hwloc/memattrs.h of hwloc 2; the test at the end
+//! compares them with the installed headers.
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
 
@@ -82,10 +82,10 @@ pub(super) struct Location {
 /// HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED: objects outside the cpuset are shown too.
 pub(super) const FLAG_INCLUDE_DISALLOWED: c_ulong = 1;
 
-/// The names under which systems have hwloc 2.
+/// File names of hwloc 2.
 const NAMES: [&CStr; 2] = [c"libhwloc.so.15", c"libhwloc.so"];
 
-/// Declares the functions that are looked up in libhwloc, and how.
+/// Declares the table of functions that are looked up in libhwloc.
 macro_rules! functions {
     ($($name:ident = $symbol:literal: $signature:ty;)*) => {
         /// The functions of a libhwloc that has been opened.
@@ -153,16 +153,16 @@ pub(super) fn open() {
         return;
     }
     let errno = log::errno();
-    // SAFETY: the names are strings; what libhwloc's constructors do is harmless.
+    // SAFETY: the names are strings; libhwloc's constructors change nothing of this library's.
     let library = NAMES.iter().find_map(|name| unsafe {
         // Plugins of libhwloc, such as its reader of XML, find its functions only if they are global.
         let library = libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL);
         (!library.is_null()).then_some(library)
     });
     log::set_errno(errno);
-    // SAFETY: opened above, and never closed.
+    // SAFETY: `library` is a handle of libhwloc, which is never closed.
     if let Some(functions) = library.and_then(|library| unsafe { Functions::of(library) }) {
-        // Without memory for the table the next call tries again.
+        // When there is no memory for the table, the next call tries again.
         let _ = OPEN.get_or_try_init(|| boxed(functions));
     }
 }
@@ -180,7 +180,7 @@ mod tests {
     use core::mem::{offset_of, size_of};
     use std::process::Command;
 
-    /// What the installed headers say, in the order of the test below.
+    /// Offsets and constants of the installed headers, in the order of the test below.
     const PROGRAM: &str = r"
         #include <hwloc.h>
         #include <stddef.h>

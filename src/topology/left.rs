@@ -1,11 +1,10 @@
-//! What nodes have left, asked in the middle of an allocation: nothing here allocates,
-//! but for [`Left::kept`], which is asked once.
+//! Memory that nodes have left. It is read during an allocation, so nothing here allocates, but
+//! for [`Left::kept`], which is called once.
 //!
-//! The kernel kills a process that touches memory of a full node that it is bound to.
-//! So what counts is what the kernel would find for such a page before it gives up:
-//! free pages above the highest watermark of their zone, page cache and slabs that it can
-//! drop, and swap space. The estimate of what can be dropped is that of MemAvailable in
-//! proc(5), made for some nodes instead of all.
+//! The kernel kills a process that touches memory of a full node that it is bound to. Memory
+//! counts as left if the kernel would find it before that: free pages above the highest
+//! watermark of their zone, page cache and slabs that it can drop, and swap space. The estimate
+//! of droppable memory is that of MemAvailable in proc(5), made for some nodes instead of all.
 #![forbid(unsafe_code)]
 
 use core::fmt::Write;
@@ -24,7 +23,7 @@ const PAGE_BLOCK: u64 = 512;
 /// The kernel's default for `watermark_boost_factor`, in parts of 10,000.
 const BOOST_FACTOR: u64 = 15_000;
 
-/// Where the kernel's answers are: directories laid out as `/sys` and `/proc`.
+/// Directories laid out as `/sys` and `/proc`, with the kernel's figures.
 #[derive(Clone, Copy, Debug)]
 pub struct Left<'a> {
     sys: &'a str,
@@ -32,15 +31,15 @@ pub struct Left<'a> {
 }
 
 impl Left<'static> {
-    /// The running kernel's.
+    /// The directories of the running kernel.
     pub const HOST: Self = Self {
         sys: "/sys",
         proc: "/proc",
     };
 }
 
-/// Room for the text of a file, as far as it fits: twice what the kernel tells of a node.
-/// It lies on the stack of who allocates, which may be a small one: once, and not copied.
+/// Bytes of a buffer for the text of a file, twice the longest of a node; a longer text is cut.
+/// One buffer at a time lies on the stack of the allocating thread, which may be small.
 pub(super) struct Text([u8; 2048]);
 
 impl Text {
@@ -57,13 +56,13 @@ impl Text {
 }
 
 impl<'a> Left<'a> {
-    /// The trees under other directories.
+    /// The same figures in copies of the two directories.
     pub const fn at(sys: &'a str, proc: &'a str) -> Self {
         Self { sys, proc }
     }
 
-    /// Bytes that can still be had on the nodes together. `kept` is what [`Left::kept`]
-    /// has answered; it does not count. `None` when the kernel does not tell.
+    /// Bytes left on the nodes together, without `kept`, the bytes of [`Left::kept`]. `None` when
+    /// the kernel does not tell.
     pub fn memory(&self, nodes: &NodeMask, kept: u64) -> Option<u64> {
         let mut file = Text::new();
         let mut sum = self.swap(&mut file);
@@ -72,7 +71,7 @@ impl<'a> Left<'a> {
             let text = self.node_file(&mut file, node, "meminfo")?;
             let value = |name| meminfo(text, name).unwrap_or(0);
             let part = kept / n_nodes;
-            // Half of a cache stays, or as much as the kernel keeps free anyway.
+            // Half of a cache stays, or the bytes that the kernel keeps free if these are fewer.
             let droppable = |bytes: u64| bytes - part.min(bytes / 2);
             let cache = value("Active(file):") + value("Inactive(file):");
             sum += meminfo(text, "MemFree:")?
@@ -82,8 +81,8 @@ impl<'a> Left<'a> {
         Some(sum.saturating_sub(kept))
     }
 
-    /// Bytes that can still be had on the whole machine; `None` when the kernel does not
-    /// tell. It knows better than the sum of its nodes, to which memory may be added.
+    /// Bytes left on the whole machine; `None` when the kernel does not tell. More reliable than
+    /// the sum of the nodes, to which memory may be added.
     pub fn memory_of_all(&self) -> Option<u64> {
         let mut file = Text::new();
         let text = self.proc_file(&mut file, "meminfo")?;
@@ -115,7 +114,7 @@ impl<'a> Left<'a> {
         (nodes.iter().map(&mut on).sum(), on_demand)
     }
 
-    /// Whether the kernel puts transparent huge pages where nobody has asked for them.
+    /// Whether the kernel uses transparent huge pages without being asked by madvise(2).
     pub fn huge_pages_unasked(&self) -> bool {
         let mut path = Line::new();
         let _ = write!(path, "{}/kernel/mm/transparent_hugepage/enabled", self.sys);
@@ -124,9 +123,9 @@ impl<'a> Left<'a> {
             .is_some_and(|text| text.contains("[always]"))
     }
 
-    /// Bytes of the nodes together that the kernel keeps for itself: the high watermarks
-    /// of their zones, as high as they may become, and what is reserved for requests that
-    /// only lower zones can serve; and how much of it is what may be added to watermarks.
+    /// Bytes of the nodes together that the kernel keeps for itself: the high watermarks of their
+    /// zones, as high as they may become, and memory reserved for requests that only lower zones
+    /// can satisfy; and the bytes among these that may be added to watermarks.
     pub fn kept(&self, nodes: &NodeMask) -> Option<(u64, u64)> {
         let zones = fs::read_to_string(format!("{}/zoneinfo", self.proc));
         let text = trouble::noted(zones).ok()?;
@@ -181,9 +180,9 @@ fn kept_of(text: &str, nodes: &NodeMask, boost_factor: u64) -> u64 {
                 let list = line.split_once(':').map_or("", |(_, list)| list);
                 let numbers = list.split(|c: char| !c.is_ascii_digit());
                 let reserved = numbers.filter_map(|n| n.parse::<u64>().ok()).max();
-                // The boost of the moment is in it.
+                // The watermark includes the present boost.
                 let high: u64 = high - boost.min(high);
-                // No other kind of page is mixed with a movable zone's.
+                // A movable zone has pages of one kind only, so it is not boosted.
                 let factor = if movable { 0 } else { boost_factor };
                 let highest = high + most_boost(high, managed, factor);
                 sum += managed.min(highest + reserved.unwrap_or(0)) * PAGE;
@@ -241,7 +240,7 @@ Node 2, zone  Movable
     #[test]
     fn what_the_kernel_keeps_is_read() {
         let kept = |node| kept_of(ZONES, &NodeMask::single(node), 0);
-        // All of the zone that no ordinary request is served from, and a watermark.
+        // Pages of the zone that no ordinary request gets, and a watermark.
         assert_eq!(kept(0), (3840 + 10212) * 4096);
         assert_eq!(kept(2), 32 * 4096);
         assert_eq!(kept(1), 0);
@@ -261,7 +260,7 @@ Node 2, zone  Movable
             );
             kept_of(&text, &NodeMask::single(3), 15_000) / 4096
         };
-        // A block at least, and what is boosted already is not counted twice.
+        // At least a block; the present boost is not counted twice.
         assert_eq!(zone(0, 87, 15829), 87 + 512);
         assert_eq!(zone(512, 599, 15829), 87 + 512);
         assert_eq!(zone(0, 1000, 15829), 1000 + 1500);
@@ -298,7 +297,7 @@ Node 2, zone  Movable
         let one = NodeMask::single(1);
         let kib = |kib: u64| Some(kib * 1024);
         assert_eq!(left.memory(&one, 0), kib(1000 + 100 + 8 + 300));
-        // A little is kept, of the caches too, but of those never more than half.
+        // The kernel keeps some free pages, and at most half of the caches.
         assert_eq!(left.memory(&one, 6 << 10), kib(1000 + 94 + 4 + 300 - 6));
         assert_eq!(left.memory(&one, 1 << 40), Some(0));
         assert_eq!(left.memory(&NodeMask::single(2), 0), None);

@@ -1,4 +1,4 @@
-//! The few questions about nodes and CPUs that only a system call answers.
+//! Facts about nodes and CPUs that only a system call tells.
 
 use core::ffi::{c_int, c_long, c_ulong};
 use core::ptr;
@@ -96,7 +96,7 @@ pub(super) fn n_cpus() -> usize {
     usize::try_from(n_cpus).map_or(1, |n_cpus| n_cpus.max(1))
 }
 
-/// A number that no other living thread has; never 0.
+/// A number of the calling thread that no other live thread has; never 0.
 pub(super) fn thread() -> usize {
     // SAFETY: pthread_self has no preconditions.
     (unsafe { libc::pthread_self() }) as usize

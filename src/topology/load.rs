@@ -1,7 +1,7 @@
-//! The answers that are kept, and the lock under which they are found.
+//! The facts and choices that are kept, and the lock under which they are read.
 //!
-//! An answer that is there is read without a lock. The lock is held while facts are
-//! read, and over fork(2); [`LOADER`] names the thread that holds it for loading.
+//! A kept one is returned without a lock. The lock is held while facts are read, and over
+//! fork(2); [`LOADER`] names the thread that holds it for loading.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
@@ -41,7 +41,7 @@ static LOADER: AtomicUsize = AtomicUsize::new(0);
 static HELD_OVER_FORK: AtomicBool = AtomicBool::new(false);
 static LOCK: Lock = Lock(UnsafeCell::new(RawMutex::INIT));
 
-/// A mutex that the child of a fork can make anew.
+/// A mutex that the child of a fork can initialise again.
 struct Lock(UnsafeCell<RawMutex>);
 
 // SAFETY: the mutex synchronises itself; it is overwritten only by the child of a
@@ -56,8 +56,8 @@ impl Lock {
     }
 }
 
-/// The lock, held by this thread for loading; it stays in this thread. Files may be missing on
-/// the way and libhwloc may fail: `errno` is kept.
+/// The lock, held by the calling thread for loading. Reading files and libhwloc may fail: `errno`
+/// is kept.
 struct Loading {
     errno: i32,
     _deferred: Deferred,
@@ -86,13 +86,13 @@ impl Loading {
 impl Drop for Loading {
     fn drop(&mut self) {
         LOADER.store(0, Ordering::Relaxed);
-        // SAFETY: `begin` locked the mutex in this thread, which the value cannot leave.
+        // SAFETY: `begin` locked the mutex in this thread, and the value cannot leave the thread.
         unsafe { LOCK.mutex().unlock() };
         log::set_errno(self.errno);
     }
 }
 
-/// The answer kept in `place`, found under the lock by the first who asks.
+/// The value kept in `place`, which the first caller finds under the lock.
 ///
 /// # Errors
 /// [`Error::OperationFailed`] when this thread is just loading, or a file could not be read
@@ -105,7 +105,7 @@ fn kept<T>(place: &'static OnceBox<T>, find: impl FnOnce() -> T) -> Result<&'sta
     keep(place, find)
 }
 
-/// The answer kept in `place`, or else found now; the lock is held.
+/// The value kept in `place`, found now if there is none. The caller holds the lock.
 fn keep<T>(place: &'static OnceBox<T>, find: impl FnOnce() -> T) -> Result<&'static T, Error> {
     if let Some(answer) = place.get() {
         return Ok(answer);
@@ -212,7 +212,7 @@ pub fn huge_pages_available(page_size: usize, nodes: Option<&NodeMask>) -> Resul
     kept(&HUGE_PAGES, || HugePages::read(&Sysfs::HOST))?.available(page_size, nodes)
 }
 
-/// Decides a choice; the lock is held.
+/// Decides a choice. The caller holds the lock.
 fn find(choice: Choice) -> Result<Targets, Error> {
     let facts = Facts {
         machine: keep(&MACHINE, read_machine)?,
@@ -221,7 +221,7 @@ fn find(choice: Choice) -> Result<Targets, Error> {
                 .as_ref()
                 .map_err(|error| *error)
         },
-        // Without an answer none is kept of the whole.
+        // If a fact could not be read, the choice is not kept.
         dax_kmem: &|| {
             keep(&DAX_KMEM, || Sysfs::HOST.dax_kmem_nodes()).map_or(NodeMask::EMPTY, |nodes| *nodes)
         },
@@ -236,7 +236,8 @@ fn find(choice: Choice) -> Result<Targets, Error> {
     select::select(&facts, &settings, choice, &mut |note| note.log())
 }
 
-/// libhwloc does not tell what it could not open. It has several files open at a time.
+/// Whether libhwloc could open files: it does not report that it could not, and opens several at
+/// a time.
 fn read_attributes() -> Result<Attributes, Error> {
     let found = hwloc::read();
     let descriptors: [_; 6] = core::array::from_fn(|_| trouble::noted(fs::File::open("/")));
@@ -248,7 +249,8 @@ fn read_machine() -> Machine {
     Machine::read(&Sysfs::HOST, linux::mems_allowed(), linux::knights())
 }
 
-/// Holds the topology still over fork(2): call before it, and one of the next two after.
+/// Takes the lock before fork(2), so that the child has whole tables. [`parent_after_fork`] or
+/// [`child_after_fork`] follows.
 pub fn prepare_fork() {
     // A thread that forks while it is loading holds the lock already.
     let mine = LOADER.load(Ordering::Relaxed) == linux::thread();
@@ -258,7 +260,7 @@ pub fn prepare_fork() {
     HELD_OVER_FORK.store(!mine, Ordering::Relaxed);
 }
 
-/// Lets go of the topology: call in the parent after fork(2).
+/// Releases the lock in the parent after fork(2).
 pub fn parent_after_fork() {
     if HELD_OVER_FORK.swap(false, Ordering::Relaxed) {
         // SAFETY: `prepare_fork` locked the mutex in this thread.
@@ -266,13 +268,12 @@ pub fn parent_after_fork() {
     }
 }
 
-/// Lets go of the topology: call in the child after fork(2).
+/// Initialises the lock again in the child after fork(2).
 pub fn child_after_fork() {
     if HELD_OVER_FORK.swap(false, Ordering::Relaxed) {
         // Threads that waited for the lock are not in the child, but parking_lot's
         // table still lists them: unlocking might hand the lock to one of them.
-        // SAFETY: the child has this one thread, so nobody else uses the mutex, and
-        // nobody will unlock the old one.
+        // SAFETY: the child has this one thread, so no other uses the mutex or unlocks the old one.
         unsafe { *LOCK.0.get() = RawMutex::INIT };
     }
 }

@@ -40,7 +40,7 @@ impl NodeMask {
         }
     }
 
-    /// Takes a node out.
+    /// Removes a node.
     pub const fn remove(&mut self, node: u16) {
         if (node as usize) < N_NODES {
             self.words[node as usize / WORD_BITS] &= !(1 << (node as usize % WORD_BITS));

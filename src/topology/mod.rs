@@ -1,12 +1,12 @@
-//! Which nodes a kind takes memory from, per CPU.
+//! The nodes from which a kind takes memory, per CPU.
 //!
 //! A choice is pure code in [`select`] on tables that are read once, when first
 //! needed: nodes from sysfs, bandwidth and locality from libhwloc. This module owns
 //! the one lock under which they are read and keeps every answer, errors too.
 //!
 //! libhwloc and libc allocate with libc's malloc. When a preloaded malloc built on
-//! this library gets such a request, the same thread comes back here; it is sent away
-//! with an error instead of waiting for itself.
+//! this library gets such a request, the same thread comes back here; it gets an error instead of
+//! waiting for itself.
 
 mod hwloc;
 mod hwloc_sys;
@@ -45,14 +45,14 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use sysfs::Sysfs;
 
-/// Bytes of memory of the nodes together (MemTotal), read anew at each call; nodes
-/// that do not exist count 0.
+/// Bytes of memory of the nodes together (MemTotal), read at each call; nodes that do not exist
+/// count 0.
 pub fn capacity(mask: &NodeMask) -> u64 {
     let total = |node| Sysfs::HOST.memory(node).unwrap_or_default().total;
     mask.iter().map(total).sum()
 }
 
-/// Total and free bytes of memory of a node, read anew at each call.
+/// Total and free bytes of memory of a node, read at each call.
 pub fn memory(node: u16) -> Option<sysfs::Memory> {
     Sysfs::HOST.memory(node)
 }
@@ -78,8 +78,8 @@ pub fn n_cpus_configured() -> usize {
     n_cpus
 }
 
-/// Bytes of all 2 MiB pages of the machine, persistent ones and those that overcommit
-/// allows, read anew at each call.
+/// Bytes of all 2 MiB pages of the machine, persistent ones and those that overcommit allows; read
+/// at each call.
 pub fn huge_pages_capacity() -> u64 {
     huge::capacity(&Sysfs::HOST)
 }

@@ -1,4 +1,4 @@
-//! Nodes that a program names itself, rather than a property that they have.
+//! Nodes that a program names by number.
 
 use core::fmt;
 
@@ -12,21 +12,21 @@ use super::targets::Targets;
 use crate::error::Error;
 use crate::log::{self, Bytes};
 
-/// A set of nodes that was named, and the next one.
+/// An element of the list of named sets of nodes.
 struct Named {
     targets: Targets,
     next: OnceBox<Named>,
 }
 
-/// Every set that was ever named. There are few, and kinds on the same nodes share one.
+/// The list of all sets that were ever named. They are few: kinds on the same nodes share one.
 static FIRST: OnceBox<Named> = OnceBox::new();
 
-/// Why nodes cannot be had; displayed as the end of a message.
+/// The fault of a list of nodes; displayed as the end of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused<'a> {
     /// The list is malformed.
     Malformed(Problem<'a>),
-    /// It means no node.
+    /// The list names no node.
     Nothing,
     /// The machine has no such node.
     Missing(u16),
@@ -61,10 +61,10 @@ impl Refused<'_> {
     }
 }
 
-/// The nodes that a list means on this machine.
+/// The nodes of a list on this machine.
 ///
 /// # Errors
-/// The first thing that is wrong.
+/// The first fault.
 pub fn read<'a>(text: &'a [u8], machine: &Machine) -> Result<NodeMask, Refused<'a>> {
     let nodes =
         nodestring::parse(text, &machine.allowed, &machine.online()).map_err(|problem| {
@@ -82,7 +82,7 @@ pub fn read<'a>(text: &'a [u8], machine: &Machine) -> Result<NodeMask, Refused<'
     Ok(nodes)
 }
 
-/// Why a node cannot be named.
+/// The fault of a node in a list; `None` if it can be named.
 fn why(node: u16, machine: &Machine) -> Refused<'static> {
     match machine.node(node) {
         None => Refused::Missing(node),
@@ -91,8 +91,8 @@ fn why(node: u16, machine: &Machine) -> Refused<'static> {
     }
 }
 
-/// The nodes of a list as numa(3) writes it, the same for every CPU; a line under
-/// MEMKIND_DEBUG says what is wrong with it.
+/// The nodes of `list`, which has the form of numa(3), the same for every CPU. A line under
+/// MEMKIND_DEBUG tells the fault of a wrong list.
 ///
 /// # Errors
 /// `Invalid` for a malformed list and one that means no node, `MemtypeNotAvailable`

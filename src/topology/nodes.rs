@@ -1,4 +1,4 @@
-//! What is known of the machine's nodes: plain tables that `select` decides on.
+//! The facts of the machine's nodes: plain tables that `select` decides on.
 #![forbid(unsafe_code)]
 
 use super::mask::NodeMask;
@@ -73,7 +73,7 @@ impl Machine {
     }
 }
 
-/// How well CPUs reach memory, from libhwloc.
+/// Bandwidth, latency and locality of memory for the CPUs of each node, from libhwloc.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
     /// A row per node, in hwloc's order, which is that of the machine's tree.
@@ -83,7 +83,7 @@ pub struct Attributes {
 /// The view from the CPUs of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Initiator {
-    /// The node whose CPUs ask.
+    /// The node whose CPUs access memory.
     pub node: u16,
     /// Whether the process may use any CPU there.
     pub has_cpus: bool,

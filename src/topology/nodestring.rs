@@ -12,14 +12,14 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::mask::{N_NODES, NodeMask};
 use crate::log::{Bytes, Line};
 
-/// Why a text is not a node list; displayed as libnuma's warning, without its prefix.
+/// The fault of a text that is no node list; displayed as libnuma's warning, without its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem<'a> {
     /// No number where one is needed; the text from there on.
     Unparseable(&'a [u8]),
     /// A node that is not allowed or does not exist, as a single node or first of a range.
     OutOfRange(i32),
-    /// The same for the last node of a range.
+    /// A node that is not allowed or does not exist, as the last of a range.
     LastOutOfRange(i32),
     /// Nothing usable after the dash of a range; the text from there on.
     MissingLast(&'a [u8]),
@@ -117,9 +117,8 @@ fn strip(text: &[u8], character: u8) -> (bool, &[u8]) {
     }
 }
 
-/// The number that a written one stands for: itself, or the n-th allowed node. A
-/// relative number past the last one is [`N_NODES`] and a negative one is -1: neither
-/// is ever a member.
+/// The node that a written number stands for: itself, or the n-th allowed node if relative. A
+/// relative number past the last node is [`N_NODES`], a negative one -1: no set has either.
 fn resolve(number: u64, relative: bool, allowed: &NodeMask) -> u64 {
     if !relative {
         return number;

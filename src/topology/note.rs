@@ -1,4 +1,4 @@
-//! What a person who debugs wants to know about a choice, as values.
+//! Remarks about a choice, as values, for a person who debugs.
 //!
 //! `select` hands them out, `super` prints them, tests compare them. The words of the
 //! lines that memkind 1.14 prints are kept.
@@ -28,7 +28,7 @@ pub enum Note<'a> {
     TiesUnsupported,
     /// A Xeon Phi has nodes without CPUs.
     KnightsDetected,
-    /// A Xeon Phi has none.
+    /// A Xeon Phi has no nodes without CPUs.
     KnightsWithout,
     /// A node is no starting point, having no CPU.
     NoCpus(u16),
@@ -49,7 +49,7 @@ pub enum Note<'a> {
     CapacityTie,
     /// There are such nodes, but the cpuset allows none of them.
     NoneAllowed {
-        /// The nodes that there are.
+        /// The nodes of this kind.
         nodes: &'a NodeMask,
         /// The nodes that the cpuset allows.
         allowed: &'a NodeMask,

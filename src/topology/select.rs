@@ -1,4 +1,4 @@
-//! Which nodes a kind takes memory from: pure rules on facts, environment and row.
+//! The nodes from which a kind takes memory: pure rules on facts, environment and row.
 //!
 //! The rules are those of memkind(3), KINDS and ENVIRONMENT. Nothing is read and
 //! nothing printed here: facts come in as tables, remarks go out as [`Note`] values.
@@ -29,8 +29,8 @@ use reach::{allowed, explain_cpuset, reach};
 /// MiB/s from which memory is high-bandwidth memory, unless MEMKIND_HBW_THRESHOLD says otherwise.
 const DEFAULT_THRESHOLD: u64 = 200 * 1024;
 
-/// Decides for each CPU which nodes a kind takes memory from. A remark for the person
-/// who debugs goes to `report` at the moment it arises.
+/// Decides for each CPU the nodes from which a kind takes memory. Remarks for a person who debugs
+/// go to `report` as they arise.
 ///
 /// Only nodes that have memory and are allowed by the cpuset are chosen from, so the
 /// nearest allowed node is found even where a nearer one is not allowed. An empty list

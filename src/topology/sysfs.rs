@@ -21,14 +21,14 @@ pub struct Sysfs<'a> {
 /// Memory of a node in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// All of it (MemTotal).
+    /// All memory of the node (MemTotal).
     pub total: u64,
-    /// What nobody uses (MemFree).
+    /// Unused memory of the node (MemFree).
     pub free: u64,
 }
 
 impl Sysfs<'static> {
-    /// The running kernel's.
+    /// The `/sys` of the running kernel.
     pub const HOST: Self = Self { root: "/sys" };
 }
 
@@ -83,8 +83,8 @@ impl<'a> Sysfs<'a> {
 
     /// Number of CPUs that the machine has, online or not; allocates nothing.
     pub fn n_cpus(&self) -> Option<usize> {
-        // On the stack of who allocates first, which may be a small one. Of a list that is cut
-        // off the rest would not count; the kernel's has as few ranges as packages.
+        // The buffer is on the stack of the first allocating thread, which may be small. A longer
+        // list would be cut, but the kernel's has only as many ranges as there are packages.
         let mut buffer = [0; 1024];
         let mut path = [0; 512];
         let path = join(&mut path, self.root, "/devices/system/cpu/present")?;
@@ -162,7 +162,7 @@ fn join<'b>(buffer: &'b mut [u8], root: &str, rest: &str) -> Option<&'b str> {
     core::str::from_utf8(&buffer[..len]).ok()
 }
 
-/// The numbers of a list such as `0-3,8`; what is not a number is left out.
+/// The numbers of a list such as `0-3,8`; other text is skipped.
 pub fn list(text: &str) -> impl Iterator<Item = usize> + '_ {
     text.trim().split(',').flat_map(|part| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

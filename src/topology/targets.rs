@@ -10,7 +10,7 @@ use super::mask::NodeMask;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Targets {
     places: Vec<NodeMask>,
-    /// As many as places, or fewer: the rest have none.
+    /// The home node of each place; places past the end have none.
     homes: Vec<Option<u16>>,
     place_of_cpu: Vec<u16>,
     all: NodeMask,
@@ -60,7 +60,7 @@ impl Targets {
         }
     }
 
-    /// No CPU yet; of use only after [`Targets::add`].
+    /// Targets without CPUs, to be filled by [`Targets::add`].
     pub(super) fn nowhere() -> Self {
         Self {
             places: Vec::new(),
@@ -75,7 +75,7 @@ impl Targets {
         self.places.is_empty()
     }
 
-    /// Gives a place a home node.
+    /// Gives a place `node` as its home.
     pub(super) fn set_home(&mut self, place: usize, home: u16) {
         self.homes.resize(self.places.len(), None);
         if let Some(slot) = self.homes.get_mut(place) {

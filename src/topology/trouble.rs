@@ -1,6 +1,6 @@
 //! Failures to read that pass: no descriptor, no memory, a device that did not answer.
 //!
-//! What was found meanwhile may be wrong, and is not kept.
+//! Facts that were read during such a failure may be wrong, and are not kept.
 #![forbid(unsafe_code)]
 
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::io;
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// How often reading has failed for a reason that passes.
+/// Number of reads that have failed for a reason that passes.
 pub fn count() -> usize {
     COUNT.load(Ordering::Relaxed)
 }
@@ -26,7 +26,7 @@ pub(super) fn passes(errno: i32) -> bool {
     .contains(&errno)
 }
 
-/// The result of reading; if it is a failure that passes, it counts.
+/// Returns the result of a read, after counting it if it is a failure that passes.
 pub(super) fn noted<T>(result: io::Result<T>) -> io::Result<T> {
     result.inspect_err(|error| {
         if error.raw_os_error().is_some_and(passes) {
@@ -35,7 +35,7 @@ pub(super) fn noted<T>(result: io::Result<T>) -> io::Result<T> {
     })
 }
 
-/// Counts such a failure.
+/// Counts a failure that passes.
 pub(super) fn note() {
     COUNT.fetch_add(1, Ordering::Relaxed);
 }

@@ -49,7 +49,7 @@ pub(super) fn best(
 ) -> Result<Targets, Error> {
     let capacity = |target: &Target| machine.node(target.node).map_or(0, |node| node.capacity);
     per_initiator(machine, attributes, report, |initiator, report| {
-        // Of two keys the larger is better; the first of equal ones wins.
+        // The larger of two keys is better; the first of equal keys wins.
         let mut best: Option<((u64, u64), u16)> = None;
         let local = |target: &&Target| target.local && machine.allowed.contains(target.node);
         for target in initiator.targets.iter().filter(local) {

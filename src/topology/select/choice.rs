@@ -1,7 +1,7 @@
 //! The part of a kind's row that decides its nodes.
 #![forbid(unsafe_code)]
 
-/// Which nodes are meant at all.
+/// The property of the nodes that a kind means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nodes {
     /// Nodes that have CPUs: ordinary memory.
@@ -16,7 +16,7 @@ pub enum Nodes {
     Best(Attribute),
 }
 
-/// What a local node is best at.
+/// The attribute by which a local node is best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attribute {
     /// The most memory.
@@ -30,7 +30,7 @@ pub enum Attribute {
 /// How far a kind reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Nearest to the CPU that asks.
+    /// The nodes nearest to the allocating CPU.
     Local,
     /// Every node that is meant.
     All,
@@ -39,9 +39,9 @@ pub enum Reach {
 /// How many nodes may be equally good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Take {
-    /// Any number.
+    /// Any number of nodes.
     Many,
-    /// One; a tie is an error, unless MEMKIND_PREFERRED_TIES allows it.
+    /// One node; a tie is an error, unless MEMKIND_PREFERRED_TIES allows it.
     One,
 }
 
@@ -65,7 +65,7 @@ impl Choice {
     /// Number of distinct choices; [`Choice::index`] is below it.
     pub const COUNT: usize = 28;
 
-    /// A number of its own for each choice.
+    /// The number of the choice, which no other choice has.
     pub const fn index(self) -> usize {
         let nodes = match self.nodes {
             Nodes::WithCpus => 0,

@@ -1,4 +1,4 @@
-//! What a choice is decided on.
+//! The facts and settings on which a choice is decided.
 #![forbid(unsafe_code)]
 
 use core::ffi::CStr;
@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::topology::mask::NodeMask;
 use crate::topology::nodes::{Attributes, Machine};
 
-/// What the environment asks; `None` where a variable is unset.
+/// The values of the environment variables; `None` where one is unset.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings<'a> {
     /// MEMKIND_HBW_NODES.
@@ -20,9 +20,9 @@ pub struct Settings<'a> {
     pub preferred_ties: Option<&'a CStr>,
 }
 
-/// What a choice is decided on.
+/// The facts on which a choice is decided.
 ///
-/// What is expensive to find is a function, since most choices do not need it; each is
+/// Facts that are expensive to find are functions, since most choices do not need them; each is
 /// called at most once.
 pub struct Facts<'a> {
     /// The nodes.

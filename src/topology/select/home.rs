@@ -1,10 +1,9 @@
-//! The home node of a place: whose order its nodes are taken in.
+//! The home node of a place: memory comes from its nodes in the order of their distance from it.
 //!
-//! Of several nodes that memory is bound to, Linux takes the one nearest to the CPU that
-//! touches a page first; a home node stands for that CPU. Where all CPUs share a heap that is
-//! as it should be, and likewise where the nodes are equally near to the CPUs that the heap is
-//! for. Elsewhere a heap is for the CPUs of one place, and so is its nearest node,
-//! whoever touches first.
+//! Of several nodes that memory is bound to, Linux takes the one nearest to the CPU that first
+//! touches a page. That is right where all CPUs share a heap, or the nodes are equally near to
+//! the CPUs of the heap. Otherwise a heap is for the CPUs of one place, and memory has to come
+//! from the node nearest to these, whichever CPU touches it first: a home node tells which.
 #![forbid(unsafe_code)]
 
 use crate::topology::nodes::{Machine, Node};

@@ -1,4 +1,4 @@
-//! Which of the nodes that are meant a CPU may use, and which are near enough.
+//! The nodes of a choice that a CPU may use, and those near enough to it.
 #![forbid(unsafe_code)]
 
 use super::choice::{Choice, Reach, Take};
@@ -8,7 +8,7 @@ use crate::topology::nodes::Machine;
 use crate::topology::note::Note;
 use crate::topology::targets::Targets;
 
-/// Those of the nodes that the process may use.
+/// The nodes of a set that the process may use.
 pub(super) fn allowed(
     machine: &Machine,
     nodes: &NodeMask,
@@ -22,7 +22,7 @@ pub(super) fn allowed(
     Err(Error::Unavailable)
 }
 
-/// Says that there are such nodes, where only the cpuset forbids them.
+/// Reports that there are such nodes but the cpuset forbids them.
 pub(super) fn explain_cpuset(
     machine: &Machine,
     nodes: &NodeMask,
@@ -52,7 +52,7 @@ pub(super) fn reach(
     Ok(targets)
 }
 
-/// Those of the nodes within the choice's reach from one node.
+/// The nodes of a set within the choice's reach from one node.
 pub(super) fn within_reach(
     machine: &Machine,
     from: u16,
