@@ -2,18 +2,7 @@
 /* When RLIMIT_AS leaves no room every kind gives NULL and ENOMEM, blocks stay intact, and the kind goes
  * on when there is room again. Difference: the original has thousands of mappings by then and reports what
  * it meets first, so kinds are made on ours alone. */
-#include "check.h"
-
-#include <sys/resource.h>
-
-static void limit_to(rlim_t size)
-{
-    struct rlimit limit;
-
-    CHECK_INT(0, getrlimit(RLIMIT_AS, &limit));
-    limit.rlim_cur = size;
-    CHECK_INT(0, setrlimit(RLIMIT_AS, &limit));
-}
+#include "process.h"
 
 static void check_kind(memkind_t kind)
 {
@@ -23,7 +12,7 @@ static void check_kind(memkind_t kind)
     int n = 0;
 
     blocks[n++] = memkind_malloc(kind, MIB);
-    limit_to(address_space() + 64 * MIB);
+    limit_address_space(address_space() + 64 * MIB);
     while (n < MOST) {
         errno = 0;
         blocks[n] = memkind_malloc(kind, MIB);
@@ -43,7 +32,7 @@ static void check_kind(memkind_t kind)
         CHECK_INT(i & 0xff, (unsigned char)blocks[i][0]);
         CHECK_INT(i & 0xff, (unsigned char)blocks[i][MIB - 1]);
     }
-    limit_to(RLIM_INFINITY);
+    limit_address_space(RLIM_INFINITY);
     block = memkind_malloc(kind, 200 * MIB);
     CHECK_NOT_NULL(block);
     memkind_free(kind, block);
@@ -65,7 +54,7 @@ static void check_making(void)
     while (strlen(directory) < sizeof(directory) - 3) {
         strcat(directory, "/.");
     }
-    limit_to(1 * MIB);
+    limit_address_space(1 * MIB);
     while (status == 0 && n < MOST) {
         status = memkind_create_pmem(directory, 0, &kinds[n]);
         n += status == 0;
@@ -75,7 +64,7 @@ static void check_making(void)
     for (status = 0; status == 0 && n < 2 * MOST; n += status == 0) {
         status = memkind_create_fixed(areas[n - n_files], sizeof(areas[0]), &kinds[n]);
     }
-    limit_to(RLIM_INFINITY);
+    limit_address_space(RLIM_INFINITY);
     if (n_files == 0 || n_files == MOST) {
         FAIL("%d kinds were made", n_files);
     }
@@ -95,12 +84,7 @@ static void check_making(void)
 
 int main(void)
 {
-    struct rlimit limit;
-
-    CHECK_INT(0, getrlimit(RLIMIT_AS, &limit));
-    if (limit.rlim_max != RLIM_INFINITY) {
-        SKIP("RLIMIT_AS is limited already");
-    }
+    need_unlimited_address_space();
     if (!original()) {
         check_making();
     }

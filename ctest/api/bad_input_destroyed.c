@@ -60,8 +60,7 @@ int main(void)
     }
     check_destroyed(make_pmem(test_dir(), 0));
     check_destroyed(make_pmem("/dev/shm", 64 * MIB));
-    CHECK_INT(0, memkind_create_fixed(area, sizeof(area), &kind));
-    check_destroyed(kind);
+    check_destroyed(make_fixed(area, sizeof(area)));
 
     check_no_kind((memkind_t)no_kind);
     memset(no_kind, 0xff, sizeof(no_kind));

@@ -4,9 +4,7 @@
  * Difference: the original refuses nothing. */
 #include "machine.h"
 #include "output.h"
-
-#include <pthread.h>
-#include <semaphore.h>
+#include "threads.h"
 
 enum { TIMES = 20000, THEIRS = 500, TRIES = 1000 };
 
@@ -17,15 +15,14 @@ enum { TIMES = 20000, THEIRS = 500, TRIES = 1000 };
 static memkind_t kind;
 static void *chunks[MAX_CHUNKS];
 static size_t n_chunks;
-static sem_t its_turn, our_turn;
 
-/* How often the process has read from files; 0 if the kernel does not count that. */
+/* Number of reads of files by this process; 0 if the kernel does not count them. */
 static size_t n_reads(void)
 {
     return proc_bytes("/proc/self/io", "syscr") / KIB;
 }
 
-/* Takes all that can be had, touching nothing. */
+/* Allocates until the nodes are full, touching nothing. */
 static void take_all(void)
 {
     for (size_t size = LARGEST; size >= SIZE; size /= 4) {
@@ -38,7 +35,7 @@ static void take_all(void)
     CHECK(n_chunks < MAX_CHUNKS);
 }
 
-/* Asks for blocks until so many have been refused; others may give memory back meanwhile. */
+/* Asks for blocks until `times` have been refused; other processes may give memory back meanwhile. */
 static void be_refused(memkind_t by, int times)
 {
     while (times > 0) {
@@ -46,26 +43,7 @@ static void be_refused(memkind_t by, int times)
     }
 }
 
-static void *hold(void *unused)
-{
-    static void *theirs[THEIRS];
-
-    (void)unused;
-    for (int i = 0; i < THEIRS; i++) {
-        theirs[i] = memkind_malloc(kind, SIZE);
-        CHECK_NOT_NULL(theirs[i]);
-    }
-    CHECK_INT(0, sem_post(&our_turn));
-    CHECK_INT(0, sem_wait(&its_turn));
-    for (int i = 0; i < THEIRS; i++) {
-        memkind_free(kind, theirs[i]);
-    }
-    CHECK_INT(0, sem_post(&our_turn));
-    CHECK_INT(0, sem_wait(&its_turn));
-    return NULL;
-}
-
-/* How many of so many blocks can be had, with pauses of a millisecond when there is none. */
+/* Allocates `wanted` blocks of `size` bytes, with pauses of a millisecond after a refusal. Returns how many it got. */
 static int get(memkind_t from, int wanted, size_t size)
 {
     int got = 0;
@@ -83,7 +61,7 @@ static int get(memkind_t from, int wanted, size_t size)
 
 int main(int argc, char **argv)
 {
-    pthread_t thread;
+    struct holder holder;
 
     if (argc == 1) {
         CHECK_CHILD(run_again("x", ENV("MEMKIND_OVERCOMMIT", "MEMKIND_HBW_NODES=all")));
@@ -95,10 +73,7 @@ int main(int argc, char **argv)
         SKIP("memory is not counted");
     }
     need_bound_kinds();
-    CHECK_INT(0, sem_init(&its_turn, 0, 0));
-    CHECK_INT(0, sem_init(&our_turn, 0, 0));
-    CHECK_INT(0, pthread_create(&thread, NULL, hold, NULL));
-    CHECK_INT(0, sem_wait(&our_turn));
+    start_holder(&holder, kind, SIZE, THEIRS);
     take_all();
     be_refused(kind, TIMES);
 
@@ -112,14 +87,12 @@ int main(int argc, char **argv)
         FAIL("%zu reads for %d refusals", reads, TIMES);
     }
 
-    CHECK_INT(0, sem_post(&its_turn));
-    CHECK_INT(0, sem_wait(&our_turn));
+    let_holder_free(&holder);
     int got = get(kind, THEIRS * 9 / 10, SIZE);
     if (got < THEIRS * 9 / 10) {
         FAIL("only %d of %d blocks that another thread has freed", got, THEIRS);
     }
-    CHECK_INT(0, sem_post(&its_turn));
-    CHECK_INT(0, pthread_join(thread, NULL));
+    end_holder(&holder);
 
     be_refused(MEMKIND_HIGHEST_CAPACITY, TIMES);
     for (size_t i = 0; i < n_chunks; i++) {

@@ -4,8 +4,8 @@
  * freed can be had. Difference: the original refuses nothing until address space is out. */
 #include "machine.h"
 #include "output.h"
-
-#include <pthread.h>
+#include "process.h"
+#include "threads.h"
 
 #define CHUNK GIB
 #define MAX_CHUNKS 4096
@@ -13,11 +13,6 @@
 #define THREADS 4
 
 static memkind_t kind;
-
-static size_t status(const char *name)
-{
-    return proc_bytes("/proc/self/status", name);
-}
 
 /* Asks for sizes that change, all of them too much. */
 static void *ask(void *size)
@@ -54,19 +49,15 @@ int main(int argc, char **argv)
     /* Others may end meanwhile: four times what no longer fitted. */
     size *= 4;
     ask(&size);
-    const size_t mapped = status("VmSize"), resident = status("VmRSS");
+    const size_t mapped = address_space(), resident = resident_memory();
     ask(&size);
-    CHECK_INT(mapped, status("VmSize"));
-    CHECK(status("VmRSS") <= resident + MIB);
-    for (size_t i = 0; i < THREADS; i++) {
-        CHECK_INT(0, pthread_create(&threads[i], NULL, ask, &size));
-    }
-    for (size_t i = 0; i < THREADS; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+    CHECK_INT(mapped, address_space());
+    CHECK(resident_memory() <= resident + MIB);
+    start_threads(threads, THREADS, ask, &size, 0);
+    join_threads(threads, THREADS);
     /* Stacks, arenas and their first addresses; but nothing for each request. */
-    CHECK(status("VmRSS") <= resident + 16 * MIB);
-    CHECK(status("VmSize") <= mapped + THREADS * 2 * size);
+    CHECK(resident_memory() <= resident + 16 * MIB);
+    CHECK(address_space() <= mapped + THREADS * 2 * size);
     memkind_free(kind, chunks[--n]);
     chunks[n] = memkind_malloc(kind, CHUNK / 2);
     CHECK(chunks[n] != NULL);

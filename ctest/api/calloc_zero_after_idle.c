@@ -3,8 +3,7 @@
  * has, or was refused: the library knows what the kernel really did. Three threads share the kinds.
  * huge pages: 96 */
 #include "machine.h"
-
-#include <pthread.h>
+#include "threads.h"
 
 #define N_THREADS 3
 #define N_ROUNDS 3
@@ -138,8 +137,7 @@ int main(int argc, char **argv)
     use_kind("file-backed kind", make_pmem(test_dir(), 64 * MIB), true);
     CHECK_INT(0, create_conservative(&kind));
     use_kind("conservative file-backed kind", kind, true);
-    CHECK_INT(0, memkind_create_fixed(area, sizeof(area), &kind));
-    use_kind("fixed kind", kind, true);
+    use_kind("fixed kind", make_fixed(area, sizeof(area)), true);
     if (create_nodes != NULL && create_nodes("0", 0, &kind) == 0) {
         use_kind("kind on node 0", kind, false);
     }
@@ -147,9 +145,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < N_THREADS; i++) {
         CHECK_INT(0, pthread_create(&threads[i], NULL, work, (void *)(uintptr_t)i));
     }
-    for (size_t i = 0; i < N_THREADS; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+    join_threads(threads, N_THREADS);
     for (size_t i = 0; i < n_kinds; i++) {
         if (kinds[i].n_large == 0) {
             FAIL("%s: no large block could be had", kinds[i].name);

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -139,18 +140,6 @@ static inline bool all_zero(const void *block, size_t size)
     return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
 }
 
-/* Bytes of addresses that the process has mapped. */
-static inline size_t address_space(void)
-{
-    size_t pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    CHECK_NOT_NULL(file);
-    CHECK_INT(1, fscanf(file, "%zu", &pages));
-    fclose(file);
-    return pages * 4096;
-}
-
 static inline bool aligned(const void *block, size_t alignment)
 {
     return (uintptr_t)block % alignment == 0;
@@ -169,6 +158,25 @@ static inline memkind_t make_pmem(const char *dir, size_t size)
 {
     memkind_t kind = NULL;
     CHECK_INT(0, memkind_create_pmem(dir, size, &kind));
+    CHECK_NOT_NULL(kind);
+    return kind;
+}
+
+/* ---- Fixed kinds ---- */
+
+/* `size` bytes of fresh memory for a fixed kind. */
+static inline char *map_area(size_t size)
+{
+    void *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    CHECK(area != MAP_FAILED);
+    return area;
+}
+
+static inline memkind_t make_fixed(void *area, size_t size)
+{
+    memkind_t kind = NULL;
+    CHECK_INT(0, memkind_create_fixed(area, size, &kind));
     CHECK_NOT_NULL(kind);
     return kind;
 }
@@ -306,7 +314,7 @@ static inline int every_kind(int argc, void (*body)(memkind_t kind))
     body(kind);
     CHECK_INT(0, memkind_destroy_kind(kind));
     check_context = "fixed kind";
-    CHECK_INT(0, memkind_create_fixed(area, sizeof(area), &kind));
+    kind = make_fixed(area, sizeof(area));
     body(kind);
     CHECK_INT(0, memkind_destroy_kind(kind));
     check_context = NULL;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A thread makes kinds that grow, fills them with gaps and destroys them. Others, which use another kind,
  * have nothing to do with it, whatever the library puts in order when arenas grow. */
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "machine.h"
 #include "pmem.h"
+#include "threads.h"
 
 enum { OTHERS = 3, KINDS = 12, BLOCKS = 1200, HELD = 512 };
 
@@ -54,15 +54,11 @@ int main(void)
 {
     pthread_t others[OTHERS];
 
-    for (size_t i = 0; i < OTHERS; i++) {
-        CHECK_INT(0, pthread_create(&others[i], NULL, use_another, NULL));
-    }
+    start_threads(others, OTHERS, use_another, NULL, 0);
     for (size_t i = 0; i < KINDS; i++) {
         fill_and_destroy();
     }
     stop = true;
-    for (size_t i = 0; i < OTHERS; i++) {
-        CHECK_INT(0, pthread_join(others[i], NULL));
-    }
+    join_threads(others, OTHERS);
     return 0;
 }

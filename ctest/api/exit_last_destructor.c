@@ -62,7 +62,7 @@ static void child(void)
     kinds[2] = MEMKIND_HBW;
     kinds[3] = MEMKIND_INTERLEAVE;
     kinds[4] = make_pmem(test_dir(), 0);
-    CHECK_INT(0, memkind_create_fixed(area, sizeof(area), &kinds[5]));
+    kinds[5] = make_fixed(area, sizeof(area));
     for (unsigned i = 0; i < N_KINDS; i++) {
         data[i] = memkind_malloc(kinds[i], SIZE);
         CHECK_NOT_NULL(data[i]);

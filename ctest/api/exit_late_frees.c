@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a thread frees at the very end, when destructors of other keys have been run for the last time,
  * leaves nothing of the thread behind. */
-#include "check.h"
-
-#include <pthread.h>
+#include "process.h"
+#include "threads.h"
 
 enum { WARM = 50, THREADS = 2000 };
 
@@ -33,9 +32,7 @@ static void *work(void *argument)
 static void run(int n_threads)
 {
     for (int i = 0; i < n_threads; i++) {
-        pthread_t thread;
-        CHECK_INT(0, pthread_create(&thread, NULL, work, NULL));
-        CHECK_INT(0, pthread_join(thread, NULL));
+        in_thread(work, NULL);
     }
 }
 

@@ -33,7 +33,7 @@ static void body(void)
     kinds[0] = MEMKIND_DEFAULT;
     kinds[1] = MEMKIND_REGULAR;
     kinds[2] = make_pmem(test_dir(), 0);
-    CHECK_INT(0, memkind_create_fixed(area, sizeof(area), &kinds[3]));
+    kinds[3] = make_fixed(area, sizeof(area));
     for (int i = 0; i < 4; i++) {
         CHECK_INT(0, pthread_create(&thread, NULL, allocate, NULL));
         CHECK_INT(0, pthread_detach(thread));

@@ -2,10 +2,11 @@
 /* Creating, using and destroying kinds leaves nothing behind: after 10,000 cycles the process has the
  * memory, mappings, descriptors and address space that it had after 100. The original keeps the address
  * space of every kind. */
-#include "check.h"
+#include "machine.h"
+#include "process.h"
+#include "threads.h"
 
 #include <dirent.h>
-#include <pthread.h>
 
 struct footprint {
     size_t anonymous_kib, mappings, descriptors, address_space;
@@ -17,23 +18,16 @@ static struct footprint footprint(void)
 {
     struct footprint now = {0};
     char line[512];
-    FILE *file = fopen("/proc/self/smaps_rollup", "r");
+    FILE *file = fopen("/proc/self/maps", "r");
 
-    CHECK_NOT_NULL(file);
-    while (fgets(line, sizeof(line), file) != NULL) {
-        sscanf(line, "Anonymous: %zu kB", &now.anonymous_kib);
-    }
-    fclose(file);
-    file = fopen("/proc/self/maps", "r");
     CHECK_NOT_NULL(file);
     while (fgets(line, sizeof(line), file) != NULL) {
         now.mappings++;
     }
     fclose(file);
-    file = fopen("/proc/self/statm", "r");
-    CHECK_NOT_NULL(file);
-    CHECK_INT(1, fscanf(file, "%zu", &now.address_space));
-    fclose(file);
+    now.anonymous_kib = proc_bytes("/proc/self/smaps_rollup", "Anonymous") / KIB;
+    CHECK(now.anonymous_kib > 0);
+    now.address_space = address_space();
     DIR *directory = opendir("/proc/self/fd");
     CHECK_NOT_NULL(directory);
     while (readdir(directory) != NULL) {
@@ -66,13 +60,11 @@ static void cycle(int round)
     if (round % 2 == 0) {
         kind = make_pmem("/dev/shm", round % 4 == 0 ? 0 : 32 * MIB);
     } else {
-        CHECK_INT(0, memkind_create_fixed(area, sizeof(area), &kind));
+        kind = make_fixed(area, sizeof(area));
     }
     use(kind);
     if (round % 5 == 0) {
-        pthread_t thread;
-        CHECK_INT(0, pthread_create(&thread, NULL, use, kind));
-        CHECK_INT(0, pthread_join(thread, NULL));
+        in_thread(use, kind);
     }
     CHECK_INT(0, memkind_destroy_kind(kind));
 }
@@ -85,7 +77,7 @@ int main(void)
         SKIP("1.14.0 keeps the address space of kinds that are gone");
     }
     memset(area, 1, sizeof(area));
-    footprint(); /* Its own buffers. */
+    footprint(); /* libc's buffers for files are allocated here. */
     for (int i = 0; i < 10000; i++) {
         if (i == 100) {
             early = footprint();

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Large blocks of file-backed kinds on a memory file system: four threads on one kind, and blocks of
  * two kinds that are freed and reused across kinds and threads. The original crashes. */
-#include "check.h"
-
-#include <pthread.h>
+#include "threads.h"
 
 #define N_THREADS 4
 #define N_BLOCKS 8
@@ -85,11 +83,9 @@ static void in_threads(void *(*body)(void *))
 
     for (unsigned i = 0; i < N_THREADS; i++) {
         numbers[i] = i + 1;
-        CHECK_INT(0, pthread_create(&threads[i], NULL, body, &numbers[i]));
     }
-    for (unsigned i = 0; i < N_THREADS; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+    start_threads(threads, N_THREADS, body, numbers, sizeof(numbers[0]));
+    join_threads(threads, N_THREADS);
 }
 
 int main(void)

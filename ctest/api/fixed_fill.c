@@ -20,12 +20,10 @@ static size_t resident(void *address, size_t size)
 static void check_counts(void)
 {
     const size_t size = 64 * MIB;
-    char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    memkind_t kind;
+    char *area = map_area(size);
+    memkind_t kind = make_fixed(area, size);
     void *last = NULL;
 
-    CHECK(area != MAP_FAILED);
-    CHECK_INT(0, memkind_create_fixed(area, size, &kind));
     CHECK_INT(53, fill_up(kind, 1 * MIB, &last));
     for (char *block = last; block != NULL;) {
         char *before;
@@ -49,11 +47,9 @@ static void check_counts(void)
 static void check_pattern(void)
 {
     const size_t size = 32 * MIB;
-    char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    memkind_t kind;
+    char *area = map_area(size);
+    memkind_t kind = make_fixed(area, size);
 
-    CHECK(area != MAP_FAILED);
-    CHECK_INT(0, memkind_create_fixed(area, size, &kind));
     CHECK_NOT_NULL(memkind_malloc(kind, 512));
     CHECK_NOT_NULL(memkind_malloc(kind, 8 * MIB));
     CHECK_NOT_NULL(memkind_malloc(kind, 16 * MIB));
@@ -73,10 +69,9 @@ static void take_the_rest(void)
 /* Each arena takes 2 MiB for its first block: a small area has few. */
 static void check_many_threads(size_t size, size_t expected)
 {
-    char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *area = map_area(size);
 
-    CHECK(area != MAP_FAILED);
-    CHECK_INT(0, memkind_create_fixed(area, size, &shared));
+    shared = make_fixed(area, size);
     rest = expected;
     while_many_have_one(shared, take_the_rest);
     CHECK_INT(0, memkind_destroy_kind(shared));

@@ -23,7 +23,7 @@ int main(void)
 
     memset(area, 0x5a, sizeof(area));
     for (int i = 0; i < 3; i++) {
-        CHECK_INT(0, memkind_create_fixed(area + offsets[i], SIZE, &kinds[i]));
+        kinds[i] = make_fixed(area + offsets[i], SIZE);
     }
     CHECK(kinds[0] != kinds[1] && kinds[1] != kinds[2] && kinds[0] != kinds[2]);
     for (int i = 0; i < 3; i++) {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The child of a process whose threads allocate all the time can allocate from every available kind and
  * ends by itself through exit(); the parent goes on. Fifty times. */
-#include "check.h"
+#include "threads.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <time.h>
 
@@ -94,7 +93,7 @@ int main(int argc, char **argv)
         use_all_kinds(0); /* A lock for the first use of a kind may be held at the fork, and stays so. */
     } else {
         kinds[n_kinds++] = make_pmem(test_dir(), 0);
-        CHECK_INT(0, memkind_create_fixed(area, sizeof(area), &kinds[n_kinds++]));
+        kinds[n_kinds++] = make_fixed(area, sizeof(area));
     }
     for (uintptr_t i = 0; i < N_THREADS; i++) {
         CHECK_INT(0, pthread_create(&threads[i], NULL, allocate, (void *)(i * 100)));
@@ -108,8 +107,6 @@ int main(int argc, char **argv)
         wait_for(pid);
     }
     __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-    for (int i = 0; i < N_THREADS; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+    join_threads(threads, N_THREADS);
     return 0;
 }

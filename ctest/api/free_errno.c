@@ -3,8 +3,7 @@
  * (mlockall(2)): a seccomp filter forbids madvise(2) here. */
 #include "forbid.h"
 #include "output.h"
-
-#include <pthread.h>
+#include "threads.h"
 
 #define N_BLOCKS 20000
 #define N_THREADS 4
@@ -51,9 +50,7 @@ int main(int argc, char **argv)
             memkind_t kind = i % 2 == 0 ? MEMKIND_DEFAULT : MEMKIND_REGULAR;
             CHECK_INT(0, pthread_create(&threads[i], NULL, use, kind));
         }
-        for (size_t i = 0; i < N_THREADS; i++) {
-            CHECK_INT(0, pthread_join(threads[i], NULL));
-        }
+        join_threads(threads, N_THREADS);
     }
     return 0;
 }

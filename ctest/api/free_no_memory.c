@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* free() needs no memory: when there is none left for what the library would keep about freed blocks, they
  * are free all the same, and can be had again. */
-#include "check.h"
-
-#include <sys/resource.h>
+#include "process.h"
 
 enum { KINDS = 400, BLOCKS = 500, SIZE = 64, AREA = 256 * 1024 };
 
@@ -11,32 +9,18 @@ static memkind_t kinds[KINDS];
 static void *blocks[KINDS][BLOCKS];
 static char areas[KINDS][AREA] __attribute__((aligned(4096)));
 
-static void limit_to(rlim_t size)
-{
-    struct rlimit limit;
-
-    CHECK_INT(0, getrlimit(RLIMIT_AS, &limit));
-    limit.rlim_cur = size;
-    CHECK_INT(0, setrlimit(RLIMIT_AS, &limit));
-}
-
 int main(void)
 {
-    struct rlimit limit;
-
-    CHECK_INT(0, getrlimit(RLIMIT_AS, &limit));
-    if (limit.rlim_max != RLIM_INFINITY) {
-        SKIP("RLIMIT_AS is limited already");
-    }
+    need_unlimited_address_space();
     for (int i = 0; i < KINDS; i++) {
-        CHECK_INT(0, memkind_create_fixed(areas[i], AREA, &kinds[i]));
+        kinds[i] = make_fixed(areas[i], AREA);
         for (int j = 0; j < BLOCKS; j++) {
             blocks[i][j] = memkind_malloc(kinds[i], SIZE);
             CHECK_NOT_NULL(blocks[i][j]);
             memset(blocks[i][j], i, SIZE);
         }
     }
-    limit_to(1 * MIB);
+    limit_address_space(1 * MIB);
     /* What is mapped already. */
     for (size_t i = 0; i < 1000000 && malloc(1000) != NULL; i++) {
     }
@@ -51,7 +35,7 @@ int main(void)
             CHECK_NOT_NULL(memkind_malloc(kinds[i], SIZE));
         }
     }
-    limit_to(RLIM_INFINITY);
+    limit_address_space(RLIM_INFINITY);
     for (int i = 0; i < KINDS; i++) {
         CHECK_INT(0, memkind_destroy_kind(kinds[i]));
     }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Blocks may be freed, with their kind or with NULL, by other threads and after the thread that
  * allocated them has exited. */
-#include "check.h"
-
-#include <pthread.h>
+#include "threads.h"
 
 #define N_THREADS 8
 #define N_BLOCKS 500
@@ -50,9 +48,7 @@ static void in_threads(void *(*body)(void *), struct work *works, unsigned shift
     for (unsigned i = 0; i < N_THREADS; i++) {
         CHECK_INT(0, pthread_create(&threads[i], NULL, body, &works[(i + shift) % N_THREADS]));
     }
-    for (unsigned i = 0; i < N_THREADS; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+    join_threads(threads, N_THREADS);
 }
 
 static void check(memkind_t kind)

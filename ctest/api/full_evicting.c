@@ -2,8 +2,7 @@
 /* Many threads that free their oldest blocks to make room in kinds that are full all the time: all of them
  * come to an end, and when all is freed a large block fits. */
 #include "pmem.h"
-
-#include <pthread.h>
+#include "threads.h"
 
 enum { THREADS = 24, BLOCKS = 6000, RING = 4096, ROUNDS = 12 };
 
@@ -48,11 +47,9 @@ static void check_evicting(void)
         kinds[1] = make_pmem("/dev/shm", MEMKIND_PMEM_MIN_SIZE);
         for (unsigned i = 0; i < THREADS; i++) {
             ids[i] = i;
-            CHECK_INT(0, pthread_create(&threads[i], NULL, evict, &ids[i]));
         }
-        for (unsigned i = 0; i < THREADS; i++) {
-            CHECK_INT(0, pthread_join(threads[i], NULL));
-        }
+        start_threads(threads, THREADS, evict, ids, sizeof(ids[0]));
+        join_threads(threads, THREADS);
         CHECK_NOT_NULL(memkind_malloc(kinds[0], 12 * MIB));
         CHECK_INT(0, memkind_destroy_kind(kinds[0]));
         CHECK_INT(0, memkind_destroy_kind(kinds[1]));

@@ -6,7 +6,6 @@
 
 #include <pthread.h>
 #include <semaphore.h>
-#include <sys/mman.h>
 
 #define AREA (24 * MIB)
 
@@ -87,11 +86,8 @@ int main(void)
         SKIP("another thread's arena is not asked, so a kind may look full that is not");
     }
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        memkind_t fixed = NULL;
-        void *area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        CHECK(area != MAP_FAILED);
-        CHECK_INT(0, memkind_create_fixed(area, AREA, &fixed));
-        check(fixed, sizes[i]);
+        char *area = map_area(AREA);
+        check(make_fixed(area, AREA), sizes[i]);
         check(make_pmem(test_dir(), AREA), sizes[i]);
         CHECK_INT(0, munmap(area, AREA));
     }

@@ -2,8 +2,7 @@
 /* A full kind has refused a size many times: it is there again as soon as pages become free, whatever they
  * were used for, whoever frees them and however. */
 #include "pmem.h"
-
-#include <sys/mman.h>
+#include "threads.h"
 
 #define AREA (24 * MIB)
 
@@ -35,14 +34,6 @@ static void *give(void *block)
     return NULL;
 }
 
-static void give_by_another(void *block)
-{
-    pthread_t thread;
-
-    CHECK_INT(0, pthread_create(&thread, NULL, give, block));
-    CHECK_INT(0, pthread_join(thread, NULL));
-}
-
 static void *give_back_all(void *argument)
 {
     void **blocks = argument;
@@ -61,7 +52,6 @@ static uintptr_t page(const void *block)
 static void check(memkind_t made)
 {
     void *halves[HALVES], *others[HALVES], *large[4], *shrinks, *moves, *aligned, *page_block;
-    pthread_t thread;
     int pairs = 0;
 
     kind = made;
@@ -93,7 +83,7 @@ static void check(memkind_t made)
             memkind_free(kind, halves[i]);
             refuse();
             if (pairs++ % 2) {
-                give_by_another(halves[i + 1]);
+                in_thread(give, halves[i + 1]);
             } else {
                 memkind_free(kind, halves[i + 1]);
             }
@@ -105,11 +95,11 @@ static void check(memkind_t made)
 
     memkind_free(kind, large[0]);
     take("a large block was freed");
-    give_by_another(large[1]);
+    in_thread(give, large[1]);
     take("another thread freed a large block");
     memkind_free(NULL, large[2]);
     take("a block of five pages was freed");
-    give_by_another(large[3]);
+    in_thread(give, large[3]);
     take("another thread freed a block of five pages");
     memkind_free(kind, aligned);
     take("an aligned block was freed");
@@ -123,8 +113,7 @@ static void check(memkind_t made)
     moves = memkind_realloc(kind, moves, 16);
     CHECK_NOT_NULL(moves);
     /* All blocks of slabs of several pages, by a thread that then ends. */
-    CHECK_INT(0, pthread_create(&thread, NULL, give_back_all, others));
-    CHECK_INT(0, pthread_join(thread, NULL));
+    in_thread(give_back_all, others);
     take("a thread freed many blocks and ended");
     CHECK_INT(0, memkind_destroy_kind(kind));
 }
@@ -147,12 +136,9 @@ int main(void)
     if (original()) {
         SKIP("caches of threads keep what is freed from others");
     }
-    memkind_t fixed = NULL;
-    void *area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *area = map_area(AREA);
 
-    CHECK(area != MAP_FAILED);
-    CHECK_INT(0, memkind_create_fixed(area, AREA, &fixed));
-    check(fixed);
+    check(make_fixed(area, AREA));
     CHECK_INT(0, munmap(area, AREA));
     check(make_pmem(test_dir(), AREA));
     check_next();

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_thread_get_arena answers for a kind and spreads threads: with a thread for each CPU, no arena
  * is shared by more than eight. */
-#include "check.h"
-
-#include <pthread.h>
+#include "threads.h"
 
 #define MOST 256
 #define SHARED 8
@@ -38,12 +36,8 @@ int main(int argc, char **argv)
     long count = sysconf(_SC_NPROCESSORS_ONLN);
     count = count > MOST ? MOST : count;
     CHECK_NOT_NULL(memkind_malloc(MEMKIND_HBW, 100));
-    for (long i = 0; i < count; i++) {
-        CHECK_INT(0, pthread_create(&threads[i], NULL, ask, &arenas[i]));
-    }
-    for (long i = 0; i < count; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+    start_threads(threads, (size_t)count, ask, arenas, sizeof(arenas[0]));
+    join_threads(threads, (size_t)count);
     for (long i = 0; i < count; i++) {
         int same = 0;
         for (long j = 0; j < count; j++) {

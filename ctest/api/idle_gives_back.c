@@ -3,21 +3,11 @@
  * by the library's caches, and where it has turned to another kind. With MEMKIND_HOG_MEMORY it stays.
  * jemalloc is told to wait one second instead of ten. */
 #include "output.h"
+#include "process.h"
 
 #include <time.h>
 
 enum { LARGE = 64, SMALL = 1000 };
-
-static size_t resident(void)
-{
-    size_t pages = 0, in_memory = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    CHECK_NOT_NULL(file);
-    CHECK_INT(2, fscanf(file, "%zu %zu", &pages, &in_memory));
-    fclose(file);
-    return in_memory * (size_t)sysconf(_SC_PAGESIZE);
-}
 
 static void use_small_blocks(memkind_t kind)
 {
@@ -41,20 +31,20 @@ static bool gives_back(memkind_t freed, memkind_t used, time_t seconds)
     /* The caches have what is needed later. */
     use_small_blocks(used);
     use_small_blocks(used);
-    const size_t before = resident();
+    const size_t before = resident_memory();
     for (size_t i = 0; i < LARGE; i++) {
         blocks[i] = memkind_malloc(freed, MIB);
         CHECK_NOT_NULL(blocks[i]);
         memset(blocks[i], 1, MIB);
     }
-    CHECK(resident() >= before + LARGE * MIB * 9 / 10);
+    CHECK(resident_memory() >= before + LARGE * MIB * 9 / 10);
     for (size_t i = 0; i < LARGE; i++) {
         memkind_free(freed, blocks[i]);
     }
     const time_t end = time(NULL) + seconds;
     while (time(NULL) <= end) {
         use_small_blocks(used);
-        if (resident() <= before + LARGE * MIB / 10) {
+        if (resident_memory() <= before + LARGE * MIB / 10) {
             return true;
         }
         nanosleep(&pause, NULL);
@@ -65,10 +55,8 @@ static bool gives_back(memkind_t freed, memkind_t used, time_t seconds)
 static memkind_t fixed_kind(void)
 {
     static char area[2 * LARGE * MIB] __attribute__((aligned(4096)));
-    memkind_t kind = NULL;
 
-    CHECK_INT(0, memkind_create_fixed(area, sizeof(area), &kind));
-    return kind;
+    return make_fixed(area, sizeof(area));
 }
 
 static int child(const char *what)

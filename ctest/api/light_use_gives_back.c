@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A program that has freed much and goes on with little gets its memory back to the system, although all that it
  * still does is served by the library's caches. jemalloc is told to wait one second instead of ten. */
-#include "machine.h"
 #include "output.h"
+#include "process.h"
 
 #include <time.h>
 
@@ -32,7 +32,7 @@ static void check_kind(memkind_t kind, size_t warm)
     size_t bytes = 0;
 
     use(kind, 1000);
-    const size_t before = proc_bytes("/proc/self/status", "VmRSS");
+    const size_t before = resident_memory();
     for (size_t i = 0; i < BLOCKS; i++) {
         const size_t size = i * 7919 % LARGEST + 1;
 
@@ -52,7 +52,7 @@ static void check_kind(memkind_t kind, size_t warm)
         nanosleep(&pause, NULL);
         /* Some hundred a second, each of which finds a block in a cache. */
         use(kind, 8);
-        now = proc_bytes("/proc/self/status", "VmRSS");
+        now = resident_memory();
     } while (now > before + bytes / 8 && time(NULL) <= end);
     if (now > before + bytes / 8) {
         FAIL("%zu of %zu KiB have not gone back", (now - before) / KIB, bytes / KIB);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A program that takes and frees a small block of a large alignment, again and again, needs one place for it.
  * Each case has a process of its own: jemalloc may overlook such a place beside others of its size. */
-#include "check.h"
+#include "process.h"
 
 static memkind_t kind;
 static size_t alignment;

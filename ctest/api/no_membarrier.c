@@ -3,6 +3,7 @@
  * of its own and none that the other left in a thread's cache; a kind that runs full still says so. */
 #include "forbid.h"
 #include "pmem.h"
+#include "threads.h"
 
 #define N_BLOCKS 1000
 
@@ -27,12 +28,10 @@ int main(void)
     forbid(SYS_membarrier, ENOSYS);
     for (int round = 0; round < 4; round++) {
         memkind_t kind = NULL;
-        pthread_t thread;
 
         CHECK_INT(0, memkind_create_pmem(test_dir(), MEMKIND_PMEM_MIN_SIZE, &kind));
         use(kind);
-        CHECK_INT(0, pthread_create(&thread, NULL, use, kind));
-        CHECK_INT(0, pthread_join(thread, NULL));
+        in_thread(use, kind);
         CHECK_ALLOC_FAILS(ENOMEM, memkind_malloc(kind, 2 * MEMKIND_PMEM_MIN_SIZE));
         use(kind);
         CHECK_INT(0, memkind_destroy_kind(kind));

@@ -2,26 +2,10 @@
 /* memkind_destroy_kind of a kind on named nodes gives everything back: its mappings, what was promised to
  * it of the nodes, and its number, however often. */
 #include "nodes.h"
+#include "process.h"
 
 #define ROUNDS 2000
 #define BLOCK (8 * MIB)
-
-/* A field of /proc/self/status, in bytes. */
-static size_t status_of(const char *field)
-{
-    char line[256];
-    size_t kib = 0;
-    FILE *file = fopen("/proc/self/status", "r");
-
-    CHECK_NOT_NULL(file);
-    while (kib == 0 && fgets(line, sizeof(line), file) != NULL) {
-        if (strncmp(line, field, strlen(field)) == 0) {
-            sscanf(line + strlen(field), ": %zu", &kib);
-        }
-    }
-    fclose(file);
-    return kib * KIB;
-}
 
 /* Blocks of all sizes; all but one byte of the large one stay untouched. */
 static void round_of(unsigned i)
@@ -63,13 +47,13 @@ int main(void)
     for (unsigned i = 0; i < 30; i++) {
         round_of(i);
     }
-    const size_t mapped = status_of("VmSize"), resident = status_of("VmRSS");
+    const size_t mapped = address_space(), resident = resident_memory();
     for (unsigned i = 0; i < ROUNDS; i++) {
         round_of(i);
     }
     /* Far less than one large block for each round. */
-    CHECK(status_of("VmSize") < mapped + 64 * MIB);
-    CHECK(status_of("VmRSS") < resident + 32 * MIB);
+    CHECK(address_space() < mapped + 64 * MIB);
+    CHECK(resident_memory() < resident + 32 * MIB);
 
     memkind_t kind = NULL;
     CHECK_INT(0, create_nodes("all", BIND, &kind));

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What tests of file-backed kinds look at: the record behind a kind, its file, and filling it up. */
+/* Helpers for tests of file-backed kinds: the record behind a kind, its file, and filling a kind up. */
 #ifndef MEMKIND_CTEST_PMEM_H
 #define MEMKIND_CTEST_PMEM_H
 
-#include "check.h"
+#include "threads.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -126,21 +125,17 @@ static inline void while_many_have_one(memkind_t kind, void (*work)(void))
     pthread_t threads[THREADS];
 
     CHECK_INT(0, pthread_barrier_init(&having.all, NULL, THREADS + 1));
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_INT(0, pthread_create(&threads[i], NULL, have_one, &having));
-    }
+    start_threads(threads, THREADS, have_one, &having, 0);
     pthread_barrier_wait(&having.all);
     work();
     pthread_barrier_wait(&having.all);
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+    join_threads(threads, THREADS);
     CHECK_INT(0, pthread_barrier_destroy(&having.all));
 }
 
-/* What a heap does for a request that it refuses all the time it does less and less often: it comes to that here, in
- * 0.8 s of CPU time. Each time a page is freed and taken again, if the caller has one, so that the heap does not
- * know without a search that nothing has changed. */
+/* Asks for blocks of `size` bytes of a full kind for 0.8 s of CPU time, after which the heap seldom searches for one.
+ * Each time the block of 4 KiB at `page`, unless that is NULL, is freed and taken again, so that only a search can
+ * tell the heap that nothing has changed. */
 static inline void refuse_for_long(memkind_t kind, size_t size, void **page)
 {
     struct timespec begun, now;

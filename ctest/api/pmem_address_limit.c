@@ -2,9 +2,9 @@
 /* A file-backed kind has as much as a limit on addresses allows (RLIMIT_AS), however large it may become;
  * where what is mapped is locked (mlockall), it maps in proportion to what it has. */
 #include "pmem.h"
+#include "process.h"
 
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 static size_t take_blocks(memkind_t kind, size_t size, size_t most)
 {

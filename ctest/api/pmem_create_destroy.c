@@ -2,6 +2,7 @@
 /* Kinds come and go without end: with and without blocks in them, beside the static kinds, and from
  * several threads at once. Destroying frees what is still allocated. */
 #include "pmem.h"
+#include "threads.h"
 
 #define N_CYCLES 512
 #define N_THREADS 10
@@ -63,10 +64,8 @@ int main(void)
     check_cycles(20);
     for (unsigned i = 0; i < N_THREADS; i++) {
         seeds[i] = i * 5;
-        CHECK_INT(0, pthread_create(&threads[i], NULL, use_kinds, &seeds[i]));
     }
-    for (unsigned i = 0; i < N_THREADS; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+    start_threads(threads, N_THREADS, use_kinds, seeds, sizeof(seeds[0]));
+    join_threads(threads, N_THREADS);
     return 0;
 }

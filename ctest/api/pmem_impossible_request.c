@@ -3,6 +3,7 @@
  * nothing: large blocks can be had afterwards, as often as it is asked. Difference: the original takes no
  * notice of large alignments. */
 #include "pmem.h"
+#include "process.h"
 
 static const size_t sizes[] = {(size_t)1 << 45, (size_t)1 << 46, (size_t)1 << 47, (size_t)1 << 50,
                                (size_t)1 << 62, PTRDIFF_MAX,     SIZE_MAX};

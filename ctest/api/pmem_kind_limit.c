@@ -4,6 +4,7 @@
  * Difference: 1.14.0 runs out of arenas before (-22, and *kind is not NULL), unless it has few per kind;
  * ours has room for all of MEMKIND_MAX_KIND and says MEMKIND_ERROR_TOOMANY. */
 #include "pmem.h"
+#include "threads.h"
 
 #include <sys/resource.h>
 
@@ -34,12 +35,8 @@ static void check_race(int expected)
     pthread_t threads[N_THREADS];
 
     CHECK_INT(0, pthread_barrier_init(&start, NULL, N_THREADS));
-    for (int i = 0; i < N_THREADS; i++) {
-        CHECK_INT(0, pthread_create(&threads[i], NULL, race, &expected));
-    }
-    for (int i = 0; i < N_THREADS; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+    start_threads(threads, N_THREADS, race, &expected, 0);
+    join_threads(threads, N_THREADS);
     CHECK_INT(1, winners);
 }
 

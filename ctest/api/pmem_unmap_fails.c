@@ -3,6 +3,8 @@
  * kind that is destroyed gives its blocks back all the same, and its addresses the next time. */
 #include "forbid.h"
 #include "pmem.h"
+#include "process.h"
+#include "threads.h"
 
 static memkind_t kind;
 
@@ -26,7 +28,6 @@ static void fill_some(size_t bytes)
 int main(void)
 {
     struct stat status;
-    pthread_t thread;
 
     if (original()) {
         SKIP("keeps all until the process ends");
@@ -40,8 +41,7 @@ int main(void)
     CHECK(file >= 0);
     CHECK_INT(0, fstat(file, &status));
     CHECK((size_t)status.st_blocks * 512 >= 20 * MIB);
-    CHECK_INT(0, pthread_create(&thread, NULL, destroy_without_munmap, NULL));
-    CHECK_INT(0, pthread_join(thread, NULL));
+    in_thread(destroy_without_munmap, NULL);
     CHECK_INT(0, fstat(file, &status));
     /* Neither what was in use nor what was taken in advance; a file system may need a few for itself. */
     CHECK((size_t)status.st_blocks * 512 <= 32 * KIB);

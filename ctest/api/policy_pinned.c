@@ -2,9 +2,9 @@
 /* A thread that runs on a CPU gets memory from that CPU's node when the kind is a local one, wherever
  * blocks of that kind came from before. */
 #include "machine.h"
+#include "threads.h"
 
 #include <linux/mempolicy.h>
-#include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
 
@@ -52,11 +52,8 @@ int main(void)
     }
     CHECK_INT(0, sched_getaffinity(0, sizeof(allowed), &allowed));
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        pthread_t thread;
-
         if (CPU_ISSET(cpu, &allowed)) {
-            CHECK_INT(0, pthread_create(&thread, NULL, allocate_here, &cpu));
-            CHECK_INT(0, pthread_join(thread, NULL));
+            in_thread(allocate_here, &cpu);
         }
     }
     return 0;

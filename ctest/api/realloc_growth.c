@@ -4,8 +4,6 @@
  * them, also before a small area is full; and a kind that has just been full has no room for that. */
 #include "pmem.h"
 
-#include <sys/mman.h>
-
 enum { SLOTS = 4000, ROUNDS = 200000, MOST_MOVES = 5, STAYING = 1000 };
 
 /* Blocks of many sizes, two thirds of which are freed in the end. */
@@ -70,13 +68,11 @@ static void check_moves(memkind_t kind)
 static void check_gaps(void)
 {
     const size_t size = GIB;
-    char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *area = map_area(size);
     char *end = area;
     size_t used = 0;
-    memkind_t kind;
+    memkind_t kind = make_fixed(area, size);
 
-    CHECK(area != MAP_FAILED);
-    CHECK_INT(0, memkind_create_fixed(area, size, &kind));
     for (int i = 0; i < STAYING; i++) {
         char *block = NULL;
         for (size_t next = 20 * KIB; next < 160 * KIB; next = next * 3 / 2) {
@@ -100,13 +96,11 @@ static void check_small_area(void)
 {
     enum { LEAST = 32 };
     const size_t size = 16 * MIB;
-    char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *area = map_area(size);
     char *block = area;
-    memkind_t kind;
+    memkind_t kind = make_fixed(area, size);
     int vectors = 0;
 
-    CHECK(area != MAP_FAILED);
-    CHECK_INT(0, memkind_create_fixed(area, size, &kind));
     for (; block != NULL; vectors++) {
         block = memkind_malloc(kind, KIB);
         for (size_t now = KIB; block != NULL && now < 400 * KIB;) {

@@ -41,7 +41,7 @@ int main(void)
     if (original()) {
         SKIP("leaves some blocks in their kind");
     }
-    CHECK_INT(0, memkind_create_fixed(area, sizeof(area), &fixed));
+    fixed = make_fixed(area, sizeof(area));
     fill_up(fixed, MIB, &last);
     fill_up(fixed, 16 * KIB, &last);
     fill_up(fixed, 64, &last);

@@ -3,6 +3,7 @@
  * again, needs no more memory each time. */
 #include "machine.h"
 #include "pmem.h"
+#include "process.h"
 
 enum { ROUNDS = 300, KEPT = 20 };
 
@@ -29,10 +30,10 @@ static void check_kind(const char *name, memkind_t kind)
             memkind_free(kind, *place);
             *place = block;
             if (round == ROUNDS) {
-                before = proc_bytes("/proc/self/status", "VmSize");
+                before = address_space();
             }
         }
-        const size_t after = proc_bytes("/proc/self/status", "VmSize");
+        const size_t after = address_space();
         if (after > before + ROUNDS / 10 * sizes[i][0]) {
             FAIL("%s: %zu MiB more after %d blocks of %zu KiB cut to %zu bytes", name, (after - before) / MIB,
                  ROUNDS, sizes[i][0] / KIB, sizes[i][1]);

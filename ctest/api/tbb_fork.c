@@ -3,8 +3,7 @@
  * threads use them it allocates from jemalloc, since the locks of the pools may be held for good: its
  * parent's blocks can be read, resized and freed. On the original such a child hangs now and then. */
 #include "tbb.h"
-
-#include <pthread.h>
+#include "threads.h"
 
 #define N_BLOCKS 1000
 #define N_FORKS 30
@@ -81,16 +80,12 @@ static int use(void)
     if (original()) {
         return 0;
     }
-    for (size_t i = 0; i < N_THREADS; i++) {
-        CHECK_INT(0, pthread_create(&threads[i], NULL, allocate, NULL));
-    }
+    start_threads(threads, N_THREADS, allocate, NULL, 0);
     for (int i = 0; i < N_FORKS; i++) {
         fork_and_check(JEMALLOC_5000);
     }
     __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-    for (size_t i = 0; i < N_THREADS; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+    join_threads(threads, N_THREADS);
     void *const block = memkind_malloc(MEMKIND_REGULAR, 5000);
     CHECK_INT(TBB_5000, memkind_malloc_usable_size(NULL, block));
     return 0;

@@ -2,9 +2,9 @@
 /* What pools of TBB give back goes back to the system with its addresses: a program that takes and frees
  * 32 MiB again and again, also in threads that end, has no more of either than after a few times, and an address
  * that is gone belongs to no kind. */
+#include "process.h"
 #include "tbb.h"
-
-#include <pthread.h>
+#include "threads.h"
 
 #define SIZE (32 * MIB)
 #define N_ROUNDS 30
@@ -26,44 +26,31 @@ static void *take_and_free(void *unused)
     return unused;
 }
 
-static size_t resident(void)
-{
-    size_t all = 0, pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    CHECK_NOT_NULL(file);
-    CHECK_INT(2, fscanf(file, "%zu %zu", &all, &pages));
-    fclose(file);
-    return pages * 4096;
-}
-
 static int use(void)
 {
     size_t space = 0, memory = 0;
-    pthread_t thread;
 
     skip_first_block(MEMKIND_REGULAR);
     for (int round = 0; round < N_ROUNDS; round++) {
         take_and_free(NULL);
-        CHECK_INT(0, pthread_create(&thread, NULL, take_and_free, NULL));
-        CHECK_INT(0, pthread_join(thread, NULL));
+        in_thread(take_and_free, NULL);
         if (round == 5) {
             space = address_space();
-            memory = resident();
+            memory = resident_memory();
         }
     }
     CHECK(address_space() <= space + SIZE);
-    CHECK(resident() <= memory + SIZE / 2);
+    CHECK(resident_memory() <= memory + SIZE / 2);
     /* As large a one is not kept. */
     char *const block = memkind_malloc(MEMKIND_REGULAR, 4 * SIZE);
     CHECK_NOT_NULL(block);
-    memory = resident();
+    memory = resident_memory();
     for (size_t i = 0; i < 4 * SIZE; i += 4096) {
         block[i] = 1;
     }
-    CHECK(resident() >= memory + 3 * SIZE);
+    CHECK(resident_memory() >= memory + 3 * SIZE);
     memkind_free(MEMKIND_REGULAR, block);
-    CHECK(resident() < memory + SIZE);
+    CHECK(resident_memory() < memory + SIZE);
     if (!original()) {
         CHECK_NULL(memkind_detect_kind(block));
     }

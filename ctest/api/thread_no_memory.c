@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The first allocation of a thread when RLIMIT_AS leaves nothing is NULL with ENOMEM, without a word, and
  * the thread goes on when there is room again. Difference: the original ends with SIGSEGV. */
-#include "check.h"
-
-#include <pthread.h>
-#include <sys/resource.h>
+#include "process.h"
+#include "threads.h"
 
 enum { THREADS = 4, ROUNDS = 2000 };
 
 static memkind_t kind;
 static pthread_barrier_t full, roomy;
-
-static void limit_to(rlim_t size)
-{
-    struct rlimit limit;
-
-    CHECK_INT(0, getrlimit(RLIMIT_AS, &limit));
-    limit.rlim_cur = size;
-    CHECK_INT(0, setrlimit(RLIMIT_AS, &limit));
-}
 
 /* Its own size first: what another thread has been given does not help. */
 static void *thread(void *argument)
@@ -48,7 +37,7 @@ static void use_up(void)
     static const size_t sizes[] = {MIB, 64 * KIB, 4 * KIB, 64};
     size_t n = 0;
 
-    limit_to(address_space() + 64 * MIB);
+    limit_address_space(address_space() + 64 * MIB);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         while (memkind_malloc(kind, sizes[i]) != NULL) {
             n++;
@@ -64,17 +53,13 @@ static void check_kind(void)
 
     pthread_barrier_init(&full, NULL, THREADS + 1);
     pthread_barrier_init(&roomy, NULL, THREADS + 1);
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_INT(0, pthread_create(&threads[i], NULL, thread, &sizes[i]));
-    }
+    start_threads(threads, THREADS, thread, sizes, sizeof(sizes[0]));
     use_up();
     pthread_barrier_wait(&full);
     pthread_barrier_wait(&roomy);
-    limit_to(RLIM_INFINITY);
+    limit_address_space(RLIM_INFINITY);
     pthread_barrier_wait(&roomy);
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+    join_threads(threads, THREADS);
 }
 
 static void check_default(void)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a thread takes grows with what it uses: threads that use many kinds and sizes a few times each take little
  * beyond their blocks, and when they have ended that is gone. jemalloc is told to wait one second instead of ten. */
-#include "machine.h"
 #include "output.h"
+#include "process.h"
+#include "threads.h"
 
-#include <pthread.h>
 #include <time.h>
 
 enum { THREADS = 200, KINDS = 16, BLOCKS = 64, ROUNDS = 20, SECONDS = 30 };
@@ -33,7 +33,7 @@ static void *use_all(void *unused)
 
 static size_t since(size_t before)
 {
-    const size_t now = proc_bytes("/proc/self/status", "VmRSS");
+    const size_t now = resident_memory();
 
     return now > before ? now - before : 0;
 }
@@ -51,7 +51,7 @@ static int child(void)
     CHECK_INT(0, pthread_attr_setstacksize(&small_stack, 64 * KIB));
     CHECK_INT(0, pthread_barrier_init(&barrier, NULL, THREADS + 1));
     /* What the kinds take, the first thread pays. */
-    const size_t before = proc_bytes("/proc/self/status", "VmRSS");
+    const size_t before = resident_memory();
 
     for (size_t i = 0; i < THREADS; i++) {
         CHECK_INT(0, pthread_create(&threads[i], &small_stack, use_all, NULL));
@@ -60,9 +60,7 @@ static int child(void)
     const size_t taken = since(before);
 
     pthread_barrier_wait(&barrier);
-    for (size_t i = 0; i < THREADS; i++) {
-        CHECK_INT(0, pthread_join(threads[i], NULL));
-    }
+    join_threads(threads, THREADS);
     /* Measured on two CPUs: 38 MiB, some 20 of them for the arenas, and 43 with the original. */
     if (taken > 60 * MIB) {
         FAIL("%zu KiB for %d threads and %d kinds", taken / KIB, THREADS, KINDS);

@@ -8,15 +8,10 @@
 #include <memkind_ext.h>
 #include <sys/mman.h>
 
-/* A fixed kind of `size` bytes: one that can be used up. */
+/* A fixed kind of `size` bytes, which a test can use up. */
 static inline memkind_t small_kind(size_t size)
 {
-    memkind_t kind = NULL;
-    void *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    CHECK(area != MAP_FAILED);
-    CHECK_INT(0, memkind_create_fixed(area, size, &kind));
-    return kind;
+    return make_fixed(map_area(size), size);
 }
 
 static inline struct memkind_region *make_region(memkind_t kind, size_t chunk, size_t limit)
