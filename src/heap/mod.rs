@@ -4,40 +4,29 @@
 //! Arenas are created when first needed. Blocks carry no header: the page map leads
 //! from a block to its heap and size class.
 
-pub mod arenas;
-mod beat;
-mod busy;
+pub mod arena;
+mod base;
 mod cache;
-mod class;
-mod depot;
-mod effort;
-mod exhausted;
-mod extent_hooks;
 pub(crate) mod fast;
-mod full;
-mod gate;
-mod growing;
-mod grown;
-mod idle;
-pub mod je;
-mod lock;
-mod magazine;
-mod object_cache;
+mod giveback;
 pub(crate) mod objects;
-pub mod order;
-pub mod page_map;
-pub mod reclaim;
-mod refused;
+mod pressure;
 mod resize;
-pub mod spare;
-pub mod stats;
-mod sync;
-pub(crate) mod tally;
 pub mod tbb;
 mod thread;
-#[cfg_attr(not(target_arch = "x86_64"), path = "tls_portable.rs")]
-mod tls;
-mod uncached;
+
+use arena as arenas;
+pub use base::{je, page_map, spare};
+pub use cache::{order, stats};
+pub use pressure::reclaim;
+pub(crate) use thread::tally;
+
+use arena::hooks as extent_hooks;
+use base::{class, lock};
+use cache::{depot, magazine};
+use giveback::{self as idle, grown};
+use pressure::{self as uncached, full, throttle as effort};
+use thread::{exhausted, growing, refused, tls};
 
 use core::cell::UnsafeCell;
 use core::ptr;

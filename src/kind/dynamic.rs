@@ -6,7 +6,7 @@ use super::spec::{From, Source, Spec};
 use super::{Head, Kind, registry};
 use crate::backing::{Anonymous, Backing, Bind, File, Fixed, PageSize, TransparentHuge, round_up};
 use crate::error::Error;
-use crate::heap::{Heap, arenas};
+use crate::heap::{Heap, arena};
 use crate::log::{self, Line};
 use crate::topology;
 
@@ -124,7 +124,7 @@ fn create(
     decay_ms: Option<isize>,
     make: impl FnOnce() -> Result<(Backing, Line), Error>,
 ) -> Result<&'static Kind, Error> {
-    arenas::asked_for()?;
+    arena::asked_for()?;
     registry::add(|number| {
         let (backing, name) = make()?;
         Ok(Kind::new(

@@ -11,7 +11,7 @@ use super::spec::{Source, Spec};
 use super::{Head, table};
 use crate::backing::{Anonymous, Backing, Bind, PageSize};
 use crate::error::Error;
-use crate::heap::{self, Heap, arenas, page_map, spare, tbb};
+use crate::heap::{self, Heap, arena, page_map, spare, tbb};
 use crate::topology;
 use crate::{cancel, log};
 
@@ -77,8 +77,8 @@ impl Kind {
             Backing::Anonymous(_) => None,
         };
         // The number was checked when the kind was made.
-        let count = arenas::asked_for().ok().flatten();
-        self.open(count.unwrap_or_else(|| arenas::usual_for(bound)), bound);
+        let count = arena::asked_for().ok().flatten();
+        self.open(count.unwrap_or_else(|| arena::usual_for(bound)), bound);
     }
 
     /// Allows allocations from up to `count` arenas, of at most `bound` bytes in all.
@@ -119,9 +119,9 @@ impl Kind {
         let asked_for = if self.is_pooled() {
             None
         } else {
-            arenas::asked_for()?
+            arena::asked_for()?
         };
-        Ok(asked_for.unwrap_or_else(arenas::usual))
+        Ok(asked_for.unwrap_or_else(arena::usual))
     }
 
     /// Whether the kind has been made ready.
@@ -142,7 +142,7 @@ impl Kind {
         }
         if self.is_system() {
             // MEMKIND_ARENA_NUM_PER_KIND concerns the other kinds; MEMKIND_DEFAULT always works.
-            self.open(arenas::usual(), None);
+            self.open(arena::usual(), None);
             return Ok(());
         }
         let _deferred = cancel::defer();

@@ -7,42 +7,48 @@
 //! promises is what two sequentially consistent fences promise, so these stand for it.
 #![cfg(test)]
 
-#[path = "../../../src/heap/busy.rs"]
-mod busy;
-#[path = "../../../src/heap/gate.rs"]
-mod gate;
-
-/// What `src/heap/sync.rs` is in the library.
-mod sync {
-    pub(super) use loom::hint::spin_loop;
-    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
-
-    /// Enough to meet another thread in every place.
-    pub(super) const TRIES: u32 = 2;
-
-    pub(super) struct Cell<T>(loom::cell::UnsafeCell<T>);
-
-    impl<T> Cell<T> {
-        pub(super) fn new(value: T) -> Self {
-            Self(loom::cell::UnsafeCell::new(value))
-        }
-
-        pub(super) fn with_mut<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
-            self.0.with_mut(work)
-        }
+#[path = "../../../src/heap"]
+mod heap {
+    pub(crate) mod thread {
+        pub(crate) mod busy;
     }
+    pub(crate) mod cache {
+        pub(crate) mod gate;
+    }
+    pub(crate) mod base {
+        /// What `src/heap/base/sync.rs` is in the library.
+        pub(crate) mod sync {
+            pub(crate) use loom::hint::spin_loop;
+            pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
-    pub(super) fn light_barrier() {
-        fence(Ordering::SeqCst);
+            /// Enough to meet another thread in every place.
+            pub(crate) const TRIES: u32 = 2;
+
+            pub(crate) struct Cell<T>(loom::cell::UnsafeCell<T>);
+
+            impl<T> Cell<T> {
+                pub(crate) fn new(value: T) -> Self {
+                    Self(loom::cell::UnsafeCell::new(value))
+                }
+
+                pub(crate) fn with_mut<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
+                    self.0.with_mut(work)
+                }
+            }
+
+            pub(crate) fn light_barrier() {
+                fence(Ordering::SeqCst);
+            }
+        }
     }
 }
 
-use busy::Busy;
-use gate::Gate;
+use heap::base::sync::{AtomicBool, AtomicU32, Cell, Ordering, fence};
+use heap::cache::gate::Gate;
+use heap::thread::busy::Busy;
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicUsize;
 use loom::thread;
-use sync::{AtomicBool, AtomicU32, Cell, Ordering, fence};
 
 /// A depot's stack: one thread brings a magazine, another takes one. None is lost, none is
 /// had twice. (No more than that: loom remembers the last seven stores of an atomic.)

@@ -1,0 +1,9 @@
+//! What the heap stands on and what knows nothing of heaps: jemalloc, size classes, the page map,
+//! locks, and memory for the time while jemalloc or the loader starts.
+
+pub(crate) mod class;
+pub mod je;
+pub(crate) mod lock;
+pub mod page_map;
+pub mod spare;
+pub(crate) mod sync;

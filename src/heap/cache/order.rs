@@ -1,0 +1,137 @@
+//! Free blocks in the order of their addresses.
+//!
+//! Programs walk through what they have built in a row, and processors fetch ahead: blocks
+//! that are handed out in ascending order and lie close together are faster to use
+//! (bench/preload/espresso.c is such a program). Magazines that are filled as blocks are
+//! freed have no such order, and putting them into it costs instructions for each block that
+//! goes through the depot. So it is done for whom it is asked.
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// Up to this size, in bytes, order matters. Larger blocks are rows of cache lines by
+/// themselves.
+pub(crate) const SIZE_MAX: usize = 128;
+
+/// Words of the set of addresses. Blocks further apart than it reaches, 256 KiB to 4 MiB,
+/// gain nothing from being in order.
+const WORDS: usize = 512;
+/// The same for most magazines: less to clear and to look through.
+const FEW_WORDS: usize = 64;
+
+static WANTED: AtomicBool = AtomicBool::new(false);
+
+/// Says whether freed blocks are put into order.
+pub fn want(wanted: bool) {
+    WANTED.store(wanted, Ordering::Relaxed);
+}
+
+/// Whether freed blocks of a size are put into order.
+pub(crate) fn is_wanted(size: usize) -> bool {
+    size <= SIZE_MAX && WANTED.load(Ordering::Relaxed)
+}
+
+/// Moves the blocks with the lower addresses to `low` and the others to `high`, as many each
+/// as before, so that both give them in ascending order when they are taken from the end.
+/// `size` is that of the blocks; addresses are multiples of the largest power of two in it.
+/// Blocks that lie far apart stay as they are.
+pub(crate) fn part(low: &mut [usize], high: &mut [usize], size: usize) {
+    let Some(&first) = low.first().or(high.first()) else {
+        return;
+    };
+    let shift = size.trailing_zeros();
+    let differ = |all: &[usize]| all.iter().fold(0, |bits, block| bits | (block ^ first));
+    let units = (differ(low) | differ(high)) >> shift;
+    if units < FEW_WORDS * 64 {
+        part_within::<FEW_WORDS>(low, high, first, shift);
+    } else if units < WORDS * 64 {
+        part_within::<WORDS>(low, high, first, shift);
+    }
+}
+
+/// The same when all lie in the aligned range of `N * 64` units that `first` lies in.
+fn part_within<const N: usize>(low: &mut [usize], high: &mut [usize], first: usize, shift: u32) {
+    let mask = N * 64 - 1;
+    // What is in a set is there once: it is sorted without a comparison.
+    let mut set = [0_u64; N];
+    for block in low.iter().chain(high.iter()) {
+        let unit = (block >> shift) & mask;
+        set[unit / 64] |= 1 << (unit % 64);
+    }
+    // As many as places, but for a program that has freed a block twice.
+    let mut places = low.iter_mut().rev().chain(high.iter_mut().rev());
+    let mut unit = (first >> shift) & !mask;
+    for mut word in set {
+        while word != 0 {
+            let Some(place) = places.next() else {
+                return;
+            };
+            *place = (unit + word.trailing_zeros() as usize) << shift;
+            word &= word - 1;
+        }
+        unit += 64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Blocks of a size at such multiples of it, from an address.
+    fn blocks(at: usize, size: usize, numbers: &[usize]) -> Vec<usize> {
+        numbers.iter().map(|number| at + number * size).collect()
+    }
+
+    #[test]
+    fn the_lower_ones_are_in_one_and_each_is_in_order() {
+        for size in [8, 16, 48, 64, 80, 112, 128] {
+            for at in [0x2000_0000, 0x7ffe_ffe0_1000] {
+                let mut low = blocks(at, size, &[90, 3, 255, 41]);
+                let mut high = blocks(at, size, &[7, 600, 0]);
+                part(&mut low, &mut high, size);
+                assert_eq!(low, blocks(at, size, &[41, 7, 3, 0]), "{size} {at:#x}");
+                assert_eq!(high, blocks(at, size, &[600, 255, 90]), "{size} {at:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn random_ones_are_as_if_sorted() {
+        let mut seed = 1_u64;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) as usize % below
+        };
+        for round in 0..200 {
+            let mut numbers: Vec<usize> = (0..512).map(|i| i * 3 + random(3)).collect();
+            for i in (1..numbers.len()).rev() {
+                numbers.swap(i, random(i + 1));
+            }
+            let (at, size) = ((1 + random(1 << 20)) << 22, 16 << (round % 3));
+            let all = blocks(at, size, &numbers);
+            let (mut low, mut high) = (all[..256].to_vec(), all[256..].to_vec());
+            part(&mut low, &mut high, size);
+            let mut sorted = all;
+            sorted.sort_unstable_by(|one, other| other.cmp(one));
+            assert_eq!([high, low].concat(), sorted);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_ordered_stays() {
+        let far = vec![4096, 4096 + (64 << 20)];
+        let (mut low, mut high) = (far.clone(), vec![8192]);
+        part(&mut low, &mut high, 64);
+        assert_eq!((low, high), (far, vec![8192]));
+        part(&mut [], &mut [], 64);
+        let mut one = [4096];
+        part(&mut [], &mut one, 64);
+        assert_eq!(one, [4096]);
+        // Freed twice: everything is still a block that was freed.
+        let (mut low, mut high) = (vec![4096, 4096 + 64], vec![4096, 4096 + 128]);
+        part(&mut low, &mut high, 64);
+        let all = [low, high].concat();
+        assert!(all.iter().all(|block| [4096, 4160, 4224].contains(block)));
+        assert!([4096, 4160, 4224].iter().all(|block| all.contains(block)));
+    }
+}

@@ -1,0 +1,91 @@
+//! What nobody has used for a while goes back, although nobody asks for it.
+//!
+//! jemalloc returns pages when their time has come, which it notices when it is called.
+//! Behind caches that may be seldom, and never for an arena whose kind is not used any
+//! more. So a thread that leaves the fast path, which it does now and then whatever it does
+//! (`beat.rs`), looks at a clock. Once a second it hands its magazines to the depots, whence
+//! they come back if they are needed; and once a second one thread looks through all heaps.
+
+pub(crate) mod grown;
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use crate::clock::seconds as now;
+use crate::heap::thread::{self, Thread};
+use crate::heap::{HEAPS, Heap, je, reclaim};
+
+/// When the heaps were last looked through, in seconds.
+static LOOKED: AtomicU32 = AtomicU32::new(0);
+
+/// Nothing is due in the first second. Called once, at load.
+pub(crate) fn prepare() {
+    LOOKED.store(now(), Ordering::Relaxed);
+}
+
+/// Does what is due. The caller is in no operation on its caches.
+#[inline]
+pub(crate) fn tick() {
+    look(now());
+}
+
+/// The same when a thread's countdown has ended.
+#[cold]
+pub(crate) fn beat(thread: &Thread) {
+    let now = now();
+    thread.beat.restart(now);
+    look(now);
+}
+
+#[inline]
+fn look(now: u32) {
+    let thread = Thread::attached();
+    if thread.is_some_and(|thread| !thread.beat.is_new(now)) {
+        return;
+    }
+    // While the lock is held no heap goes away.
+    let Some(_still) = reclaim::try_lock() else {
+        return;
+    };
+    if let Some(thread) = thread {
+        thread.beat.note(now);
+        thread::hand_over(thread);
+    }
+    let last = LOOKED.load(Ordering::Relaxed);
+    if is_later(now, last) {
+        LOOKED.store(now, Ordering::Relaxed);
+        look_through(now);
+    }
+}
+
+/// Whether `now` is after `last`. It may be before it: another thread has asked the clock
+/// since.
+#[inline]
+fn is_later(now: u32, last: u32) -> bool {
+    (now.wrapping_sub(last) as i32) > 0
+}
+
+#[cold]
+fn look_through(now: u32) {
+    for heap in (1..HEAPS).filter_map(Heap::by_id) {
+        if let Some(depot) = heap.depot() {
+            depot.age(heap, now);
+        }
+        for arena in heap.arenas() {
+            je::decay(arena);
+        }
+    }
+    je::decay(je::RECORDS);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_later;
+
+    #[test]
+    fn a_moment_ago_is_not_long_after() {
+        assert!(is_later(6, 5));
+        assert!(!is_later(5, 5));
+        assert!(!is_later(4, 5));
+        assert!(is_later(0, u32::MAX));
+    }
+}

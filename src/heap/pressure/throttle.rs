@@ -1,0 +1,123 @@
+//! How much CPU time goes into finding room in a heap that has run full.
+//!
+//! A search asks every arena, gives caches back, and unused pages too. A program that meets a
+//! full kind all the time would do little else, for few blocks: to give the pages of a file
+//! back and to take others costs hundreds of times what a block does. So searches are measured,
+//! and where there is little to find they become a small part of the time. The heap decides
+//! whether there is little to find.
+//!
+//! The measure is the CPU time of the thread that searches: on a busy machine a thread may be
+//! held up for a hundred times as long, and what it is refused must not depend on that.
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::clock;
+
+/// A search is paid for when this many times its CPU time has passed.
+const PRICE: u64 = 16;
+/// How far ahead of the clock searches may be, in nanoseconds: 0.1 s of searches.
+const CREDIT: u64 = PRICE * 100_000_000;
+/// The most that one search costs, in nanoseconds, and the longest time for which no search is
+/// due, also after searches that did not wait for that.
+const DEAREST: u64 = 1_000_000_000;
+
+/// The account of a heap's searches, in nanoseconds of [`clock::nanoseconds`].
+pub(crate) struct Effort {
+    /// When all searches will be paid for.
+    paid: AtomicU64,
+}
+
+impl Effort {
+    pub(crate) const fn new() -> Self {
+        Self {
+            paid: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a search may begin.
+    pub(crate) fn is_due(&self) -> bool {
+        self.is_due_at(clock::nanoseconds())
+    }
+
+    /// Runs a search and charges its CPU time. Of two threads at once one may not pay. One that
+    /// is `brief` makes no system call, not even to measure it: it takes less than that would,
+    /// and is seldom held up.
+    pub(crate) fn spend<T>(&self, brief: bool, search: impl FnOnce() -> T) -> T {
+        let clock = if brief {
+            clock::nanoseconds
+        } else {
+            clock::thread_nanoseconds
+        };
+        let begun = clock();
+        let found = search();
+        let ended = clock();
+        let now = if brief { ended } else { clock::nanoseconds() };
+        self.charge(now, ended.saturating_sub(begun));
+        found
+    }
+
+    fn is_due_at(&self, now: u64) -> bool {
+        self.paid.load(Ordering::Relaxed) <= now + CREDIT
+    }
+
+    /// Charges a search of `cost` nanoseconds that ended at `now`.
+    fn charge(&self, now: u64, cost: u64) {
+        let begun = now.saturating_sub(cost);
+        let from = self.paid.load(Ordering::Relaxed).max(begun);
+        let price = cost.saturating_mul(PRICE).min(DEAREST);
+        let paid = (from + price).min(now + CREDIT + DEAREST);
+        self.paid.store(paid, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CREDIT, DEAREST, Effort, PRICE};
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn searches_are_a_small_part_of_the_time_in_the_long_run() {
+        let effort = Effort::new();
+        let (mut now, mut spent) = (1 << 60, 0);
+        while effort.is_due_at(now) {
+            now += MS;
+            effort.charge(now, MS);
+            spent += MS;
+        }
+        // A tenth of a second, and what that time has paid for.
+        assert!((100..=110).contains(&(spent / MS)), "{spent}");
+        let (before, begun) = (now, spent);
+        while now < before + 10_000 * MS {
+            if effort.is_due_at(now) {
+                effort.charge(now + MS, MS);
+                spent += MS;
+            }
+            now += MS;
+        }
+        let part = (now - before) / (spent - begun);
+        assert!((PRICE..=PRICE + 1).contains(&part), "{part}");
+        // What is not used for long is not saved up.
+        now += 1_000_000 * MS;
+        effort.charge(now + CREDIT, CREDIT);
+        assert!(effort.is_due_at(now));
+        assert!(!effort.is_due_at(now - CREDIT));
+    }
+
+    #[test]
+    fn one_long_search_does_not_forbid_others_for_long() {
+        let effort = Effort::new();
+        effort.charge(1000 * DEAREST, 1000 * DEAREST);
+        assert!(effort.is_due_at(0));
+        effort.charge(1000 * DEAREST, 1000 * DEAREST);
+        assert!(!effort.is_due_at(0));
+        assert!(effort.is_due_at(2 * DEAREST - CREDIT));
+        let now = 1000 * DEAREST;
+        for _ in 0..100 {
+            effort.charge(now + DEAREST, DEAREST);
+        }
+        assert!(!effort.is_due_at(now + DEAREST));
+        assert!(effort.is_due_at(now + 2 * DEAREST));
+    }
+}

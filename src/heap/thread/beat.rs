@@ -1,0 +1,121 @@
+//! When a thread next looks at the clock although its caches serve all that it does.
+//!
+//! A program that has freed much and goes on with little never leaves the fast paths, which
+//! look at no clock. So a thread counts its frees down, and takes the slow path when it gets to
+//! zero: one decrement and a branch. How many frees that takes follows from how
+//! many there are in a second, and starts low whenever memory has been given back.
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// The most frees between two looks: what a look costs is little beside them.
+const MOST: u32 = 512;
+/// The frees until the next look after a block has left the thread's magazines. It may be the
+/// last for long.
+const SOON: u32 = 32;
+/// By how much there are more when it is still the same second, and fewer when it is not.
+const FACTOR: u32 = 4;
+
+/// See the module.
+pub(crate) struct Beat {
+    /// Frees until the next look; below 0 when it is due.
+    left: UnsafeCell<i32>,
+    /// How many there were after the last look.
+    period: AtomicU32,
+    /// The second of the last look.
+    second: AtomicU32,
+}
+
+// SAFETY: `left` is used by the record's own thread alone, and not in the records that stand
+// for none.
+unsafe impl Sync for Beat {}
+
+impl Beat {
+    pub(crate) const fn new() -> Self {
+        Self {
+            left: UnsafeCell::new(0),
+            period: AtomicU32::new(0),
+            second: AtomicU32::new(0),
+        }
+    }
+
+    /// Counts a free, in the record's own thread; `false` when a look is due.
+    #[inline(always)]
+    pub(crate) fn count_down(&self) -> bool {
+        // SAFETY: the record's own thread is here, as `Sync` above says.
+        unsafe {
+            let left = self.left.get();
+            *left = (*left).wrapping_sub(1);
+            *left >= 0
+        }
+    }
+
+    /// Whether a look is due, in the record's own thread.
+    pub(crate) fn is_due(&self) -> bool {
+        // SAFETY: the record's own thread is here, as `Sync` above says.
+        unsafe { *self.left.get() < 0 }
+    }
+
+    fn start(&self, period: u32) {
+        self.period.store(period, Ordering::Relaxed);
+        // SAFETY: the record's own thread is here, as `Sync` above says.
+        unsafe { *self.left.get() = period as i32 }
+    }
+
+    /// Lets the next look come soon, in the record's own thread, from whose
+    /// magazines blocks have just gone.
+    pub(crate) fn come_soon(&self) {
+        self.start(SOON);
+    }
+
+    /// Whether it is another second than at the last look, in the record's own thread.
+    pub(crate) fn is_new(&self, now: u32) -> bool {
+        self.second.load(Ordering::Relaxed) != now
+    }
+
+    /// Notes what has been looked at in this second, in the record's own thread.
+    pub(crate) fn note(&self, now: u32) {
+        self.second.store(now, Ordering::Relaxed);
+    }
+
+    /// Begins to count down again after a look that was due, in the record's own thread.
+    pub(crate) fn restart(&self, now: u32) {
+        let period = self.period.load(Ordering::Relaxed);
+        self.start(if self.is_new(now) {
+            (period / FACTOR).max(1)
+        } else {
+            (FACTOR * period).clamp(1, MOST)
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Beat, MOST, SOON};
+
+    /// Frees until a look is due.
+    fn frees(beat: &Beat) -> u32 {
+        (1..).take_while(|_| beat.count_down()).count() as u32 + 1
+    }
+
+    #[test]
+    fn it_is_as_often_as_there_is_use() {
+        let beat = Beat::new();
+        beat.note(7);
+        beat.come_soon();
+        assert_eq!(frees(&beat), SOON + 1);
+        // Much in a second: seldom.
+        assert!(beat.is_due());
+        for _ in 0..5 {
+            beat.restart(7);
+        }
+        assert!(!beat.is_due());
+        assert_eq!(frees(&beat), MOST + 1);
+        // Little: soon each time.
+        for second in 8..13 {
+            beat.restart(second);
+            beat.note(second);
+        }
+        assert_eq!(frees(&beat), 2);
+    }
+}
