@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use cbindgen::{Builder, Config};
 
-/// A header: its name, its sources, and what goes before and after its declarations.
+/// A header: its name, its sources, and the text before and after its declarations.
 struct Header {
     name: &'static str,
     /// Files of src/ffi, in the order of the header.
@@ -112,7 +112,7 @@ fn generate(root: &Path, header: &Header) -> Vec<u8> {
         builder = builder.with_src(root.join("src/ffi").join(source));
     }
     for include in header.includes {
-        // Our own headers are found beside this one.
+        // Headers of this library are found beside this one.
         builder = if include.starts_with("memkind") {
             builder.with_include(*include)
         } else {

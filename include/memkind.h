@@ -54,7 +54,7 @@ typedef enum memkind_policy_t {
      */
     MEMKIND_POLICY_INTERLEAVE_ALL = 4,
     /**
-     * Not a policy: their number.
+     * Number of policies, not itself one.
      */
     MEMKIND_POLICY_MAX_VALUE = 5
 } memkind_policy_t;
@@ -88,11 +88,11 @@ typedef enum memkind_const {
 } memkind_const;
 
 /**
- * What functions with an int result return, memkind_posix_memalign() excepted.
+ * Results of functions that return int, except memkind_posix_memalign().
  */
 typedef enum memkind_status {
     /**
-     * It worked.
+     * The function has succeeded.
      */
     MEMKIND_SUCCESS = 0,
     /**
@@ -162,7 +162,7 @@ typedef enum memkind_mem_usage_policy {
      */
     MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE = 1,
     /**
-     * Not a policy: their number.
+     * Number of policies, not itself one.
      */
     MEMKIND_MEM_USAGE_POLICY_MAX_VALUE = 2
 } memkind_mem_usage_policy;
@@ -184,7 +184,7 @@ typedef enum memkind_stat_type {
      */
     MEMKIND_STAT_TYPE_ALLOCATED = 2,
     /**
-     * Not a statistic: their number.
+     * Number of statistics, not itself one.
      */
     MEMKIND_STAT_TYPE_MAX_VALUE = 3
 } memkind_stat_type;
@@ -194,15 +194,15 @@ typedef enum memkind_stat_type {
  */
 typedef enum memkind_stat_print_opt {
     /**
-     * Everything, as text.
+     * All statistics, as text.
      */
     MEMKIND_STAT_PRINT_ALL = 0,
     /**
-     * As one JSON document.
+     * All statistics, as one JSON document.
      */
     MEMKIND_STAT_PRINT_JSON_FORMAT = 1,
     /**
-     * Without what never changes.
+     * Without values that never change.
      */
     MEMKIND_STAT_PRINT_OMIT_GENERAL = 2,
     /**
@@ -490,7 +490,8 @@ int memkind_create_pmem_with_config(struct memkind_config *cfg, memkind_t *kind)
  * MEMKIND_ERROR_ENVIRON. MT-safe. STANDARD API. See memkind(3), KIND MANAGEMENT.
  *
  * \warning
- * Nobody else may write to the area while the kind lives; `kind` must be writable.
+ * While the kind lives, the program writes to the area only through its blocks;
+ * `kind` must be writable.
  */
 int memkind_create_fixed(void *addr, size_t size, memkind_t *kind);
 
@@ -520,13 +521,13 @@ int memkind_create_kind(memkind_memtype_t memtype_flags,
  * memkind_create_fixed() or memkind_create_nodes() made, with all its blocks. A static
  * kind stays as it is.
  *
- * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for what is not a living kind;
+ * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for an address that is not a live kind;
  * MEMKIND_ERROR_OPERATION_FAILED while regions or pools (memkind_ext.h) of it exist.
  * Threads must have stopped using the kind. STANDARD API.
  * See memkind(3), KIND MANAGEMENT.
  *
  * \warning
- * Nobody may use the kind or its blocks any more.
+ * No thread may use the kind or its blocks any more.
  */
 int memkind_destroy_kind(memkind_t kind);
 
@@ -536,7 +537,8 @@ int memkind_destroy_kind(memkind_t kind);
  * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_UNAVAILABLE,
  * MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE, MEMKIND_ERROR_HUGETLB, MEMKIND_ERROR_RUNTIME (two
  * nodes equally near for a preferred kind), MEMKIND_ERROR_MBIND (a container forbids
- * mbind(2)) or MEMKIND_ERROR_ENVIRON with the reason; MEMKIND_ERROR_INVALID for what is not a living kind. MT-safe. STANDARD API.
+ * mbind(2)) or MEMKIND_ERROR_ENVIRON with the reason; MEMKIND_ERROR_INVALID for an
+ * address that is not a live kind. MT-safe. STANDARD API.
  * See memkind(3), KIND MANAGEMENT.
  */
 int memkind_check_available(memkind_t kind);
@@ -545,7 +547,7 @@ int memkind_check_available(memkind_t kind);
  * The most bytes that a kind can hold: memory of its nodes, the file's or the area's size.
  *
  * Returns the bytes, or -1: the kind is not available, has no fixed place (preferred
- * kinds) or is not a living kind. MT-safe. STANDARD API.
+ * kinds) or is not a live kind. MT-safe. STANDARD API.
  * See memkind(3), KIND MANAGEMENT.
  */
 ptrdiff_t memkind_get_capacity(memkind_t kind);
@@ -566,8 +568,8 @@ ptrdiff_t memkind_get_capacity(memkind_t kind);
 int memkind_check_dax_path(const char *pmem_dir);
 
 /**
- * Decides what allocations of size 0 of a kind give: a block that must be freed, or
- * NULL (as at the start).
+ * Sets the result of allocations of size 0 of a kind: a block that must be freed, or
+ * NULL, which is the default.
  *
  * MT-safe. STANDARD API. See memkind(3), KIND MANAGEMENT.
  */
@@ -602,9 +604,9 @@ int memkind_get_stat(memkind_t kind, memkind_stat_type stat, size_t *value);
 /**
  * Prints statistics of the whole library.
  *
- * \param write_cb  is given the text piece by piece; NULL prints to standard error. It
+ * \param write_cb  function that receives the text in pieces; NULL prints to standard error. It
  *                  must not allocate: use syscall(2) rather than stdio.
- * \param cbopaque  is passed to it
+ * \param cbopaque  first argument of write_cb
  * \param opts      MEMKIND_STAT_PRINT_* combined
  *
  * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for unknown options;

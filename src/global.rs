@@ -1,7 +1,7 @@
-//! Rust-side memory comes straight from jemalloc, never from libc.
+//! Rust's allocator: jemalloc itself, never libc.
 //!
-//! A preloaded malloc may be built on this library; taking the library's own
-//! records from libc would re-enter it.
+//! A preloaded malloc may be built on this library, and would be entered again if the library
+//! took its own records from libc.
 
 use core::alloc::{GlobalAlloc, Layout};
 

@@ -26,7 +26,7 @@ Options:
 
 const LIBRARY: &str = "libmemtier.so";
 
-/// What ends the program: a message on standard error, and whether help follows it.
+/// The end of the program: a message on standard error, and whether help follows it.
 struct Failure {
     message: String,
     help: bool,
@@ -46,7 +46,7 @@ fn misuse(message: impl Into<String>) -> Failure {
     }
 }
 
-/// Writes to standard output; nobody reading any more is no failure.
+/// Writes `text` to standard output; a closed pipe is no failure.
 fn put(text: &[u8]) -> Result<(), Failure> {
     match io::stdout().write_all(text) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(failure(format!(
@@ -57,12 +57,12 @@ fn put(text: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// Writes a line to standard error; where that cannot be done there is nobody to tell.
+/// Writes a line to standard error; a failure cannot be reported, and is ignored.
 fn say(line: &[u8]) {
     let _ = io::stderr().write_all(&[line, b"\n"].concat());
 }
 
-/// The words of the system alone, as perror(3) has them.
+/// The system's text for an error, as in perror(3).
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let words = text.split(" (os error").next();
@@ -134,7 +134,7 @@ impl Options {
             .next()
             .map(|value| OsStr::from_bytes(value).to_owned());
         let shown = String::from_utf8_lossy(name);
-        // Any beginning that only one option has will do.
+        // An option may be shortened while only one option begins so.
         let mut fitting = SWITCHES
             .iter()
             .filter(|(_, _, long, _)| long.as_bytes().starts_with(name));
@@ -200,7 +200,7 @@ impl Options {
     }
 }
 
-/// One part of a ratio, and what follows its digits.
+/// One part of a ratio: its number, and the text after the digits.
 fn portion(text: &str) -> Result<(u64, &str), Failure> {
     let implausible = || failure("memtier: the number to --ratio doesn't seem to be plausible.");
     if text.starts_with('-') {
@@ -249,7 +249,7 @@ const fn greatest_divisor(a: u64, b: u64) -> u64 {
 
 /// The sizes of the memories that are installed, as a ratio.
 fn installed(verbose: bool) -> Result<(u64, u64), Failure> {
-    // SAFETY: the kinds are static, and nobody changes the variables.
+    // SAFETY: the kinds are static, and their variables never change.
     let (dram, far) = unsafe {
         (
             memkind_get_capacity(MEMKIND_REGULAR),
@@ -275,7 +275,7 @@ fn installed(verbose: bool) -> Result<(u64, u64), Failure> {
     Ok((dram, far))
 }
 
-/// The library beside this program, where the dynamic linker would not look by itself.
+/// Path of the library beside this program, where the dynamic linker does not look by itself.
 fn library() -> OsString {
     let found = env::current_exe().ok().and_then(|program| {
         let prefix = program.parent()?.parent()?.to_owned();

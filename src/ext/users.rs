@@ -1,4 +1,4 @@
-//! How many regions and pools stand on each kind: it cannot be destroyed before them.
+//! The number of regions and pools on each kind, which can only be destroyed after them.
 #![forbid(unsafe_code)]
 
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -11,12 +11,12 @@ fn of(kind: &Kind) -> &'static AtomicU32 {
     &USERS[kind.partition()]
 }
 
-/// Counts one more on the kind.
+/// Counts a new region or pool on the kind.
 pub(super) fn add(kind: &Kind) {
     of(kind).fetch_add(1, Ordering::Relaxed);
 }
 
-/// Counts one less.
+/// Counts a destroyed region or pool on the kind.
 pub(super) fn remove(kind: &Kind) {
     of(kind).fetch_sub(1, Ordering::Release);
 }

@@ -1,4 +1,4 @@
-//! What C gives turned into what the core takes, and what the core answers into what C gets.
+//! Turns the arguments of C functions into the core's types, and its results into C's.
 
 use core::ffi::{c_int, c_void};
 use core::ptr;
@@ -24,7 +24,7 @@ pub(super) const fn handle_at(number: usize) -> memkind_t {
     registry::static_address(number).cast_mut().cast()
 }
 
-/// The integer that C gets.
+/// The code of a result, as C functions return it.
 pub(super) fn status(result: Result<(), Error>) -> c_int {
     match result {
         Ok(()) => 0,
@@ -32,7 +32,7 @@ pub(super) fn status(result: Result<(), Error>) -> c_int {
     }
 }
 
-/// The pointer that C gets; on an error NULL with `errno`.
+/// The block of a result, as C functions return it; on an error NULL with `errno`.
 #[inline]
 pub(super) fn block_or_errno(
     kind: Option<&'static Kind>,
@@ -47,11 +47,11 @@ pub(super) fn block_or_errno(
     }
 }
 
-/// The `errno` of a failed allocation. Does not return where the manual's standards
-/// want the process to end: a kind whose first use fails for good.
+/// The `errno` of a failed allocation. Does not return where the manual says that the process
+/// ends: when the first use of a kind fails for good.
 #[cold]
 pub(super) fn failure(kind: Option<&'static Kind>, error: Error) -> c_int {
-    // A program may be refused all the time: names are for those that end.
+    // Looked up only where the process ends: other failures may be frequent.
     let name = || kind.map_or("?", Kind::name);
     match error {
         Error::Environ => {
@@ -86,7 +86,8 @@ pub(super) const fn valid_alignment(alignment: usize) -> bool {
     alignment.is_power_of_two() && alignment >= size_of::<*mut c_void>()
 }
 
-/// What every posix_memalign does: checks, NULL in `memptr` on failure, `errno` kept.
+/// The steps that all posix_memalign functions share: checks its arguments, calls `allocate`,
+/// writes NULL to `memptr` on failure, keeps `errno`.
 ///
 /// # Safety
 /// `memptr` is null or writable.
@@ -109,7 +110,7 @@ pub(super) unsafe fn memalign_into(
         Ok(block) => (block, 0),
         Err(error) => (ptr::null_mut(), failure(Some(kind), error)),
     };
-    // MEMKIND_DEFAULT is as jemalloc is: on failure it leaves the pointer alone.
+    // For MEMKIND_DEFAULT a failure leaves the pointer alone, as in jemalloc.
     if code == 0 || !kind.is_system() {
         // SAFETY: the caller's promise, and `memptr` is not null.
         unsafe { *memptr = block.cast() };

@@ -10,7 +10,7 @@ use crate::kind::registry;
 /// Deprecated: huge pages of high-bandwidth memory in mappings of whole GiB.
 #[unsafe(no_mangle)]
 pub static mut MEMKIND_HBW_GBTLB: memkind_t = handle_at(6);
-/// Deprecated: as MEMKIND_HBW_GBTLB, preferred.
+/// Deprecated: MEMKIND_HBW_PREFERRED in mappings of whole GiB of huge pages.
 #[unsafe(no_mangle)]
 pub static mut MEMKIND_HBW_PREFERRED_GBTLB: memkind_t = handle_at(7);
 /// Deprecated: huge pages in mappings of whole GiB.

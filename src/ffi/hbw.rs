@@ -81,7 +81,7 @@ fn known_policy(number: c_uint) -> Option<hbw_policy_t> {
     })
 }
 
-/// The policy, from now on fixed.
+/// The policy of the process, which is fixed from this call on.
 fn policy() -> hbw_policy_t {
     let preferred = hbw_policy_t::HBW_POLICY_PREFERRED;
     let set = match POLICY.load(Ordering::Relaxed) {
@@ -103,11 +103,12 @@ const fn numbers(policy: hbw_policy_t) -> (usize, Option<usize>, Option<usize>) 
     }
 }
 
-/// The kind itself or, for the preferred policy without such memory, `otherwise`.
+/// The kind with this number or, for the preferred policy without such memory, the kind with the
+/// number `otherwise`.
 fn available_or(number: usize, otherwise: usize, policy: hbw_policy_t) -> memkind_t {
     let kind = registry::static_kind(number);
     let preferred = policy == hbw_policy_t::HBW_POLICY_PREFERRED;
-    // Looking for nodes and pages may fail on the way; that is nobody's errno.
+    // The search for nodes and pages may set errno although the call succeeds.
     let errno = log::errno();
     let missing = preferred && kind.spec.check_available().is_err();
     log::set_errno(errno);

@@ -1,4 +1,4 @@
-//! Which nodes the pages of a range are on, for hbw_verify_memory_region().
+//! Checks that the pages of a range are on high-bandwidth nodes, for hbw_verify_memory_region().
 
 use core::ffi::c_int;
 use core::ptr;
@@ -12,13 +12,13 @@ const BATCH: usize = 64;
 /// Writes the first byte of every page of a range back to it.
 ///
 /// # Safety
-/// The range is readable and writable, and nobody else writes to it.
+/// The range is readable and writable, and no other thread writes to it.
 pub(super) unsafe fn touch(start: *mut u8, size: usize) {
     let end = start as usize + size;
     let mut page = start as usize;
     while page < end {
         let byte = page as *mut u8;
-        // SAFETY: inside the range, by the caller's promise.
+        // SAFETY: the address is inside the range, which is readable and writable.
         unsafe { ptr::write_volatile(byte, ptr::read_volatile(byte)) };
         page = (page & !(PAGE - 1)) + PAGE;
     }

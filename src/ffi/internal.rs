@@ -51,7 +51,7 @@ pub unsafe extern "C" fn memkind_hbw_all_get_mbind_nodemask(
     nodemask: *mut c_ulong,
     maxnode: c_ulong,
 ) -> c_int {
-    // SAFETY: the C caller's promise.
+    // SAFETY: `nodemask` is null or has room for `maxnode` bits.
     unsafe { fill_mask(Nodes::HighBandwidth, nodemask, maxnode) }
 }
 
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn memkind_dax_kmem_all_get_mbind_nodemask(
     nodemask: *mut c_ulong,
     maxnode: c_ulong,
 ) -> c_int {
-    // SAFETY: the C caller's promise.
+    // SAFETY: `nodemask` is null or has room for `maxnode` bits.
     unsafe { fill_mask(Nodes::DaxKmem, nodemask, maxnode) }
 }
 
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn memkind_regular_all_get_mbind_nodemask(
     nodemask: *mut c_ulong,
     maxnode: c_ulong,
 ) -> c_int {
-    // SAFETY: the C caller's promise.
+    // SAFETY: `nodemask` is null or has room for `maxnode` bits.
     unsafe { fill_mask(Nodes::WithCpus, nodemask, maxnode) }
 }
 
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn memkind_thread_get_arena(
         return Error::Invalid.code();
     };
     let result = kind.arena().map(|index| {
-        // SAFETY: not null, and writable by the C caller's promise.
+        // SAFETY: `arena` is not null, and writable.
         unsafe { *arena = index }
     });
     status(result)

@@ -1,9 +1,9 @@
 //! jemalloc's functions with the prefix jemk_, for programs that link them from libmemkind.a,
-//! as memKeyDB does: the original's archive shows its jemalloc. The shared library has none
-//! of them, nor has a header.
+//! as memKeyDB does: the original's archive contains its jemalloc. Neither the shared library nor
+//! a header has them.
 //!
 //! Blocks come from MEMKIND_DEFAULT, and may be freed by memkind_free() too. Where a program
-//! names an arena or a cache of jemalloc's, jemalloc itself serves it. Size 0 gives a block.
+//! names an arena or a cache of jemalloc's, jemalloc itself allocates. Size 0 gives a block.
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use core::ptr;
@@ -62,7 +62,7 @@ fn default_kind() -> Option<&'static Kind> {
     kind_of(handle_at(0))
 }
 
-/// Whether a block is of a heap of the library; if not, of jemalloc itself.
+/// Whether a block belongs to a heap of the library; otherwise it is jemalloc's own.
 fn is_of_a_heap(block: *const c_void) -> bool {
     kind::heap_id(block.cast()) != 0
 }
@@ -161,17 +161,17 @@ unsafe extern "C" fn malloc_usable_size(block: *const c_void) -> usize {
     unsafe { sallocx(block, 0) }
 }
 
-/// What the flags of jemalloc's functions with an x ask for.
+/// The flags of jemalloc's functions with an x in their names.
 struct Flags {
     alignment: usize,
     zero: bool,
-    /// A cache or an arena of jemalloc's is named.
+    /// Whether the flags name a cache or an arena of jemalloc's.
     names_place: bool,
 }
 
 impl Flags {
     fn of(flags: c_int) -> Self {
-        /// Bits that tell the alignment; what lies above tells a cache and an arena.
+        /// The bits for the alignment; those above are for a cache and an arena.
         const ALIGNMENT: c_int = 0x3f;
         Self {
             alignment: 1 << (flags & ALIGNMENT),
@@ -181,7 +181,7 @@ impl Flags {
     }
 }
 
-/// A block by flags; null when there is no memory, with `errno` as it was.
+/// A block of `size` bytes as `flags` ask; null without memory. Keeps `errno`.
 fn block_by(size: usize, flags: c_int) -> *mut c_void {
     let wanted = Flags::of(flags);
     if wanted.names_place {
@@ -191,7 +191,7 @@ fn block_by(size: usize, flags: c_int) -> *mut c_void {
         }
         return block.cast();
     }
-    // All of a block is zeroed, as rallocx relies on.
+    // The whole block is zeroed, on which rallocx relies.
     let usable = nallocx(size.max(1), flags);
     let Some(kind) = default_kind().filter(|_| usable != 0) else {
         return ptr::null_mut();
@@ -205,7 +205,7 @@ fn block_by(size: usize, flags: c_int) -> *mut c_void {
     log::set_errno(errno);
     let block = block.unwrap_or(ptr::null_mut());
     if wanted.zero && wanted.alignment > 1 && !block.is_null() {
-        // SAFETY: a live block of so many usable bytes, that nobody else has seen.
+        // SAFETY: a live block with this usable size, which no other thread has seen.
         unsafe { ptr::write_bytes(block, 0, kind::usable_size(block)) };
     }
     block.cast()
@@ -238,7 +238,7 @@ unsafe extern "C" fn rallocx(block: *mut c_void, size: usize, flags: c_int) -> *
         }
         let fresh = block_by(size, flags);
         if !fresh.is_null() {
-            // Of both, as much as is there: zeroes were asked for behind the old size only.
+            // The shorter of both is copied; only bytes after the old size have to be zeroes.
             let length = old.min(sallocx(fresh, flags));
             ptr::copy_nonoverlapping(block.cast::<u8>(), fresh.cast(), length);
             free(block);
@@ -252,7 +252,7 @@ unsafe extern "C" fn rallocx(block: *mut c_void, size: usize, flags: c_int) -> *
 /// # Safety
 /// The block is live and of a heap.
 unsafe fn zero_from(block: *mut u8, old: usize) {
-    // SAFETY: the caller's promise; what lies below the usable size is the block's.
+    // SAFETY: the block is live, and all bytes below its usable size belong to it.
     unsafe {
         let usable = kind::usable_size(block);
         ptr::write_bytes(block.add(old.min(usable)), 0, usable.saturating_sub(old));
@@ -307,7 +307,7 @@ unsafe extern "C" fn dallocx(block: *mut c_void, flags: c_int) {
 
 unsafe extern "C" fn sdallocx(block: *mut c_void, size: usize, flags: c_int) {
     let _ = size;
-    // SAFETY: the caller's promise.
+    // SAFETY: the block is live, and not used again.
     unsafe { dallocx(block, flags) }
 }
 
@@ -316,7 +316,7 @@ extern "C" fn nallocx(size: usize, flags: c_int) -> usize {
     unsafe { raw::nallocx(size.max(1), flags) }
 }
 
-/// The controls whose values tell of caches, of which jemalloc does not know.
+/// The controls whose values concern the library's caches, which jemalloc does not know.
 const OURS: [(&CStr, Option<Stat>); 4] = [
     (c"epoch", None),
     (c"stats.allocated", Some(Stat::Allocated)),
@@ -324,10 +324,11 @@ const OURS: [(&CStr, Option<Stat>); 4] = [
     (c"stats.resident", Some(Stat::Resident)),
 ];
 
-/// After jemalloc has obeyed a control: what a snapshot, and a figure from it, is to the library.
+/// Completes a control that jemalloc has obeyed: takes the library's part of a snapshot, or
+/// corrects the figure at `old` for blocks in caches.
 ///
 /// # Safety
-/// `old` is NULL or has what the control gives.
+/// `old` is NULL or holds the value of the control.
 unsafe fn correct(stat: Option<Stat>, old: *mut c_void, new: *mut c_void) {
     match stat {
         None if !new.is_null() => {
@@ -350,7 +351,7 @@ unsafe extern "C" fn mallctl(
     new: *mut c_void,
     new_len: usize,
 ) -> c_int {
-    // SAFETY: the caller's promises are jemalloc's.
+    // SAFETY: jemalloc's mallctl asks of its arguments no more than this function.
     unsafe {
         let status = raw::mallctl(name, old, old_len, new, new_len);
         let name = CStr::from_ptr(name);
@@ -367,7 +368,7 @@ unsafe extern "C" fn mallctlnametomib(
     mib: *mut usize,
     len: *mut usize,
 ) -> c_int {
-    // SAFETY: the caller's promises are jemalloc's.
+    // SAFETY: jemalloc's mallctlnametomib asks of its arguments no more than this function.
     unsafe { raw::mallctlnametomib(name, mib, len) }
 }
 
@@ -379,7 +380,8 @@ unsafe extern "C" fn mallctlbymib(
     new: *mut c_void,
     new_len: usize,
 ) -> c_int {
-    // SAFETY: the caller's promises are jemalloc's; its names are shorter than two parts here.
+    // SAFETY: jemalloc's mallctlbymib asks of its arguments no more; names in `OURS` have at most
+    // two parts.
     unsafe {
         let status = raw::mallctlbymib(mib, len, old, old_len, new, new_len);
         if status != 0 || len > 2 {
@@ -402,7 +404,8 @@ unsafe extern "C" fn malloc_stats_print(
     opaque: *mut c_void,
     options: *const c_char,
 ) {
-    // SAFETY: the caller's promises are jemalloc's; NULL stands for no options.
+    // SAFETY: jemalloc's malloc_stats_print asks of its arguments no more; NULL stands for no
+    // options.
     unsafe {
         let options = if options.is_null() {
             c""
@@ -411,16 +414,16 @@ unsafe extern "C" fn malloc_stats_print(
         };
         je::print_stats(writer, opaque, options);
     }
-    // jemalloc has taken a snapshot; ours belongs to it.
+    // jemalloc has taken a snapshot, to which the library adds its own figures.
     stats::refresh();
 }
 
-/// The number of the arena that a block is of; 0 for what is not jemalloc's.
+/// The number of the arena of a block; 0 for a block that is not jemalloc's.
 extern "C" fn arenalookupx(block: *const c_void) -> c_uint {
     je::arena_of(block.cast()).unwrap_or(0)
 }
 
-/// Whether to move a block would help to empty its pages.
+/// Whether moving a block would help to empty its pages.
 unsafe extern "C" fn check_reallocatex(block: *const c_void) -> c_int {
     // SAFETY: the caller's block is live.
     c_int::from(unsafe { defrag::is_worthwhile(block.cast()) })

@@ -1,8 +1,8 @@
-//! What happens when the library is loaded: hooks are looked for, the three variables
-//! that the manual says are read at load are read, and fork handlers are registered.
+//! The constructor of the library: it looks for hooks, reads the three variables that the manual
+//! says are read at load, and registers fork handlers.
 //!
-//! There is no counterpart at exit: kinds stay usable to the last destructor of the
-//! program, and the kernel takes everything back.
+//! There is no destructor: kinds stay usable until the last destructor of the program, and the
+//! kernel frees all memory.
 
 use super::answer::abort;
 use super::decorate;
@@ -38,11 +38,11 @@ extern "C" fn at_load() {
 
 unsafe extern "C" fn before_fork() {
     let signals = signals::hold_back();
-    // First: who holds a pool's lock may wait for threads that wait for the others.
+    // Before the others: a thread that holds a pool's lock may wait for threads that want those.
     pool::prepare_fork();
     topology::prepare_fork();
     tbb::prepare_fork();
-    // First: while it is held, no kind goes away that others look at.
+    // Before the kinds: while it is held, no kind is destroyed that other threads look at.
     reclaim::prepare_fork();
     kind::prepare_fork();
     signals.keep_over_fork();

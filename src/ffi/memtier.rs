@@ -43,7 +43,7 @@ pub enum memtier_policy_t {
 #[derive(Clone, Copy)]
 pub struct RawMemtierPolicy(c_uint);
 
-/// A block as C gets it: null and `errno` on error, `errno` untouched otherwise.
+/// The block of a result, as C functions return it: on an error NULL and `errno`.
 fn block(result: Result<*mut u8, Error>) -> *mut c_void {
     block_or_errno(None, result)
 }
@@ -82,7 +82,7 @@ fn after_memalign(
     }
 }
 
-/// The answer of the posix_memalign family: a code, and `errno` as it was.
+/// Writes the block of a result to `memptr` and returns the code of posix_memalign(3); keeps `errno`.
 ///
 /// # Safety
 /// `memptr` is null or writable.
@@ -235,10 +235,10 @@ pub unsafe extern "C" fn memtier_malloc(memory: *mut memtier_memory, size: usize
     }
 }
 
-/// memtier_malloc() where the static ratio has not chosen already.
+/// memtier_malloc() where no decision of the static ratio holds.
 ///
 /// # Safety
-/// As memtier_malloc().
+/// `memory` is NULL or live.
 #[cold]
 #[inline(never)]
 pub(super) unsafe extern "C" fn malloc_slow(
@@ -254,10 +254,10 @@ pub(super) unsafe extern "C" fn malloc_slow(
     }
 }
 
-/// memtier_malloc() beside the ways that nearly every call takes.
+/// memtier_malloc() where the fast paths have no block.
 ///
 /// # Safety
-/// As memtier_malloc().
+/// `memory` is NULL or live.
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn malloc_slower(memory: *mut memtier_memory, size: usize) -> *mut c_void {
@@ -529,7 +529,7 @@ unsafe extern "C" fn kind_free_slow(kind: memkind_t, mut ptr: *mut c_void) {
         // SAFETY: hooks are the program's own functions and take this pointer.
         unsafe { pre(&raw mut ptr) };
     }
-    // SAFETY: the caller promises that the block is null or live.
+    // SAFETY: the block is null or live, and not used again.
     unsafe { tier::kind_free(kind_of(kind), ptr.cast()) };
 }
 
@@ -582,11 +582,11 @@ pub unsafe extern "C" fn memtier_ctl_set(
         return -1;
     };
     let value = match setting.value_type() {
-        // SAFETY: the caller promises a value of this setting's type.
+        // SAFETY: `val` points to a value of the setting's type.
         ValueType::Count => Value::Count(unsafe { val.cast::<c_uint>().read_unaligned() }),
-        // SAFETY: as above.
+        // SAFETY: `val` points to a value of the setting's type.
         ValueType::Real => Value::Real(unsafe { val.cast::<f32>().read_unaligned() }),
-        // SAFETY: as above.
+        // SAFETY: `val` points to a value of the setting's type.
         ValueType::Bytes => Value::Bytes(unsafe { val.cast::<usize>().read_unaligned() }),
     };
     match builder.0.set(setting, value) {

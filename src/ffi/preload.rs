@@ -1,9 +1,8 @@
 //! malloc and free for libmemtier and libautohbw: no header declares these.
 //!
-//! They differ from the functions of the headers in two ways: size 0 gives a block, and
-//! what is not of this library is handed to `foreign`. Both are found out beside the way
-//! that nearly every call takes, so a preloaded malloc costs hardly more than the one
-//! that it stands for.
+//! They differ from the functions of the headers in two ways: size 0 gives a block, and blocks of
+//! other allocators are handed to `foreign`. Neither adds a test to the fast path, so a
+//! preloaded malloc costs hardly more than the function of the header.
 
 use core::ffi::c_void;
 
@@ -14,10 +13,10 @@ use crate::heap::fast;
 use crate::kind;
 use crate::tier::{self, Memory};
 
-/// Takes back a block of another allocator.
+/// A function that frees a block of another allocator.
 type Foreign = unsafe extern "C" fn(ptr: *mut c_void);
 
-/// Allocates from the memory that it is for.
+/// A function that allocates `size` bytes from the memory that it was made for.
 type MallocOf = unsafe extern "C" fn(size: usize, memory: *mut memtier_memory) -> *mut c_void;
 
 /// memkind_malloc() of at least one byte; without a kind, of MEMKIND_DEFAULT.
@@ -54,7 +53,7 @@ pub unsafe extern "C" fn memkind_preload_free(ptr: *mut c_void, foreign: Foreign
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn free_slow(ptr: *mut c_void, foreign: Foreign) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `ptr` is NULL or a live block, of this library or one that `foreign` takes.
     unsafe {
         if kind::heap_id(ptr.cast_const().cast()) != 0 {
             memkind_free(core::ptr::null_mut(), ptr);
@@ -87,31 +86,31 @@ unsafe extern "C" fn tier_malloc_slow(size: usize, memory: *mut memtier_memory) 
     if memory.is_null() {
         return memtier_kind_malloc(handle_at(0), size);
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `memory` is null or live.
     unsafe { memtier::malloc_slow(memory, size) }
 }
 
-/// The same of a memory whose tiers are chosen by size.
+/// memtier_preload_malloc() of a memory whose tiers are chosen by size.
 ///
 /// # Safety
-/// `memory` is live, and memtier_preload_malloc_of() has given this function for it.
+/// `memory` is live, and memtier_preload_malloc_of() has returned this function for it.
 unsafe extern "C" fn malloc_by_size(size: usize, memory: *mut memtier_memory) -> *mut c_void {
     // SAFETY: the caller's promise.
     match unsafe { (*memory.cast::<Memory>()).malloc_by_size_fast(size) } {
         Some(block) => block.as_ptr().cast(),
-        // SAFETY: as above.
+        // SAFETY: `memory` is live.
         None => unsafe { tier_malloc_slow(size, memory) },
     }
 }
 
-/// What allocates from a memory, and from this one only, as memtier_preload_malloc() does,
-/// but sooner if it can.
+/// The fastest function that allocates from `memory` as memtier_preload_malloc() does. It may be
+/// called for this memory only.
 ///
 /// # Safety
 /// `memory` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memtier_preload_malloc_of(memory: *mut memtier_memory) -> MallocOf {
-    // SAFETY: the caller's promise, and the memory's type as in memtier.rs.
+    // SAFETY: `memory` is live, and points to a `Memory` as memtier.rs makes it.
     if unsafe { (*memory.cast::<Memory>()).keep_sizes() } {
         malloc_by_size
     } else {
@@ -122,7 +121,7 @@ pub unsafe extern "C" fn memtier_preload_malloc_of(memory: *mut memtier_memory) 
 /// memtier_free(), or `foreign` for a block that is not of this library.
 ///
 /// # Safety
-/// As memkind_preload_free().
+/// `ptr` is NULL or a live block, of this library or one that `foreign` takes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memtier_preload_free(ptr: *mut c_void, foreign: Foreign) {
     // SAFETY: `ptr` is null, a live block of any kind, or not the library's.
@@ -135,7 +134,7 @@ pub unsafe extern "C" fn memtier_preload_free(ptr: *mut c_void, foreign: Foreign
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn tier_free_slow(ptr: *mut c_void, foreign: Foreign) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `ptr` is NULL or a live block, of this library or one that `foreign` takes.
     unsafe {
         if kind::heap_id(ptr.cast_const().cast()) != 0 {
             memtier_kind_free(core::ptr::null_mut(), ptr);

@@ -11,27 +11,27 @@ use crate::log;
 /// Bytes of a kind's name with its NUL.
 const NAME_SIZE: usize = 64;
 
-/// What a kind holds, in bytes.
+/// The memory of a kind, in bytes.
 #[repr(C)]
 #[allow(non_camel_case_types, reason = "a C name")]
 pub struct memkind_preload_figures_t {
     /// The kind's name.
     name: [c_char; NAME_SIZE],
-    /// In memory.
+    /// Bytes in memory.
     resident: usize,
-    /// On pages that hold live blocks.
+    /// Bytes of pages that hold live blocks.
     active: usize,
-    /// In live blocks.
+    /// Bytes of live blocks.
     allocated: usize,
 }
 
 fn figure(kind: &'static Kind, stat: Stat) -> usize {
-    // A kind that was first used after the snapshot holds nothing in it.
+    // A kind that was first used after the snapshot counts as empty.
     kind.stat(stat).unwrap_or(0)
 }
 
-/// What the kind with this number among those in use holds; 0 when there are no more, else 1.
-/// Number 0 takes the snapshot that the others are from.
+/// Writes the figures of the kind with this number among those in use; returns 0 when there are
+/// no more, else 1. Number 0 takes the snapshot from which all figures are.
 ///
 /// # Safety
 /// `figures` is writable.
@@ -71,7 +71,8 @@ fn resident() -> usize {
     kinds.map(|kind| figure(kind, Stat::Resident)).sum()
 }
 
-/// Gives what no kind uses back to the system, cached blocks too; 1 if there was any, else 0.
+/// Gives unused memory of all kinds, cached blocks too, back to the system; 1 if there was any,
+/// else 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_preload_trim() -> c_int {
     let errno = log::errno();

@@ -18,7 +18,7 @@ pub(super) unsafe extern "C" fn secure_getenv(name: *const c_char) -> *const c_c
     if auxiliary::is_secure() {
         return ptr::null();
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `name` is a string, and no other thread changes the environment.
     unsafe { getenv(name) }
 }
 

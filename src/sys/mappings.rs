@@ -84,12 +84,12 @@ pub(super) unsafe extern "C" fn mmap(
         file as usize,
         offset,
     ];
-    // SAFETY: the caller's promise.
+    // SAFETY: the arguments are those of mmap(2), and the addresses are the caller's to change.
     unsafe { MMAP.make(arguments) }
 }
 
 pub(super) unsafe extern "C" fn munmap(at: usize, size: usize) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: the arguments are those of munmap(2), and the range is not used again.
     unsafe { MUNMAP.make([at, size, 0, 0, 0, 0]) as c_int }
 }
 
@@ -100,11 +100,11 @@ pub(super) unsafe extern "C" fn mremap(
     flags: c_int,
     new_at: usize,
 ) -> c_long {
-    // SAFETY: the caller's promise; only with a flag the last is looked at.
+    // SAFETY: the arguments are those of mremap(2), which looks at the last only with a flag.
     unsafe { MREMAP.make([at, size, new_size, flags as usize, new_at, 0]) }
 }
 
 pub(super) unsafe extern "C" fn madvise(at: usize, size: usize, advice: c_int) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: the arguments are those of madvise(2), and the contents are the caller's to change.
     unsafe { MADVISE.make([at, size, advice as usize, 0, 0, 0]) as c_int }
 }

@@ -298,7 +298,7 @@ fn count(list: &[u8]) -> c_long {
 }
 
 unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: `time` is writable.
     raw::result(unsafe { vdso::clock(clock, time) }) as c_int
 }
 

@@ -50,7 +50,7 @@ const fn mark(chosen: bool) -> &'static str {
     if chosen { "\tHBW" } else { "" }
 }
 
-/// High-bandwidth memory for some sizes, as a heap.
+/// The heap: the chosen kind for some sizes, MEMKIND_DEFAULT for the others.
 struct AutoHbw;
 
 impl Heap for AutoHbw {
@@ -97,7 +97,7 @@ impl Heap for AutoHbw {
     #[inline]
     unsafe fn resize(old: *mut c_void, size: usize) -> *mut c_void {
         let (kind, chosen) = choose(size);
-        // SAFETY: the caller's promise; the kind is live.
+        // SAFETY: `old` is null or a live block of this library, and the kind is live.
         let block = unsafe { memkind_realloc(kind, old, size) };
         if talks() {
             print(format_args!(
@@ -113,13 +113,13 @@ impl Heap for AutoHbw {
         if talks() {
             report_free(block);
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: `block` is NULL or a live block, of any allocator, and not used again.
         unsafe { memkind_preload_free(block, foreign::free) }
     }
 
     #[inline]
     unsafe fn usable_size(kind: Kind, block: *mut c_void) -> usize {
-        // SAFETY: the caller's promise.
+        // SAFETY: `block` is null or a live block of this library.
         unsafe { memkind_malloc_usable_size(kind, block) }
     }
 
@@ -172,7 +172,7 @@ extern "C" fn disableAutoHBW() {
 static AT_LOAD: extern "C" fn() = at_load;
 
 extern "C" fn at_load() {
-    // memkind_ext.h: nobody knows what the program does with its blocks.
+    // memkind_ext.h: a program may reuse and overwrite blocks in any order.
     // SAFETY: no precondition.
     unsafe { memkind_set_block_order(1) };
     if is_privileged() {
@@ -181,7 +181,7 @@ extern "C" fn at_load() {
         return;
     }
     let kind = settings::read();
-    // The first use of the kind, so that no malloc of the program, or of hwloc, meets it.
+    // The first use of the kind happens here, not in a malloc of the program or of hwloc.
     // SAFETY: a static kind, and its own block.
     let block = unsafe { memkind_malloc(kind, 16) };
     let level = LEVEL.load(Ordering::Relaxed);

@@ -38,7 +38,7 @@ fn info(text: &str) {
     }
 }
 
-/// Reads all settings; the kind for the chosen sizes.
+/// Reads all settings, and returns the kind for the chosen sizes.
 pub(crate) fn read() -> Kind {
     read_level();
     let kind = default_kind();
@@ -59,7 +59,7 @@ fn default_kind() -> Kind {
     warn(&[
         b"WARN: *** No HBM found in system. Will use default (DDR) OR user specified type ***\n",
     ]);
-    // SAFETY: as above.
+    // SAFETY: the variable of a static kind never changes.
     unsafe { MEMKIND_DEFAULT }
 }
 
@@ -100,7 +100,7 @@ fn say_level() {
     });
 }
 
-/// One limit: its number, the letter after it, the bytes that both mean, and the rest.
+/// Parses one limit: its number, the letter after it, their value in bytes, and the rest.
 fn limit(text: &[u8]) -> (usize, u8, usize, &[u8]) {
     let Some((number, rest)) = leading_number(skip_blanks(text), 10) else {
         return (0, b'B', 0, text);
@@ -158,7 +158,7 @@ fn read_sizes() {
             text,
             b". Correct is for example AUTO_HBW_SIZE=1M:5M\n",
         ]);
-        // No size is at least the one and at most the other.
+        // The limits are in the wrong order: no size is between them.
         LOW.store(usize::MAX, Ordering::Relaxed);
         HIGH.store(0, Ordering::Relaxed);
         return;

@@ -1,4 +1,4 @@
-//! The C interfaces underneath: libmemkind's, and a little of the C library's.
+//! The C interfaces that the preload libraries call: libmemkind's, and a few of the C library's.
 
 use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 
@@ -9,28 +9,28 @@ pub type Memory = *mut c_void;
 /// `struct memtier_builder *` in C.
 pub type Builder = *mut c_void;
 
-/// What gives a block of a memory or a kind.
+/// A function that allocates from a memory or a kind.
 pub type Malloc = unsafe extern "C" fn(size: usize, from: *mut c_void) -> *mut c_void;
 
-/// What takes a block that is not libmemkind's.
+/// A function that frees a block that is not libmemkind's.
 pub type Foreign = unsafe extern "C" fn(ptr: *mut c_void);
 
-/// What a kind holds, in bytes: `memkind_preload_figures_t` of libmemkind.
+/// The memory of a kind, in bytes: `memkind_preload_figures_t` of libmemkind.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Figures {
     /// The kind's name, with a NUL.
     pub name: [u8; 64],
-    /// In memory.
+    /// Bytes in memory.
     pub resident: usize,
-    /// On pages that hold live blocks.
+    /// Bytes of pages that hold live blocks.
     pub active: usize,
-    /// In live blocks.
+    /// Bytes of live blocks.
     pub allocated: usize,
 }
 
 impl Figures {
-    /// Of nothing.
+    /// Figures that are all 0.
     pub const ZERO: Self = Self {
         name: [0; 64],
         resident: 0,
@@ -142,7 +142,7 @@ pub fn abort() -> ! {
     unsafe { c_abort() }
 }
 
-/// Where the calling thread keeps its `errno`.
+/// The address of the calling thread's `errno`.
 #[inline]
 pub fn errno_location() -> *mut c_int {
     // SAFETY: no precondition.
@@ -195,7 +195,7 @@ pub fn write_stderr(text: &[u8]) {
     }
 }
 
-/// Writes to a stream of stdio; whether that worked.
+/// Writes `text` to a stream of stdio, and returns whether that succeeded.
 ///
 /// # Safety
 /// `file` is an open `FILE *`.
@@ -204,7 +204,7 @@ pub unsafe fn write_file(file: *mut c_void, text: &[u8]) -> bool {
     unsafe { fwrite(text.as_ptr().cast(), 1, text.len(), file) == text.len() }
 }
 
-/// A variable of the environment; `None` too in a set-uid program.
+/// The value of an environment variable; `None` if it is unset or the program is set-uid.
 pub fn environment(name: &CStr) -> Option<&'static CStr> {
     // SAFETY: the name is a string. The value lives until the program changes it, and
     // it is read at load only.
@@ -214,7 +214,7 @@ pub fn environment(name: &CStr) -> Option<&'static CStr> {
     }
 }
 
-/// Whether the program has privileges of its own: then the environment is not for it.
+/// Whether the program has privileges that its caller lacks, and so ignores the environment.
 pub fn is_privileged() -> bool {
     const AT_SECURE: c_ulong = 23;
     // SAFETY: no precondition.
@@ -227,7 +227,7 @@ pub fn page_size() -> usize {
     unsafe { getpagesize() }.unsigned_abs() as usize
 }
 
-/// Forbids writing to a page of our own; where pages are larger it stays writable.
+/// Makes `page`, of 4096 bytes, read-only; where pages are larger it stays writable.
 pub fn protect_page<T>(page: &'static T) {
     const PROT_READ: c_int = 1;
     let errno = errno_location();
@@ -243,8 +243,8 @@ pub fn protect_page<T>(page: &'static T) {
     }
 }
 
-/// Blocks of the C library's own malloc: from before we were loaded, or from a library
-/// that is bound to it.
+/// Blocks of the C library's own malloc: allocated before this library was loaded, or by a library
+/// that is bound to the C library's malloc.
 pub mod foreign {
     use super::{RTLD_NEXT, c_void, dlsym, errno_location};
 
@@ -273,7 +273,7 @@ pub mod foreign {
         unsafe { super::__libc_realloc(ptr, size) }
     }
 
-    /// The usable size as the C library knows it.
+    /// The usable size of a block of the C library, in bytes.
     ///
     /// # Safety
     /// A live block of the C library.

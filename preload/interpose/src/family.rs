@@ -1,4 +1,4 @@
-//! The malloc family, as glibc's manual has it, on top of a [`Heap`].
+//! The malloc family, as glibc's manual describes it, on top of a [`Heap`].
 //!
 //! Size 0 gives a block of its own. A pointer that libmemkind does not know belongs to
 //! the C library and goes back there. `errno` survives free and posix_memalign.
@@ -9,8 +9,8 @@ use core::ptr;
 use crate::c::memkind::memkind_detect_kind;
 use crate::c::{self, EINVAL, ENOMEM, Kind, foreign};
 
-/// Where the blocks come from. Sizes are above 0 unless otherwise said, alignments valid
-/// for posix_memalign. What fails is null with `errno`.
+/// The source of the blocks. Sizes are above 0 unless a method says otherwise, alignments valid
+/// for posix_memalign. A failed allocation returns null and sets `errno`.
 pub trait Heap {
     /// Allocates; for size 0 too.
     fn allocate(size: usize) -> *mut c_void;
@@ -23,8 +23,7 @@ pub trait Heap {
     /// # Safety
     /// A live block of libmemkind.
     unsafe fn resize(ptr: *mut c_void, size: usize) -> *mut c_void;
-    /// Frees a block of libmemkind, gives one of the C library back there, does nothing
-    /// with null. Keeps `errno`.
+    /// Frees a block of libmemkind or of the C library; null is a no-op. Keeps `errno`.
     ///
     /// # Safety
     /// Null or a live block.
@@ -34,7 +33,7 @@ pub trait Heap {
     /// # Safety
     /// A live block of this kind.
     unsafe fn usable_size(kind: Kind, ptr: *mut c_void) -> usize;
-    /// Told when the program calls valloc or memalign.
+    /// Called when the program calls valloc or memalign.
     #[inline]
     fn deprecated(_name: &str) {}
 }
@@ -93,7 +92,7 @@ pub unsafe fn realloc<H: Heap>(ptr: *mut c_void, size: usize) -> *mut c_void {
 /// reallocarray(3)
 ///
 /// # Safety
-/// As [`realloc`].
+/// `ptr` is null or a live block.
 #[inline]
 pub unsafe fn reallocarray<H: Heap>(ptr: *mut c_void, num: usize, size: usize) -> *mut c_void {
     match num.checked_mul(size) {
@@ -156,7 +155,7 @@ pub unsafe fn posix_memalign<H: Heap>(
     }
 }
 
-/// What aligned_alloc and memalign do with a power of two.
+/// Allocates at an alignment that is a power of two, for aligned_alloc and memalign.
 #[inline]
 fn aligned<H: Heap>(alignment: usize, size: usize) -> *mut c_void {
     H::allocate_aligned(alignment.max(size_of::<*mut c_void>()), size.max(1)).unwrap_or_else(fail)
@@ -223,7 +222,7 @@ macro_rules! export_malloc_family {
 
             #[unsafe(no_mangle)]
             unsafe extern "C" fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
-                // SAFETY: the same promise of the caller.
+                // SAFETY: `ptr` is null or a live block, as realloc(3) requires.
                 unsafe { family::realloc::<Heap>(ptr, size) }
             }
 
@@ -233,20 +232,20 @@ macro_rules! export_malloc_family {
                 num: usize,
                 size: usize,
             ) -> *mut c_void {
-                // SAFETY: the same promise of the caller.
+                // SAFETY: `ptr` is null or a live block, as reallocarray(3) requires.
                 unsafe { family::reallocarray::<Heap>(ptr, num, size) }
             }
 
             #[unsafe(no_mangle)]
             unsafe extern "C" fn free(ptr: *mut c_void) {
-                // SAFETY: the same promise of the caller.
+                // SAFETY: `ptr` is null or a live block, as free(3) requires.
                 unsafe { family::free::<Heap>(ptr) }
             }
 
-            // C23; the size only helps allocators that look for it.
+            // C23; this allocator does not need the size.
             #[unsafe(no_mangle)]
             unsafe extern "C" fn free_sized(ptr: *mut c_void, _size: usize) {
-                // SAFETY: the same promise of the caller.
+                // SAFETY: `ptr` is null or a live block, as free_sized(3) requires.
                 unsafe { family::free::<Heap>(ptr) }
             }
 
@@ -256,14 +255,14 @@ macro_rules! export_malloc_family {
                 _alignment: usize,
                 _size: usize,
             ) {
-                // SAFETY: the same promise of the caller.
+                // SAFETY: `ptr` is null or a live block, as free_aligned_sized(3) requires.
                 unsafe { family::free::<Heap>(ptr) }
             }
 
-            // No header has it any more, but old programs call it.
+            // No header declares cfree any more, but old programs call it.
             #[unsafe(no_mangle)]
             unsafe extern "C" fn cfree(ptr: *mut c_void) {
-                // SAFETY: the same promise of the caller.
+                // SAFETY: `ptr` is null or a live block, as cfree(3) requires.
                 unsafe { family::free::<Heap>(ptr) }
             }
 
@@ -273,7 +272,7 @@ macro_rules! export_malloc_family {
                 alignment: usize,
                 size: usize,
             ) -> c_int {
-                // SAFETY: the same promise of the caller.
+                // SAFETY: `memptr` is writable, as posix_memalign(3) requires.
                 unsafe { family::posix_memalign::<Heap>(memptr, alignment, size) }
             }
 
@@ -299,7 +298,7 @@ macro_rules! export_malloc_family {
 
             #[unsafe(no_mangle)]
             unsafe extern "C" fn malloc_usable_size(ptr: *mut c_void) -> usize {
-                // SAFETY: the same promise of the caller.
+                // SAFETY: `ptr` is null or a live block, as malloc_usable_size(3) requires.
                 unsafe { family::usable_size::<Heap>(ptr) }
             }
 
@@ -325,7 +324,7 @@ macro_rules! export_malloc_family {
 
             #[unsafe(no_mangle)]
             unsafe extern "C" fn malloc_info(options: c_int, file: *mut c_void) -> c_int {
-                // SAFETY: the same promise of the caller.
+                // SAFETY: `file` is an open stream, as malloc_info(3) requires.
                 unsafe { figures::malloc_info(options, file) }
             }
         }

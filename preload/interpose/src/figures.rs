@@ -1,6 +1,6 @@
-//! malloc_trim(3), and the functions that tell how much is allocated: mallinfo(3),
-//! malloc_info(3), malloc_stats(3). The figures are sums over the kinds of libmemkind; what
-//! glibc counts and libmemkind does not know is 0.
+//! malloc_trim(3), and the functions that report allocated bytes: mallinfo(3), malloc_info(3),
+//! malloc_stats(3). The figures are sums over the kinds of libmemkind; figures of glibc that
+//! libmemkind does not know are 0.
 
 use core::ffi::{CStr, c_int, c_void};
 use core::fmt::Write;
@@ -9,14 +9,14 @@ use crate::c::memkind::{memkind_preload_figures, memkind_preload_trim};
 use crate::c::{self, EINVAL, Figures};
 use crate::text::{Line, print};
 
-/// malloc_trim(3): all that is free goes back. `pad` is about glibc's heap, and not looked at.
+/// malloc_trim(3): gives all free memory back. `pad` concerns glibc's heap, and is ignored.
 pub fn trim(pad: usize) -> c_int {
     let _ = pad;
     // SAFETY: no precondition.
     unsafe { memkind_preload_trim() }
 }
 
-/// Calls `tell` with what each kind in use holds; the sum of that.
+/// Calls `tell` with the figures of each kind in use, and returns their sum.
 fn of_all(mut tell: impl FnMut(usize, &Figures)) -> Figures {
     let mut sum = Figures::ZERO;
     let mut of_one = Figures::ZERO;
@@ -38,7 +38,7 @@ impl Figures {
         self.resident.saturating_sub(self.allocated)
     }
 
-    /// Bytes from the system: what is in memory, and at least the live blocks.
+    /// Bytes from the system: the resident ones, or the live blocks if these are more.
     fn system(&self) -> usize {
         self.allocated + self.free()
     }
@@ -77,7 +77,7 @@ pub fn mallinfo2() -> Mallinfo<usize> {
     }
 }
 
-/// mallinfo(3): what an int does not hold is the largest one.
+/// mallinfo(3): a figure that does not fit in an int is INT_MAX.
 pub fn mallinfo() -> Mallinfo<c_int> {
     let info = mallinfo2();
     let int = |value| c_int::try_from(value).unwrap_or(c_int::MAX);
@@ -103,7 +103,7 @@ pub fn malloc_stats() {
     tell("Total (incl. mmap)", &sum);
 }
 
-/// The elements that glibc has in a heap, and once more for all, as far as they are known.
+/// Writes the elements that glibc has for a heap and for all heaps, as far as they are known.
 fn elements(line: &mut Line, figures: &Figures) {
     let _ = write!(
         line,

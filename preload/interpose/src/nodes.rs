@@ -9,22 +9,22 @@ use core::ptr;
 use crate::c::Kind;
 use crate::c::memkind::memkind_create_nodes;
 
-/// What such a setting looks like.
+/// The form of such a setting, for messages.
 pub const RULE: &str = "after NODE: come nodes as numa(3) lists them, with '/' in place of ',', and then nothing, :BIND, :PREFERRED or :INTERLEAVE";
 
-/// Why there is no kind.
+/// The reason for having no kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// The setting is malformed.
     Malformed,
-    /// A node is not there or not for this process.
+    /// A node does not exist, or is not for this process.
     NoSuchNode,
-    /// There can be no such kind here at all.
+    /// No such kind can be made on this machine.
     Impossible,
 }
 
 impl Refused {
-    /// The same in words.
+    /// The reason in words.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Malformed => RULE,
@@ -64,16 +64,16 @@ fn parse(text: &[u8]) -> Option<([u8; LONGEST + 1], c_int)> {
     Some((string, c_int::try_from(policy).ok()?))
 }
 
-/// What follows `NODE:`, in upper or lower case, in a setting that begins so.
+/// The text after `NODE:`, in upper or lower case; `None` if the setting does not begin so.
 pub fn list(setting: &[u8]) -> Option<&[u8]> {
     let (prefix, list) = setting.split_at_checked(b"NODE:".len())?;
     prefix.eq_ignore_ascii_case(b"NODE:").then_some(list)
 }
 
-/// A new kind for what follows `NODE:`.
+/// Makes a kind for the text after `NODE:`.
 ///
 /// # Errors
-/// See [`Refused`].
+/// The reason for having no kind.
 pub fn kind(text: &[u8]) -> Result<Kind, Refused> {
     let (nodes, policy) = parse(text).ok_or(Refused::Malformed)?;
     let mut kind = ptr::null_mut();

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use crate::c;
 
-/// A message under construction; what does not fit is cut off.
+/// A message under construction; text that does not fit is cut off.
 pub struct Line {
     bytes: [u8; 2048],
     len: usize,
@@ -19,7 +19,7 @@ impl Line {
         }
     }
 
-    /// The bytes so far.
+    /// The bytes of the message so far.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
@@ -94,7 +94,7 @@ pub fn leading_number(text: &[u8], base: u32) -> Option<(u64, &[u8])> {
     (length > 0).then(|| (value, &text[length..]))
 }
 
-/// `text` without the blanks in front, as C's isspace(3) has them.
+/// `text` without leading blanks, as isspace(3) defines them.
 pub fn skip_blanks(text: &[u8]) -> &[u8] {
     let start = text
         .iter()

@@ -1,4 +1,4 @@
-//! From settings to a memory.
+//! Builds a memory from settings.
 
 use core::ffi::{CStr, c_uint, c_void};
 use core::fmt::Write;
@@ -59,7 +59,7 @@ impl Building {
     }
 }
 
-/// What malloc and free go to.
+/// The memory or kind from which malloc allocates.
 pub(crate) enum Way {
     /// One tier, so there is nothing to choose and nothing to count.
     Kind(Kind),
@@ -67,10 +67,10 @@ pub(crate) enum Way {
     Tiers,
 }
 
-/// The tiers that are asked for.
+/// Builds the tiers of the settings.
 ///
 /// # Errors
-/// What is wrong with the settings.
+/// The fault of the settings.
 pub(crate) fn memory(settings: Settings) -> Result<(Memory, Way), Fault<'static>> {
     let memory = build(&settings).map_err(settings::reject)?;
     let way = match &settings.tiers[..settings.n_tiers] {

@@ -11,7 +11,7 @@ use crate::log;
 
 /// The smallest file that memkind_create_pmem() makes.
 const SMALLEST_FILE: u64 = 16 << 20;
-/// No file system and no address space has more; a limit above it is none.
+/// The largest limit in bytes, above all file systems and address spaces; a higher one is none.
 const LARGEST_FILE: u64 = 1 << 46;
 const LONGEST_PATH: usize = 4096;
 
@@ -26,8 +26,8 @@ pub(crate) fn static_kind(name: &[u8]) -> Option<Kind> {
     kinds::by_name(name).map(|(_, kind)| kind)
 }
 
-/// Whether the kind gives memory. It is ready afterwards, so that no malloc of the
-/// program, or of hwloc, meets its first use.
+/// Whether the kind has memory. Its first use happens here, not in a malloc of the program or of
+/// hwloc.
 pub(crate) fn usable(kind: Kind) -> bool {
     // SAFETY: the kind is live, and the block its own.
     unsafe {
@@ -37,17 +37,17 @@ pub(crate) fn usable(kind: Kind) -> bool {
     }
 }
 
-/// Why there is no kind in a file.
+/// The reason for having no kind on a file.
 pub(crate) enum NoFile {
     /// The limit is too small.
     Limit,
-    /// There is no such directory.
+    /// The directory does not exist.
     Directory,
-    /// There is one, and no file can be made in it.
+    /// The directory exists, but no file can be made in it.
     NotWritable,
 }
 
-/// A kind in a file.
+/// Makes a kind on a file.
 pub(crate) fn file_kind(path: &[u8], limit: u64) -> Result<Kind, NoFile> {
     if limit != 0 && limit < SMALLEST_FILE {
         return Err(NoFile::Limit);

@@ -21,11 +21,10 @@ use interpose::c::memkind::*;
 use interpose::c::{Foreign, Kind, Malloc, Memory, abort, foreign, is_privileged, protect_page};
 use interpose::family::{self, Heap};
 
-/// Where blocks come from and go to. Nothing here is written after it has been set up.
+/// The functions and the memory that malloc and free use; constant after it has been set up.
 ///
-/// With one tier there is nothing to choose and nothing to count, and libmemkind's plain
-/// functions will do. malloc and free are the two that programs call all the time: they
-/// jump to the right function without asking.
+/// With one tier nothing is chosen or counted, so libmemkind's plain functions are used. malloc
+/// and free, which programs call most, jump to the right function without a test.
 #[repr(C, align(4096))]
 struct Way {
     /// A function of type [`Malloc`].
@@ -59,7 +58,7 @@ impl Way {
             // SAFETY: the memory is live.
             build::Way::Tiers => (unsafe { memtier_preload_malloc_of(memory) }, memory),
         };
-        // Whoever sees the tiers or the kind sees the function that it is for.
+        // A thread that sees the tiers or the kind also sees the function for it.
         self.malloc.store(malloc as *mut c_void, Ordering::Release);
         self.from.store(from, Ordering::Release);
         if let build::Way::Kind(kind) = way {
@@ -137,7 +136,7 @@ impl Heap for Tiers {
     #[inline]
     unsafe fn resize(block: *mut c_void, size: usize) -> *mut c_void {
         let memory = memory();
-        // SAFETY: the caller's promise, and the memory is live, once there is one.
+        // SAFETY: `block` is null or a live block; the memory, once it exists, is live.
         unsafe {
             if let Some(kind) = only() {
                 memkind_realloc(kind, block, size)
@@ -152,20 +151,21 @@ impl Heap for Tiers {
     #[inline]
     unsafe fn release(block: *mut c_void) {
         let free = WAY.free.load(Ordering::Relaxed);
-        // SAFETY: a function of this type; the caller's promise.
+        // SAFETY: the function found has this type; `block` is NULL or a live block, and not used
+        // again.
         unsafe { core::mem::transmute::<*mut c_void, Free>(free)(block, foreign::free) }
     }
 
     #[inline]
     unsafe fn usable_size(_: Kind, block: *mut c_void) -> usize {
-        // SAFETY: the caller's promise.
+        // SAFETY: `block` is null or a live block.
         unsafe { memtier_usable_size(block) }
     }
 }
 
 interpose::export_malloc_family!(crate::Tiers);
 
-/// The names that the original exports as well, for programs built with them.
+/// The further names that the original exports, for programs built with them.
 mod je {
     use super::{Tiers, family};
     use core::ffi::{c_int, c_void};
@@ -182,13 +182,13 @@ mod je {
 
     #[unsafe(no_mangle)]
     unsafe extern "C" fn je_realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
-        // SAFETY: the same promise of the caller.
+        // SAFETY: `ptr` is null or a live block, as realloc(3) requires.
         unsafe { family::realloc::<Tiers>(ptr, size) }
     }
 
     #[unsafe(no_mangle)]
     unsafe extern "C" fn je_free(ptr: *mut c_void) {
-        // SAFETY: the same promise of the caller.
+        // SAFETY: `ptr` is null or a live block, as free(3) requires.
         unsafe { family::free::<Tiers>(ptr) }
     }
 
@@ -198,13 +198,13 @@ mod je {
         alignment: usize,
         size: usize,
     ) -> c_int {
-        // SAFETY: the same promise of the caller.
+        // SAFETY: `memptr` is writable, as posix_memalign(3) requires.
         unsafe { family::posix_memalign::<Tiers>(memptr, alignment, size) }
     }
 
     #[unsafe(no_mangle)]
     unsafe extern "C" fn je_malloc_usable_size(ptr: *mut c_void) -> usize {
-        // SAFETY: the same promise of the caller.
+        // SAFETY: `ptr` is null or a live block, as malloc_usable_size(3) requires.
         unsafe { family::usable_size::<Tiers>(ptr) }
     }
 }
@@ -228,7 +228,8 @@ extern "C" fn at_load() {
         memkind_set_block_order(1);
     }
     if is_privileged() {
-        // It cannot have settings, and may come by the library through /etc/ld.so.preload.
+        // A program with privileges of its own cannot have settings, and may get the library from
+        // /etc/ld.so.preload.
         return WAY.set(ptr::null_mut(), build::Way::Kind(default_kind()));
     }
     match settings::read().and_then(build::memory) {

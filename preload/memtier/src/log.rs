@@ -10,13 +10,13 @@ const INFOS: u8 = 1;
 const DEBUG: u8 = 2;
 static LEVEL: AtomicU8 = AtomicU8::new(ERRORS);
 
-/// What is wrong with the settings, beyond the messages that the original has.
+/// The fault of the settings, beyond the messages that the original has.
 pub(crate) struct Fault<'a> {
-    /// The part of the setting.
+    /// The part of the setting that is wrong.
     pub(crate) part: &'a [u8],
-    /// What it ought to be.
+    /// The rule for the part.
     pub(crate) rule: &'a str,
-    /// A setting that is right.
+    /// An example of a right setting.
     pub(crate) example: &'static str,
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn info(parts: &[&[u8]]) {
     }
 }
 
-/// Writes what only a developer wants to know, from level 2.
+/// Writes information for developers, from level 2.
 fn debug(parts: &[&[u8]]) {
     if LEVEL.load(Ordering::Relaxed) >= DEBUG {
         line(b"MEMKIND_MEM_TIERING_LOG_DEBUG: ", parts);
@@ -50,7 +50,7 @@ fn line(prefix: &[u8], parts: &[&[u8]]) {
     say(&all[..count + 2]);
 }
 
-/// Says which part of a rejected setting is wrong, and what would be right.
+/// Writes the wrong part of a rejected setting, the rule, and an example.
 #[cold]
 pub(crate) fn explain(fault: &Fault<'_>) {
     error(&[

@@ -1,8 +1,8 @@
-//! MEMKIND_MEM_TIERS and MEMKIND_MEM_THRESHOLDS, read. The grammar is the original's,
-//! which strtok(3) gives its shape; so are the messages, in their order.
+//! Reads MEMKIND_MEM_TIERS and MEMKIND_MEM_THRESHOLDS. The grammar is the original's, which splits
+//! with strtok(3); so are the messages and their order.
 //!
-//! Kinds are made while their tier is read, since a kind that cannot be had is an
-//! error of the tier.
+//! Kinds are made while their tier is read, since a kind that cannot be made is an error of the
+//! tier.
 
 use core::ffi::CStr;
 
@@ -13,7 +13,7 @@ use interpose::text::{leading_number, skip_blanks, token};
 use crate::kinds::{self, NoFile};
 use crate::log::{self, Fault};
 
-/// The most of MEMKIND_MEM_TIERS that is read.
+/// Bytes of MEMKIND_MEM_TIERS that are read.
 const LONGEST: usize = 1023;
 /// The most tiers that fit in there: each takes at least "RATIO:1;" and its kind.
 pub(crate) const MOST_TIERS: usize = 64;
@@ -37,7 +37,7 @@ const POLICY_RULE: &str =
 const KEY_RULE: &str = "a tier is made of KIND, RATIO, PATH and PMEM_SIZE_LIMIT, each at most once with ':' and a value, and of no blanks";
 const THRESHOLD_RULE: &str = "a threshold is made of INIT_VAL, MIN_VAL and MAX_VAL, each at most once with ':' and a number, which K, M or G may follow";
 
-/// How blocks are spread.
+/// The policy by which blocks are spread over tiers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
     StaticRatio,
@@ -47,14 +47,14 @@ pub(crate) enum Policy {
 /// A tier as it was read.
 #[derive(Clone, Copy)]
 pub(crate) struct Tier {
-    /// Null when the tier names none.
+    /// The kind of the tier; null when it names none.
     pub(crate) kind: Kind,
     pub(crate) ratio: u32,
-    /// Its part of the setting.
+    /// The tier's part of the setting.
     pub(crate) text: &'static [u8],
 }
 
-/// What MEMKIND_MEM_TIERS says.
+/// The contents of MEMKIND_MEM_TIERS.
 pub(crate) struct Settings {
     pub(crate) tiers: [Tier; MOST_TIERS],
     pub(crate) n_tiers: usize,
@@ -63,7 +63,7 @@ pub(crate) struct Settings {
     pub(crate) text: &'static [u8],
 }
 
-/// What one part of MEMKIND_MEM_THRESHOLDS says.
+/// The contents of one part of MEMKIND_MEM_THRESHOLDS.
 #[derive(Default)]
 pub(crate) struct Threshold {
     pub(crate) val: Option<u64>,
@@ -183,7 +183,7 @@ fn read_policy(query: &'static [u8]) -> Result<Policy, Fault<'static>> {
     }
 }
 
-/// A parameter of a tier: not there, there without a value, or its value.
+/// A parameter of a tier: absent, present without a value, or its value.
 type Param = Option<Option<&'static [u8]>>;
 
 fn define(
@@ -281,7 +281,7 @@ fn read_tier(query: &'static [u8]) -> Result<Tier, Fault<'static>> {
     })
 }
 
-/// Whether the tier is a file, and else its kind.
+/// The kind of the tier, or that it is a file.
 fn read_kind(name: &'static [u8]) -> Result<(bool, Kind), Fault<'static>> {
     if name == b"FS_DAX" {
         return Ok((true, core::ptr::null_mut()));
@@ -307,7 +307,7 @@ fn read_kind(name: &'static [u8]) -> Result<(bool, Kind), Fault<'static>> {
     Ok((false, kind))
 }
 
-/// As strtoul(3) reads it in base 0; what follows the number is ignored.
+/// The number at the start of a text, as strtoul(3) reads it in base 0; the rest is ignored.
 fn read_ratio(text: &'static [u8]) -> Result<u32, Fault<'static>> {
     let digits = skip_blanks(text);
     let digits = digits.strip_prefix(b"+").unwrap_or(digits);
@@ -329,7 +329,7 @@ fn read_ratio(text: &'static [u8]) -> Result<u32, Fault<'static>> {
     }
 }
 
-/// A number with K, M, G or nothing after it, in bytes. Says so when it is none.
+/// A number with K, M, G or nothing after it, in bytes. Reports a text that is none.
 fn read_size(text: &[u8]) -> Option<u64> {
     let size = parse_size(text);
     if size.is_none() {
@@ -442,7 +442,7 @@ fn read_threshold(query: &'static [u8]) -> Result<Threshold, Fault<'static>> {
     Ok(threshold)
 }
 
-/// The builder refuses a tier.
+/// Reports that the builder refuses a tier.
 pub(crate) fn no_tier(tier: &Tier) -> Fault<'static> {
     log::error(&[b"Failed to add tierPOLICY"]);
     tiers_fault(
@@ -451,7 +451,7 @@ pub(crate) fn no_tier(tier: &Tier) -> Fault<'static> {
     )
 }
 
-/// The builder refuses the whole.
+/// Reports that the builder refuses the settings as a whole.
 pub(crate) fn no_memory(settings: &Settings) -> Fault<'static> {
     if settings.policy == Policy::DynamicThreshold && settings.n_tiers < 2 {
         return Fault {
@@ -467,7 +467,7 @@ pub(crate) fn no_memory(settings: &Settings) -> Fault<'static> {
     )
 }
 
-/// The last message, for what is found out after reading.
+/// The last message about settings that are found wrong after reading.
 pub(crate) fn reject(fault: Fault<'static>) -> Fault<'static> {
     match rejected::<()>(fault) {
         Ok(()) => tiers_fault(b"", ""),

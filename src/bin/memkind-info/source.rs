@@ -1,4 +1,4 @@
-//! Where the facts of the report are read from: this machine, or a copy of its `/sys`.
+//! The source of the facts in the report: this machine, or a copy of another's `/sys`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

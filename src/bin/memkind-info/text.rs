@@ -77,7 +77,7 @@ fn node(row: &NodeRow) -> [String; 8] {
     ]
 }
 
-/// A kind's row; a reason that an earlier one has given is not given again.
+/// The cells of a kind. A reason that the row of an earlier kind has is replaced by its name.
 fn kind(row: &KindRow, earlier: &[KindRow]) -> [String; 6] {
     let page = match (row.page_bytes >> 20, row.may_be_huge) {
         (0, true) => "4 KiB".to_owned(),
@@ -135,7 +135,7 @@ fn bytes(bytes: u64) -> String {
     }
 }
 
-/// Rows in columns as wide as their widest text; the last one is ragged.
+/// Appends `rows` to `text`, in columns as wide as their widest cell.
 fn table<const N: usize>(text: &mut String, rows: &[[String; N]]) {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     for row in rows {

@@ -1,4 +1,4 @@
-//! What the programs that print a list of nodes have in common.
+//! Code that the programs that print a list of nodes share.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
@@ -9,7 +9,7 @@ use memkind::topology::{self, Choice, Nodes, Reach, Take};
 
 /// A program that prints the nodes of some memory.
 pub(crate) struct Program {
-    /// The memory that it is about.
+    /// The memory whose nodes it prints.
     pub(crate) nodes: Nodes,
     /// The text for `--help`.
     pub(crate) help: &'static str,
@@ -51,7 +51,7 @@ impl Program {
     }
 }
 
-/// Writes to standard output; nobody reading any more is no failure.
+/// Writes `text` to standard output; a closed pipe is no failure.
 fn put(text: &[u8], status: u8) -> ExitCode {
     match io::stdout().write_all(text) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => ExitCode::FAILURE,

@@ -1,4 +1,4 @@
-//! Making, finding and destroying kinds, and what is known of one.
+//! Making, finding and destroying kinds, and their availability and capacity.
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use core::ptr;
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn memkind_create_pmem(
     max_size: usize,
     kind: *mut memkind_t,
 ) -> c_int {
-    // SAFETY: the caller's promises.
+    // SAFETY: the directory is a string, and `kind` is writable.
     unsafe { create_pmem(dir, max_size, Usage::Default, kind) }
 }
 
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn memkind_create_pmem_with_config(
             return Error::Invalid.code();
         }
     };
-    // SAFETY: the caller's promises.
+    // SAFETY: the directory is a string, and `kind` is writable.
     unsafe { create_pmem(cfg.0.pmem_dir, cfg.0.pmem_size, usage, kind) }
 }
 
@@ -81,9 +81,9 @@ unsafe fn create_pmem(
     if dir.is_null() || kind.is_null() {
         return Error::Invalid.code();
     }
-    // SAFETY: not null, and a string by the caller's promise.
+    // SAFETY: `dir` is not null, and a string.
     let dir = unsafe { CStr::from_ptr(dir) };
-    // SAFETY: not null, and writable by the caller's promise.
+    // SAFETY: `kind` is not null, and writable.
     unsafe { hand_out(dynamic::create_file(dir, max_size, usage), kind) }
 }
 
@@ -114,7 +114,8 @@ pub(in crate::ffi) unsafe fn hand_out(
 /// MEMKIND_ERROR_ENVIRON. MT-safe. STANDARD API. See memkind(3), KIND MANAGEMENT.
 ///
 /// # Safety
-/// Nobody else may write to the area while the kind lives; `kind` must be writable.
+/// While the kind lives, the program writes to the area only through its blocks;
+/// `kind` must be writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_create_fixed(
     addr: *mut c_void,
@@ -202,19 +203,19 @@ fn find_static(memtype: c_uint, policy: c_uint, flags: c_uint) -> Result<&'stati
 /// memkind_create_fixed() or memkind_create_nodes() made, with all its blocks. A static
 /// kind stays as it is.
 ///
-/// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for what is not a living kind;
+/// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for an address that is not a live kind;
 /// MEMKIND_ERROR_OPERATION_FAILED while regions or pools (memkind_ext.h) of it exist.
 /// Threads must have stopped using the kind. STANDARD API.
 /// See memkind(3), KIND MANAGEMENT.
 ///
 /// # Safety
-/// Nobody may use the kind or its blocks any more.
+/// No thread may use the kind or its blocks any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_destroy_kind(kind: memkind_t) -> c_int {
     let Some(kind) = kind_of(kind) else {
         return Error::Invalid.code();
     };
-    // Only dynamic kinds go; the blocks of a static one stay, and stay counted.
+    // Only dynamic kinds are destroyed; the blocks of a static kind stay, and stay counted.
     if kind.is_dynamic() {
         if ext::users::any(kind) {
             log::error!(
@@ -235,7 +236,8 @@ pub unsafe extern "C" fn memkind_destroy_kind(kind: memkind_t) -> c_int {
 /// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_UNAVAILABLE,
 /// MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE, MEMKIND_ERROR_HUGETLB, MEMKIND_ERROR_RUNTIME (two
 /// nodes equally near for a preferred kind), MEMKIND_ERROR_MBIND (a container forbids
-/// mbind(2)) or MEMKIND_ERROR_ENVIRON with the reason; MEMKIND_ERROR_INVALID for what is not a living kind. MT-safe. STANDARD API.
+/// mbind(2)) or MEMKIND_ERROR_ENVIRON with the reason; MEMKIND_ERROR_INVALID for an
+/// address that is not a live kind. MT-safe. STANDARD API.
 /// See memkind(3), KIND MANAGEMENT.
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_check_available(kind: memkind_t) -> c_int {
@@ -249,7 +251,7 @@ pub extern "C" fn memkind_check_available(kind: memkind_t) -> c_int {
 /// The most bytes that a kind can hold: memory of its nodes, the file's or the area's size.
 ///
 /// Returns the bytes, or -1: the kind is not available, has no fixed place (preferred
-/// kinds) or is not a living kind. MT-safe. STANDARD API.
+/// kinds) or is not a live kind. MT-safe. STANDARD API.
 /// See memkind(3), KIND MANAGEMENT.
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_get_capacity(kind: memkind_t) -> isize {
@@ -281,8 +283,8 @@ pub unsafe extern "C" fn memkind_check_dax_path(pmem_dir: *const c_char) -> c_in
     status(backing::dax_path(unsafe { CStr::from_ptr(pmem_dir) }))
 }
 
-/// Decides what allocations of size 0 of a kind give: a block that must be freed, or
-/// NULL (as at the start).
+/// Sets the result of allocations of size 0 of a kind: a block that must be freed, or
+/// NULL, which is the default.
 ///
 /// MT-safe. STANDARD API. See memkind(3), KIND MANAGEMENT.
 #[unsafe(no_mangle)]

@@ -42,7 +42,7 @@ pub unsafe extern "C" fn memkind_error_message(err: c_int, msg: *mut c_char, siz
         return;
     }
     let mut line = log::Line::new();
-    // A line takes what fits and does not fail.
+    // A longer text is cut; that is no error.
     let _ = match error::message(err) {
         Some(text) => core::fmt::Write::write_fmt(&mut line, format_args!("<memkind> {text}")),
         None => core::fmt::Write::write_fmt(

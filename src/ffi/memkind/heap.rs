@@ -137,7 +137,7 @@ unsafe fn posix_memalign(
     let Some(kind) = kind_of(kind) else {
         return libc::EINVAL;
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: `memptr` is null or writable.
     unsafe { memalign_into(kind, memptr, alignment, size) }
 }
 
@@ -169,7 +169,7 @@ pub unsafe extern "C" fn memkind_realloc(
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn realloc_slow(kind: memkind_t, ptr: *mut c_void, size: usize) -> *mut c_void {
-    // SAFETY: the caller's promise.
+    // SAFETY: `ptr` is null or a live block.
     unsafe {
         if decorate::present() {
             return decorate::realloc(kind, ptr, size, realloc);
@@ -188,7 +188,7 @@ unsafe fn realloc(kind: memkind_t, ptr: *mut c_void, size: usize) -> *mut c_void
     let Some(found) = found else {
         return no_such_kind();
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: `ptr` is null or a live block.
     block_or_errno(Some(found), unsafe { found.realloc(ptr.cast(), size) })
 }
 
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn memkind_free(kind: memkind_t, ptr: *mut c_void) {
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn free_slow(kind: memkind_t, ptr: *mut c_void) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `ptr` is null or a live block, which is not used again.
     unsafe {
         if decorate::present() {
             return decorate::free(kind, ptr, free);
@@ -225,8 +225,8 @@ unsafe extern "C" fn free_slow(kind: memkind_t, ptr: *mut c_void) {
 
 #[inline]
 unsafe fn free(_kind: memkind_t, ptr: *mut c_void) {
-    // The page map knows the kind: a wrong one does no harm.
-    // SAFETY: the caller's promise.
+    // The kind of a block is looked up in the page map: a wrong one does no harm.
+    // SAFETY: `ptr` is null or a live block, which is not used again.
     unsafe { kind::free(ptr.cast()) }
 }
 

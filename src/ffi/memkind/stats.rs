@@ -10,7 +10,7 @@ use crate::heap::stats;
 use crate::kind::{self, manager};
 use crate::log;
 
-/// What a function returns that pools of TBB have no counterpart of.
+/// The code of functions that have no counterpart in pools of TBB.
 #[cold]
 fn unsupported(what: &str) -> Error {
     log::error!("{what} not supported by TBB");
@@ -90,9 +90,9 @@ pub unsafe extern "C" fn memkind_get_stat(
 
 /// Prints statistics of the whole library.
 ///
-/// \param write_cb  is given the text piece by piece; NULL prints to standard error. It
+/// \param write_cb  function that receives the text in pieces; NULL prints to standard error. It
 ///                  must not allocate: use syscall(2) rather than stdio.
-/// \param cbopaque  is passed to it
+/// \param cbopaque  first argument of write_cb
 /// \param opts      MEMKIND_STAT_PRINT_* combined
 ///
 /// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for unknown options;
@@ -132,7 +132,7 @@ pub unsafe extern "C" fn memkind_stats_print(
     let text = CStr::from_bytes_until_nul(&text).unwrap_or(c"");
     // SAFETY: the caller's promise.
     unsafe { je::print_stats(write_cb, cbopaque, text) };
-    // jemalloc has taken a snapshot; ours belongs to it.
+    // jemalloc has taken a snapshot, to which the library adds its own figures.
     stats::refresh();
     0
 }

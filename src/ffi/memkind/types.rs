@@ -51,7 +51,7 @@ pub enum memkind_policy_t {
     MEMKIND_POLICY_INTERLEAVE_LOCAL = 3,
     /// Page by page over all nodes of the type.
     MEMKIND_POLICY_INTERLEAVE_ALL = 4,
-    /// Not a policy: their number.
+    /// Number of policies, not itself one.
     MEMKIND_POLICY_MAX_VALUE = 5,
 }
 
@@ -83,7 +83,7 @@ pub enum memkind_const {
     MEMKIND_PMEM_MIN_SIZE = 16777216,
 }
 
-/// What functions with an int result return, memkind_posix_memalign() excepted.
+/// Results of functions that return int, except memkind_posix_memalign().
 #[repr(C)]
 #[allow(
     non_camel_case_types,
@@ -91,7 +91,7 @@ pub enum memkind_const {
     reason = "the C name; only C uses the values"
 )]
 pub enum memkind_status {
-    /// It worked.
+    /// The function has succeeded.
     MEMKIND_SUCCESS = 0,
     /// The kind is not available on this machine.
     MEMKIND_ERROR_UNAVAILABLE = -1,
@@ -133,7 +133,7 @@ pub enum memkind_mem_usage_policy {
     MEMKIND_MEM_USAGE_POLICY_DEFAULT = 0,
     /// At once.
     MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE = 1,
-    /// Not a policy: their number.
+    /// Number of policies, not itself one.
     MEMKIND_MEM_USAGE_POLICY_MAX_VALUE = 2,
 }
 
@@ -151,7 +151,7 @@ pub enum memkind_stat_type {
     MEMKIND_STAT_TYPE_ACTIVE = 1,
     /// Blocks, by their usable sizes.
     MEMKIND_STAT_TYPE_ALLOCATED = 2,
-    /// Not a statistic: their number.
+    /// Number of statistics, not itself one.
     MEMKIND_STAT_TYPE_MAX_VALUE = 3,
 }
 
@@ -163,11 +163,11 @@ pub enum memkind_stat_type {
     reason = "the C name; only C uses the values"
 )]
 pub enum memkind_stat_print_opt {
-    /// Everything, as text.
+    /// All statistics, as text.
     MEMKIND_STAT_PRINT_ALL = 0,
-    /// As one JSON document.
+    /// All statistics, as one JSON document.
     MEMKIND_STAT_PRINT_JSON_FORMAT = 1,
-    /// Without what never changes.
+    /// Without values that never change.
     MEMKIND_STAT_PRINT_OMIT_GENERAL = 2,
     /// Without the sums over arenas.
     MEMKIND_STAT_PRINT_OMIT_MERGED_ARENA = 4,

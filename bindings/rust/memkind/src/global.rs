@@ -32,13 +32,12 @@ unsafe impl GlobalAlloc for GlobalKind {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, _: Layout) {
-        // SAFETY: the caller's promise: a live block, which is not null.
+        // SAFETY: `block` is a live block of this allocator, which is not null.
         unsafe { raw::free(NonNull::new_unchecked(block)) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller's promise: a live block of this layout, and a size that is valid with its
-        // alignment.
+        // SAFETY: `block` is a live block of this layout, and `size` is valid with its alignment.
         let block = unsafe {
             let new = Layout::from_size_align_unchecked(size, layout.align());
             raw::resize(self.0.handle(), NonNull::new_unchecked(block), layout, new)

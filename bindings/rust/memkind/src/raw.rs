@@ -109,7 +109,7 @@ macro_rules! allocator {
                 layout: core::alloc::Layout,
             ) {
                 if layout.size() != 0 {
-                    // SAFETY: the caller's promise.
+                    // SAFETY: `block` is a live block of this allocator, which is not used again.
                     unsafe { $crate::raw::free(block) }
                 }
             }
@@ -122,7 +122,8 @@ macro_rules! allocator {
             ) -> Result<core::ptr::NonNull<[u8]>, allocator_api2::alloc::AllocError> {
                 if old.size() == 0 || old.align() != new.align() {
                     let fresh = self.allocate(new)?;
-                    // SAFETY: the caller's promise; the new block is at least as large.
+                    // SAFETY: `block` is a live block of this allocator; the new block is at least
+                    // as large.
                     unsafe {
                         core::ptr::copy_nonoverlapping(
                             block.as_ptr(),
@@ -134,7 +135,8 @@ macro_rules! allocator {
                     return Ok(fresh);
                 }
                 $crate::raw::slice(new, || {
-                    // SAFETY: the caller's promise, and neither layout is of size 0.
+                    // SAFETY: `block` is a live block of this allocator, and neither layout is of
+                    // size 0.
                     unsafe { $crate::raw::resize(self.handle(), block, old, new) }
                 })
             }

@@ -122,7 +122,7 @@ unsafe impl Allocator for &Tiers<'_> {
 
     unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
         if layout.size() != 0 {
-            // SAFETY: the caller's promise.
+            // SAFETY: `block` is a live block of this allocator, which is not used again.
             unsafe { sys::memtier_kind_free(ptr::null_mut(), block.as_ptr().cast()) }
         }
     }
