@@ -482,13 +482,25 @@ fn this_machine_and_wrong_options() {
     let output = info().arg("--json").output().expect("memkind-info starts");
     let text = String::from_utf8(output.stdout).expect("text");
     assert!(
-        text.starts_with("{\"nodes\": [") && text.ends_with("}\n"),
+        text.starts_with("{\"schema\": 1, \"nodes\": [") && text.ends_with("}\n"),
         "{text}"
     );
     for (arguments, words) in [
         (&["--bad"][..], "Unknown option --bad."),
         (&["extra"], "Unknown option extra."),
         (&["--sysfs"], "Option --sysfs needs a directory."),
+        (&["--json=1"], "Unknown option --json=1."),
+        (&["--pid"], "Option --pid needs the number of a process."),
+        (
+            &["--pid", "x"],
+            "Option --pid needs the number of a process.",
+        ),
+        (&["--watch"], "Option --watch needs --pid."),
+        (&["--pid=1", "--watch=0"], "a number of seconds, at least 1"),
+        (
+            &["--pid=1", "--svg"],
+            "Option --pid goes with --json and --watch only.",
+        ),
     ] {
         let output = info()
             .args(arguments)
@@ -501,4 +513,50 @@ fn this_machine_and_wrong_options() {
     }
     let output = info().args(["--sysfs", "/nonexistent"]).output();
     assert_eq!(output.expect("memkind-info starts").status.code(), Some(1));
+}
+
+#[test]
+fn the_picture_has_every_node_and_kind() {
+    let tree = hbm("svg");
+    let xml = Path::new(env!("CARGO_MANIFEST_DIR")).join("ctest/topology/hbm.xml");
+    let mut command = info();
+    command.args(["--svg", "--sysfs"]).arg(&tree.0);
+    let output = command.env("HWLOC_XMLFILE", xml).output();
+    let svg = String::from_utf8(output.expect("memkind-info starts").stdout).expect("text");
+    assert!(
+        svg.starts_with("<svg ") && svg.ends_with("</svg>\n"),
+        "{svg}"
+    );
+    for node in 0..4 {
+        assert_eq!(svg.matches(&format!(">node {node}<")).count(), 1);
+    }
+    // On the two nodes of high-bandwidth memory, and among those without memory.
+    assert_eq!(svg.matches(">HBW<").count(), 2);
+    assert_eq!(svg.matches(">HBW_HUGETLB<").count(), 1);
+    assert_eq!(
+        svg.matches("<text ").count(),
+        svg.matches("</text>").count()
+    );
+}
+
+#[test]
+fn a_process_is_summed_by_kind() {
+    let pid = std::process::id().to_string();
+    let output = info()
+        .args(["--pid", &pid])
+        .output()
+        .expect("memkind-info starts");
+    assert!(output.status.success());
+    let output = info()
+        .args(["--pid", &pid, "--json"])
+        .output()
+        .expect("memkind-info starts");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let begin = format!("{{\"schema\": 1, \"pid\": {pid}, \"kinds\": [");
+    assert!(text.starts_with(&begin) && text.ends_with("]}\n"), "{text}");
+    let output = info()
+        .args(["--pid", "4194305"])
+        .output()
+        .expect("memkind-info starts");
+    assert_eq!(output.status.code(), Some(1));
 }

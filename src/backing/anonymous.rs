@@ -1,9 +1,11 @@
 //! Private memory, one mapping per extent, bound to a set of nodes.
 
+use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU16, Ordering};
 
 use super::account::{Account, Pages};
+use super::names::Name;
 use super::ranges::Ranges;
 use super::units::UNIT;
 use super::{Bind, Extent, PAGE, keeps_freed_memory, populate, round_up};
@@ -61,6 +63,8 @@ pub struct Anonymous {
     account: AtomicPtr<Account>,
     /// The mappings.
     ranges: Ranges,
+    /// The name that /proc shows for the mappings.
+    name: Name,
 }
 
 /// By how much a heap of small pages grows at most.
@@ -80,13 +84,19 @@ impl Anonymous {
             home: AtomicU16::new(NO_HOME),
             account: AtomicPtr::new(ptr::null_mut()),
             ranges: Ranges::new(),
+            name: Name::new(),
         }
+    }
+
+    /// Says by which name /proc shows the mappings.
+    pub fn set_name(&self, name: &'static CStr) {
+        self.name.set(name);
     }
 
     /// Says which nodes to bind to, and of several the one to be near to.
     ///
     /// # Errors
-    /// As [`Anonymous::open_account`].
+    /// `OperationFailed` when the kernel could not be asked, for a reason that passes; `Malloc`.
     pub fn set_nodes(&self, nodes: &'static NodeMask, home: Option<u16>) -> Result<(), Error> {
         if self.bind == Bind::Bind {
             self.open_account(nodes)?;
@@ -103,7 +113,7 @@ impl Anonymous {
     /// are only so many.
     ///
     /// # Errors
-    /// As [`Anonymous::open_account`].
+    /// `OperationFailed` when the kernel could not be asked, for a reason that passes; `Malloc`.
     pub fn set_anywhere(&self) -> Result<(), Error> {
         match self.page {
             PageSize::Base => Ok(()),
@@ -224,6 +234,7 @@ impl Anonymous {
         memory: bool,
     ) -> Result<(), Error> {
         self.place(address, length)?;
+        self.name.give(address, length);
         let known = self.ranges.insert(address, length)
             && self
                 .account()

@@ -11,6 +11,7 @@ mod answer;
 mod counted;
 pub mod file;
 mod fixed;
+mod names;
 mod policy;
 mod ranges;
 mod refusal;

@@ -4,7 +4,7 @@
 //! partition, `allow_zero_allocs` and, for file-backed kinds, `priv` are live; the
 //! rest keeps its place.
 
-use core::ffi::{c_char, c_void};
+use core::ffi::{CStr, c_char, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
 
@@ -83,6 +83,11 @@ impl Head {
     /// The name with its NUL.
     pub fn c_name(&self) -> *const c_char {
         self.name.as_ptr().cast()
+    }
+
+    /// The kind's name, as C has it.
+    pub fn name_text(&'static self) -> &'static CStr {
+        CStr::from_bytes_until_nul(&self.name).unwrap_or_default()
     }
 
     /// The kind's name.

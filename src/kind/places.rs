@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use once_cell::race::OnceBox;
 
+use super::head::Head;
 use super::spec::Spec;
 use crate::backing::{Anonymous, Backing};
 use crate::boxed::{boxed, room_for};
@@ -54,8 +55,9 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// The heaps for all places of `targets`, of the kind with this number and row.
-    fn new(number: u16, spec: &Spec, targets: &'static Targets) -> Result<Self, Error> {
+    /// The heaps for all places of `targets`, of the kind with this head and row.
+    fn new(head: &'static Head, spec: &Spec, targets: &'static Targets) -> Result<Self, Error> {
+        let number = head.partition() as u16;
         let wanted = targets.n_places();
         // Ids are not given back, so they are taken after all that can fail.
         let mut heaps: Vec<Heap> = room_for(wanted)?;
@@ -64,6 +66,7 @@ impl Places {
         let mut sources: Vec<Anonymous> = room_for(wanted)?;
         for place in 0..wanted {
             let source = Anonymous::new(spec.page, spec.thp, spec.bind);
+            source.set_name(head.name_text());
             source.set_nodes(targets.of_place(place), targets.home(place))?;
             sources.push(source);
         }
@@ -111,14 +114,14 @@ fn heap_of<'a>(heaps: &'a [Heap], targets: &Targets, cpu: usize) -> Option<&'a H
 }
 
 /// Puts the heaps for all places of `targets` into `slot` and opens each for up to `arenas`
-/// arenas, on a pool of TBB if `pooled`. `number` and `spec` are those of the kind. `false` if
+/// arenas, on a pool of TBB if `pooled`. `head` and `spec` are those of the kind. `false` if
 /// there is only one place, as on most machines, or no id is left: all CPUs then share one heap.
 ///
 /// # Errors
 /// `Malloc` without memory for the records of the heaps; `NoMemory` when no pool can be made.
 pub(super) fn install(
     slot: &'static OnceBox<Places>,
-    number: u16,
+    head: &'static Head,
     spec: &Spec,
     targets: &'static Targets,
     arenas: u32,
@@ -127,7 +130,8 @@ pub(super) fn install(
     if targets.n_places() <= 1 {
         return Ok(false);
     }
-    let places = slot.get_or_try_init(|| boxed(Places::new(number, spec, targets)?))?;
+    let number = head.partition() as u16;
+    let places = slot.get_or_try_init(|| boxed(Places::new(head, spec, targets)?))?;
     if places.heaps.is_empty() {
         return Ok(false);
     }
@@ -172,9 +176,10 @@ mod tests {
             thp: TransparentHuge::AsSystem,
         };
         let before = USED.swap(EXTRA, Ordering::Relaxed);
+        let head = Box::leak(Box::new(Head::new(0, b"test")));
         let slot = Box::leak(Box::new(OnceBox::new()));
         assert!(matches!(
-            install(slot, 0, &spec, targets, 1, false),
+            install(slot, head, &spec, targets, 1, false),
             Ok(false)
         ));
         USED.store(before, Ordering::Relaxed);

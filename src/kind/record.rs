@@ -52,7 +52,7 @@ impl Kind {
         )
     }
 
-    /// The kind's number, below [`registry::NUMBERS`]; no two live kinds share one.
+    /// The kind's number, below `registry::NUMBERS`; no two live kinds share one.
     pub const fn partition(&self) -> usize {
         self.head.partition() as usize
     }
@@ -63,9 +63,11 @@ impl Kind {
     }
 
     /// Completes the head of a kind that has reached its final address.
-    pub(super) fn placed(&self) {
-        if let Backing::File(file) = &self.heap.backing {
-            self.head.set_private(ptr::from_ref(&**file).cast());
+    pub(super) fn placed(&'static self) {
+        match &self.heap.backing {
+            Backing::File(file) => self.head.set_private(ptr::from_ref(&**file).cast()),
+            Backing::Anonymous(source) => source.set_name(self.head.name_text()),
+            Backing::Fixed(_) => {}
         }
     }
 
@@ -140,6 +142,7 @@ impl Kind {
         if self.is_ready() {
             return Ok(());
         }
+        self.placed();
         if self.is_system() {
             // MEMKIND_ARENA_NUM_PER_KIND concerns the other kinds; MEMKIND_DEFAULT always works.
             self.open(arena::usual(), None);
@@ -156,7 +159,8 @@ impl Kind {
         let number = self.head.partition() as u16;
         let pooled = self.is_pooled();
         if let (Some(targets), Backing::Anonymous(source)) = (targets, &self.heap.backing) {
-            let placed = places::install(&self.places, number, &self.spec, targets, count, pooled);
+            let placed =
+                places::install(&self.places, &self.head, &self.spec, targets, count, pooled);
             if placed.map_err(|_| Error::NoMemory)? {
                 self.head.set_arena_count(count);
                 return Ok(());

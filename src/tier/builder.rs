@@ -138,7 +138,7 @@ impl Builder {
         }
     }
 
-    /// Sets a setting to a value; [`Builder::build`] checks all settings together.
+    /// Sets a setting to a value; [`Builder::construct`] checks all settings together.
     ///
     /// # Errors
     /// `Invalid` if the value is not of the setting's type.

@@ -4,13 +4,37 @@ use core::fmt::{Display, Write};
 
 use memkind::topology::NodeMask;
 
+use crate::process::{Process, Usage};
 use crate::report::{KindRow, NodeRow, Report, Variable};
 use crate::source::Limit;
+
+/// Goes up when a field changes its meaning or goes; new fields leave it.
+const SCHEMA: u32 = 1;
+
+/// What a process has of each kind.
+pub(crate) fn process(pid: u32, process: &Process) -> String {
+    let kind = |(kind, usage): (&String, &Usage)| {
+        let node =
+            |(node, bytes): (&u16, &u64)| format!("{{\"node\": {node}, \"bytes\": {bytes}}}");
+        format!(
+            "\n  {{\"kind\": {}, \"resident_bytes\": {}, \"huge_bytes\": {}, \"swapped_bytes\": {}, \
+             \"mapped_bytes\": {}, \"nodes\": {}}}",
+            string(kind),
+            usage.resident,
+            usage.huge,
+            usage.swapped,
+            usage.mapped,
+            array(usage.nodes.iter().map(node))
+        )
+    };
+    let kinds = array(process.iter().map(kind));
+    format!("{{\"schema\": {SCHEMA}, \"pid\": {pid}, \"kinds\": {kinds}}}\n")
+}
 
 /// The whole report.
 pub(crate) fn document(report: &Report) -> String {
     format!(
-        "{{\"nodes\": {}, \"kinds\": {}, \"huge_pages_2m_bytes\": {}, \
+        "{{\"schema\": {SCHEMA}, \"nodes\": {}, \"kinds\": {}, \"huge_pages_2m_bytes\": {}, \
          \"limits\": {}, \"variables\": {}}}\n",
         array(report.nodes.iter().map(node)),
         array(report.kinds.iter().map(kind)),

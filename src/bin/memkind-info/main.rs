@@ -4,19 +4,24 @@
 //! allocates no memory of any kind.
 
 mod json;
+mod process;
 mod report;
 mod source;
+mod svg;
 mod text;
 mod why;
 mod words;
 
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use report::Report;
 
 const HELP: &str = "\
-Usage: memkind-info [--json] [--sysfs DIR] | --version
+Usage: memkind-info [--json | --svg] [--sysfs DIR] | --pid PID [--json] [--watch [SECONDS]] | --version
 Shows the NUMA nodes of this machine and, for each kind of memory, its policy (the mode
 of mbind(2)), its page size, and the nodes that it takes memory from, or the reason why
 it is not available with the code of memkind_check_available. Nodes that depend on the
@@ -27,6 +32,10 @@ the kernel's: a smaller number is faster memory. Bandwidth and latency are those
 CPUs that reach the node best.
 
   --json       the same as one JSON document; sizes in bytes
+  --svg        the same as a picture
+  --pid PID    what a running process has of each kind: resident memory, huge pages, swap, nodes; this
+               needs a kernel that has names of mappings (CONFIG_ANON_VMA_NAME)
+  --watch      repeats that every second, or every SECONDS
   --sysfs DIR  read the nodes from a copy of /sys; give bandwidth and latency with
                HWLOC_XMLFILE (see hwloc(7))
   --version    the version of memkind that this program belongs to
@@ -41,28 +50,85 @@ Exit status: 0, 1 when the machine cannot be read or nothing be written, 2 for a
 enum Request {
     Help,
     Version,
-    Show { json: bool, sysfs: Option<String> },
+    Show {
+        form: Form,
+        sysfs: Option<String>,
+    },
+    Process {
+        form: Form,
+        pid: u32,
+        every: Option<u64>,
+    },
+}
+
+/// How the answer looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+    Svg,
 }
 
 fn request(arguments: impl Iterator<Item = String>) -> Result<Request, String> {
-    let (mut json, mut sysfs) = (false, None);
-    let mut arguments = arguments;
+    let (mut form, mut sysfs, mut pid, mut every) = (Form::Text, None, None, None);
+    let mut arguments = arguments.peekable();
     while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--json" => json = true,
-            "-h" | "--help" => return Ok(Request::Help),
-            "--version" => return Ok(Request::Version),
-            "--sysfs" => match arguments.next() {
-                Some(dir) => sysfs = Some(dir),
-                None => return Err("Option --sysfs needs a directory.".to_owned()),
-            },
-            other => match other.strip_prefix("--sysfs=") {
-                Some(dir) => sysfs = Some(dir.to_owned()),
-                None => return Err(format!("Unknown option {other}.")),
-            },
+        let (option, mut value) = match argument.split_once('=') {
+            Some((option, value)) if option.starts_with("--") => (option, Some(value.to_owned())),
+            _ => (argument.as_str(), None),
+        };
+        match option {
+            "--json" if value.is_none() => form = Form::Json,
+            "--svg" if value.is_none() => form = Form::Svg,
+            "-h" | "--help" if value.is_none() => return Ok(Request::Help),
+            "--version" if value.is_none() => return Ok(Request::Version),
+            "--sysfs" => {
+                let dir = value.or_else(|| arguments.next());
+                sysfs = Some(dir.ok_or("Option --sysfs needs a directory.")?);
+            }
+            "--pid" => {
+                let number = value.or_else(|| arguments.next());
+                let number = number.and_then(|number| number.parse().ok());
+                pid = Some(number.ok_or("Option --pid needs the number of a process.")?);
+            }
+            "--watch" => {
+                let is_number = |text: &String| text.parse::<u64>().is_ok();
+                value = value.or_else(|| arguments.next_if(is_number));
+                let seconds = value.map_or(Some(1), |text| text.parse().ok());
+                let seconds = seconds.filter(|seconds| *seconds > 0);
+                every =
+                    Some(seconds.ok_or("Option --watch takes a number of seconds, at least 1.")?);
+            }
+            _ => return Err(format!("Unknown option {argument}.")),
         }
     }
-    Ok(Request::Show { json, sysfs })
+    match pid {
+        Some(_) if sysfs.is_some() || form == Form::Svg => {
+            Err("Option --pid goes with --json and --watch only.".to_owned())
+        }
+        Some(pid) => Ok(Request::Process { form, pid, every }),
+        None if every.is_some() => Err("Option --watch needs --pid.".to_owned()),
+        None => Ok(Request::Show { form, sysfs }),
+    }
+}
+
+/// Shows a process once, or until it ends or the output is closed.
+fn watch(form: Form, pid: u32, every: Option<u64>) -> Result<ExitCode, String> {
+    loop {
+        let process = process::read(pid)?;
+        let text = match form {
+            Form::Json => json::process(pid, &process),
+            _ => text::process(&process),
+        };
+        let code = put(&text);
+        let Some(seconds) = every else {
+            return Ok(code);
+        };
+        thread::sleep(Duration::from_secs(seconds));
+        if !Path::new(&format!("/proc/{pid}")).exists() || io::stdout().write_all(b"\n").is_err() {
+            return Ok(code);
+        }
+    }
 }
 
 /// Writes `text` to standard output; a closed pipe is no failure.
@@ -76,12 +142,13 @@ fn put(text: &str) -> ExitCode {
 fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1);
     let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
-    let (json, sysfs) = match request(arguments) {
+    let answer = match request(arguments) {
         Ok(Request::Help) => return put(HELP),
         Ok(Request::Version) => {
             return put(concat!("memkind-info ", env!("CARGO_PKG_VERSION"), "\n"));
         }
-        Ok(Request::Show { json, sysfs }) => (json, sysfs),
+        Ok(Request::Show { form, sysfs }) => show(form, sysfs.as_deref()),
+        Ok(Request::Process { form, pid, every }) => watch(form, pid, every),
         Err(problem) => {
             let _ = writeln!(
                 io::stderr(),
@@ -90,16 +157,21 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let report = match &sysfs {
+    answer.unwrap_or_else(|problem| {
+        let _ = writeln!(io::stderr(), "ERROR: {problem}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Shows the machine.
+fn show(form: Form, sysfs: Option<&str>) -> Result<ExitCode, String> {
+    let report = match sysfs {
         Some(dir) => Report::of_tree(dir),
         None => Report::of_host(),
-    };
-    match report {
-        Ok(report) if json => put(&json::document(&report)),
-        Ok(report) => put(&text::screen(&report)),
-        Err(problem) => {
-            let _ = writeln!(io::stderr(), "ERROR: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    }?;
+    Ok(put(&match form {
+        Form::Text => text::screen(&report),
+        Form::Json => json::document(&report),
+        Form::Svg => svg::picture(&report),
+    }))
 }

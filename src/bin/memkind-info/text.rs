@@ -5,6 +5,7 @@ use core::fmt::Write;
 use memkind::topology::NodeMask;
 use memkind::topology::sysfs::Memory;
 
+use crate::process::Process;
 use crate::report::{KindRow, NodeRow, Report};
 use crate::words::{cpus_in_words, list};
 
@@ -50,6 +51,37 @@ pub(crate) fn screen(report: &Report) -> String {
             }
         }
     }
+    text
+}
+
+/// What a process has of each kind.
+pub(crate) fn process(process: &Process) -> String {
+    if process.is_empty() {
+        return "no memory of a kind (or a kernel without names of mappings)\n".to_owned();
+    }
+    let heading = [
+        "kind",
+        "resident",
+        "huge pages",
+        "swapped",
+        "mapped",
+        "nodes",
+    ];
+    let mut rows = vec![heading.map(str::to_owned)];
+    for (kind, usage) in process {
+        let node = |(node, size): (&u16, &u64)| format!("{node}: {}", bytes(*size));
+        let nodes: Vec<String> = usage.nodes.iter().map(node).collect();
+        rows.push([
+            kind.clone(),
+            bytes(usage.resident),
+            bytes(usage.huge),
+            bytes(usage.swapped),
+            bytes(usage.mapped),
+            nodes.join(", "),
+        ]);
+    }
+    let mut text = String::new();
+    table(&mut text, &rows);
     text
 }
 
@@ -120,7 +152,7 @@ fn or_none(nodes: &NodeMask) -> String {
 }
 
 /// Bytes with the unit that leaves one to four digits before the point.
-fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut unit = 0;
     // In tenths, rounded down.
