@@ -153,6 +153,7 @@ mod tests {
         let node = |number, capacity| Node {
             number,
             cpus: Vec::new(),
+            offline: Vec::new(),
             capacity,
             distances: Vec::new(),
         };

@@ -11,6 +11,8 @@ pub struct Node {
     pub number: u16,
     /// Its online CPUs, ascending; none for a node of memory only.
     pub cpus: Vec<usize>,
+    /// Its CPUs that the machine has but that are offline, ascending: they may come later.
+    pub offline: Vec<usize>,
     /// Bytes of memory (MemTotal); 0 for a node of CPUs only.
     pub capacity: u64,
     /// The distance to each node of [`Machine::nodes`], in that order; 10 is itself.
@@ -33,15 +35,23 @@ impl Machine {
     /// Reads the nodes. `mems_allowed` is the mask of the process's cpuset, or `None`
     /// when the kernel has none.
     pub fn read(sysfs: &Sysfs<'_>, mems_allowed: Option<NodeMask>, knights: bool) -> Self {
-        let node = |number| Node {
+        let online: Vec<u16> = sysfs.online_nodes().iter().collect();
+        let cpus: Vec<_> = online
+            .iter()
+            .map(|node| sysfs.cpus_of_node(*node))
+            .collect();
+        let mut offline = sysfs.cpus();
+        offline.retain(|cpu| !cpus.iter().any(|cpus| cpus.contains(cpu)));
+        let node = |(number, cpus)| Node {
             number,
-            cpus: sysfs.cpus_of_node(number),
+            cpus,
+            offline: sysfs.those_of_node(number, &offline),
             capacity: sysfs.memory(number).unwrap_or_default().total,
             distances: sysfs.distances(number),
         };
         let with_memory = sysfs.nodes_with_memory();
         Self {
-            nodes: sysfs.online_nodes().iter().map(node).collect(),
+            nodes: online.iter().copied().zip(cpus).map(node).collect(),
             allowed: mems_allowed.map_or(with_memory, |mask| mask.intersection(&with_memory)),
             knights,
         }
@@ -52,7 +62,7 @@ impl Machine {
         self.nodes.iter().map(|node| node.number).collect()
     }
 
-    /// The nodes that have CPUs.
+    /// The nodes that have CPUs online.
     pub fn with_cpus(&self) -> NodeMask {
         let with_cpus = self.nodes.iter().filter(|node| !node.cpus.is_empty());
         with_cpus.map(|node| node.number).collect()
@@ -102,4 +112,35 @@ pub struct Target {
     pub latency: Option<u64>,
     /// Whether the node belongs to exactly the same CPUs as the initiator.
     pub local: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Machine, Sysfs};
+    use std::fs;
+
+    #[test]
+    fn offline_cpus_belong_to_nodes() {
+        let root = std::env::temp_dir().join(format!("memkind-nodes-{}", std::process::id()));
+        let put = |path: &str, text: &str| {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+            fs::write(path, text).expect("written");
+        };
+        put("devices/system/cpu/present", "0-4\n");
+        put("devices/system/node/online", "0,2\n");
+        put("devices/system/node/node0/cpulist", "0\n");
+        put("devices/system/node/node2/cpulist", "2\n");
+        for link in ["node0/cpu0", "node0/cpu1", "node2/cpu2", "node2/cpu3"] {
+            put(&format!("devices/system/node/{link}"), "");
+        }
+        let machine = Machine::read(&Sysfs::at(root.to_str().expect("text")), None, false);
+        fs::remove_dir_all(&root).expect("removed");
+        let cpus = |node| {
+            let node = machine.node(node).expect("a node");
+            (node.cpus.as_slice(), node.offline.as_slice())
+        };
+        assert_eq!(cpus(0), (&[0][..], &[1][..]));
+        assert_eq!(cpus(2), (&[2][..], &[3][..]));
+    }
 }

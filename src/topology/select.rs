@@ -8,6 +8,7 @@ mod attributes;
 mod choice;
 mod facts;
 mod home;
+mod later;
 mod reach;
 mod ties;
 
@@ -50,6 +51,7 @@ pub fn select(
 ) -> Result<Targets, Error> {
     let choice = ties::with_ties(facts, settings, choice, report)?;
     let targets = nodes_for_cpus(facts, settings, choice, report)?;
+    let targets = later::add_offline(facts.machine, targets);
     Ok(home::give_homes(facts.machine, targets))
 }
 

@@ -61,6 +61,21 @@ impl<'a> Sysfs<'a> {
         text.map_or_else(Vec::new, |text| list(&text).collect())
     }
 
+    /// The CPUs of the machine, online or not, ascending.
+    pub fn cpus(&self) -> Vec<usize> {
+        let text = self.text("devices/system/cpu/present");
+        text.map_or_else(Vec::new, |text| list(&text).collect())
+    }
+
+    /// Those of some CPUs that belong to a node; the kernel also tells it of offline ones.
+    pub fn those_of_node(&self, node: u16, cpus: &[usize]) -> Vec<usize> {
+        let is_there = |cpu: &&usize| {
+            let link = self.path(&format!("devices/system/node/node{node}/cpu{cpu}"));
+            trouble::noted(fs::symlink_metadata(link)).is_ok()
+        };
+        cpus.iter().filter(is_there).copied().collect()
+    }
+
     /// The distances from a node to each online node, ascending by node number.
     pub fn distances(&self, node: u16) -> Vec<u32> {
         let text = self.text(&format!("devices/system/node/node{node}/distance"));

@@ -12,9 +12,13 @@ pub struct Targets {
     places: Vec<NodeMask>,
     /// The home node of each place; places past the end have none.
     homes: Vec<Option<u16>>,
+    /// [`NOWHERE`] for a CPU that was not added.
     place_of_cpu: Vec<u16>,
     all: NodeMask,
 }
+
+/// The place of a CPU that was not there when the choice was made.
+const NOWHERE: u16 = u16::MAX;
 
 impl Targets {
     /// The nodes for a CPU; those of place 0 for a CPU that was not there when the
@@ -25,7 +29,12 @@ impl Targets {
 
     /// The place of a CPU, below [`Targets::n_places`].
     pub fn place_of_cpu(&self, cpu: usize) -> usize {
-        self.place_of_cpu.get(cpu).copied().unwrap_or(0).into()
+        self.known_place(cpu).unwrap_or(0).into()
+    }
+
+    fn known_place(&self, cpu: usize) -> Option<u16> {
+        let place = self.place_of_cpu.get(cpu).copied();
+        place.filter(|place| *place != NOWHERE)
     }
 
     /// The nodes of a place; no nodes for a number that is not below [`Targets::n_places`].
@@ -102,10 +111,22 @@ impl Targets {
         });
         self.all = self.all.union(&nodes);
         // At most one place per node, so the number fits.
-        let place = u16::try_from(place).unwrap_or(0);
+        self.put(cpus, u16::try_from(place).unwrap_or(0));
+    }
+
+    /// Gives some CPUs the nodes of the CPU `other`; not those that have nodes already.
+    pub(super) fn add_beside(&mut self, cpus: &[usize], other: usize) {
+        if let Some(place) = self.known_place(other) {
+            let known = |cpu: &&usize| self.known_place(**cpu).is_none();
+            let cpus: Vec<usize> = cpus.iter().filter(known).copied().collect();
+            self.put(&cpus, place);
+        }
+    }
+
+    fn put(&mut self, cpus: &[usize], place: u16) {
         for cpu in cpus {
             if self.place_of_cpu.len() <= *cpu {
-                self.place_of_cpu.resize(cpu + 1, 0);
+                self.place_of_cpu.resize(cpu + 1, NOWHERE);
             }
             self.place_of_cpu[*cpu] = place;
         }

@@ -23,7 +23,7 @@ pub(super) fn give_homes(machine: &Machine, mut targets: Targets) -> Targets {
 
 fn home(machine: &Machine, targets: &Targets, place: usize) -> Option<u16> {
     let here = |node: &&Node| {
-        let mut cpus = node.cpus.iter();
+        let mut cpus = node.cpus.iter().chain(&node.offline);
         cpus.any(|cpu| targets.place_of_cpu(*cpu) == place)
     };
     let mut nodes = machine.nodes.iter().filter(here);

@@ -49,6 +49,14 @@ pub(super) fn reach(
     if targets.is_nowhere() {
         return Ok(Targets::everywhere(*nodes));
     }
+    // CPUs that come later get the nodes that are nearest to them, too, but a tie there is no
+    // error for the others.
+    for node in machine.nodes.iter().filter(|node| node.cpus.is_empty()) {
+        let near = within_reach(machine, node.number, nodes, choice, &mut |_| ());
+        if let (Ok(near), false) = (near, node.offline.is_empty()) {
+            targets.add(&node.offline, near);
+        }
+    }
     Ok(targets)
 }
 

@@ -416,6 +416,52 @@ fn cpus_share_places() {
 }
 
 #[test]
+fn a_cpu_that_comes_later_has_its_nearest_node() {
+    // Of a node with online CPUs, the second first: its CPUs are no others than they were.
+    let halves = || {
+        fake(
+            &[
+                (0, &[0, 1], 500),
+                (1, &[2, 3], 600),
+                (2, &[], 200),
+                (3, &[], 200),
+            ],
+            &[
+                &[10, 21, 13, 23],
+                &[21, 10, 23, 13],
+                &[13, 23, 10, 23],
+                &[23, 13, 23, 10],
+            ],
+        )
+        .local(0, 0, 131_072, 100)
+        .local(0, 2, 819_200, 120)
+        .local(1, 1, 131_072, 100)
+        .local(1, 3, 819_200, 120)
+        .dax(&[2, 3])
+    };
+    for (choice, expected) in [
+        (HBW, "2 2 3 3"),
+        (LATENCY, "0 0 1 1"),
+        (DAX_ONE, "2 2 3 3"),
+        (REGULAR, "0-1 0-1 0-1 0-1"),
+    ] {
+        halves().online(1, 1).is(choice, expected);
+        halves().online(0, 1).online(1, 1).is(choice, expected);
+    }
+    // Of a node without online CPUs: there is no firmware table for them.
+    let machine = || halves().online(1, 0);
+    machine().is(DAX, "2 2 3 3");
+    machine().is(HBW, "2 2 2 2");
+    machine().is(REGULAR, "0 0 0 0");
+    let (result, _) = machine().ask(hbw_nodes(c"2,3"), HBW);
+    assert_eq!(result.as_deref(), Ok("2 2 3 3"));
+    // What cannot be decided for them is no error for the others.
+    let tied = fake(&[(0, &[0], 500), (1, &[1], 600)], &[&[10, 21], &[20, 20]]);
+    let (result, _) = tied.online(1, 0).ask(hbw_nodes(c"0,1"), HBW_ONE);
+    assert_eq!(result.as_deref(), Ok("0 0"));
+}
+
+#[test]
 fn a_failure_of_the_facts_is_passed_on() {
     let machine = hbm();
     let facts = Facts {

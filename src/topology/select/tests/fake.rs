@@ -24,6 +24,7 @@ pub(super) fn fake(nodes: &[Row<'_>], distances: &[&[u32]]) -> Fake {
     let node = |(row, distances): (&Row<'_>, &&[u32])| Node {
         number: row.0,
         cpus: row.1.to_vec(),
+        offline: Vec::new(),
         capacity: row.2,
         distances: distances.to_vec(),
     };
@@ -81,6 +82,18 @@ impl Fake {
         self
     }
 
+    /// With the first `n_online` of a node's CPUs online.
+    pub(super) fn online(mut self, node: u16, n_online: usize) -> Self {
+        let mut nodes = self.machine.nodes.iter_mut();
+        let node = nodes.find(|n| n.number == node).expect("node");
+        node.offline = node.cpus.split_off(n_online);
+        if n_online == 0 {
+            let initiators = &mut self.attributes.initiators;
+            initiators.retain(|initiator| initiator.node != node.number);
+        }
+        self
+    }
+
     pub(super) fn knights(mut self) -> Self {
         self.machine.knights = true;
         self
@@ -122,7 +135,7 @@ impl Fake {
             .machine
             .nodes
             .iter()
-            .flat_map(|node| &node.cpus)
+            .flat_map(|node| node.cpus.iter().chain(&node.offline))
             .count();
         let text = targets.map(|targets| {
             assert!(targets.n_places() >= 1);
