@@ -14,7 +14,7 @@
 #
 # MEMKIND_LIBDIR      directory with our libmemkind.so.0   (default: build/lib)
 # MEMKIND_DIST_LIBDIR directory with the distribution's
-# TEST_TIMEOUT        seconds for one machine              (default: 240)
+# TEST_TIMEOUT        seconds for one machine              (default: 900)
 #
 # The last line is "N passed, N failed, N skipped"; the exit status is 0 when nothing
 # failed, 1 when something did, 2 for wrong usage.
@@ -111,7 +111,7 @@ judge() {
         fail "$topology" "there is no plan"
         return
     fi
-    "$here/numa-vm" -t "$topology" -s "${TEST_TIMEOUT:-240}" -H 8 -d "$payload:/numa" -d "$payload-$topology:/numa-plan" -- \
+    "$here/numa-vm" -t "$topology" -s "${TEST_TIMEOUT:-900}" -H 8 -d "$payload:/numa" -d "$payload-$topology:/numa-plan" -- \
         /numa/guest.sh /numa-plan/plan >"$found" 2>"$log/$topology.err"
     status=$?
     rm -rf "$payload-$topology"

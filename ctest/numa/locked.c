@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A program that locks all its memory, what comes too (mlockall with MCL_FUTURE), has as much
+// of ordinary kinds as RLIMIT_MEMLOCK leaves it: then NULL and ENOMEM, and what was freed again.
+//
+// Needs root, to become a user whom the limit binds.
+#include "machine.h"
+#include <sys/resource.h>
+
+#define LIMIT ((size_t)64 * MIB)
+#define MAX_BLOCKS (LIMIT / 4096)
+
+static size_t locked(void)
+{
+    char line[160];
+    size_t kib = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file && fgets(line, sizeof(line), file))
+        sscanf(line, "VmLck: %zu", &kib);
+    if (file)
+        fclose(file);
+    return kib * 1024;
+}
+
+static void *blocks[MAX_BLOCKS];
+
+static size_t fill(memkind_t kind, size_t size)
+{
+    size_t n = 0;
+    errno = 0;
+    while (n < MAX_BLOCKS && (blocks[n] = memkind_malloc(kind, size)))
+        touch(blocks[n++], size);
+    if (n == MAX_BLOCKS || errno != ENOMEM)
+        remark("%zu blocks of %zu bytes, errno %d", n, size, errno);
+    return n;
+}
+
+static int all_locked(const void *row_)
+{
+    const struct row *row = row_;
+    static const size_t sizes[] = {4096, 60000, MIB};
+    const struct rlimit limit = {LIMIT, LIMIT};
+    if (setrlimit(RLIMIT_MEMLOCK, &limit) || setgid(65534) || setuid(65534) || mlockall(MCL_CURRENT | MCL_FUTURE)) {
+        remark("cannot lock memory as a user: %s", strerror(errno));
+        return SKIPPED;
+    }
+    size_t left = LIMIT - locked();
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        size_t n = fill(*row->kind, sizes[i]);
+        // The original has less than half of it in a kind that is bound to nodes.
+        if (n * sizes[i] < left / 3 * 2)
+            remark("only %zu KiB in blocks of %zu bytes, of %zu KiB", n * sizes[i] / 1024, sizes[i], left / 1024);
+        while (n > 0)
+            memkind_free(*row->kind, blocks[--n]);
+    }
+    return 0;
+}
+
+int main(void)
+{
+    static const char *const names[] = {"DEFAULT", "REGULAR", "INTERLEAVE"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "all memory locked: %s", names[i]);
+        run_test(name, all_locked, row_of(names[i]));
+    }
+    return n_failed != 0;
+}
