@@ -18,8 +18,16 @@ run() {
     api) ctest/run-api.sh "$2" ;;
     abi) CHECK_ONLY=$2 ctest/abi/run.sh ;;
     headers) CHECK_ONLY=$2 scripts/check-headers.sh ;;
-    preload) CHECK_ONLY=$2 ctest/preload/family.sh ;;
-    numa-ci) ctest/numa/run.sh --jobs "$(nproc)" hbm kmem hbm-tie hbm-tiny ;;
+    preload)
+        CHECK_ONLY=$2 ctest/preload/family.sh
+        CHECK_ONLY=$2 ctest/preload/start.sh
+        ;;
+    programs) ctest/preload/programs.sh "${2%% *}" ;;
+    # Machines show all of theirs at once.
+    numa-ci)
+        [ -e "$work/numa" ] || ctest/numa/run.sh --jobs "$(nproc)" hbm kmem hbm-tie hbm-tiny >"$work/numa"
+        cat "$work/numa"
+        ;;
     *) echo "FAIL $2: there is no part $1" ;;
     esac
 }
