@@ -1,9 +1,9 @@
-//! An area that the user owns: handed out from its start, never given back,
-//! never written to by the library itself.
+//! An area that the program provides: handed out from its start, never given back, never written
+//! to by the library itself.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Extent, PAGE, round_up};
+use super::base::{Extent, PAGE, round_up};
 use crate::error::Error;
 
 /// The part of an area that is still free.
@@ -15,8 +15,8 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// An area of `size` bytes; any values are accepted, what does not hold a whole
-    /// page just has no room.
+    /// An area of `size` bytes at `start`. All values are accepted; an area without a whole page
+    /// has no room.
     pub const fn new(start: usize, size: usize) -> Self {
         Self {
             start,
@@ -25,12 +25,12 @@ impl Fixed {
         }
     }
 
-    /// The address that the user gave.
+    /// First address of the area.
     pub const fn start(&self) -> usize {
         self.start
     }
 
-    /// The size that the user gave, in bytes.
+    /// Size of the area, in bytes.
     pub const fn size(&self) -> usize {
         self.size
     }

@@ -1,93 +1,50 @@
-//! Where extents come from: one call to give a range of addresses, and calls to
-//! give its memory back and take it again.
+//! Sources of extents: a call that takes a range of addresses, and calls that give its memory back
+//! and take it again.
 //!
-//! jemalloc calls in here with locks of its own held, from any thread and around
-//! fork. So nothing here takes a lock or allocates from the heap: all state is a few
-//! atomics that move forward. `errno` is kept by the caller (`heap::extent_hooks`).
+//! | module | contents, lowest first |
+//! |---|---|
+//! | `base` | constants, types and functions that all sources use |
+//! | `table`, `ranges` | containers that allocate nothing from the heap |
+//! | `fixed` | an area that the program provides |
+//! | `node` | private memory of the process, bound to nodes |
+//! | `file` | a temporary file |
+//!
+//! jemalloc calls in here with its own locks held, from any thread and around fork. So nothing
+//! here takes a lock or allocates from the heap: all state is a few atomics that move forward.
+//! The caller keeps `errno` (`heap::extent_hooks`).
 
-mod account;
-mod anonymous;
-mod answer;
-mod counted;
+mod base;
 pub mod file;
 mod fixed;
-mod names;
-mod policy;
+mod node;
 mod ranges;
-mod refusal;
 mod table;
-mod temporary;
-mod units;
 
-pub use anonymous::{Anonymous, PageSize, TransparentHuge};
-pub use file::File;
+pub use base::{Extent, PAGE, keep_freed_memory, round_up};
+pub use file::{File, dax_path};
 pub use fixed::Fixed;
-pub use policy::{Bind, interleave_by_weights, interleaves_by_weights};
+pub use node::{
+    Anonymous, Bind, PageSize, TransparentHuge, interleave_by_weights, interleaves_by_weights,
+};
 pub(crate) use table::map_zeroes;
-pub use temporary::dax_path;
-
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Error;
-
-/// Page size of the processor, in bytes.
-pub const PAGE: usize = 4096;
-
-static KEEP: AtomicBool = AtomicBool::new(false);
-
-/// From now on freed memory is kept for reuse instead of given back (MEMKIND_HOG_MEMORY).
-pub fn keep_freed_memory() {
-    KEEP.store(true, Ordering::Relaxed);
-}
-
-fn keeps_freed_memory() -> bool {
-    KEEP.load(Ordering::Relaxed)
-}
-
-/// Rounds up to a multiple of a power of two; `None` on overflow.
-pub const fn round_up(value: usize, unit: usize) -> Option<usize> {
-    match value.checked_add(unit - 1) {
-        Some(sum) => Some(sum & !(unit - 1)),
-        None => None,
-    }
-}
-
-/// Makes the pages of a range be there, without changing what is in them; `false` when the
-/// kernel cannot, for some of them or at all (before Linux 5.14).
-fn populate(address: usize, size: usize) -> bool {
-    // SAFETY: the range is in a mapping of ours, and what is there stays as it is.
-    unsafe { libc::madvise(address as *mut _, size, libc::MADV_POPULATE_WRITE) == 0 }
-}
-
-/// Whether the kernel knows [`populate`]. `address` is that of any page.
-fn can_populate(address: usize) -> bool {
-    populate(address, 0)
-}
-
-/// A range of addresses handed to the heap.
-#[derive(Clone, Copy, Debug)]
-pub struct Extent {
-    /// First address, a multiple of the requested alignment.
-    pub address: usize,
-    /// Whether every byte reads as zero.
-    pub zeroed: bool,
-    /// Whether there is memory behind it; if not, it must be taken again before use.
-    pub memory: bool,
-}
 
 /// A source of extents.
 pub enum Backing {
     /// Private memory of the process, bound to nodes by `mbind(2)`.
     Anonymous(Anonymous),
-    /// A temporary file in a directory of the user's choice.
+    /// A temporary file in a directory that the program names.
     File(Box<File>),
-    /// An area that the user owns.
+    /// An area that the program provides.
     Fixed(Fixed),
 }
 
 impl Backing {
-    /// Gives `size` bytes at a multiple of `align` (a power of two, at least a page),
-    /// with memory or, unless `memory` asks for it, perhaps addresses only.
+    /// Takes an extent of `size` bytes at a multiple of `align` (a power of two, at least a page).
+    /// Without `memory` it may be addresses only.
+    ///
+    /// # Errors
     /// `NoMemory` when the source is exhausted.
     pub fn take(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
         match self {
@@ -97,8 +54,8 @@ impl Backing {
         }
     }
 
-    /// Whether memory that was never written to still reads as zero. In a forked child
-    /// the untouched pages of a file may show what its parent has written since.
+    /// Whether memory that was never written to reads as zero. In a forked child the untouched
+    /// pages of a file may show later writes of its parent.
     pub fn fresh_is_zeroed(&self) -> bool {
         match self {
             Self::File(source) => !source.is_inherited(),
@@ -106,8 +63,7 @@ impl Backing {
         }
     }
 
-    /// Whether the source can be exhausted while the heap, or another one, holds memory
-    /// of it that is not in use.
+    /// Whether the source can be exhausted while heaps hold unused memory of it.
     pub fn is_bounded(&self) -> bool {
         match self {
             Self::Anonymous(source) => source.is_counted(),
@@ -115,7 +71,7 @@ impl Backing {
         }
     }
 
-    /// Whether what is taken without asking for memory is addresses only.
+    /// Whether an extent taken without memory is addresses only.
     pub fn lacks_memory_at_first(&self) -> bool {
         match self {
             Self::Anonymous(source) => source.is_counted(),
@@ -124,7 +80,7 @@ impl Backing {
         }
     }
 
-    /// Whether memory that one of two sources gives back can be had from the other.
+    /// Whether `other` can take memory that this source gives back.
     pub fn shares(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Anonymous(source), Self::Anonymous(other)) => source.shares(other),
@@ -133,7 +89,7 @@ impl Backing {
         }
     }
 
-    /// Bytes left of what a file shares with others, its file system; `None` for other sources.
+    /// Bytes left in the file system of a file; `None` for other sources.
     pub fn left_beside(&self) -> Option<usize> {
         match self {
             Self::File(source) => Some(source.left_beside()),
@@ -150,7 +106,7 @@ impl Backing {
         }
     }
 
-    /// Bytes that the heap has been given and has not given back, if these are counted.
+    /// Bytes that the heap has taken and not given back; `None` where they are not counted.
     pub fn held(&self) -> Option<usize> {
         match self {
             Self::File(source) => Some(source.held()),
@@ -159,8 +115,8 @@ impl Backing {
         }
     }
 
-    /// Bytes that this source and others have been given of the same memory, if these are counted
-    /// together.
+    /// Bytes that this source and others have taken of the same nodes; `None` where they are not
+    /// counted.
     pub fn promised(&self) -> Option<usize> {
         match self {
             Self::Anonymous(source) => source.promised(),
@@ -168,7 +124,7 @@ impl Backing {
         }
     }
 
-    /// Bytes that the source could give besides; 0 where they are not counted.
+    /// Bytes left in the source; 0 where they are not counted.
     pub fn left(&self) -> usize {
         match self {
             Self::File(source) => source.left(),
@@ -177,7 +133,10 @@ impl Backing {
         }
     }
 
-    /// Makes a range usable again after `give_back`; it then reads as zero.
+    /// Takes memory for a range again after `give_back`; the range then reads as zero.
+    ///
+    /// # Errors
+    /// `NoMemory` when the source is exhausted.
     pub fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
         match self {
             Self::Anonymous(source) => source.take_again(address, size),
@@ -186,25 +145,30 @@ impl Backing {
         }
     }
 
-    /// Gives a range back to the system and its share of the limit to the kind; it
-    /// must be taken again before use. `false` when the memory stays as it is.
-    pub fn give_back(&self, address: usize, size: usize) -> bool {
+    /// Gives the memory of a range back to the system, and its bytes to the limit of the kind. The
+    /// range must be taken again before use. `false` when the memory stays as it is.
+    ///
+    /// # Safety
+    /// No live block is in the range, which the heap has taken from this source.
+    pub unsafe fn give_back(&self, address: usize, size: usize) -> bool {
         match self {
-            Self::Anonymous(source) => source.give_back(address, size),
-            Self::File(source) => source.give_back(address, size),
+            // SAFETY: no live block is in the range of this source.
+            Self::Anonymous(source) => unsafe { source.give_back(address, size) },
+            // SAFETY: no live block is in the range of this file.
+            Self::File(source) => unsafe { source.give_back(address, size) },
             Self::Fixed(_) => false,
         }
     }
 
-    /// Takes a whole extent back, with its addresses; nothing but a pool of anonymous memory
-    /// does that.
+    /// Unmaps a whole extent of anonymous memory, which only pools of TBB do; other sources keep
+    /// their addresses.
     pub fn release(&self, address: usize, size: usize) {
         if let Self::Anonymous(source) = self {
             source.release(address, size);
         }
     }
 
-    /// Extents are a multiple of so many bytes.
+    /// The unit of extents, in bytes: their sizes are multiples of it.
     pub const fn granule(&self) -> usize {
         match self {
             Self::Anonymous(source) => source.granule(),
@@ -212,21 +176,26 @@ impl Backing {
         }
     }
 
-    /// Whether anything can be given back to the system.
+    /// Whether memory can be given back to the system.
     pub fn gives_back(&self) -> bool {
         !matches!(self, Self::Fixed(_))
     }
 
-    /// Gives the pages of a range back to the system; the range stays usable and
-    /// reads as zero. `false` when the memory stays as it is.
-    pub fn purge(&self, address: usize, size: usize) -> bool {
+    /// Gives the pages of a range back to the system. The range stays usable and reads as zero.
+    /// `false` when the memory stays as it is.
+    ///
+    /// # Safety
+    /// No live block is in the range, which the heap has taken from this source.
+    pub unsafe fn purge(&self, address: usize, size: usize) -> bool {
         match self {
-            Self::Anonymous(source) => source.purge(address, size),
+            // SAFETY: no live block is in the range of this source.
+            Self::Anonymous(source) => unsafe { source.purge(address, size) },
             Self::File(_) | Self::Fixed(_) => false,
         }
     }
 
-    /// Calls `each` with every range that the heap may have been given parts of.
+    /// Calls `each` with the start and the size, in bytes, of every range in which the heap may
+    /// have extents.
     pub fn for_each_range(&self, each: impl FnMut(usize, usize)) {
         match self {
             Self::Anonymous(source) => source.for_each_range(each),

@@ -1,17 +1,19 @@
-//! The address ranges of a source: a list without locks, in pages of its own.
+//! The address ranges of a source: a list without locks, in pages that it maps itself.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::{PAGE, map_zeroes};
+use super::base::PAGE;
+use super::table::map_zeroes;
 
 /// Ranges in a page.
 const N_RANGES: usize = (PAGE - size_of::<usize>()) / size_of::<Range>();
 
-/// A place of the list; it is free while `start` is 0.
+/// A place of the list.
 struct Range {
+    /// First address; 0 while the place is free.
     start: AtomicUsize,
-    /// 0 until the range is complete.
+    /// Bytes of the range; 0 until it is complete.
     size: AtomicUsize,
 }
 
@@ -63,7 +65,7 @@ impl Ranges {
         }
     }
 
-    /// Takes a range out.
+    /// Removes the range that begins at `start`.
     pub(super) fn remove(&self, start: usize) {
         if let Some(range) = self
             .all()
@@ -89,11 +91,11 @@ impl Ranges {
         let Some(block) = map_zeroes(size_of::<Block>()) else {
             return false;
         };
-        // Zeroes are a block of free places.
+        // A block of zeroes has free places only.
         let block: *mut Block = block.cast();
         let mut first = self.first.load(Ordering::Relaxed);
         loop {
-            // SAFETY: our own mapping, which nobody has seen.
+            // SAFETY: our own mapping, which no other thread has seen.
             unsafe { (*block).next.store(first, Ordering::Relaxed) };
             match self.first.compare_exchange_weak(
                 first,
@@ -113,7 +115,7 @@ impl Drop for Ranges {
         let mut next = *self.first.get_mut();
         while !next.is_null() {
             let block = next;
-            // SAFETY: a block of the list, which nobody else can see any more.
+            // SAFETY: a block of the list, which is not shared any more.
             unsafe {
                 next = *(*block).next.get_mut();
                 libc::munmap(block.cast(), size_of::<Block>());

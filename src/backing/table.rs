@@ -1,10 +1,10 @@
-//! Tables that are made when first needed, of zeroes, without locks and without the heap.
+//! Tables of zeroes that are made at their first use, without locks and without the heap.
 
 use core::marker::PhantomData;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, Ordering};
 
-/// What may be in a table.
+/// The type of a table's entries.
 ///
 /// # Safety
 /// Zeroes are a value, and the alignment is at most that of [`Head`].
@@ -12,16 +12,16 @@ pub(super) unsafe trait Entry {}
 
 // SAFETY: a number, whatever its bits.
 unsafe impl Entry for AtomicU8 {}
-// SAFETY: as above.
+// SAFETY: a number, whatever its bits.
 unsafe impl Entry for AtomicU16 {}
 
-/// What stands before the entries.
+/// The head of a table, in front of its entries.
 #[repr(C, align(64))]
 struct Head {
     n_entries: usize,
 }
 
-/// A table that is there or not.
+/// A table, or none yet.
 pub(super) struct Table<T: Entry>(AtomicPtr<Head>, PhantomData<T>);
 
 impl<T: Entry> Table<T> {
@@ -37,7 +37,8 @@ impl<T: Entry> Table<T> {
         }
     }
 
-    /// Makes a table unless there is one; all its entries, none if there is no memory for it.
+    /// Makes a table of `n_entries` unless there is one, and returns its entries; none without
+    /// memory for it.
     pub(super) fn prepare(&self, n_entries: usize) -> &[T] {
         let known = self.entries();
         if !known.is_empty() {
@@ -50,12 +51,12 @@ impl<T: Entry> Table<T> {
             return known;
         };
         let fresh: *mut Head = fresh.cast();
-        // SAFETY: our own mapping, which nobody has seen.
+        // SAFETY: our own mapping, which no other thread has seen.
         unsafe { (*fresh).n_entries = n_entries };
         let none = ptr::null_mut();
         let (done, seen) = (Ordering::AcqRel, Ordering::Acquire);
         if self.0.compare_exchange(none, fresh, done, seen).is_err() {
-            // SAFETY: nobody has seen our mapping.
+            // SAFETY: our own mapping, which no other thread has seen.
             unsafe { libc::munmap(fresh.cast(), size) };
         }
         self.entries()
@@ -77,14 +78,14 @@ impl<T: Entry> Drop for Table<T> {
     fn drop(&mut self) {
         let head = *self.0.get_mut();
         if let Some(size) = Self::size(self.entries().len()).filter(|_| !head.is_null()) {
-            // SAFETY: the mapping of `prepare`, which nobody uses any more.
+            // SAFETY: the mapping of `prepare`; the table is not shared any more.
             unsafe { libc::munmap(head.cast(), size) };
         }
     }
 }
 
-/// Fresh memory of zeroes, in whole pages; `None` when there is none. Nothing is kept for
-/// pages before they are written to.
+/// Maps `size` bytes of zeroes, in whole pages; `None` when the kernel refuses. The kernel reserves
+/// no memory for pages that are not written to.
 pub(crate) fn map_zeroes(size: usize) -> Option<*mut u8> {
     // SAFETY: a fresh anonymous mapping; no existing memory is touched.
     let address = unsafe {

@@ -1,11 +1,11 @@
-//! Blocks of the file system: what is asked for them, and what it has.
+//! Calls to the file system: allocating blocks, giving them back, and its free bytes.
 
 use core::ffi::{CStr, c_int};
 use core::mem::MaybeUninit;
 
 use crate::log;
 
-/// Why a range could not be filled.
+/// The reason why a range could not be filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fill {
     /// The file system or memory is full.
@@ -23,15 +23,15 @@ pub(super) fn allocate_blocks(fd: c_int, position: usize, size: usize) -> Result
         libc::EFBIG => Err(Fill::FileTooLarge),
         status => {
             log::error!("posix_fallocate() failed: errno={status}.");
-            // What could be had of the range goes back.
+            // The blocks that were allocated go back.
             punch(fd, position, size);
             Err(Fill::NoSpace)
         }
     }
 }
 
-/// Allocates the blocks that are missing in a range of a file, zeroed; 0 or an error. After
-/// an error some may be there, and some that nothing has been written to may be gone.
+/// Allocates the blocks that are missing in a range of a file, zeroed; returns 0 or an error
+/// number. After an error some may be allocated, and unwritten ones may have gone back.
 pub(super) fn try_allocate_blocks(fd: c_int, position: usize, size: usize) -> c_int {
     match (libc::off_t::try_from(position), libc::off_t::try_from(size)) {
         // SAFETY: changes a file of ours, and nothing that has been written to it.
@@ -40,8 +40,8 @@ pub(super) fn try_allocate_blocks(fd: c_int, position: usize, size: usize) -> c_
     }
 }
 
-/// Gives the blocks of a range back in which no live block of the heap is. Where holes cannot
-/// be punched they stay until the file goes: `false`.
+/// Gives the blocks of a range back, in which no live block of the heap is. `false` where holes
+/// cannot be punched: they stay until the file is closed.
 pub(super) fn punch(fd: c_int, position: usize, size: usize) -> bool {
     let (Ok(start), Ok(length)) = (libc::off_t::try_from(position), libc::off_t::try_from(size))
     else {
@@ -52,7 +52,8 @@ pub(super) fn punch(fd: c_int, position: usize, size: usize) -> bool {
     unsafe { libc::fallocate(fd, mode, start, length) == 0 }
 }
 
-/// As [`punch`], by the addresses where a file is mapped; `false` with `errno`.
+/// Gives the blocks of a range of mapped addresses back, in which no live block of the heap is;
+/// `false` with `errno`.
 pub(super) fn remove(address: usize, size: usize) -> bool {
     // SAFETY: our own mapping, where the heap has nothing.
     unsafe { libc::madvise(address as *mut _, size, libc::MADV_REMOVE) == 0 }
@@ -79,8 +80,7 @@ pub(super) fn touching_allocates(fd: c_int) -> bool {
     .contains(&status.f_type)
 }
 
-/// Bytes that the file system of a file has left, for whom it may be; `None` where that
-/// cannot be told, as with a ramfs.
+/// Free bytes of the file system of a file; `None` where they are not known, as in a ramfs.
 pub(super) fn free_bytes(fd: c_int) -> Option<u64> {
     let status = statvfs(fd).filter(|status| status.f_blocks != 0)?;
     Some(status.f_bfree * status.f_frsize)
@@ -98,7 +98,7 @@ pub(super) fn statvfs(fd: c_int) -> Option<libc::statvfs> {
     unsafe { (libc::fstatvfs(fd, status.as_mut_ptr()) == 0).then(|| status.assume_init()) }
 }
 
-/// Puts anonymous memory over a range of a private mapping, in a forked child.
+/// Maps anonymous memory over a range of a private mapping, in a forked child.
 pub(super) fn map_over(address: usize, size: usize) -> Result<(), Fill> {
     // SAFETY: the range is our own and the heap vouches that no live block is in it.
     let status = unsafe {

@@ -1,22 +1,22 @@
-//! Putting blocks behind what the heap takes.
+//! Allocating blocks for ranges that the heap takes.
 
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
-use super::super::{PAGE, populate};
-use super::File;
 use super::blocks::{Fill, allocate_blocks, free_bytes, map_over, punch, try_allocate_blocks};
 use super::pages::{Amounts, Found, Pages};
-use super::pieces::Place;
+use super::piece::Place;
+use super::record::File;
+use crate::backing::base::{PAGE, populate};
 
-/// Requests from this size on are compared with what the file system has first: one
-/// that cannot succeed would still fill it for a moment, and use up addresses.
+/// Requests of at least this many bytes are first compared with the free bytes of the file system:
+/// one that cannot succeed would still fill it for a moment, and use up addresses.
 const LARGE: usize = 64 << 10;
-/// So many requests are for no more than they need when blocks in advance have been refused.
+/// Number of requests that take nothing in advance after blocks in advance have been refused.
 const TIGHT: u32 = 64;
 
 impl File {
-    /// Whether the file may be so long that a page is in it: it then is.
+    /// Makes the file long enough for the page at the address `page`.
     pub(super) fn reach(&self, page: usize) -> Result<(), Fill> {
         let place = self.place(page, PAGE).ok_or(Fill::NoSpace)?;
         if self.is_lost(place.index) {
@@ -29,7 +29,7 @@ impl File {
         }
     }
 
-    /// Puts zeroed memory behind a range.
+    /// Allocates zeroed memory for a range.
     pub(super) fn fill(&self, address: usize, size: usize) -> Result<(), Fill> {
         if self.inherited.load(Ordering::Relaxed) {
             return map_over(address, size);
@@ -54,8 +54,18 @@ impl File {
         filled
     }
 
-    /// Puts blocks where some are missing; on failure the range has none. `base` is where the
-    /// piece begins.
+    /// [`File::fill`] where the file is lost: its mapped pages get blocks again when they are
+    /// populated, which fails without a signal when there are none.
+    pub(super) fn fill_lost(&self, address: usize, size: usize) -> Result<(), Fill> {
+        if populate(address, size) {
+            Ok(())
+        } else {
+            Err(Fill::Lost)
+        }
+    }
+
+    /// Allocates the missing blocks of a place; on failure it has none. `base` is the address of
+    /// the piece.
     fn fill_missing(&self, place: &Place<'_>, found: &Found, base: usize) -> Result<(), Fill> {
         let (own, pages) = (&place.range, &place.piece.pages);
         let allocate = |range: &Range<usize>| {
@@ -80,8 +90,8 @@ impl File {
         Ok(())
     }
 
-    /// Asks for blocks of a range and of pages beside it, if there are any to take in advance;
-    /// whether they are there.
+    /// Allocates blocks for a range and, in advance, for pages beside it; `false` if there are none
+    /// to take in advance, or no blocks.
     fn take_ahead(
         &self,
         pages: &Pages,
@@ -90,7 +100,7 @@ impl File {
     ) -> bool {
         let tight = self.tight.load(Ordering::Relaxed);
         if tight > 0 {
-            // Of two threads at once one may be forgotten.
+            // Of two threads at the same time one may not be counted.
             self.tight.store(tight - 1, Ordering::Relaxed);
             return false;
         }
@@ -113,7 +123,7 @@ impl File {
         }
     }
 
-    /// Gives back the blocks of what is locked in memory: that goes by the file only.
+    /// Gives back the blocks of a place that is locked in memory, which only works through the file.
     pub(super) fn punch_locked(&self, place: Option<&Place<'_>>) -> bool {
         place.is_some_and(|place| {
             let start = place.start + place.range.start;

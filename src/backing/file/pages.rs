@@ -1,15 +1,14 @@
-//! What is known of each page of a piece: whether the heap has it, and whether its block is
-//! there in advance.
+//! The state of each page of a piece: whether the heap has it, and whether its block has been
+//! allocated in advance.
 //!
-//! A heap takes memory for a few pages at a time, and each call to the file system is dear.
-//! So blocks are asked for in advance, for pages beside those that are taken, if nobody has
-//! them; pages that are taken there later have their blocks already. What is given back is
-//! punched page by page, at once: in advance there is only what nobody has taken yet.
+//! A heap takes memory for a few pages at a time, and each call to the file system takes long. So
+//! blocks are allocated in advance for free pages beside those that are taken. Pages that are
+//! given back are punched at once, so only pages that were never taken have blocks in advance.
 //!
-//! A file system that cannot allocate all of a range (fallocate(2)) takes back what has not
-//! been written to, whoever had it allocated. So a call covers pages of the caller's and
-//! pages that it has claimed. Who takes a claimed page touches it: it has its block then
-//! whether that call succeeds or not.
+//! A file system that cannot allocate a whole range (fallocate(2)) frees all blocks there that
+//! have not been written to, even those that another thread allocated. So a call covers only
+//! pages of the caller and pages that it has claimed. A thread that takes a claimed page touches
+//! it: the page then has its block whether that call succeeds or not.
 //!
 //! | state | block | becomes |
 //! |---|---|---|
@@ -25,16 +24,16 @@
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
-use super::super::PAGE;
-use super::super::table::Table;
+use crate::backing::base::PAGE;
+use crate::backing::table::Table;
 
-/// Blocks are asked for in advance up to a multiple of this, whatever the heap has: the most
-/// for one place.
+/// Blocks are allocated in advance up to a multiple of this many bytes.
 const GRANULE: usize = 256 << 10;
-/// For all places together: a part of what the heap has, or if that is less so many bytes.
+/// The part of the heap's bytes, one in this many, that blocks in advance take at most in all.
 const PART: usize = 64;
+/// Bytes of blocks in advance that are always allowed, even above [`PART`].
 const FEW: usize = 8 * GRANULE;
-/// The most for one call.
+/// Bytes of one call at most.
 const MOST: usize = 16 << 20;
 
 /// The state that a fresh table has.
@@ -45,26 +44,27 @@ const CLAIMED: u8 = 3;
 const TOUCHED: u8 = 4;
 const SPOILT: u8 = 5;
 
-/// How many bytes the heap has of a file, and how many are there in advance or claimed.
+/// Bytes of a file that the heap has, and bytes that are allocated in advance or claimed.
 pub(super) struct Amounts<'a> {
     pub(super) held: usize,
     pub(super) ahead: &'a AtomicUsize,
 }
 
-/// The states of a piece's pages. All positions are bytes from where the piece begins; a
-/// thread takes and gives back what is its own, in whole pages.
+/// The states of a piece's pages. All positions are bytes from the beginning of the piece; a thread
+/// takes and gives back its own pages only, whole ones.
 pub(super) struct Pages {
     states: Table<AtomicU8>,
-    /// Whether blocks may be asked for in advance.
+    /// Whether blocks may be allocated in advance.
     advances: AtomicBool,
 }
 
-/// What taking a range has found; see [`Pages::take`].
+/// The result of [`Pages::take`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
-    /// Bytes whose blocks have to be asked for.
+    /// Bytes whose blocks have to be allocated.
     pub(super) missing: usize,
-    /// From the first to the last page that others are asking for: these have to be touched.
+    /// The range from the first to the last page that other threads have claimed; it has to be
+    /// touched.
     pub(super) to_touch: Range<usize>,
 }
 
@@ -76,14 +76,14 @@ impl Pages {
         }
     }
 
-    /// Makes the states of a piece of `length` bytes, before anybody takes a page of it.
-    /// Without memory for them nothing is known, and the file system is asked each time.
+    /// Makes the states of a piece of `length` bytes, before a page of it is taken. Without memory
+    /// for them no page has a state, and the file system is asked each time.
     pub(super) fn prepare(&self, length: usize, advances: bool) {
         self.states.prepare(length / PAGE);
         self.advances.store(advances, Ordering::Relaxed);
     }
 
-    /// The states of a range; none when nothing is known.
+    /// The states of the pages of a range; none when there was no memory for them.
     fn of(&self, range: &Range<usize>) -> &[AtomicU8] {
         let pages = range.start / PAGE..range.end / PAGE;
         self.states.entries().get(pages).unwrap_or(&[])
@@ -121,7 +121,7 @@ impl Pages {
         Found { missing, to_touch }
     }
 
-    /// Notes that the heap has given a range back, which has been punched.
+    /// Notes that the heap has given back a range, which has been punched.
     pub(super) fn give_back(&self, own: &Range<usize>) {
         for state in self.of(own) {
             change(state, |now| match now {
@@ -131,7 +131,7 @@ impl Pages {
         }
     }
 
-    /// Claims pages beside a range that has been taken: the range to ask for.
+    /// Claims pages beside a range that has been taken, and returns the range to allocate.
     pub(super) fn claim(&self, own: &Range<usize>, amounts: &Amounts<'_>) -> Range<usize> {
         let states = self.states.entries();
         if !self.advances.load(Ordering::Relaxed) || states.len() < own.end / PAGE {
@@ -155,7 +155,7 @@ impl Pages {
         own.start - before..own.end + behind
     }
 
-    /// Ends a claim: whether what was asked for is there.
+    /// Ends a claim; `done` says whether the blocks were allocated.
     pub(super) fn settle(
         &self,
         wide: &Range<usize>,
@@ -179,9 +179,8 @@ impl Pages {
         amounts.ahead.fetch_sub(fewer, Ordering::Relaxed);
     }
 
-    /// Forgets what is there in advance, in a child whose file is a new one, and what threads
-    /// were asking for that it does not have. The heap has been given what is before `used`; both
-    /// may lie behind that.
+    /// Forgets blocks in advance, in a child whose file is a new one, and claims of threads that the
+    /// child does not have. The heap has taken bytes before `used` only; both may lie behind that.
     pub(super) fn after_fork_in_child(&self, used: usize) {
         let end = used.saturating_add(MOST) / PAGE;
         for state in self.states.entries().iter().take(end) {
@@ -192,7 +191,7 @@ impl Pages {
         }
     }
 
-    /// The ranges up to `end` that the heap has; all of it when nothing is known.
+    /// The ranges up to `end` that the heap has; all of it when there are no states.
     pub(super) fn taken(&self, end: usize) -> impl Iterator<Item = Range<usize>> {
         let states = self.of(&(0..end));
         let unknown = states.is_empty() && end > 0;
@@ -201,7 +200,7 @@ impl Pages {
     }
 }
 
-/// Changes a state; what it was before.
+/// Changes a state, and returns the state before.
 fn change(state: &AtomicU8, to: impl Fn(u8) -> u8) -> u8 {
     let order = Ordering::AcqRel;
     match state.fetch_update(order, Ordering::Acquire, |now| Some(to(now))) {

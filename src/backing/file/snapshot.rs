@@ -15,24 +15,26 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::ops::Range;
+use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use super::super::temporary::temporary_file;
-use super::File;
 use super::blocks::allocate_blocks;
-use super::pieces::{PIECES, Span};
+use super::descriptor::temporary_file;
+use super::piece::{PIECES, Span};
+use super::record::File;
+use crate::backing::base::PAGE;
 use crate::log;
 
 const READ: usize = 0;
 const WRITE: usize = 1;
 
 static COPIES: AtomicBool = AtomicBool::new(false);
-/// Over a fork: where the child tells its parent that it is done. -1 for none. Forks
-/// take turns, since the topology's lock is held over each.
+/// The pipe by which a forked child tells its parent that it has its copies; -1 for none. Only one
+/// fork at a time uses it, since the topology's lock is held over each.
 static PIPE: [AtomicI32; 2] = [const { AtomicI32::new(-1) }; 2];
 
-/// From now on a forked child copies the files at once, or else gets private pages of
-/// them, each copied when it is first written.
+/// Sets whether a forked child copies the files at once, or gets private pages of them, each copied
+/// when it is first written.
 pub fn set_fork(copies: bool) {
     COPIES.store(copies, Ordering::Relaxed);
 }
@@ -83,8 +85,7 @@ pub fn parent_after_fork() {
 pub fn child_after_fork() {
     let fd = PIPE[WRITE].load(Ordering::Relaxed);
     if fd >= 0 {
-        // SAFETY: writes one byte; if the parent is gone, nobody waits. SIGPIPE cannot
-        // come, since the child still has the other end open.
+        // SAFETY: writes one byte. The child has the other end open too, so there is no SIGPIPE.
         unsafe { libc::write(fd, c"".as_ptr().cast(), 1) };
     }
     close(READ);
@@ -179,7 +180,7 @@ impl File {
                 .all(|index| self.map_again(index, libc::MAP_SHARED))
     }
 
-    /// Copies what is in use of some pieces, which are in the file `old`.
+    /// Copies the used parts of some pieces, which are in the file `old`, to the file `new`.
     fn copy_data(&self, old: c_int, new: c_int, status: &libc::stat, pieces: Range<usize>) -> bool {
         // SAFETY: a file of ours.
         if unsafe { libc::ftruncate(new, status.st_size) } != 0 {
@@ -196,8 +197,8 @@ impl File {
         })
     }
 
-    /// Gives a copy blocks for what the heap has and nobody has written to yet: a full file
-    /// system must not be noticed by a write into memory.
+    /// Allocates blocks in a copy for memory that the heap has taken and not written to: otherwise
+    /// a full file system would be noticed by a write into memory.
     fn allocate_taken(&self, new: c_int, pieces: Range<usize>) -> bool {
         pieces.into_iter().all(|index| {
             let piece = &self.pieces[index];
@@ -209,7 +210,7 @@ impl File {
         })
     }
 
-    /// Maps a piece once more where it is; what it had mapped before is gone.
+    /// Maps a piece again at its addresses, in place of its old mapping.
     pub(super) fn map_again(&self, index: usize, sharing: c_int) -> bool {
         let Some(Span { base, length }) = self.pieces[index].span() else {
             return true;
@@ -230,6 +231,36 @@ impl File {
         mapped != libc::MAP_FAILED
     }
 
+    /// Replaces a piece whose file is lost by a copy in private memory, in a child that has just
+    /// been forked.
+    pub(super) fn copy_to_memory(&self, index: usize) -> bool {
+        let used = self.pieces[index].used.load(Ordering::Relaxed);
+        let Some(Span { base, length }) = self.pieces[index].span() else {
+            return true;
+        };
+        // SAFETY: a fresh mapping, which then replaces one of ours of the same length; the
+        // process has only this thread.
+        unsafe {
+            let copy = libc::mmap(
+                ptr::null_mut(),
+                length,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            );
+            copy != libc::MAP_FAILED
+                && copy_present(base, copy as usize, used)
+                && libc::mremap(
+                    copy,
+                    length,
+                    length,
+                    libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED,
+                    base as *mut libc::c_void,
+                ) != libc::MAP_FAILED
+        }
+    }
+
     /// Copies every page of a private mapping that has data.
     pub(super) fn copy_private_pages(&self, index: usize) {
         let used = self.pieces[index].used.load(Ordering::Relaxed);
@@ -238,7 +269,7 @@ impl File {
         };
         let (fd, start) = self.piece_file(index);
         for_each_data(fd, start, start + used, |from, to| {
-            for position in (from..to).step_by(super::super::PAGE) {
+            for position in (from..to).step_by(PAGE) {
                 let byte = (base + (position - start)) as *mut u8;
                 // SAFETY: inside the piece; the byte is written with what it was.
                 unsafe { byte.write_volatile(byte.read_volatile()) };
@@ -295,8 +326,8 @@ fn share_blocks(old: c_int, new: c_int, old_status: &libc::stat) -> bool {
         && unsafe { libc::ioctl(new, libc::FICLONE, old) } == 0
 }
 
-/// Whether the file system could still take that much: shared blocks are copied when
-/// one side writes, and must find room then.
+/// Whether the file system has room for `bytes`: shared blocks are copied when one side writes, and
+/// must find room then.
 fn has_room(fd: c_int, bytes: u64) -> bool {
     let mut status = MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: fstatfs fills the buffer when it answers 0.
@@ -327,6 +358,30 @@ fn write_at(fd: c_int, memory: usize, size: usize, position: usize) -> bool {
             done += part as usize;
         } else if part == 0 || log::errno() != libc::EINTR {
             return false;
+        }
+    }
+    true
+}
+
+/// Copies `size` bytes of a mapped file, without its missing pages. The kernel reads, so that a
+/// missing page is an error and not a signal.
+///
+/// # Safety
+/// `to` must be writable for `size` bytes.
+unsafe fn copy_present(from: usize, to: usize, size: usize) -> bool {
+    let part = |start: usize, size: usize| libc::iovec {
+        iov_base: start as *mut libc::c_void,
+        iov_len: size,
+    };
+    let mut done = 0;
+    while done < size {
+        let (local, remote) = (part(to + done, size - done), part(from + done, size - done));
+        // SAFETY: writes into `to` only; what cannot be read is an error.
+        let copied = unsafe { libc::process_vm_readv(libc::getpid(), &local, 1, &remote, 1, 0) };
+        match copied {
+            1.. => done += copied as usize,
+            _ if log::errno() == libc::EFAULT => done = (done / PAGE + 1) * PAGE,
+            _ => return false,
         }
     }
     true

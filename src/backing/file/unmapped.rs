@@ -1,22 +1,22 @@
-//! Addresses that the kernel would not unmap, as when a process has as many mappings as it may
-//! have. They are tried again whenever a file is made or goes.
+//! Addresses that the kernel would not unmap, for example because the process has as many mappings
+//! as it may have. Each creation and destruction of a file tries again.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::boxed::boxed;
 
-/// A mapping of a file that has gone.
+/// A mapping of a file that has been closed.
 struct Left {
     base: usize,
     length: usize,
     next: *mut Left,
 }
 
-/// All of them; who looks at the list takes it.
+/// The list of all such mappings; a thread that tries them takes the whole list.
 static LEFT: AtomicPtr<Left> = AtomicPtr::new(ptr::null_mut());
 
-/// Unmaps a range of a file that is about to go; `false` if that has to be done later.
+/// Unmaps a range of a file that is about to be closed; `false` if that has to be done later.
 pub(super) fn unmap(base: usize, length: usize) -> bool {
     try_again();
     if now(base, length) {
@@ -31,7 +31,7 @@ pub(super) fn unmap(base: usize, length: usize) -> bool {
 }
 
 fn now(base: usize, length: usize) -> bool {
-    // SAFETY: a mapping of ours that nobody uses any more.
+    // SAFETY: a mapping of ours that is not used any more.
     unsafe { libc::munmap(base as *mut _, length) == 0 }
 }
 
@@ -47,7 +47,7 @@ fn note(left: *mut Left) {
     }
 }
 
-/// Unmaps what could not be unmapped before.
+/// Tries again to unmap the mappings of the list.
 pub(super) fn try_again() {
     if LEFT.load(Ordering::Relaxed).is_null() {
         return;

@@ -94,7 +94,8 @@ impl Heap {
         }
         let known = page_map::set_owner(address, size, self.id()).is_ok();
         if !known {
-            self.backing.give_back(address, size);
+            // SAFETY: the range has just been taken, so no block is in it.
+            unsafe { self.backing.give_back(address, size) };
         }
         known
     }
@@ -170,7 +171,8 @@ unsafe extern "C" fn decommit(
 ) -> bool {
     // SAFETY: jemalloc passes the hooks of the arena, which are a heap's.
     let heap = unsafe { heap_of(hooks) };
-    let given = keeping_errno(|| heap.backing.give_back(addr as usize + offset, length));
+    // SAFETY: jemalloc decommits only parts of the heap's extents without live blocks.
+    let given = keeping_errno(|| unsafe { heap.backing.give_back(addr as usize + offset, length) });
     // Also where the pages stay: jemalloc counts them no more as used lately.
     heap.full.next_turn();
     if given {
@@ -191,7 +193,8 @@ unsafe extern "C" fn purge_forced(
     // SAFETY: jemalloc passes the hooks of the arena, which are a heap's.
     let heap = unsafe { heap_of(hooks) };
     heap.grown.count_piece(length);
-    keeping_errno(|| !heap.backing.purge(addr as usize + offset, length))
+    // SAFETY: jemalloc purges only parts of the heap's extents without live blocks.
+    keeping_errno(|| !unsafe { heap.backing.purge(addr as usize + offset, length) })
 }
 
 unsafe extern "C" fn split(

@@ -1,47 +1,40 @@
-//! Memory that was promised and not yet touched, against what nodes have left.
+//! Memory that was promised and not yet touched, compared with memory that nodes have left.
 //!
 //! A mapping costs nothing until its pages are touched, and then it is too late for an
 //! error: the kernel kills a process that is bound to a full node, or sends SIGBUS for a
-//! huge page. So an account for each set of nodes counts what was handed out (in units,
-//! see [`super::units`]), and the heap is refused more than the nodes have.
+//! huge page. So an account for each set of nodes counts the memory that was handed out (in
+//! units, see [`super::units`]), and the heap is refused more than the nodes have.
 //!
-//! What may be handed out is what the nodes have left plus what is there already: a page
-//! that is touched moves from one to the other, so the sum holds until somebody else
-//! takes memory or gives it back. Hence the kernel is asked seldom: at first, each time
-//! half of the room is used up, and before a request is refused. Pages that are there are
-//! counted with mincore(2), but not for every one of many refusals in a row (see
-//! [`Counted`]).
-//!
-//! Several accounts may share nodes. What one has promised is then taken to come from the
-//! nodes of the other, all of it: that errs on the safe side.
-//!
-//! The control groups of the process have an account of their own for each sort of pages, in
-//! which nothing is promised: it sums up all others. So a container's limit is met like a
-//! node that is full.
+//! | rule | reason |
+//! |---|---|
+//! | memory left plus promised memory that is resident may be promised | a page that is touched moves from one to the other, so the sum holds until other memory is taken or given back |
+//! | the kernel is asked at first, when half of the room is used up, and before a refusal | the sum changes seldom |
+//! | resident pages are counted with mincore(2), but not for each of many refusals in a row | a count takes long ([`Counted`]) |
+//! | all promises of an account count for each account that shares nodes with it | an overestimate is safe |
+//! | the control groups have an account for each sort of pages, with the sum of all others | a container's limit then counts like a full node |
 
 mod open;
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::PAGE;
-use super::counted::{Counted, resident};
-use super::ranges::Ranges;
-use super::refusal::Refusal;
-use super::units::{self, UNIT};
+use super::known::{Counted, Refusal, resident};
+use super::units;
+use crate::backing::base::{PAGE, UNIT};
+use crate::backing::ranges::Ranges;
 use crate::clock::nanoseconds;
 use crate::error::Error;
 use crate::log;
 use crate::topology::{Container, Left, NodeMask, trouble};
 
-/// Room for which the kernel is not asked in halves any more.
+/// Bytes of room below which the kernel is not asked again at half of it.
 const SMALL: usize = 64 << 20;
-/// The same below a control group's limit, for which all memory of the process counts.
+/// [`SMALL`] below a control group's limit, for which all memory of the process counts.
 const SMALL_OF_GROUPS: usize = 2 << 20;
-/// All accounts; they stay.
+/// The list of all accounts, which are never freed.
 static ALL: AtomicPtr<Account> = AtomicPtr::new(ptr::null_mut());
 
-/// What is counted.
+/// The sort of pages that an account counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pages {
     /// Ordinary memory.
@@ -54,27 +47,31 @@ pub(super) enum Pages {
 pub(super) struct Account {
     nodes: NodeMask,
     pages: Pages,
-    /// The control groups, in an account that is theirs and has no nodes.
+    /// The control groups, in their own account, which has no nodes.
     groups: Option<&'static Container>,
     /// Whether the nodes are all that have memory.
     everywhere: bool,
     /// Bytes that the nodes have together, used or not.
     capacity: usize,
-    /// Bytes that the kernel says the nodes have left, and that nobody can have.
+    /// Bytes that the kernel reports as left, but gives to no process.
     kept: u64,
     /// Whether the kernel may put huge pages, also transparent ones, into the mappings.
     huge_pages: bool,
     /// Bytes of what was handed out, in units.
     promised: AtomicUsize,
-    /// How much may be promised on these nodes before the kernel is asked again.
+    /// Bytes that may be promised on these nodes before the kernel is asked again.
     limit: AtomicUsize,
-    /// Bytes that have gone back since it was asked, and at how many it is asked anew:
-    /// not all of them can be had again.
+    /// Bytes that have gone back since the kernel was asked.
     gone: AtomicUsize,
+    /// Bytes that may go back before the kernel is asked again: not all may be left to take.
     most_gone: usize,
+    /// The last count of resident pages.
     counted: Counted,
+    /// The last refusals.
     refusal: Refusal,
+    /// The mappings on the nodes.
     ranges: Ranges,
+    /// The next account of the list.
     next: AtomicPtr<Account>,
 }
 
@@ -94,14 +91,14 @@ impl Account {
         self.capacity
     }
 
-    /// Whether two accounts draw on the same memory: on the same nodes, or on what the
-    /// control groups leave the process.
+    /// Whether two accounts draw on the same memory: on common nodes, or on the limit of the
+    /// process's control groups.
     pub(super) fn shares(&self, other: &Account) -> bool {
         let limited = || self.of_all().is_some_and(|all| all.capacity < usize::MAX);
         self.counts(other) || (self.pages == other.pages && limited())
     }
 
-    /// Whether what is promised of one counts for the other.
+    /// Whether promises of one account count for the other.
     fn counts(&self, other: &Account) -> bool {
         let all = self.groups.is_some() || other.groups.is_some();
         self.pages == other.pages && (all || !self.nodes.intersection(&other.nodes).is_empty())
@@ -116,13 +113,13 @@ impl Account {
         Self::all().find(|all| all.groups.is_some() && all.pages == self.pages)
     }
 
-    /// Remembers a fresh mapping on the nodes, in which nothing is promised yet; `false`
-    /// when there is no memory for that. It begins at a multiple of [`UNIT`].
+    /// Adds a fresh mapping of `size` bytes at `start`, a multiple of [`UNIT`], in which nothing is
+    /// promised yet; `false` when there is no memory for its record.
     pub(super) fn add_range(&self, start: usize, size: usize) -> bool {
         units::open(start, size, self.huge_pages) && self.ranges.insert(start, size)
     }
 
-    /// Forgets a mapping that is about to go, with all that was promised there.
+    /// Removes a mapping that is about to be unmapped, with all promises there.
     pub(super) fn remove_range(&self, start: usize, size: usize) {
         self.ranges.remove(start);
         let n_pages = units::close(start, size);
@@ -141,18 +138,17 @@ impl Account {
         if bytes == 0 || self.charge(bytes) {
             return Ok(());
         }
-        // Units that somebody else uses by now stay, and have to be paid for.
+        // Units that other extents use by now stay promised, and count.
         let unused = units::remove(start, size) * PAGE;
         let stay = bytes.wrapping_sub(unused);
         self.promised.fetch_add(stay, Ordering::Relaxed);
         Err(Error::NoMemory)
     }
 
-    /// As [`Account::promise`] for memory that has just been made to be there, beyond what
-    /// the nodes had left.
+    /// Promises a range that has just been populated with more memory than the nodes had left.
     ///
     /// # Errors
-    /// `NoMemory` when it was made of memory that had been promised already.
+    /// `NoMemory` when its pages had been promised already.
     pub(super) fn promise_present(&self, start: usize, size: usize) -> Result<(), Error> {
         let bytes = units::add(start, size) * PAGE;
         self.promised.fetch_add(bytes, Ordering::Relaxed);
@@ -164,14 +160,14 @@ impl Account {
         Err(Error::NoMemory)
     }
 
-    /// Takes a promise back: the pages of the range are gone.
+    /// Takes the promise of a range back, whose pages have gone back to the kernel.
     pub(super) fn release(&self, start: usize, size: usize) {
         let bytes = units::remove(start, size) * PAGE;
         self.promised.fetch_sub(bytes, Ordering::Relaxed);
         self.gone_back(size);
     }
 
-    /// Pages of a range have gone back to the kernel, whether or not they stay promised.
+    /// Notes that `bytes` have gone back to the kernel, whether or not they stay promised.
     pub(super) fn gone_back(&self, bytes: usize) {
         for account in self.sharing() {
             account.refusal.end();
@@ -183,7 +179,8 @@ impl Account {
         }
     }
 
-    /// Whether so many bytes were refused a moment ago. Of huge pages the kernel may make more.
+    /// Whether `bytes` are refused by an answer that is still valid. Never for huge pages, of which
+    /// the kernel may make more.
     pub(super) fn is_refused(&self, bytes: usize) -> bool {
         self.was_refused(bytes) || self.of_all().is_some_and(|all| all.was_refused(bytes))
     }
@@ -204,7 +201,7 @@ impl Account {
             return false;
         }
         let (start, turn) = (nanoseconds(), self.refusal.turn());
-        // Counted when it seems to fit: what cannot be had is not to be in others' way.
+        // Counted only if it seems to fit, so that a failing request does not make others fail.
         let mut room = 0;
         let mut may_fit = self.fits(bytes);
         if !may_fit {
@@ -214,7 +211,7 @@ impl Account {
         if may_fit {
             self.promised.fetch_add(bytes, Ordering::Relaxed);
             let has_room = self.fits(0) || {
-                // Others have taken memory meanwhile.
+                // Other threads have taken memory since the check.
                 room = self.look(bytes, bytes);
                 self.fits(0)
             };
@@ -264,25 +261,24 @@ impl Account {
         }
     }
 
-    /// Bytes promised on these nodes, by whatever account.
+    /// Bytes promised on these nodes by all accounts.
     pub(super) fn load(&self) -> usize {
         let promised = |account: &Account| account.promised.load(Ordering::Relaxed);
         self.sharing().map(promised).sum()
     }
 
-    /// Asks the kernel how much can be promised beside what was before a request for
-    /// `bytes`, of which `counted` have been counted already; moves the limit. The answer is
-    /// at most what there is room for.
+    /// Asks the kernel for the bytes that can be promised in addition to those before a request for
+    /// `bytes`, of which `counted` are counted already. Moves the limit, and returns the room.
     fn look(&self, bytes: usize, counted: usize) -> usize {
         let before = self.load().saturating_sub(counted);
         let Some(left) = self.left() else {
-            // There was an answer before: nothing is known to be wrong, for this request.
+            // The last answer of the kernel stays valid for this request.
             self.limit
                 .store(before.saturating_add(bytes), Ordering::Relaxed);
             return bytes;
         };
         if let (None, Some(all)) = (self.groups, self.of_all()) {
-            // Its limit may be another one by now.
+            // The limit of a group may have changed.
             all.limit.store(0, Ordering::Relaxed);
         }
         let mut room = left.saturating_sub(before);
@@ -293,15 +289,15 @@ impl Account {
             }
             let most = self.counted.count(|| {
                 let resident = self.resident_of_all();
-                // Pages that are touched or given back meanwhile count once at most.
+                // Pages that are touched or given back during the count are counted at most once.
                 let left = left.min(self.left().unwrap_or(left));
                 (left, left.saturating_add(resident))
             });
             room = most.saturating_sub(before);
         }
         if room < bytes {
-            // What was before may be taken back: others are refused at the same time. So
-            // the sum is only fit to lower the limit by.
+            // Other threads whose requests are refused take their promises back, so this sum can
+            // only lower the limit.
             let most = before.saturating_add(room);
             self.limit.fetch_min(most, Ordering::Relaxed);
             return if left < bytes { left } else { room };
@@ -313,7 +309,7 @@ impl Account {
         room
     }
 
-    /// Bytes that the nodes, or the groups, have left. `None` when that could not be read.
+    /// Bytes that the nodes, or the groups, have left; `None` when they could not be read.
     fn left(&self) -> Option<usize> {
         let failures = trouble::count();
         let unlimited = || (trouble::count() == failures).then_some(u64::MAX);
@@ -340,7 +336,7 @@ impl Account {
         self.pages == Pages::Huge && Left::HOST.huge_pages(&self.nodes).1 > 0
     }
 
-    /// Bytes that are in memory of all mappings on these nodes, by whatever account.
+    /// Resident bytes of all mappings on these nodes, of all accounts.
     fn resident_of_all(&self) -> usize {
         let mut bytes = 0;
         for account in self.sharing() {

@@ -6,9 +6,9 @@ use core::sync::atomic::{AtomicPtr, AtomicU16, Ordering};
 
 use super::account::{Account, Pages};
 use super::names::Name;
-use super::ranges::Ranges;
-use super::units::UNIT;
-use super::{Bind, Extent, PAGE, keeps_freed_memory, populate, round_up};
+use super::policy::Bind;
+use crate::backing::base::{Extent, PAGE, UNIT, keeps_freed_memory, populate, round_up};
+use crate::backing::ranges::Ranges;
 use crate::error::Error;
 use crate::log;
 use crate::topology::{self, NodeMask};
@@ -16,7 +16,7 @@ use crate::topology::{self, NodeMask};
 /// The page size of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageSize {
-    /// The processor's own, 4 KiB.
+    /// The processor's pages of 4 KiB.
     Base,
     /// 2 MiB from the kernel's pool.
     Huge2M,
@@ -45,7 +45,7 @@ impl PageSize {
 /// Whether the kernel may use transparent huge pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransparentHuge {
-    /// As the system is set up.
+    /// The kernel decides, by the system's settings.
     AsSystem,
     /// Never: pages must alternate between nodes.
     Never,
@@ -59,7 +59,7 @@ pub struct Anonymous {
     /// Set before the first extent unless `bind` is `None`.
     nodes: AtomicPtr<NodeMask>,
     home: AtomicU16,
-    /// Where memory that only these nodes can give is counted; null when nothing is.
+    /// The account of the nodes; null when memory is not counted.
     account: AtomicPtr<Account>,
     /// The mappings.
     ranges: Ranges,
@@ -67,14 +67,14 @@ pub struct Anonymous {
     name: Name,
 }
 
-/// By how much a heap of small pages grows at most.
+/// The most bytes by which a heap of base pages grows at a time.
 const GROWTH: usize = 1 << 30;
 
-/// No home node.
+/// The value of `home` for no home node.
 const NO_HOME: u16 = u16::MAX;
 
 impl Anonymous {
-    /// A source; it takes nothing yet.
+    /// A source from which nothing has been taken yet.
     pub const fn new(page: PageSize, thp: TransparentHuge, bind: Bind) -> Self {
         Self {
             page,
@@ -88,12 +88,12 @@ impl Anonymous {
         }
     }
 
-    /// Says by which name /proc shows the mappings.
+    /// Sets the name that /proc shows for the mappings.
     pub fn set_name(&self, name: &'static CStr) {
         self.name.set(name);
     }
 
-    /// Says which nodes to bind to, and of several the one to be near to.
+    /// Sets the nodes to bind to, and of several the one that memory is to be near to.
     ///
     /// # Errors
     /// `OperationFailed` when the kernel could not be asked, for a reason that passes; `Malloc`.
@@ -109,8 +109,8 @@ impl Anonymous {
         Ok(())
     }
 
-    /// Says that memory comes from any node that the process may use. Of huge pages there
-    /// are only so many.
+    /// Lets memory come from any node that the process may use. Only huge pages are counted then,
+    /// whose number is limited.
     ///
     /// # Errors
     /// `OperationFailed` when the kernel could not be asked, for a reason that passes; `Malloc`.
@@ -121,7 +121,7 @@ impl Anonymous {
         }
     }
 
-    /// Counts what is taken from some nodes from now on.
+    /// Counts memory that is taken from `nodes` from now on.
     ///
     /// # Errors
     /// `OperationFailed` when the kernel could not be asked, for a reason that passes;
@@ -144,29 +144,29 @@ impl Anonymous {
     }
 
     /// Whether the memory is counted: an extent may then be without memory at first.
-    pub(super) fn is_counted(&self) -> bool {
+    pub(in crate::backing) fn is_counted(&self) -> bool {
         self.account().is_some()
     }
 
     /// Bytes that have been promised on the nodes, to this source or others.
-    pub(super) fn promised(&self) -> Option<usize> {
+    pub(in crate::backing) fn promised(&self) -> Option<usize> {
         self.account().map(Account::load)
     }
 
     /// Whether two sources draw on the same nodes, and either may be refused memory that
     /// the other holds.
-    pub(super) fn shares(&self, other: &Self) -> bool {
+    pub(in crate::backing) fn shares(&self, other: &Self) -> bool {
         match (self.account(), other.account()) {
             (Some(account), Some(other)) => account.shares(other),
             _ => false,
         }
     }
 
-    /// The most bytes by which a heap should grow beyond what it needs. The kernel sets huge
-    /// pages aside for whole mappings. Otherwise it is addresses: jemalloc asks for more each
-    /// time, and never for less again; what is too much for the kernel, or for the nodes, is
-    /// refused, and each slab then becomes a mapping of its own.
-    pub(super) fn growth(&self) -> usize {
+    /// The most bytes by which a heap should grow beyond what it needs. The kernel reserves huge
+    /// pages for whole mappings. Growth of base pages takes addresses only, but jemalloc asks for
+    /// more each time and never for less: once the kernel or the nodes refuse, each slab would
+    /// become a mapping of its own.
+    pub(in crate::backing) fn growth(&self) -> usize {
         match (self.page, self.account()) {
             (PageSize::Huge2M | PageSize::Huge1G, _) => UNIT,
             (PageSize::Base, None) => GROWTH,
@@ -174,20 +174,26 @@ impl Anonymous {
         }
     }
 
-    /// See [`super::Backing::take`].
-    pub(super) fn take(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
+    /// Takes an extent of `size` bytes at a multiple of `align`; without `memory` it may be
+    /// addresses only.
+    pub(in crate::backing) fn take(
+        &self,
+        size: usize,
+        align: usize,
+        memory: bool,
+    ) -> Result<Extent, Error> {
         let account = self.account();
-        // Addresses for more than the nodes have are of no use.
+        // More addresses than the nodes have memory are never usable.
         if !memory && account.is_some_and(|account| size > account.capacity()) {
             return Err(Error::NoMemory);
         }
         if memory && account.is_some_and(|account| account.is_refused(size)) {
             return Err(Error::NoMemory);
         }
-        // Mappings whose memory is counted begin with a unit.
+        // Mappings whose memory is counted begin at a multiple of the unit.
         let align = account.map_or(align, |_| align.max(UNIT));
         let length = round_up(size, self.page.granule()).ok_or(Error::NoMemory)?;
-        // A mapping of huge pages starts at a multiple of 2 MiB by itself.
+        // The kernel starts a mapping of huge pages at a multiple of 2 MiB.
         let natural = if self.page == PageSize::Base {
             PAGE
         } else {
@@ -210,8 +216,8 @@ impl Anonymous {
         })
     }
 
-    /// See [`super::Backing::release`].
-    pub(super) fn release(&self, address: usize, size: usize) {
+    /// Unmaps an extent of `size` bytes.
+    pub(in crate::backing) fn release(&self, address: usize, size: usize) {
         let length = round_up(size, self.page.granule()).unwrap_or(size);
         self.ranges.remove(address);
         if let Some(account) = self.account() {
@@ -220,12 +226,12 @@ impl Anonymous {
         unmap(address, length);
     }
 
-    /// See [`super::Backing::granule`].
-    pub(super) const fn granule(&self) -> usize {
+    /// The unit of extents, in bytes.
+    pub(in crate::backing) const fn granule(&self) -> usize {
         self.page.granule()
     }
 
-    /// Makes a fresh mapping what the source promises.
+    /// Gives a fresh mapping its policy and its place in the account.
     fn settle(
         &self,
         address: usize,
@@ -282,66 +288,81 @@ impl Anonymous {
             self.bind.apply(address, length, nodes, home)?;
         }
         if self.thp == TransparentHuge::Never {
-            // SAFETY: advice on our own fresh mapping. Kernels without transparent
-            // huge pages answer EINVAL and already do what is asked.
+            // SAFETY: advice on our own fresh mapping. Kernels without transparent huge pages
+            // return EINVAL, and use none anyway.
             unsafe { libc::madvise(address as *mut _, length, libc::MADV_NOHUGEPAGE) };
         }
         Ok(())
     }
 
-    pub(super) fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
+    pub(in crate::backing) fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
         let Some(account) = self.account() else {
             return Ok(());
         };
         account.promise(address, size).or_else(|error| {
-            // The kernel may be able to make huge pages, but only trying shows.
+            // Whether the kernel can make further huge pages shows only when it tries.
             if !account.made_on_demand() {
                 return Err(error);
             }
             if !populate(address, size) {
-                self.discard(address, size);
+                // SAFETY: the heap has not been given the range yet, or not again.
+                unsafe { self.discard(address, size) };
                 return Err(error);
             }
             account.promise_present(address, size).inspect_err(|_| {
-                self.discard(address, size);
+                // SAFETY: the heap has not been given the range yet, or not again.
+                unsafe { self.discard(address, size) };
             })
         })
     }
 
-    pub(super) fn give_back(&self, address: usize, size: usize) -> bool {
+    /// [`crate::backing::Backing::give_back`] of this source.
+    ///
+    /// # Safety
+    /// No live block is in the range, which the heap has taken from this source.
+    pub(in crate::backing) unsafe fn give_back(&self, address: usize, size: usize) -> bool {
         let Some(account) = self.account() else {
             return false;
         };
-        let done = !keeps_freed_memory() && self.discard(address, size);
+        // SAFETY: no live block is in the range of this source.
+        let done = !keeps_freed_memory() && unsafe { self.discard(address, size) };
         if done {
             account.release(address, size);
         }
         done
     }
 
-    pub(super) fn purge(&self, address: usize, size: usize) -> bool {
-        let done = !keeps_freed_memory() && self.discard(address, size);
+    /// [`crate::backing::Backing::purge`] of this source.
+    ///
+    /// # Safety
+    /// No live block is in the range, which the heap has taken from this source.
+    pub(in crate::backing) unsafe fn purge(&self, address: usize, size: usize) -> bool {
+        // SAFETY: no live block is in the range of this source.
+        let done = !keeps_freed_memory() && unsafe { self.discard(address, size) };
         if let (true, Some(account)) = (done, self.account()) {
             account.gone_back(size);
         }
         done
     }
 
-    /// Gives the pages of a range back in which no live block is; whether all of it is gone,
-    /// and reads as zero. Of huge pages only whole ones are tried: of others the kernel
-    /// answers that they are gone and leaves them, or takes more than it was told (5.18 to 6.0).
-    fn discard(&self, address: usize, size: usize) -> bool {
+    /// Gives the pages of a range back; `false` unless all have gone and read as zero. Only whole
+    /// huge pages are tried: of parts the kernel reports success and leaves them, or gives back
+    /// more than the range (5.18 to 6.0).
+    ///
+    /// # Safety
+    /// No live block is in the range, which the heap has taken from this source.
+    unsafe fn discard(&self, address: usize, size: usize) -> bool {
         let page = if self.page == PageSize::Base {
             PAGE
         } else {
             UNIT
         };
-        // SAFETY: the range is in a mapping of ours, and the callers vouch for the rest.
+        // SAFETY: no live block is in the range, which is in a mapping of this source.
         (address | size) % page == 0
             && unsafe { libc::madvise(address as *mut _, size, libc::MADV_DONTNEED) == 0 }
     }
 
-    pub(super) fn for_each_range(&self, each: impl FnMut(usize, usize)) {
+    pub(in crate::backing) fn for_each_range(&self, each: impl FnMut(usize, usize)) {
         self.ranges.for_each(each);
     }
 }

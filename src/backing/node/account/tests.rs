@@ -32,7 +32,7 @@ fn no_more_is_promised_than_there_is() {
     assert!(account.promise(start, UNIT).is_ok());
     let before = account.promised.load(Ordering::Relaxed);
     assert!(before >= UNIT);
-    // Addresses that nobody has: only the counters see them.
+    // Addresses that are not mapped: only the counters use them.
     let (nowhere, too_much) = (1 << 45, 1 << 45);
     assert!(account.add_range(nowhere, too_much));
     assert!(account.promise(nowhere, too_much).is_err());
@@ -64,7 +64,7 @@ fn who_asks_for_too_much_is_not_in_the_way(account: &Account) {
             }
         });
         while !asks_for_too_much.is_finished() {
-            // The kernel is asked anew.
+            // The kernel is asked again.
             account.limit.store(0, Ordering::Relaxed);
             assert!(account.promise(start, UNIT).is_ok());
             account.release(start, UNIT);

@@ -12,10 +12,10 @@ const WEIGHTED_INTERLEAVE: libc::c_int = 6;
 /// Whether memory is interleaved by the kernel's weights.
 static WEIGHTED: AtomicBool = AtomicBool::new(false);
 
-/// How a mapping is tied to its nodes.
+/// The policy that binds a mapping to its nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bind {
-    /// Not at all: the policy of the thread that touches a page decides.
+    /// None: the policy of the thread that first touches a page decides.
     None,
     /// Only these nodes (MPOL_BIND).
     Bind,
@@ -26,7 +26,7 @@ pub enum Bind {
     Interleave,
 }
 
-/// From now on memory is interleaved by the kernel's weights; `false` if it has none.
+/// Interleaves memory by the kernel's weights from now on; `false` if the kernel has none.
 pub fn interleave_by_weights() -> bool {
     let known = topology::mbind_mode(WEIGHTED_INTERLEAVE).is_ok();
     WEIGHTED.store(known, Ordering::Relaxed);
@@ -63,8 +63,8 @@ impl Bind {
         }
     }
 
-    /// Whether mappings can be bound at all. Found and said once: what a process is
-    /// forbidden later shows when memory is mapped.
+    /// Whether mappings can be bound. Found and reported once; a later prohibition is found when
+    /// memory is mapped.
     ///
     /// # Errors
     /// [`Error::Mbind`] where a container forbids mbind(2) or the kernel lacks it.
@@ -78,7 +78,7 @@ impl Bind {
                 }
                 Err(Error::Mbind)
             }
-            // Other kernels have their say when there is something to bind.
+            // Other errors are reported when memory is bound.
             _ => Ok(()),
         }
     }
@@ -99,12 +99,12 @@ impl Bind {
         let Some(mode) = self.mode(nodes) else {
             return Ok(());
         };
-        // Nothing to prefer is local memory, as mbind(2) says; nothing to bind to is none.
+        // Preferring no node means local memory (mbind(2)); binding to no node is an error.
         if nodes.is_empty() && self != Self::Preferred {
             return Err(Error::NoMemory);
         }
         let words = nodes.as_words();
-        // The kernel counts one bit less than it is told.
+        // The kernel uses one bit less than the number passed to it.
         let bits = words.len() * 64 + 1;
         // SAFETY: the mask has `bits - 1` bits; a policy does not change contents.
         let status = unsafe {
@@ -129,8 +129,8 @@ impl Bind {
     }
 }
 
-/// Gives a bound mapping a home node. Without one the memory is bound all the same, so a
-/// kernel that has no such call (before Linux 5.17) is asked once only.
+/// Gives a bound mapping a home node. The mapping stays bound without one, so a kernel that lacks
+/// the call (before Linux 5.17) is asked once only.
 fn set_home(address: usize, size: usize, home: u16) {
     static MISSING: AtomicBool = AtomicBool::new(false);
     if MISSING.load(Ordering::Relaxed) {
@@ -154,8 +154,8 @@ fn set_home(address: usize, size: usize, home: u16) {
     }
 }
 
-/// Says that mbind(2) was refused and, unless the last refusal was the same, what it means
-/// and what to do about it.
+/// Reports that mbind(2) was refused and, unless the last refusal was the same, the reason and the
+/// remedy.
 #[cold]
 fn log_refusal(errno: i32, nodes: &NodeMask) {
     static EXPLAINED: AtomicI32 = AtomicI32::new(0);

@@ -1,23 +1,20 @@
-//! How many pages of each unit of the address space the heap may touch.
+//! Numbers of pages that the heap may touch, for each unit of the address space.
 //!
-//! A unit is what a transparent huge page covers: the first touch of a page in it may
-//! take all of it from the node. So memory is promised by the unit, from the first page
-//! that is handed out to the last that is given back; but by the page where there can be
-//! no such huge page.
+//! A unit is as large as a transparent huge page: the first touch of a page in it may take the
+//! whole unit from the node. So a unit is promised from the first page that is handed out to the
+//! last that is given back. Where there can be no such huge page, single pages are promised.
 
 #![forbid(unsafe_code)]
 
 use core::sync::atomic::{AtomicU16, Ordering};
 
-use super::PAGE;
-use super::table::Table;
+use crate::backing::base::{PAGE, UNIT};
+use crate::backing::table::Table;
 
-/// Bytes of a unit; extents whose memory is counted begin at a multiple of it.
-pub(super) const UNIT: usize = 2 << 20;
-/// Set in the counter of a unit that counts by the page.
+/// The bit that marks the counter of a unit whose pages are promised one by one.
 const BY_PAGE: u16 = 1 << 15;
 const LEAF_UNITS: usize = 2048;
-/// Bytes that a leaf is for.
+/// Bytes of addresses whose counters are in one leaf.
 const SPAN: usize = UNIT * LEAF_UNITS;
 const ADDRESS_BITS: u32 = 47;
 const ROOT: usize = (1 << ADDRESS_BITS) / SPAN;
@@ -35,7 +32,7 @@ pub(super) fn open(start: usize, size: usize, huge: bool) -> bool {
         }
         leaf_start = (leaf_start / SPAN + 1) * SPAN;
     }
-    // What the mapping has only a part of gets no huge page.
+    // A unit that is only partly in the mapping gets no huge page.
     let by_page = if huge {
         start + size / UNIT * UNIT..start + size
     } else {
@@ -48,7 +45,7 @@ pub(super) fn open(start: usize, size: usize, huge: bool) -> bool {
     true
 }
 
-/// Counts pages in; the number of pages to promise for that.
+/// Counts the pages of a range, and returns the number of pages to promise for them.
 pub(super) fn add(start: usize, size: usize) -> usize {
     change(start, size, |unit, n_pages| {
         let before = unit.fetch_add(n_pages, Ordering::Relaxed);
@@ -56,7 +53,7 @@ pub(super) fn add(start: usize, size: usize) -> usize {
     })
 }
 
-/// Counts pages out that were counted in; the number of pages that are not promised any
+/// Stops counting the pages of a range, and returns the number of pages that are not promised any
 /// more.
 pub(super) fn remove(start: usize, size: usize) -> usize {
     change(start, size, |unit, n_pages| {
@@ -65,7 +62,7 @@ pub(super) fn remove(start: usize, size: usize) -> usize {
     })
 }
 
-/// Forgets the units of a mapping; the number of pages that were promised there.
+/// Forgets the units of a mapping, and returns the number of pages that were promised there.
 pub(super) fn close(start: usize, size: usize) -> usize {
     change(start, size, |unit, _| {
         let before = unit.swap(0, Ordering::Relaxed);
@@ -106,8 +103,8 @@ fn pages_changed(before: u16, n_pages: u16, whole: bool) -> usize {
     }
 }
 
-/// Applies `each` to the counter of every unit and the number of pages of the range in
-/// it; the sum of the answers.
+/// Applies `each` to the counter of every unit and the number of its pages in the range, and
+/// returns the sum of the results.
 fn change(start: usize, size: usize, each: impl Fn(&AtomicU16, u16) -> usize) -> usize {
     let (mut at, end, mut sum) = (start, start + size, 0);
     while at < end {

@@ -3,81 +3,59 @@
 //! A piece is mapped as a whole and unmapped only with the kind: unmapping parts of
 //! it would let jemalloc join extents of two kinds that happen to be neighbours. The
 //! file system's blocks are allocated before the heap uses the memory, so a full file
-//! system is ENOMEM and not SIGBUS (unless it wants room for records of its own at the
-//! first write, as ext4 may), and are given back as holes. What the heap takes in
-//! advance is addresses only: neither blocks nor a part of the limit.
+//! system is ENOMEM and not SIGBUS (unless it needs room for its own records at the
+//! first write, as ext4 may), and are given back as holes. Growth in advance takes
+//! addresses only: neither blocks nor a part of the limit.
+//!
+//! | module | contents, lowest first |
+//! |---|---|
+//! | `blocks` | calls to the file system |
+//! | `descriptor` | opening a file, and whether a descriptor still means it |
+//! | `pages` | which pages have blocks |
+//! | `piece`, `record` | the record of a file and its pieces |
+//! | `pieces`, `fill`, `snapshot` | mapping, filling, copying after fork |
+//! | `unmapped` | addresses that are still to be unmapped |
 //!
 //! After fork the mappings would be shared, and the child would write into its
 //! parent's heap. `after_fork_in_child` turns the child's into private ones, or copies
 //! the file (`snapshot`).
 
 mod blocks;
+mod descriptor;
 mod fill;
-mod lost;
 mod pages;
+mod piece;
 mod pieces;
+mod record;
 mod snapshot;
 mod unmapped;
 
+pub use descriptor::dax_path;
+pub use record::File;
 pub use snapshot::{child_after_fork, parent_after_fork, prepare_fork, set_fork};
 
-use core::ffi::{CStr, c_char, c_int};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use core::ffi::CStr;
+use core::sync::atomic::Ordering;
 use std::ffi::CString;
 
 use blocks::{Fill, remove, statvfs, statvfs_of_dir};
-use lost::Identity;
-use pieces::{PIECES, Piece, Span};
+use descriptor::temporary_file;
+use piece::{PIECES, Span};
 
-use super::temporary::temporary_file;
-use super::units::UNIT;
-use super::{Extent, PAGE, keeps_freed_memory, round_up};
-use crate::boxed::{boxed, boxed_slice};
+use super::base::{Extent, PAGE, UNIT, keeps_freed_memory, round_up};
+use crate::boxed::boxed_slice;
 use crate::error::Error;
 use crate::log;
 
-/// By how much a heap grows at most. It is addresses, but pieces are few.
+/// The most bytes by which a heap grows at a time. Growth takes addresses only, but pieces are few.
 const GROWTH: usize = 1 << 30;
 
-/// A temporary file as a source of extents.
-///
-/// Compiled programs read the first fields through the kind's `priv` pointer, hence
-/// the layout.
-#[repr(C)]
-pub struct File {
-    fd: c_int,
-    offset: AtomicUsize,
-    max_size: usize,
-    /// Where the original has its mutex; unused here.
-    lock: [u8; 40],
-    current_size: AtomicUsize,
-    dir: *const c_char,
-    pieces: [Piece; PIECES],
-    current: AtomicUsize,
-    /// The longest piece that may still be mappable.
-    longest: AtomicUsize,
-    /// Bytes whose blocks are there, or asked for, in advance.
-    ahead: AtomicUsize,
-    /// How many more requests are to take nothing in advance.
-    tight: AtomicU32,
-    /// Set in a forked child: the file belongs to the parent.
-    inherited: AtomicBool,
-    /// Set once the file system has refused to punch a hole.
-    no_holes: AtomicBool,
-    /// Of the first file.
-    identity: Identity,
-}
-
-// SAFETY: `dir` is only written at creation and points at memory the value owns; all
-// other state is atomic or constant.
-unsafe impl Sync for File {}
-// SAFETY: as above, nothing is tied to the creating thread.
-unsafe impl Send for File {}
-
 impl File {
-    /// Creates the file in `dir`; it has no name left and holds no blocks yet.
-    /// `limit` is the most bytes it may hold, 0 for as many as the file system has.
-    /// `Invalid` with `errno` when the directory cannot be used; `Malloc`.
+    /// Creates a file without a name and without blocks in `dir`. It may hold up to `limit` bytes;
+    /// 0 is no limit.
+    ///
+    /// # Errors
+    /// `Invalid` with `errno` when no file can be made in `dir`; `Malloc`.
     pub fn create(dir: &CStr, limit: usize) -> Result<Box<Self>, Error> {
         unmapped::try_again();
         let bytes = boxed_slice(dir.to_bytes_with_nul().iter().copied())?.into_vec();
@@ -85,48 +63,7 @@ impl File {
         Self::open(temporary_file(dir)?, copy, limit)
     }
 
-    /// Apart from what needs room for a path: stacks may be small.
-    #[inline(never)]
-    fn open(fd: c_int, dir: CString, limit: usize) -> Result<Box<Self>, Error> {
-        boxed(Self {
-            fd,
-            offset: AtomicUsize::new(0),
-            max_size: limit,
-            lock: [0; 40],
-            current_size: AtomicUsize::new(0),
-            dir: dir.into_raw(),
-            pieces: [const { Piece::new() }; PIECES],
-            current: AtomicUsize::new(0),
-            longest: AtomicUsize::new(usize::MAX),
-            ahead: AtomicUsize::new(0),
-            tight: AtomicU32::new(0),
-            inherited: AtomicBool::new(false),
-            no_holes: AtomicBool::new(false),
-            identity: Identity::of(fd),
-        })
-    }
-
-    /// The descriptor, open for the life of the kind.
-    pub const fn descriptor(&self) -> i32 {
-        self.fd
-    }
-
-    fn dir(&self) -> &CStr {
-        // SAFETY: the string that `create` made, which lives as long as `self`.
-        unsafe { CStr::from_ptr(self.dir) }
-    }
-
-    /// Whether the file is the parent's, in a forked child.
-    pub fn is_inherited(&self) -> bool {
-        self.inherited.load(Ordering::Relaxed)
-    }
-
-    /// The limit, if there is one.
-    pub fn limit(&self) -> Option<usize> {
-        (self.max_size != 0).then_some(self.max_size)
-    }
-
-    /// The most bytes the file may hold: its limit or the size of the file system.
+    /// The most bytes that the file may hold: its limit, or the size of the file system.
     pub fn capacity(&self) -> Result<usize, Error> {
         self.limit().map_or_else(|| self.system_size(), Ok)
     }
@@ -143,16 +80,22 @@ impl File {
     }
 
     /// The most bytes by which a heap should grow beyond what it needs.
-    pub(super) fn growth(&self) -> usize {
+    pub(in crate::backing) fn growth(&self) -> usize {
         let capacity = self.capacity().unwrap_or(usize::MAX);
         (capacity / 4).clamp(UNIT, GROWTH)
     }
 
-    /// See [`super::Backing::take`].
-    pub(super) fn take(&self, size: usize, align: usize, memory: bool) -> Result<Extent, Error> {
-        // A forked child maps memory of its own over all that it takes.
+    /// Takes an extent of `size` bytes at a multiple of `align`; without `memory` it is addresses
+    /// only.
+    pub(in crate::backing) fn take(
+        &self,
+        size: usize,
+        align: usize,
+        memory: bool,
+    ) -> Result<Extent, Error> {
+        // A forked child maps private memory over each extent that it takes.
         if !self.inherited.load(Ordering::Relaxed) {
-            // Addresses for more than the file can hold are of no use. A ramfs holds 0 bytes.
+            // More addresses than the file can hold are never usable. A ramfs reports size 0.
             let most = if self.is_narrow() {
                 self.max_size
             } else {
@@ -233,28 +176,23 @@ impl File {
                 memory,
             });
         };
-        // Nobody else took more meanwhile: the addresses are free again.
+        // Unless another thread has taken more, the addresses are free again.
         let _ = piece.used.compare_exchange(after, used, order, order);
         match error {
             Fill::NoSpace => Of::Refused,
-            // What is at the front of a file is too large for another one, too.
+            // A request that is too large at the front of a file is too large for another file.
             Fill::FileTooLarge if used == 0 && self.piece_file(index).1 == 0 => Of::Refused,
             Fill::FileTooLarge | Fill::Lost => Of::Elsewhere,
         }
     }
 
-    /// Bytes that the heap has been given and has not given back.
-    pub fn held(&self) -> usize {
-        self.current_size.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn left(&self) -> usize {
+    pub(in crate::backing) fn left(&self) -> usize {
         self.limit()
             .map_or(usize::MAX, |limit| limit.saturating_sub(self.held()))
     }
 
-    /// Whether what one of two files gives back the other can have: they are on one file system.
-    pub(super) fn shares(&self, other: &Self) -> bool {
+    /// Whether `other` can take blocks that this file gives back: both are on one file system.
+    pub(in crate::backing) fn shares(&self, other: &Self) -> bool {
         !keeps_freed_memory()
             && !self.is_inherited()
             && !other.is_inherited()
@@ -262,8 +200,8 @@ impl File {
             && self.identity.is_beside(&other.identity)
     }
 
-    /// Bytes that its file system has left; 0 if that cannot be told. Keeps `errno`.
-    pub(super) fn left_beside(&self) -> usize {
+    /// Bytes left in the file system; 0 if unknown. Keeps `errno`.
+    pub(in crate::backing) fn left_beside(&self) -> usize {
         let errno = log::errno();
         let status = statvfs_of_dir(self.dir());
         log::set_errno(errno);
@@ -282,7 +220,7 @@ impl File {
             .map_err(|_| Error::NoMemory)
     }
 
-    pub(super) fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
+    pub(in crate::backing) fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
         self.charge(size)?;
         self.fill(address, size).map_err(|_| {
             self.current_size.fetch_sub(size, Ordering::Relaxed);
@@ -290,7 +228,11 @@ impl File {
         })
     }
 
-    pub(super) fn give_back(&self, address: usize, size: usize) -> bool {
+    /// [`super::Backing::give_back`] of this source.
+    ///
+    /// # Safety
+    /// No live block is in the range, which the heap has taken from this file.
+    pub(in crate::backing) unsafe fn give_back(&self, address: usize, size: usize) -> bool {
         if keeps_freed_memory()
             || self.inherited.load(Ordering::Relaxed)
             || self.no_holes.load(Ordering::Relaxed)
@@ -300,7 +242,7 @@ impl File {
         let place = self.place(address, size);
         if !remove(address, size) {
             match log::errno() {
-                // What is locked in memory goes by the file.
+                // Pages locked in memory can only be given back through the file.
                 libc::EINVAL if self.punch_locked(place.as_ref()) => {}
                 libc::EOPNOTSUPP => {
                     if !self.no_holes.swap(true, Ordering::Relaxed) {
@@ -318,7 +260,7 @@ impl File {
         true
     }
 
-    pub(super) fn for_each_range(&self, mut each: impl FnMut(usize, usize)) {
+    pub(in crate::backing) fn for_each_range(&self, mut each: impl FnMut(usize, usize)) {
         for piece in &self.pieces {
             let used = piece.used.load(Ordering::Relaxed);
             if let Some(span) = piece.span().filter(|_| used != 0) {
@@ -328,13 +270,13 @@ impl File {
     }
 }
 
-/// How a piece has answered a request.
+/// The result of a request to a piece.
 enum Of {
     Taken(Extent),
-    /// It is not long enough.
+    /// The piece has too few free bytes.
     NoRoom,
     Refused,
-    /// Its file is of no use any more.
+    /// The file of the piece is full or lost.
     Elsewhere,
 }
 
@@ -344,7 +286,7 @@ impl Drop for File {
         for index in 0..PIECES {
             if let Some(Span { base, length }) = self.pieces[index].span() {
                 if !unmapped::unmap(base, length) && !self.is_inherited() {
-                    // The mapping keeps the file. Its blocks go at least.
+                    // The mapping keeps the file, but not its blocks.
                     let place = self.place(base, length);
                     let _ = remove(base, length) || self.punch_locked(place.as_ref());
                 }

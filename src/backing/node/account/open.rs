@@ -1,33 +1,32 @@
-//! Opening an account: what nodes, or control groups, have in all, and what is left alone.
+//! Opening an account: the capacity of nodes or control groups, and the part that is left alone.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::super::counted::Counted;
-use super::super::ranges::Ranges;
-use super::super::refusal::Refusal;
+use super::super::known::{Counted, Refusal};
 use super::{ALL, Account, Pages};
+use crate::backing::ranges::Ranges;
 use crate::boxed::boxed;
 use crate::env;
 use crate::error::Error;
 use crate::topology::{self, Container, Left, NodeMask, trouble};
 
-/// What the kernel keeps of a node where it does not say: a part of its memory, and this.
+/// Bytes that the kernel keeps of a node, besides a part of its memory, where it reports nothing.
 const KEPT: u64 = 4 << 20;
-/// Left alone on each node beside what the kernel keeps, for its own use meanwhile.
+/// Bytes left alone on each node, besides those that the kernel keeps, for its own allocations.
 const MARGIN: u64 = 1 << 20;
-/// What a CPU may take from a node in advance, to give it out page by page: 32 batches of 63
-/// pages. When a node runs full, nobody gets what is left of that. The kernel also holds
-/// freed pages back like this, but those it does not count as free.
+/// Bytes that a CPU may take from a node in advance: 32 batches of 63 pages. When a node is full,
+/// no other CPU gets the rest of a batch, although the kernel counts it as free.
 const BATCH: u64 = 8 << 20;
-/// But not more than this part of the nodes: it takes CPUs that are all at work there.
+/// The part of the nodes' memory, one in this many, that all batches together take at most: not
+/// all CPUs allocate there at a time.
 const BATCHES_PART: u64 = 64;
-/// After this part of the nodes has gone back to the kernel, it is asked anew.
+/// The part of the nodes' memory, one in this many, after whose return the kernel is asked again.
 const GONE_PART: u64 = 256;
 
 impl Account {
-    /// The account for some nodes, opened at the first call for them. `None` when
-    /// nothing is to be counted, or nothing can be.
+    /// The account for `nodes`, opened at the first call for them. `None` when memory is not to
+    /// be counted, or cannot be.
     ///
     /// # Errors
     /// `OperationFailed` when the kernel could not be asked, for a reason that passes;
@@ -47,8 +46,8 @@ impl Account {
         Self::known_or(nodes, pages, || Self::open(nodes, pages))
     }
 
-    /// The account for some nodes, or else the one that `open` makes. No nodes are those of
-    /// the control groups.
+    /// The account for `nodes`, made by `open` if there is none. The account of the control groups
+    /// has no nodes.
     fn known_or(
         nodes: &NodeMask,
         pages: Pages,
@@ -75,7 +74,7 @@ impl Account {
             match ALL.compare_exchange(first, account, Ordering::AcqRel, Ordering::Relaxed) {
                 // SAFETY: the account stays from now on.
                 Ok(_) => return Ok(Some(unsafe { &*account })),
-                // SAFETY: made by `into_raw`, and seen by nobody.
+                // SAFETY: made by `into_raw`, and not seen by another thread.
                 Err(_) => fresh = Some(unsafe { Box::from_raw(account) }),
             }
         }
@@ -84,7 +83,7 @@ impl Account {
     fn open(nodes: &NodeMask, pages: Pages) -> Option<Self> {
         let everywhere = topology::memory_nodes().difference(nodes).is_empty();
         let capacity = match (topology::capacity(nodes), everywhere) {
-            // Where the nodes cannot be asked for it.
+            // The nodes do not report it.
             (0, _) => Left::HOST.memory_of_all().unwrap_or(u64::MAX),
             // Nodes of some virtual machines do not count the memory that was added to them.
             (bytes, true) => bytes.max(Left::HOST.memory_of_all().unwrap_or(0)),
@@ -97,7 +96,7 @@ impl Account {
             .max(MARGIN * nodes.count() as u64);
         let account = Self {
             everywhere,
-            // For all memory the kernel leaves out what it keeps, but not the rise.
+            // The kernel's figure for all memory leaves out its reserve, but not the rise of watermarks.
             kept: margin + if everywhere { rise } else { kept },
             huge_pages: pages == Pages::Huge || Left::HOST.huge_pages_unasked(),
             ..Self::new(*nodes, pages, None, capacity)

@@ -1,0 +1,52 @@
+//! Constants, types and functions that all sources of extents use.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// Page size of the processor, in bytes.
+pub const PAGE: usize = 4096;
+/// Bytes of a transparent huge page, in which memory of nodes is counted.
+pub(super) const UNIT: usize = 2 << 20;
+
+/// Whether freed memory is kept.
+static KEEP: AtomicBool = AtomicBool::new(false);
+
+/// Keeps freed memory for reuse from now on, instead of giving it back (MEMKIND_HOG_MEMORY).
+pub fn keep_freed_memory() {
+    KEEP.store(true, Ordering::Relaxed);
+}
+
+/// Whether freed memory is kept for reuse instead of given back.
+pub(super) fn keeps_freed_memory() -> bool {
+    KEEP.load(Ordering::Relaxed)
+}
+
+/// Rounds `value` up to a multiple of `unit`, a power of two; `None` on overflow.
+pub const fn round_up(value: usize, unit: usize) -> Option<usize> {
+    match value.checked_add(unit - 1) {
+        Some(sum) => Some(sum & !(unit - 1)),
+        None => None,
+    }
+}
+
+/// Populates the pages of a range without changing their contents. `false` when the kernel cannot
+/// for some of them, or does not know how (before Linux 5.14).
+pub(super) fn populate(address: usize, size: usize) -> bool {
+    // SAFETY: MADV_POPULATE_WRITE changes no contents, wherever the range is.
+    unsafe { libc::madvise(address as *mut _, size, libc::MADV_POPULATE_WRITE) == 0 }
+}
+
+/// Whether the kernel can [`populate`]; `address` is that of any page.
+pub(super) fn can_populate(address: usize) -> bool {
+    populate(address, 0)
+}
+
+/// A range of addresses handed to the heap.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// First address, a multiple of the requested alignment.
+    pub address: usize,
+    /// Whether every byte reads as zero.
+    pub zeroed: bool,
+    /// Whether the range has memory; without, it must be taken again before use.
+    pub memory: bool,
+}
