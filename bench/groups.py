@@ -28,7 +28,7 @@ PUBLISHED = [("larson", 512), ("cachescratch", 8), ("xmalloc", 256), ("mstress",
              ("simple", 64), ("simple", 1024), ("mlarge", 25 * MIB)]
 BRIEF = [("brief", 64)]
 LIVE = [10 ** power for power in range(3, 8)]
-# Blocks of up to so many bytes, and how many of them each thread takes from a full kind.
+# The largest size of blocks in bytes, and the number of them that each thread takes from a full kind.
 EVICTED = ((4096, 400_000), (64 * KIB, 200_000))
 EVICTING = (1, 2, 4)
 MANY_KINDS = (1, 10, 50, 100, 200, 400)

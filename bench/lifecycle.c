@@ -4,10 +4,10 @@
  *
  * usage: lifecycle create pmem|fixed          CPU us and KiB of one kind among 40, in the median
  *        lifecycle number pmem|fixed          how many can be had
- *        lifecycle many pmem|fixed KINDS      ns per malloc and free, each in the next one of so many kinds
+ *        lifecycle many pmem|fixed KINDS      ns per malloc and free, each in the next one of KINDS kinds
  *        lifecycle first KIND                 CPU us and KiB of the first block of a kind
- *        lifecycle memory KIND OPERATIONS     KiB resident in the process after so many operations, and live bytes
- *        lifecycle grow KIND MIB              grows a kind so far in blocks of 1 KiB, touching all: for callgrind
+ *        lifecycle memory KIND OPERATIONS     KiB resident in the process after OPERATIONS, and live bytes
+ *        lifecycle grow KIND MIB              grows a kind to MIB in blocks of 1 KiB, touching all: for callgrind
  *        lifecycle refuse KIND TIMES [SIZE]   CPU us per request of SIZE, or 1 GiB, for which there is no more room:
  *                                             in blocks of 1 GiB and less all is taken, and nothing is touched
  *        lifecycle evict pmem|fixed N SIZE T  CPU us per block when T threads have filled a kind of 64 MiB and free

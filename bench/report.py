@@ -212,7 +212,7 @@ def life_tables(results):
 
 def scaling_tables(results, found):
     lines = per_operation(results.live, found, "Live objects",
-                          "CPU ns for replacing one of so many live blocks of 64 bytes.")
+                          "CPU ns for replacing one of the given number of live blocks of 64 bytes.")
     lines = [re.sub(r"^\| live (\d+) B ", r"| \1 ", line) for line in lines]
     if results.many:
         rows = []
@@ -222,7 +222,7 @@ def scaling_tables(results, found):
                 values = results.many.get((kind, n, "pair"), {})
                 row += [number(median(values.get(who, []))) for who in ("ours", "original")]
             rows.append(row)
-        lines += ["## Number of kinds", "", "CPU ns for malloc and free of 64 bytes, each time in the next one of so many kinds.",
+        lines += ["## Number of kinds", "", "CPU ns for malloc and free of 64 bytes, each time in the next one of the given number of kinds.",
                   ""] + table(["kinds"] + [f"{who} {kind}" for kind in groups.DYNAMIC for who in ("ours", "original")], rows)
     return lines
 
@@ -242,7 +242,7 @@ def full_tables(results):
             rows.append(row)
     return ["## Full kinds", "",
             "CPU µs for a block when threads have filled a kind of 64 MiB, and free their oldest blocks to make room for",
-            "new ones of up to so many bytes; and the part of the kind that their blocks take when one is refused.",
+            "new ones of up to that many bytes; and the part of the kind that their blocks take when one is refused.",
             ""] + table(["up to", "threads"] + [f"{who} {kind}" for who, kind in columns], rows)
 
 
@@ -280,7 +280,7 @@ def plots(directory, name, found, results):
 
 LEGEND = """An operation is one malloc and one free, if not said otherwise. pair: at once; fdet: with the kind left
 to the library (NULL); lifo, fifo, rand: of 1000 live blocks in that order; mixed: replacing random ones of 1000
-live blocks of 1 to so many bytes; mlifo: nested bursts of 8 to 23; build: 16000 live blocks; rgrow: one realloc of a
+live blocks of 1 byte to that size; mlifo: nested bursts of 8 to 23; build: 16000 live blocks; rgrow: one realloc of a
 block that grows by half at a time; rgaps: the same in a heap that has been in use; usable, det, unull: one memkind_malloc_usable_size with the kind,
 memkind_detect_kind, usable size with NULL. touch: malloc, writing to every page, free. brief: a thread that allocates
 and frees 20 blocks; one thread. Each figure contains the loop around the call, about 13 instructions."""

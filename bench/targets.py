@@ -21,7 +21,7 @@ ALLOCATORS = {
 
 
 def worker(layout):
-    """The name of the program whose code is so many steps further on."""
+    """The name of the program with the given layout: the number of steps by which its code is shifted."""
     return f"worker-{layout}" if layout else "worker"
 
 

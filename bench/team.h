@@ -31,7 +31,7 @@ uint64_t run_team(const struct target *t, body *body, size_t size, uint64_t n, v
 /* Runs `body` in a thread of its own. */
 void run_one(const struct target *t, body *body, size_t size);
 
-/* Blocks on their way from thread to thread. Nobody spins: waiting costs no CPU time. */
+/* Blocks on their way from thread to thread. No thread spins: waiting costs no CPU time. */
 struct batch {
     void *blocks[BATCH];
 };

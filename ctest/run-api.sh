@@ -12,9 +12,9 @@
 # MEMKIND_DIST_LIBDIR directory with the distribution's    (default: /usr/lib/x86_64-linux-gnu)
 # TEST_TIMEOUT        seconds for one test                 (default: 60)
 #
-# A test may name further link flags in a comment line of its own: " * link: -rdynamic", and likewise
+# A test may name further link flags in a comment line of its own: " * link: -rdynamic", and
 # a source in ctest/api/lib to be built as a shared object beside the program: " * library: NAME".
-# " * huge pages: N" makes root reserve so many pages of 2 MiB while it runs.
+# " * huge pages: N" makes root reserve N pages of 2 MiB while it runs.
 # Exit status: 0 nothing failed, 1 something failed, 2 wrong usage or nothing to run.
 
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 2

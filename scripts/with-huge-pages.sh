@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs a command while node 0 has so many free huge pages of 2 MiB, and puts their number back afterwards.
+# Runs a command while node 0 has the given number of free huge pages of 2 MiB, and restores their number afterwards.
 # That takes root. Without it, or where memory is too much in pieces, the command runs with what there is
 # and has to look.
 #

@@ -158,7 +158,7 @@ static void check_beside(size_t max_size, size_t size)
 }
 
 /* A kind that has all of the file system, and frees and takes a small part of it in turn, keeps that part:
- * another kind that asks in vain meanwhile does not get it. */
+ * another kind, whose requests are refused at that time, does not get it. */
 static void check_busy(size_t size)
 {
     enum { BLOCKS = 500, ROUNDS = 200 };

@@ -2,7 +2,7 @@
 /* A kind that is bound to nodes hands out no more than they have: then NULL and ENOMEM, also while
  * nothing has been touched (memkind(3), ERRORS). What is freed can be had again, by any kind on these
  * nodes. MEMKIND_OVERCOMMIT=1 turns the comparison off. Difference: the original hands out more and the
- * kernel ends the process when it is touched. That nobody is ended is tested on booted machines
+ * kernel ends the process when it is touched. That no process is ended is tested on booted machines
  * (ctest/numa/exhaustion.c). */
 #include "machine.h"
 #include "output.h"

@@ -89,7 +89,7 @@ static void blocks_of_all_sizes(void)
     }
 }
 
-/* A file that was written stays in memory, as long as nobody needs that. */
+/* A file that was written stays in memory, as long as no process needs that. */
 static void page_cache(void)
 {
     static char buffer[MIB];

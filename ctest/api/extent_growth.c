@@ -71,7 +71,7 @@ int main(int argc, char **argv)
         }
         return 0;
     }
-    /* Where nobody says how much memory the nodes have. */
+    /* A process that cannot read how much memory the nodes have. */
     if (strcmp(argv[1], "hidden") == 0 &&
         (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
          mount("none", "/sys/devices/system/node", "tmpfs", 0, NULL) != 0)) {

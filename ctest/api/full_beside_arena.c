@@ -98,7 +98,7 @@ int main(void)
         SKIP("another thread's arena is not asked, so a kind may look full that is not");
     }
     run_on(1);
-    /* So much has two arenas: ours and the giver's is one, the taker's the other. */
+    /* A kind of 32 MiB has two arenas: one is ours and the giver's, the other the taker's. */
     kind = make_pmem(test_dir(), 32 * MIB);
     CHECK_NOT_NULL(memkind_malloc(kind, SIZE));
     page = memkind_malloc(kind, PAGE);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A full kind has refused a size many times: it is there again as soon as pages become free, whatever they
- * were used for, whoever frees them and however. */
+/* A full kind has refused a size many times. It gives that size again as soon as pages become free, whatever
+ * they were used for, and whichever thread frees them by whichever function. */
 #include "pmem.h"
 #include "threads.h"
 

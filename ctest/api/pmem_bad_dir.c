@@ -22,7 +22,7 @@ static void check_refused(const char *dir, int reason)
     }
 }
 
-/* The superuser may write everywhere, so this runs as somebody else. */
+/* The superuser may write everywhere, so this runs as another user. */
 static void not_permitted(void)
 {
     char dir[PATH_MAX];

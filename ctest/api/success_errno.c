@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A call that succeeds keeps errno, also the first one for a kind, which looks at the machine: files that are
- * not there are nobody's error. Difference: the original leaves in it what it met last. */
+ * missing are no errors of the call. Difference: the original leaves the last of these errors in it. */
 #include "check.h"
 
 #define KEPT EILSEQ

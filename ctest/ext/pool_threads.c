@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Threads that nobody registered pass objects to each other; no object has two owners, and at the end all are there,
+/* Threads that were not registered pass objects to each other; no object has two owners, and at the end all are there,
  * in a pool with a limit that they reach all the time. What threads keep goes back when they end. */
 #include "ext.h"
 

@@ -193,7 +193,7 @@ static int fill_between_kernel_pages(const void *unused)
     (void)unused;
     if (!make_it_give_up(kind_nodes))
         remark("kswapd does not give up");
-    // The watermarks start anew.
+    // The watermarks start from the beginning.
     if (!set(TRANSPARENT, "never"))
         remark("cannot set transparent huge pages");
     if (!hold_kernel_pages(kind_nodes))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The home node of a heap that is for the CPUs of one node: of several nodes that it is
-// bound to, memory comes from the one nearest to who has asked, whoever touches first.
+// bound to, memory comes from the one nearest to the allocating CPU, whichever CPU touches it first.
 #include "sandbox.h"
 
 #define SIZE (2 * MIB)

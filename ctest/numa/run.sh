@@ -9,7 +9,7 @@
 # tables that the machines print as well. They stay in build/numa/log/TOPOLOGY.log.
 # `--against distribution` runs the same programs on the distribution's library, to
 # see where the two differ. Where there can be no machine, the tests are skipped.
-# A machine keeps one processor busy; `--jobs` boots so many at a time (default: one for
+# A machine keeps one processor busy; `--jobs` is the number that run at a time (default: one for
 # two processors).
 #
 # MEMKIND_LIBDIR      directory with our libmemkind.so.0   (default: build/lib)

@@ -94,7 +94,7 @@ memtier_settings() {
     done < <(cat "$here/memtier-settings.txt" && echo)
 }
 
-# A directory that is there, where nobody can make a file.
+# A directory that exists, but in which no user can make a file.
 memtier_not_writable() {
     run "$libdir" libmemtier.so.0 MEMKIND_MEM_TIERS="KIND:FS_DAX,PATH:/sys,RATIO:1;POLICY:STATIC_RATIO"
     check "memtier PATH:/sys" grep -qF 'Wrong is "/sys": no file can be made in this directory; ' "$work/got"

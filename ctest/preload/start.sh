@@ -16,7 +16,7 @@ ulimit -c 0
 unset LD_PRELOAD MEMKIND_MEM_TIERS MEMKIND_MEM_THRESHOLDS AUTO_HBW_SIZE AUTO_HBW_LOG MEMKIND_HBW_NODES
 
 # What the libraries, jemalloc and Rust's library would call by its C name. Functions on memory and
-# strings (memcpy, strlen) and __errno_location are not among them: nobody allocates there.
+# strings (memcpy, strlen) and __errno_location are not among them: none of these allocates.
 names="open open64 openat openat64 read pread pread64 write writev pwrite pwrite64 close lseek lseek64
 stat stat64 fstat fstat64 lstat lstat64 statx fstatfs statfs fstatvfs statvfs access readlink readlinkat
 opendir readdir readdir64 closedir getdents64 fopen fopen64 fclose fgets getline ioctl fcntl fcntl64 dup3

@@ -201,7 +201,7 @@ void check_empty(struct thread *thread, unsigned k)
     free(all);
 }
 
-/* Frees the blocks of a kind that nobody else can enter. */
+/* Frees the blocks of a kind that no other thread can enter. */
 static void free_blocks_of(struct thread *thread, unsigned k)
 {
     for (unsigned i = 0; i < n_blocks; i++) {
@@ -221,7 +221,7 @@ void renew_kind(struct thread *thread)
 {
     unsigned k = (unsigned)chance(thread, n_kinds);
     int none = 0;
-    /* Only when nobody is at work there: waiting could mean waiting for each other. */
+    /* Only when no thread uses the kind: two threads could wait for each other. */
     if (!kinds[k].dynamic || !atomic_compare_exchange_strong(&kinds[k].users, &none, -1)) {
         return;
     }

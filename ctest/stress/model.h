@@ -25,7 +25,7 @@ struct thread {
     bool child; /* of a fork */
 };
 
-/* A kind. Whoever works with it holds `users`; to make it anew takes all of them. */
+/* A kind. A thread that uses it counts in `users`; it can be replaced only while that is 0. */
 struct kind {
     char name[40];
     memkind_t kind;
@@ -34,7 +34,7 @@ struct kind {
     void *area;   /* of a fixed kind */
     size_t area_size;
     unsigned generation;
-    atomic_int users; /* -1: nobody may enter */
+    atomic_int users; /* -1: no thread may enter */
 };
 
 /* A block. `busy` is held by who works on it. */

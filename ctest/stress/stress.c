@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A model of the heap, driven by many threads: a table of blocks, of which the program knows size, kind
- * and contents. Every thread picks blocks at random, whoever made them, checks what it knows and then
- * frees, grows, shrinks or moves them; meanwhile kinds are destroyed and made anew, threads end and
+ * and contents. Every thread picks blocks at random, of all threads, checks size, kind and contents and then
+ * frees, grows, shrinks or moves them; meanwhile kinds are destroyed and replaced, threads end and
  * others start, and the process forks. Whatever the library says or gives must agree with the table.
  *
  * usage: stress [-t seconds] [-s seed] [-n threads] [-b blocks] [-o operations] [-cdfmrw]
@@ -55,7 +55,7 @@ static void work_on(struct thread *thread, struct block *block)
 /* Of this library only (memkind_ext.h). */
 __attribute__((weak)) int memkind_set_block_order(int order);
 
-/* Locks a block that nobody works on, with its kind, and does something with it. */
+/* Locks a block that no other thread works on, with its kind, and makes one operation on it. */
 static void step(struct thread *thread)
 {
     if (memkind_set_block_order != NULL && chance(thread, 10000) == 0) {

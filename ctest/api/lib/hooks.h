@@ -16,7 +16,7 @@ struct hooks {
     void *block, *result;
     int error;
     memkind_t change_kind; /* if not NULL, pre hooks put it in the place of the kind */
-    size_t change_size;    /* if not 0, likewise for the size */
+    size_t change_size;    /* if not 0, pre hooks put it in the place of the size */
     bool fail;             /* post hooks replace the result by a failure */
     bool keep;             /* free_pre replaces the block by NULL */
 };

@@ -220,8 +220,8 @@ static AT_EXIT: extern "C" fn() = at_exit;
 extern "C" fn at_load() {
     log::read_level();
     log::info(&[b"Memkind memtier lib loaded!"]);
-    // memkind_ext.h: a forked child shall have file-backed memory of its own, and nobody
-    // knows what the program does with its blocks.
+    // memkind_ext.h: a forked child has private file-backed memory, and a program may reuse and
+    // overwrite blocks in any order.
     // SAFETY: no precondition.
     unsafe {
         memkind_set_pmem_fork(1);

@@ -3,8 +3,8 @@
 //! every value that a load may return in the C++ memory model, and reports an access to a
 //! [`sync::Cell`] that is not ordered after another thread's.
 //!
-//! The barrier of `busy.rs` has a cheap half and a dear one, membarrier(2). What the pair
-//! promises is what two sequentially consistent fences promise, so these stand for it.
+//! The barrier of `busy.rs` has a cheap half and an expensive one, membarrier(2). Together they
+//! order like two sequentially consistent fences, which stand for them here.
 #![cfg(test)]
 
 #[path = "../../../src/heap"]
@@ -109,7 +109,7 @@ impl Owned {
         there.into()
     }
 
-    /// As in `thread.rs`: takes the cache away, with so many blocks in it.
+    /// Takes the cache away, as in `thread.rs`, and returns the number of its blocks.
     fn take(&self) -> u32 {
         if self.place.swap(0, Ordering::AcqRel) == 0 {
             return 0;
@@ -118,7 +118,7 @@ impl Owned {
         while self.busy.is_set() {
             thread::yield_now();
         }
-        // SAFETY: nobody reaches the cache any more.
+        // SAFETY: no other thread can reach the cache any more.
         self.cache
             .with_mut(|blocks| std::mem::take(unsafe { &mut *blocks }))
     }
