@@ -153,7 +153,17 @@ redeclare() {
     "$@" -Wall -Wextra -Werror -Wno-deprecated-declarations -I"$include" -fsyntax-only "$work/redeclare.$extension"
 }
 
+# declared_once: no header of ours declares a function twice.
+declared_once() {
+    local header
+    for header in memkind.h memkind_deprecated.h memkind_ext.h memkind_memtier.h hbwmalloc.h; do
+        "${cc[@]}" -Wredundant-decls -Wno-deprecated-declarations -Werror -I"$include" -fsyntax-only -x c \
+            -include "$include/$header" /dev/null || return
+    done
+}
+
 check_headers() {
+    check "no header declares a function twice" declared_once
     if [ ! -e /usr/include/memkind.h ]; then
         skip "same declarations as the distribution's headers" "libmemkind-dev is not installed"
         return

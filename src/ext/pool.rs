@@ -31,9 +31,11 @@ const MIN_ALIGN: usize = 8;
 const SLAB: usize = 2 << 20;
 /// The most objects that a larger slab has.
 const SLAB_OBJECTS: usize = 64;
-/// A thread keeps up to twice so many free bytes, and so many objects at least and at most.
+/// Bytes of a magazine of free objects; a thread keeps up to two magazines.
 const MAGAZINE: usize = 256 << 10;
+/// The fewest objects of a magazine.
 const MAGAZINE_MIN: usize = 4;
+/// The most objects of a magazine.
 const MAGAZINE_MAX: usize = 64;
 
 /// What the lock of the objects guards.
@@ -151,7 +153,7 @@ impl Pool {
         let fresh = Box::into_raw(boxed(Self::blank())?);
         // SAFETY: just made. It stays for good once it is registered.
         if let Err(error) = unsafe { &*fresh }.objects.register() {
-            // SAFETY: from a box, and seen by nobody.
+            // SAFETY: from a box, and not seen by another thread.
             drop(unsafe { Box::from_raw(fresh) });
             return Err(error);
         }
@@ -358,7 +360,7 @@ impl Pool {
                 // SAFETY: the caller's promise.
                 Ok(object) => unsafe { *objects.add(index) = object.as_ptr() },
                 Err(error) => {
-                    // SAFETY: so many have been filled in.
+                    // SAFETY: the first `index` objects have been taken out of this pool.
                     unsafe { self.put_many(objects, index) };
                     return Err(error);
                 }

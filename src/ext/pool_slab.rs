@@ -81,7 +81,7 @@ impl Slabs {
     /// Adds a slab.
     pub(super) fn add(&self, slab: Box<PoolSlab>) {
         let slab = Box::into_raw(slab);
-        // SAFETY: just made; nobody else has seen it.
+        // SAFETY: just made; no other thread has seen it.
         unsafe { (*slab).next = self.newest.load(Ordering::Relaxed) };
         self.newest.store(slab, Ordering::Release);
         self.cutting.store(slab, Ordering::Relaxed);

@@ -148,7 +148,7 @@ impl Region {
         // SAFETY: the caller's promise.
         let mut region = unsafe { Box::from_raw(region) };
         if region.protect(false).is_err() {
-            // What cannot be written to can be nobody else's: it stays, and the kind with it.
+            // Memory that cannot be made writable cannot be used again: it stays, and so does the kind.
             return;
         }
         region.clear();
@@ -240,7 +240,7 @@ impl Region {
             // SAFETY: a chunk of this region, writable.
             unsafe { (*self.current).left = self.left };
         }
-        // SAFETY: a chunk that nobody else has, writable.
+        // SAFETY: a fresh chunk, writable, which no other thread has.
         let room = unsafe {
             (*chunk).below = self.current;
             (*chunk).room = Chunk::capacity((*chunk).slab).min(budget);

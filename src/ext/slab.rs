@@ -1,4 +1,4 @@
-//! Whole pages of a kind, cut up by whoever took them.
+//! Whole pages of a kind, which a region or pool cuts up.
 
 use crate::backing::{PAGE, round_up};
 use crate::error::Error;
@@ -34,7 +34,7 @@ impl Slab {
         // In a thread whose end is near, a block may come from where the page map knows one
         // page alone (`Heap::owns`): it is no slab.
         if page_map::owner(start as usize) != page_map::owner(start as usize + size - 1) {
-            // SAFETY: a live block that nobody else has seen.
+            // SAFETY: a live block that no other thread has seen.
             unsafe { kind::free(start) };
             return Err(Error::NoMemory);
         }

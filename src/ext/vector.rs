@@ -20,7 +20,7 @@ use crate::log;
 pub enum Refused {
     /// An argument is out of range.
     Invalid,
-    /// There are not enough vectors for so many bytes.
+    /// There are not enough vectors for the bytes.
     TooLong,
     /// The pool has no buffer.
     Pool(Error),
@@ -114,7 +114,7 @@ impl Vector {
         }
     }
 
-    /// The part of a vector from `offset` on; `None` if it has not so many bytes.
+    /// The part of a vector from `offset` on; `None` if the vector is shorter.
     fn part(self, offset: u32, length: u32) -> Option<Vector> {
         let inside = offset <= self.length && length <= self.length - offset;
         inside.then(|| Vector {
@@ -413,7 +413,7 @@ impl Stream {
                 Ok(buffer) => buffer,
                 Err(error) => {
                     for index in 0..n_vectors {
-                        // SAFETY: so many have been made.
+                        // SAFETY: the first `n_vectors` vectors have been made.
                         unsafe { Vector::release(vectors.add(index)) };
                     }
                     return Err(Refused::Pool(error));

@@ -345,7 +345,7 @@ pub unsafe extern "C" fn memkind_iovec_clone(dst: *mut memkind_iovec, src: *cons
 /// \param src    the vector
 /// \param offset of the part, in bytes from the start of `src`
 /// \param length of the part
-/// \return 0; -1 with errno EINVAL if `src` has not so many bytes: `dst` is empty then
+/// \return 0; -1 with errno EINVAL if `src` is shorter: `dst` is empty then
 /// \note MT-safe for SHARED vectors
 /// \note EXPERIMENTAL API; see memkind_iovec(3)
 ///
@@ -391,7 +391,7 @@ pub unsafe extern "C" fn memkind_iovec_move(dst: *mut memkind_iovec, src: *mut m
 /// \param src    is empty afterwards
 /// \param offset of the part, in bytes from the start of `src`
 /// \param length of the part
-/// \return 0; -1 with errno EINVAL if `src` has not so many bytes: `dst` is empty then, and `src` as
+/// \return 0; -1 with errno EINVAL if `src` is shorter: `dst` is empty then, and `src` as
 ///         it was
 /// \note MT-safe for different vectors
 /// \note EXPERIMENTAL API; see memkind_iovec(3)

@@ -75,8 +75,8 @@ pub enum memkind_block_order_t {
     /// The one that was freed last: it is in the processor's cache. How it is unless asked
     /// for otherwise.
     MEMKIND_BLOCK_ORDER_RECENT = 0,
-    /// Where more than some hundred blocks of a size are free, the lowest address of the
-    /// last so many, and then upwards: what is built in a row lies in a row.
+    /// Where more than some hundred blocks of a size are free, the lowest address of the last
+    /// hundreds, and then upwards: blocks allocated in a row are side by side.
     MEMKIND_BLOCK_ORDER_ADDRESS = 1,
 }
 

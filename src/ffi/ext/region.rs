@@ -21,7 +21,7 @@ pub struct memkind_region(Region);
 /// The region behind a handle; `None` for NULL.
 ///
 /// # Safety
-/// `region` is null or a live region, which nobody else uses.
+/// `region` is null or a live region, which no other thread uses.
 unsafe fn region_of<'a>(region: *mut memkind_region) -> Option<&'a mut Region> {
     // SAFETY: the caller's promise; the handle is the region's address.
     unsafe { region.cast::<Region>().as_mut() }
