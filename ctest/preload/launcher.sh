@@ -80,6 +80,27 @@ dry_run() {
 }
 check "memtier --dry-run" dry_run
 
+kinds() {
+    "$ours" -n -k NODE:0,0=3 --kind=memkind_regular -t INIT_VAL:64 >"$work/got" || return
+    printf '%s\n' LD_PRELOAD=libmemtier.so \
+        "MEMKIND_MEM_TIERS=KIND:NODE:0/0,RATIO:3;KIND:memkind_regular,RATIO:1;POLICY:DYNAMIC_THRESHOLD" \
+        MEMKIND_MEM_THRESHOLDS=INIT_VAL:64 >"$work/expected"
+    diff -u "$work/expected" "$work/got" || return
+    [ "$(LD_LIBRARY_PATH=$libdir "$ours" -k memkind_regular -k NODE:0=2 sh -c 'echo $MEMKIND_MEM_TIERS')" = \
+        "KIND:memkind_regular,RATIO:1;KIND:NODE:0,RATIO:2;POLICY:STATIC_RATIO" ]
+}
+check "memtier --kind" kinds
+refused() { # refused MESSAGE-PART ARGUMENTS...
+    local words=$1
+    shift
+    ! "$ours" "$@" >"$work/stdout" 2>"$work/stderr" && grep -F -e "$words" "$work/stderr"
+}
+check "memtier --kind, portion 0" refused "a portion being 1 to 4294967295, not DRAM=0" -k DRAM=0 true
+check "memtier --kind, two settings in one" refused "--kind takes KIND" -k "DRAM;POLICY" true
+check "memtier --kind and --ratio" refused "with --kind, portions stand after" -k DRAM -r 1:1 true
+check "memtier --kind, one with a threshold" refused "requires multiple tiers" -k DRAM -t INIT_VAL:64 true
+check "memtier --version" test "$("$ours" --version)" = "memtier $(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
+
 installed() { # found beside the program where the dynamic linker would not look, and libmemkind beside them
     mkdir -p "$work/bin" "$work/lib" && cp "$ours" "$work/bin/memtier" && cp -P "$libdir"/lib*.so* "$work/lib" || return
     # shellcheck disable=SC2016

@@ -18,10 +18,14 @@ Options:
     -r/--ratio      colon-separated relative portions of memory tiers to use,
                     defaults to amount of memory installed on this system.
                     1:3 means 1 byte of DRAM will be used per 3 bytes of PMEM.
+    -k/--kind       a tier of another kind, KIND or KIND=PORTION, instead of --ratio;
+                    once for each tier: -k HBW=1 -k NODE:2=4. KIND is as in
+                    MEMKIND_MEM_TIERS, without FS_DAX.
     -t/--threshold  alloc size threshold configurations, see the man page
     -v/--verbose    display generated configuration
     -n/--dry-run    print the environment that the program would get, and end
     -h/--help       this message
+    --version       the version of memkind that this program belongs to
 ";
 
 const LIBRARY: &str = "libmemtier.so";
@@ -76,14 +80,16 @@ fn assignment(name: &str, value: &OsStr) -> Vec<u8> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Switch {
     Ratio,
+    Kind,
     Threshold,
     Verbose,
     DryRun,
     Help,
 }
 
-const SWITCHES: [(Switch, u8, &str, bool); 5] = [
+const SWITCHES: [(Switch, u8, &str, bool); 6] = [
     (Switch::Ratio, b'r', "ratio", true),
+    (Switch::Kind, b'k', "kind", true),
     (Switch::Threshold, b't', "threshold", true),
     (Switch::Verbose, b'v', "verbose", false),
     (Switch::DryRun, b'n', "dry-run", false),
@@ -93,6 +99,8 @@ const SWITCHES: [(Switch, u8, &str, bool); 5] = [
 #[derive(Default)]
 struct Options {
     ratio: Option<OsString>,
+    kinds: Vec<OsString>,
+    version: bool,
     threshold: Option<OsString>,
     verbose: bool,
     dry_run: bool,
@@ -134,6 +142,11 @@ impl Options {
             .next()
             .map(|value| OsStr::from_bytes(value).to_owned());
         let shown = String::from_utf8_lossy(name);
+        // Not to be shortened: --v and --ver mean --verbose, as they do in the original.
+        if text == b"version" {
+            self.version = true;
+            return Ok(());
+        }
         // An option may be shortened while only one option begins so.
         let mut fitting = SWITCHES
             .iter()
@@ -192,6 +205,7 @@ impl Options {
     fn set(&mut self, switch: Switch, value: Option<OsString>) {
         match switch {
             Switch::Ratio => self.ratio = value,
+            Switch::Kind => self.kinds.extend(value),
             Switch::Threshold => self.threshold = value,
             Switch::Verbose => self.verbose = true,
             Switch::DryRun => self.dry_run = true,
@@ -290,32 +304,66 @@ fn library() -> OsString {
     found.map_or_else(|| LIBRARY.into(), Into::into)
 }
 
-/// The variables that the program gets.
-fn variables(options: &Options) -> Result<Vec<(&'static str, OsString)>, Failure> {
+/// The tiers of the options --kind, as MEMKIND_MEM_TIERS has them.
+fn named_tiers(options: &Options) -> Result<String, Failure> {
+    if options.ratio.is_some() {
+        return Err(failure(
+            "memtier: --ratio is for DRAM and KMEM_DAX; with --kind, portions stand after a '='.",
+        ));
+    }
+    if options.threshold.is_some() && options.kinds.len() < 2 {
+        return Err(failure("memtier: --threshold requires multiple tiers."));
+    }
+    let mut tiers = String::new();
+    for kind in &options.kinds {
+        let text = kind.to_string_lossy();
+        let (name, portion) = text.split_once('=').unwrap_or((&text, "1"));
+        let portion = portion.parse::<u32>().ok().filter(|portion| *portion > 0);
+        let (Some(portion), false, false) = (portion, name.is_empty(), name.contains([';', ' ']))
+        else {
+            return Err(failure(format!(
+                "memtier: --kind takes KIND or KIND=PORTION, a portion being 1 to 4294967295, not {text}."
+            )));
+        };
+        // Commas of a list of nodes would end the parameter in the variable.
+        let name = name.replace(',', "/");
+        tiers += &format!("KIND:{name},RATIO:{portion};");
+    }
+    Ok(tiers)
+}
+
+/// The tiers of ordinary and far memory, as MEMKIND_MEM_TIERS has them.
+fn usual_tiers(options: &Options) -> Result<String, Failure> {
     let (dram, far) = match &options.ratio {
         Some(text) => read_ratio(text)?,
         None => installed(options.verbose)?,
     };
+    match (dram, far) {
+        (0, 0) => Err(failure(
+            "memtier: empty ratio would disallow using any memory.",
+        )),
+        (0, _) | (_, 0) if options.threshold.is_some() => Err(failure(
+            "memtier: --threshold requires multiple tiers with non-zero ratios.",
+        )),
+        (_, 0) => Ok("KIND:DRAM,RATIO:1;".to_owned()),
+        (0, _) => Ok("KIND:KMEM_DAX,RATIO:1;".to_owned()),
+        _ => Ok(format!("KIND:DRAM,RATIO:{dram};KIND:KMEM_DAX,RATIO:{far};")),
+    }
+}
+
+/// The variables that the program gets.
+fn variables(options: &Options) -> Result<Vec<(&'static str, OsString)>, Failure> {
     let policy = if options.threshold.is_some() {
-        "DYNAMIC_THRESHOLD"
+        "POLICY:DYNAMIC_THRESHOLD"
     } else {
-        "STATIC_RATIO"
+        "POLICY:STATIC_RATIO"
     };
-    let tiers = match (dram, far) {
-        (0, 0) => {
-            return Err(failure(
-                "memtier: empty ratio would disallow using any memory.",
-            ));
-        }
-        (0, _) | (_, 0) if options.threshold.is_some() => {
-            return Err(failure(
-                "memtier: --threshold requires multiple tiers with non-zero ratios.",
-            ));
-        }
-        (_, 0) => "KIND:DRAM,RATIO:1;POLICY:STATIC_RATIO".to_owned(),
-        (0, _) => "KIND:KMEM_DAX,RATIO:1;POLICY:STATIC_RATIO".to_owned(),
-        _ => format!("KIND:DRAM,RATIO:{dram};KIND:KMEM_DAX,RATIO:{far};POLICY:{policy}"),
+    let tiers = if options.kinds.is_empty() {
+        usual_tiers(options)?
+    } else {
+        named_tiers(options)?
     };
+    let tiers = tiers + policy;
     let mut preload = library();
     if let Some(more) = env::var_os("LD_PRELOAD").filter(|more| !more.is_empty()) {
         preload.push(":");
@@ -332,6 +380,9 @@ fn run() -> Result<(), Failure> {
     let options = Options::read(env::args_os().skip(1))?;
     if options.help {
         return put(HELP.as_bytes());
+    }
+    if options.version {
+        return put(concat!("memtier ", env!("CARGO_PKG_VERSION"), "\n").as_bytes());
     }
     let variables = variables(&options)?;
     if options.dry_run {
