@@ -102,7 +102,8 @@ unsafe extern "C" fn realloc(block: *mut c_void, size: usize) -> *mut c_void {
 }
 
 unsafe extern "C" fn free(block: *mut c_void) {
-    if fast::free(block.cast()) {
+    // SAFETY: the caller's promise.
+    if unsafe { fast::free(block.cast()) } {
         return;
     }
     // SAFETY: as free(3): the block is NULL or live, of a heap or of jemalloc itself.

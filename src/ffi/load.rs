@@ -7,7 +7,7 @@
 use super::answer::abort;
 use super::decorate;
 use crate::ext::pool;
-use crate::heap::{fast, je, reclaim, spare, tbb};
+use crate::heap::{self, fast, je, spare, tbb};
 use crate::kind::manager::{self, Missing};
 use crate::kind::registry;
 use crate::{backing, env, kind, log, signals, sys, topology};
@@ -43,7 +43,7 @@ unsafe extern "C" fn before_fork() {
     topology::prepare_fork();
     tbb::prepare_fork();
     // Before the kinds: while it is held, no kind is destroyed that other threads look at.
-    reclaim::prepare_fork();
+    heap::prepare_fork();
     kind::prepare_fork();
     signals.keep_over_fork();
     spare::prepare_fork();
@@ -52,7 +52,7 @@ unsafe extern "C" fn before_fork() {
 unsafe extern "C" fn in_parent() {
     spare::parent_after_fork();
     let signals = signals::held_over_fork();
-    reclaim::release_after_fork();
+    heap::release_after_fork();
     kind::parent_after_fork();
     topology::parent_after_fork();
     pool::parent_after_fork();

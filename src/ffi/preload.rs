@@ -44,9 +44,11 @@ extern "C" fn kind_malloc_slow(size: usize, kind: memkind_t) -> *mut c_void {
 /// `ptr` is NULL or a live block, of this library or one that `foreign` takes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_preload_free(ptr: *mut c_void, foreign: Foreign) {
-    if !fast::free(ptr.cast()) {
-        // SAFETY: the caller's promise.
-        unsafe { free_slow(ptr, foreign) }
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !fast::free(ptr.cast()) {
+            free_slow(ptr, foreign);
+        }
     }
 }
 

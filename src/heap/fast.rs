@@ -2,14 +2,15 @@
 //!
 //! They are off until the library is loaded, and stay off if the program has hooks or
 //! the loader put the thread-local variable out of reach; everything then takes the
-//! slow paths, which do the same and more.
+//! slow paths, which do all that these do and more.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
-use super::tally::{self, Tally};
-use super::thread::Thread;
-use super::{cache, class, idle, page_map, thread, tls};
+use super::base::{KINDS, class, page_map};
+use super::thread::tally::{self, Tally};
+use super::thread::{self, Thread, tls};
+use super::{cache, giveback};
 
 /// With this no address gives a valid index.
 const NOWHERE: usize = 1 << 63;
@@ -27,7 +28,7 @@ pub(crate) const SLOT_BITS: u32 = 9;
 /// `kinds` is where the first kind is. Called once, at load.
 pub(crate) fn enable(kinds: usize, wanted: bool) {
     thread::prepare();
-    idle::prepare();
+    giveback::prepare();
     if tls::prepare() && wanted {
         page_map::enable_fast(crate::sys::is_single_threaded());
         MINUS_BASE.store(kinds.wrapping_neg(), Ordering::Release);
@@ -51,7 +52,8 @@ pub(crate) fn allocate(kind: usize, size: usize) -> Option<NonNull<u8>> {
     take(kind, class::fine_offset(size))
 }
 
-/// The same for larger blocks: beside the path that nearly every call takes.
+/// A block of a kind, by the kind's address, above `class::FINE_MAX` bytes: beside the path that
+/// nearly every call takes. `None` if the slow path has to find one.
 #[inline(always)]
 pub(crate) fn allocate_larger(kind: usize, size: usize) -> Option<NonNull<u8>> {
     if size <= class::FINE_MAX || size > class::MAX {
@@ -63,8 +65,8 @@ pub(crate) fn allocate_larger(kind: usize, size: usize) -> Option<NonNull<u8>> {
 /// The heap of each CPU of a kind whose heap depends on that, as an id.
 pub(crate) struct HeapOfCpu(pub(crate) Box<[u16]>);
 
-static HEAPS_OF_CPUS: [AtomicPtr<HeapOfCpu>; super::KINDS] =
-    [const { AtomicPtr::new(ptr::null_mut()) }; super::KINDS];
+static HEAPS_OF_CPUS: [AtomicPtr<HeapOfCpu>; KINDS] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; KINDS];
 
 /// Says which heaps a kind has, by the kind's number.
 pub(crate) fn set_heaps(number: usize, heaps: &'static HeapOfCpu) {
@@ -81,7 +83,8 @@ pub(crate) fn allocate_here(kind: usize, size: usize) -> Option<NonNull<u8>> {
     let id = *heaps.0.get(crate::topology::current_cpu())?;
     let thread = here();
     thread.enter();
-    let block = cache::pop(thread, id.into(), class::offset(size));
+    // SAFETY: the calling thread has entered; ids of heaps and offsets of classes are in range.
+    let block = unsafe { cache::pop(thread, id.into(), class::offset(size)) };
     thread.leave();
     block
 }
@@ -89,13 +92,14 @@ pub(crate) fn allocate_here(kind: usize, size: usize) -> Option<NonNull<u8>> {
 #[inline(always)]
 fn take(kind: usize, offset: usize) -> Option<NonNull<u8>> {
     let index = index_of(kind);
-    if index >= super::KINDS {
+    if index >= KINDS {
         unlikely();
         return None;
     }
     let thread = here();
     thread.enter();
-    let block = cache::pop(thread, index + 1, offset);
+    // SAFETY: the calling thread has entered; the index is a kind's and the offset a class's.
+    let block = unsafe { cache::pop(thread, index + 1, offset) };
     thread.leave();
     block
 }
@@ -108,16 +112,20 @@ fn index_of(kind: usize) -> usize {
         .rotate_right(SLOT_BITS)
 }
 
-/// Resizes a small block of a kind to a small size; `None` if the slow path has to.
-/// Any addresses will do.
+/// Resizes a small block of the kind at the address `kind` to a small size; `None` if the slow
+/// path has to. Any `kind` will do.
+///
+/// # Safety
+/// `block` is null, a live block that is not used again if another one is given, or not the
+/// library's.
 #[inline(always)]
-pub(crate) fn resize(kind: usize, block: *mut u8, size: usize) -> Option<NonNull<u8>> {
+pub(crate) unsafe fn resize(kind: usize, block: *mut u8, size: usize) -> Option<NonNull<u8>> {
     let entry = page_map::fast_entry(block as usize)? as usize;
     let (id, old) = (entry >> 16, entry & 0xffff);
     // Neither 0 nor class::NO_BLOCKS.
     let known = old.wrapping_sub(1) < class::NO_BLOCKS - 1;
     let small = known && size != 0 && size <= class::FINE_MAX;
-    if !small || (kind != 0 && index_of(kind).wrapping_add(1) != id) || id > super::KINDS {
+    if !small || (kind != 0 && index_of(kind).wrapping_add(1) != id) || id > KINDS {
         return None;
     }
     let new = class::fine_offset(size);
@@ -126,16 +134,19 @@ pub(crate) fn resize(kind: usize, block: *mut u8, size: usize) -> Option<NonNull
     }
     let thread = here();
     thread.enter();
-    let fresh = cache::pop(thread, id, new);
+    // SAFETY: the calling thread has entered; the page map has ids of heaps only.
+    let fresh = unsafe { cache::pop(thread, id, new) };
     if let Some(fresh) = fresh {
         // SAFETY: both blocks are live and of at least that many bytes.
         unsafe {
             let kept = class::size_of(old).min(size);
             core::ptr::copy_nonoverlapping(block, fresh.as_ptr(), kept);
         }
-        if !cache::push_counted(thread, id, old, block) {
+        // SAFETY: the calling thread has entered; the page map says whose the block is and of
+        // which class, and it is given up.
+        if !unsafe { cache::push_counted(thread, id, old, block) } {
             thread.leave();
-            // SAFETY: the contents are safe; the block is given up.
+            // SAFETY: a live block whose contents are copied, and which is given up.
             unsafe { super::free(block) };
             return Some(fresh);
         }
@@ -144,16 +155,21 @@ pub(crate) fn resize(kind: usize, block: *mut u8, size: usize) -> Option<NonNull
     fresh
 }
 
-/// Frees a block; `false` if the slow path has to. Any address will do.
+/// Frees a block; `false` if the slow path has to.
+///
+/// # Safety
+/// `block` is null, a live block that is not used again, or not the library's.
 #[inline(always)]
-pub(crate) fn free(block: *mut u8) -> bool {
+pub(crate) unsafe fn free(block: *mut u8) -> bool {
     let Some((id, offset)) = page_map::fast_halves(block as usize) else {
         unlikely();
         return false;
     };
     let thread = here();
     thread.enter();
-    let done = cache::push_counted(thread, id, offset, block);
+    // SAFETY: the calling thread has entered; the page map says whose the block is and of which
+    // class, and the caller gives it up. Another address has an empty and full bin there.
+    let done = unsafe { cache::push_counted(thread, id, offset, block) };
     thread.leave();
     done
 }
@@ -175,8 +191,8 @@ pub(crate) fn allocate_counted(
     take_counted(here_if_fast()?, offset, choose, count)
 }
 
-/// The same where the fast paths are known to be on. Written again, since in common it
-/// takes two more instructions each time.
+/// [`allocate_counted`] where the fast paths are known to be on. Written again, since in common
+/// it takes two more instructions each time.
 ///
 /// # Safety
 /// [`is_on`] has answered true.
@@ -193,7 +209,7 @@ pub(crate) unsafe fn allocate_counted_when_on(
     take_counted(here(), class::fine_offset(size), choose, count)
 }
 
-/// The same as [`allocate_counted`] for any cached size.
+/// [`allocate_counted`] for any cached size.
 #[inline]
 pub(crate) fn allocate_small_counted(
     size: usize,
@@ -218,7 +234,9 @@ fn take_counted(
         return None;
     };
     thread.enter();
-    let Some(block) = cache::pop(thread, id, offset) else {
+    // SAFETY: the calling thread has entered; `choose` gives ids of heaps, and the offset is a
+    // class's.
+    let Some(block) = (unsafe { cache::pop(thread, id, offset) }) else {
         thread.leave();
         return None;
     };
@@ -227,7 +245,7 @@ fn take_counted(
     Some(count(&thread.tally, id, recent, block))
 }
 
-/// The same block, for the end of a function that hands it on: a compiler that knows keeps
+/// `block`, for the end of a function that hands it on: a compiler that knows the value keeps
 /// it over the call instead, at the price of two instructions on the way that is taken.
 #[inline(always)]
 pub(crate) fn as_is(block: NonNull<u8>) -> NonNull<u8> {
@@ -245,16 +263,21 @@ pub(crate) fn as_is(block: NonNull<u8>) -> NonNull<u8> {
     block
 }
 
-/// Frees a block and counts it; `false` if the slow path has to. Any address will do.
+/// Frees a block and counts it; `false` if the slow path has to.
+///
+/// # Safety
+/// `block` is null, a live block that is not used again, or not the library's.
 #[inline(always)]
-pub(crate) fn free_counted(block: *mut u8, count: impl FnOnce(&Tally, usize, i64)) -> bool {
+pub(crate) unsafe fn free_counted(block: *mut u8, count: impl FnOnce(&Tally, usize, i64)) -> bool {
     let Some((id, offset)) = page_map::fast_halves(block as usize) else {
         unlikely();
         return false;
     };
     let thread = here();
     thread.enter();
-    if !cache::push_counted(thread, id, offset, block) {
+    // SAFETY: the calling thread has entered; the page map says whose the block is and of which
+    // class, and the caller gives it up. Another address has an empty and full bin there.
+    if !unsafe { cache::push_counted(thread, id, offset, block) } {
         thread.leave();
         return false;
     }

@@ -3,6 +3,8 @@
 //!
 //! Arenas are created when first needed. Blocks carry no header: the page map leads
 //! from a block to its heap and size class.
+//!
+//! A folder may use those before it: base, thread, arena, cache, pressure, giveback.
 
 pub mod arena;
 mod base;
@@ -15,186 +17,116 @@ mod resize;
 pub mod tbb;
 mod thread;
 
-use arena as arenas;
-pub use base::{je, page_map, spare};
+pub use base::lock::{prepare_fork, release_after_fork};
+pub use base::{HEAPS, KINDS, je, page_map, spare};
 pub use cache::{order, stats};
 pub use pressure::reclaim;
-pub(crate) use thread::tally;
+pub(crate) use thread::{may_enter, tally};
 
-use arena::hooks as extent_hooks;
-use base::{class, lock};
-use cache::{depot, magazine};
-use giveback::{self as idle, grown};
-use pressure::{self as uncached, full, throttle as effort};
-use thread::{exhausted, growing, refused, tls};
-
-use core::cell::UnsafeCell;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
-
-use once_cell::race::OnceBox;
 
 use crate::backing::Backing;
-use crate::boxed::boxed;
 use crate::error::Error;
 use crate::log;
-use depot::Depot;
-use effort::Effort;
-use full::Full;
-use grown::Grown;
-use magazine::Magazine;
+use base::class;
+use cache::Store;
+use giveback::grown::after_growth;
+use giveback::large::Large;
+use pressure::{Pressure, Request, request};
 use thread::Thread;
-
-/// Number of heap ids; 0 is nobody's.
-pub const HEAPS: usize = 1024;
-/// Number of kinds that the fast path knows: kind `n` is heap `n + 1`.
-pub const KINDS: usize = 515;
-/// The most bytes that the depot of a heap keeps: what a program frees at a time and then
-/// takes again, if it is not much. jemalloc keeps more than that for as long.
-const DEPOT_LIMIT: usize = 16 << 20;
-
-/// The heap of each id.
-static BY_ID: [AtomicPtr<Heap>; HEAPS] = [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS];
 
 /// A heap. It must not move once it is open: jemalloc and the caches hold its address.
 #[repr(C)]
 pub struct Heap {
-    /// First, so that a hook finds the heap through its own address.
-    hooks: UnsafeCell<je::ExtentHooks>,
-    /// Where extents come from.
-    pub backing: Backing,
-    arenas: arenas::Arenas,
-    /// What the page map says about this heap's pages.
-    id: u32,
-    /// What it said before about a user-owned area, plus one.
-    previous: AtomicU32,
-    /// When unused pages go back, in milliseconds; `None` as jemalloc is set up.
-    decay_ms: Option<isize>,
-    depot: OnceBox<Depot>,
-    depot_limit: AtomicUsize,
-    /// Bytes of large blocks that have been freed and not taken again.
-    idle_large: AtomicUsize,
-    /// Bytes that caches held at the last snapshot of statistics.
-    cached: AtomicUsize,
-    /// Bytes in use in heaps that draw on the same memory, when that was last found out.
-    active_beside: AtomicUsize,
-    full: Full,
-    effort: Effort,
-    grown: Grown,
+    /// First, so that the table of stores leads to heaps.
+    store: Store,
+    pressure: Pressure,
+    large: Large,
 }
 
-// SAFETY: the hooks are never written after creation, everything else is atomic,
-// constant or Sync itself.
-unsafe impl Sync for Heap {}
-
-/// Whether a kind gives memory back the moment it is freed: then nothing is cached.
-const AT_ONCE: Option<isize> = Some(0);
-
 impl Heap {
-    /// A heap that has taken nothing yet. `id` is between 1 and [`HEAPS`].
+    /// A heap that has taken nothing yet. `id` is from 1 to `HEAPS - 1`; `decay_ms` is after how
+    /// many milliseconds unused pages go back, `None` as jemalloc is set up.
     pub const fn new(backing: Backing, id: u32, decay_ms: Option<isize>) -> Self {
         Self {
-            hooks: UnsafeCell::new(extent_hooks::EXTENTS),
-            backing,
-            arenas: arenas::Arenas::new(),
-            id,
-            previous: AtomicU32::new(0),
-            decay_ms,
-            depot: OnceBox::new(),
-            depot_limit: AtomicUsize::new(0),
-            idle_large: AtomicUsize::new(0),
-            cached: AtomicUsize::new(0),
-            active_beside: AtomicUsize::new(0),
-            full: Full::new(),
-            effort: Effort::new(),
-            grown: Grown::new(),
+            store: Store::new(backing, id, decay_ms),
+            pressure: Pressure::new(),
+            large: Large::new(),
         }
     }
 
     /// The heap's id.
     #[inline]
     pub const fn id(&self) -> usize {
-        self.id as usize
+        self.store.arenas.id()
+    }
+
+    /// Where extents come from.
+    pub const fn backing(&self) -> &Backing {
+        &self.store.arenas.backing
     }
 
     /// Allows `count` arenas, a power of two; before that every allocation fails. The heap
     /// stays closed when there is no memory for their list.
     /// `bound` is the most bytes that the heap can hold, if it is bounded.
     pub fn open(&'static self, count: u32, bound: Option<usize>) {
-        let limit = bound.map_or(DEPOT_LIMIT, |bytes| (bytes / 16).min(DEPOT_LIMIT));
-        self.depot_limit.store(limit, Ordering::Relaxed);
-        self.full.open();
-        BY_ID[self.id()].store(ptr::from_ref(self).cast_mut(), Ordering::Release);
-        self.arenas.open(count);
+        let store = ptr::from_ref(self).cast_mut().cast::<Store>();
+        // SAFETY: the first field of a heap, which lives until `destroy`.
+        unsafe { Store::open(store, count, bound) };
     }
 
     /// The heap with this id, if it is open.
     fn by_id(id: usize) -> Option<&'static Heap> {
-        // SAFETY: null or a heap that has been opened; it is taken out before it goes.
-        unsafe { BY_ID.get(id)?.load(Ordering::Acquire).as_ref() }
+        // SAFETY: `open` alone fills the table, with heaps, of which a store is the first field;
+        // a heap is taken out before it goes.
+        unsafe { Store::at(id).cast::<Heap>().as_ref() }
     }
 
     /// Whether `open` has been called.
     pub fn is_open(&self) -> bool {
-        self.arenas.count() != 0
+        self.store.arenas.count() != 0
     }
 
     /// The arena from which the calling thread allocates.
     pub fn arena(&'static self) -> Result<u32, Error> {
-        self.arenas.current(self)
+        self.store.arenas.current()
     }
 
     /// All arenas that exist.
     pub fn arenas(&self) -> impl Iterator<Item = u32> + '_ {
-        self.arenas.existing()
-    }
-
-    fn caches(&self) -> bool {
-        self.decay_ms != AT_ONCE
-    }
-
-    fn depot(&self) -> Option<&Depot> {
-        self.depot.get()
-    }
-
-    /// Whether the depot has blocks of a class.
-    fn depot_has(&self, class: usize) -> bool {
-        self.depot().is_some_and(|depot| depot.has(class))
-    }
-
-    /// Takes a magazine with blocks, for an empty one or null.
-    ///
-    /// # Safety
-    /// The empty one is the caller's, and still so if there is none with blocks.
-    unsafe fn depot_pop(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
-        // SAFETY: the caller's promise.
-        unsafe { self.depot()?.pop(offset, empty) }
-    }
-
-    /// Keeps a magazine for another thread, and gives an empty one or null for it; `None`
-    /// if it is still the caller's.
-    ///
-    /// # Safety
-    /// The magazine is the caller's and holds free blocks of this heap.
-    unsafe fn depot_exchange(&self, full: *mut Magazine, offset: usize) -> Option<*mut Magazine> {
-        let depot = self.depot.get_or_try_init(|| boxed(Depot::new())).ok()?;
-        // SAFETY: the caller's promise.
-        unsafe { depot.exchange(self, full, offset) }
+        self.store.arenas.existing()
     }
 
     /// Gives the free blocks that wait for any thread back to the arenas.
     pub fn empty_depot(&self) {
-        if let Some(depot) = self.depot().filter(|_| depot::bytes(self) > 0) {
-            depot.drain(self);
-        }
+        self.store.empty_depot();
+    }
+
+    /// Bytes of free blocks that caches held at the last snapshot.
+    pub fn cached_bytes(&self) -> usize {
+        self.store.cached_bytes()
+    }
+
+    /// Whether the heap is to have a pool of TBB's allocator and has none.
+    pub fn wants_pool(&self) -> bool {
+        tbb::is_wanted(&self.store.arenas)
+    }
+
+    /// Gives the heap a pool of TBB's allocator, whose pages `id` will own; the heap must not move
+    /// any more.
+    ///
+    /// # Errors
+    /// `NoMemory` when none can be made.
+    pub fn make_pool(&'static self, id: impl FnOnce() -> Option<usize>) -> Result<(), Error> {
+        tbb::install(&self.store.arenas, id)
     }
 
     /// Allocates `size` bytes, more than 0.
     pub fn allocate(&'static self, size: usize) -> Result<*mut u8, Error> {
-        if let Some(block) = tbb::allocate(self, size, 0) {
+        if let Some(block) = tbb::allocate(&self.store.arenas, size, 0) {
             return block;
         }
-        let request = self.request(size, 0)?;
+        let request = request(&self.store, size, 0)?;
         match self.cached_block(size) {
             Ok(block) => Ok(block),
             Err(tried) => self.uncached_block(request, false, tried),
@@ -203,12 +135,12 @@ impl Heap {
 
     /// Allocates `size` bytes of zeroes, more than 0.
     pub fn allocate_zeroed(&'static self, size: usize) -> Result<*mut u8, Error> {
-        if let Some(block) = tbb::allocate(self, size, 0) {
+        if let Some(block) = tbb::allocate(&self.store.arenas, size, 0) {
             // SAFETY: a block of at least `size` bytes that is the caller's.
             return block.inspect(|block| unsafe { ptr::write_bytes(*block, 0, size) });
         }
-        let request = self.request(size, 0)?;
-        let zeroed = self.backing.fresh_is_zeroed();
+        let request = request(&self.store, size, 0)?;
+        let zeroed = self.backing().fresh_is_zeroed();
         let block = match self.cached_block(size) {
             Ok(block) => block,
             Err(tried) if zeroed => return self.uncached_block(request, true, tried),
@@ -221,12 +153,12 @@ impl Heap {
 
     /// Allocates `size` bytes, more than 0, at a multiple of `align`, a power of two.
     pub fn allocate_aligned(&'static self, align: usize, size: usize) -> Result<*mut u8, Error> {
-        if let Some(block) = tbb::allocate(self, size, align) {
+        if let Some(block) = tbb::allocate(&self.store.arenas, size, align) {
             return block;
         }
         match class::aligned_size(align, size) {
             Some(rounded) => self.allocate(rounded),
-            None => self.uncached_block(self.request(size, align)?, false, false),
+            None => self.uncached_block(request(&self.store, size, align)?, false, false),
         }
     }
 
@@ -234,23 +166,24 @@ impl Heap {
     /// thread's arena was asked, and has none.
     fn cached_block(&'static self, size: usize) -> Result<*mut u8, bool> {
         let offset = class::offset(size);
-        if offset == 0 || !self.caches() {
+        if offset == 0 || !self.store.arenas.caches() {
             return Err(false);
         }
         let thread = Thread::current().ok_or(false)?;
         thread.enter();
-        if let Some(block) = cache::pop(thread, self.id(), offset) {
+        // SAFETY: the calling thread has entered; the offset is a class's.
+        if let Some(block) = unsafe { cache::pop(thread, self.id(), offset) } {
             thread.leave();
             return Ok(block.as_ptr());
         }
-        let block = cache::refill(thread, self, offset);
+        let block = cache::refill(thread, &self.store, offset);
         if !block.is_null() {
             let class = offset >> class::BIN_BITS;
-            thread.exhausted.took(class, self.full.turn());
+            thread.exhausted.took(class, self.store.arenas.turn.get());
         }
         thread.leave();
-        self.after_growth(size, false);
-        idle::tick();
+        after_growth(&self.store.arenas, size, false);
+        giveback::tick();
         if block.is_null() {
             Err(true)
         } else {
@@ -258,66 +191,60 @@ impl Heap {
         }
     }
 
-    /// Whether a block that jemalloc gave is from this heap's arenas. In a thread whose
-    /// destructors run, after jemalloc's own has, it takes its arena 0 whatever it is
-    /// told. Such a block is not cached; the page map is told whose it is, so that it can
-    /// be freed.
-    fn owns(&self, block: *mut u8) -> bool {
-        if page_map::owner(block as usize) == self.id() {
-            return true;
-        }
-        let page = block as usize & !(je::PAGE - 1);
-        // Without memory for the map the block is taken for a foreign one, and lost.
-        let _ = page_map::set_owner(page, je::PAGE, self.id());
-        false
-    }
-
-    /// Tells the page map what class a block straight from jemalloc is of. One that is
-    /// aligned beyond its class is not `cached`: caches would not hand it out as such again,
-    /// and the next one like it would need addresses of its own.
-    fn note(&self, block: *mut u8, cached: bool) {
-        if !self.owns(block) {
-            return;
-        }
-        // SAFETY: the block is live.
-        let size = unsafe { je::sallocx(block) };
-        let offset = if cached && self.caches() {
-            class::offset(size)
+    /// A block straight from jemalloc, of zeroes if `zeroed`. `tried` says that the thread's own
+    /// arena has just had none.
+    fn uncached_block(
+        &'static self,
+        request: Request,
+        zeroed: bool,
+        tried: bool,
+    ) -> Result<*mut u8, Error> {
+        let arenas = &self.store.arenas;
+        let own = arenas.current()?;
+        let mut block = if tried {
+            ptr::null_mut()
         } else {
-            0
+            request.ask(own, zeroed)
         };
-        page_map::set_class(block, self.id(), offset);
+        if block.is_null() {
+            block = self.pressure.search(&self.store, own, request, zeroed);
+        }
+        let is_aligned = request.align != 0;
+        after_growth(arenas, request.size, is_aligned);
+        if block.is_null() {
+            return Err(Error::NoMemory);
+        }
+        arenas.note(block, !is_aligned);
+        self.large.taken(request.size);
+        Ok(block)
     }
 
     /// A block straight from jemalloc, of the size of a class: for defragmentation,
     /// which caches would undo.
     pub fn allocate_compact(&'static self, size: usize) -> Option<*mut u8> {
-        let block = self.block_for_cache(size);
+        let block = self.store.arenas.raw_block(size);
         if block.is_null() {
             return None;
         }
-        self.note(block, true);
+        self.store.arenas.note(block, true);
         Some(block)
     }
 
-    /// Bytes of free blocks that caches held at the last snapshot.
-    pub fn cached_bytes(&self) -> usize {
-        self.cached.load(Ordering::Relaxed)
-    }
-
     /// Destroys all blocks and forgets the heap's pages; the backing may go then.
-    pub fn destroy(&self) {
-        reclaim::forget(self);
-        self.arenas.destroy();
-        let before = self.previous.load(Ordering::Relaxed).saturating_sub(1);
-        self.backing.for_each_range(|start, size| {
-            page_map::change_owner(start, size, before as usize);
-        });
+    ///
+    /// # Safety
+    /// No thread uses the heap or its blocks any more.
+    pub unsafe fn destroy(&self) {
+        // SAFETY: the caller's promise; caches are forgotten before their arenas go.
+        unsafe {
+            self.store.forget();
+            self.store.arenas.destroy();
+        }
     }
 }
 
-/// Frees a block of a heap. `false` if the address is not one of a heap. Keeps `errno`: what
-/// the kernel refuses jemalloc, as on locked memory, is not the caller's affair.
+/// Frees a block of a heap. `false` if the address is not one of a heap. Keeps `errno`, also when
+/// the kernel refuses jemalloc a call, as on locked memory.
 ///
 /// # Safety
 /// `block` is a live block of a heap or not on a heap's page at all.
@@ -333,13 +260,15 @@ pub unsafe fn free(block: *mut u8) -> bool {
         return true;
     }
     if !thread::may_enter() {
-        // Of a heap that is in the middle of something: lost, as nobody may touch it here.
+        // Of a heap that is in the middle of something: lost, as no code may touch it here.
         return true;
     }
     if offset != 0 {
         if let (Some(heap), Some(thread)) = (Heap::by_id(id), Thread::current()) {
             thread.enter();
-            let done = cache::push(thread, id, offset, block);
+            // SAFETY: the calling thread has entered; the page map says whose the block is and of
+            // which class, and the caller gives it up.
+            let done = unsafe { cache::push(thread, id, offset, block) };
             if done && !thread.beat.is_due() {
                 // The fast path, where it is on, has counted.
                 thread.beat.count_down();
@@ -349,12 +278,13 @@ pub unsafe fn free(block: *mut u8) -> bool {
             let errno = log::errno();
             if done {
                 thread.leave();
-                idle::beat(thread);
+                giveback::beat(thread);
             } else {
-                cache::spill(thread, heap, offset, block);
+                // SAFETY: the calling thread has entered, and gives up a block of this heap and class.
+                unsafe { cache::spill(thread, &heap.store, offset, block) };
                 thread.leave();
                 thread.beat.come_soon();
-                idle::tick();
+                giveback::tick();
             }
             log::set_errno(errno);
             return true;
@@ -376,18 +306,16 @@ pub unsafe fn free(block: *mut u8) -> bool {
         thread.beat.come_soon();
     }
     if let Some(heap) = Heap::by_id(id) {
-        heap.full.next_turn();
-        if size >= uncached::LARGE {
-            heap.large_freed(size);
-        }
+        heap.store.arenas.turn.next();
+        heap.large.freed(&heap.store.arenas, size);
     }
-    idle::tick();
+    giveback::tick();
     log::set_errno(errno);
     true
 }
 
-/// The id of the heap that has the block at an address, whoever manages it there; 0 when no
-/// heap has.
+/// The id of the heap that has the block at an address, in an arena or in a pool; 0 when no heap
+/// has.
 #[inline]
 pub fn owner(address: usize) -> usize {
     tbb::heap_id(page_map::owner(address))
@@ -402,14 +330,14 @@ pub unsafe fn free_uncached(block: *mut u8) {
     // SAFETY: the caller's promise.
     unsafe { je::dallocx(block, je::TCACHE_NONE) }
     if let Some(heap) = heap {
-        heap.full.next_turn();
+        heap.store.arenas.turn.next();
     }
 }
 
-/// Notes a block that a program took straight from an arena of jemalloc's, whosever it is.
+/// Notes a block that a program took straight from an arena of jemalloc's, if it is a heap's.
 pub fn adopt(block: *mut u8) {
     if let Some(heap) = Heap::by_id(page_map::owner(block as usize)) {
-        heap.note(block, false);
+        heap.store.arenas.note(block, false);
     }
 }
 
@@ -430,23 +358,10 @@ pub unsafe fn usable_size(block: *const u8) -> usize {
     }
 }
 
-/// Whether the calling thread may use heaps: not while one is started below it. What it
-/// allocates then comes from `spare`.
-#[inline]
-pub(crate) fn may_enter() -> bool {
-    thread::may_enter()
-}
-
 /// In a child just forked: gives up what other threads were holding.
 pub fn after_fork_in_child() {
     thread::after_fork_in_child();
     tbb::after_fork_in_child();
-    for heap in (1..HEAPS).filter_map(Heap::by_id) {
-        if let Some(depot) = heap.depot() {
-            depot.after_fork_in_child();
-        }
-        // A thread that is gone may have given something back and not counted it.
-        heap.full.next_turn();
-    }
-    reclaim::release_after_fork();
+    Store::all().for_each(Store::after_fork_in_child);
+    release_after_fork();
 }

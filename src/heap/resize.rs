@@ -3,9 +3,12 @@
 use core::ffi::c_int;
 use core::ptr;
 
-use super::growing;
-use super::thread::Thread;
-use super::{Heap, class, free, je, tbb, uncached, usable_size};
+use super::arena::LARGE_KEPT;
+use super::base::{class, je};
+use super::giveback::grown::after_growth;
+use super::pressure::MOST;
+use super::thread::{Thread, growing};
+use super::{Heap, free, tbb, usable_size};
 use crate::error::Error;
 
 impl Heap {
@@ -16,7 +19,7 @@ impl Heap {
     /// `block` is a live block of this heap.
     pub unsafe fn resize(&'static self, block: *mut u8, size: usize) -> Result<*mut u8, Error> {
         // SAFETY: the block is live.
-        if let Some(moved) = unsafe { tbb::resize(self, block, size) } {
+        if let Some(moved) = unsafe { tbb::resize(&self.store.arenas, block, size) } {
             return moved;
         }
         // SAFETY: the block is live.
@@ -26,7 +29,7 @@ impl Heap {
         if pooled && tbb::fits(old, size) || !pooled && is_same(old, size) {
             return Ok(block);
         }
-        if size > uncached::MOST {
+        if size > MOST {
             return Err(Error::NoMemory);
         }
         if is_for_jemalloc(old, size) && !pooled {
@@ -58,7 +61,7 @@ impl Heap {
 
     /// Resizes a block of `old` usable bytes without caches; null when the arena has no other
     /// one. The result goes back to the arena when it is freed: caches would keep it from what
-    /// is free beside it, and fill up with blocks that nobody takes from them.
+    /// is free beside it, and fill up with blocks that no request takes from them.
     ///
     /// # Safety
     /// `block` is a live block of this heap.
@@ -68,7 +71,7 @@ impl Heap {
         old: usize,
         size: usize,
     ) -> Result<*mut u8, Error> {
-        let flags = je::arena(self.arenas.current(self)?) | je::TCACHE_NONE;
+        let flags = je::arena(self.store.arenas.current()?) | je::TCACHE_NONE;
         // SAFETY: the caller's promise.
         let (moved, has_room) = unsafe {
             if size > class::MAX && size > old {
@@ -77,10 +80,10 @@ impl Heap {
                 (je::rallocx(block, size, flags), false)
             }
         };
-        self.after_growth(size, has_room);
+        after_growth(&self.store.arenas, size, has_room);
         if !moved.is_null() {
-            self.full.next_turn();
-            self.note(moved, false);
+            self.store.arenas.turn.next();
+            self.store.arenas.note(moved, false);
             if moved != block && size > old {
                 if let Some(thread) = Thread::current() {
                     let (from, to) = (block as usize, moved as usize);
@@ -124,19 +127,20 @@ impl Heap {
     /// A block behind which others are free, to be resized into; `None` when none can be spared.
     fn block_with_room(&self, size: usize, flags: c_int) -> Option<*mut u8> {
         // What a heap that has just run full has left is for others.
-        if self.full.goes_without() {
+        if self.store.full.goes_without() {
             return None;
         }
         let room = growing::room(size, self.spare());
         // Where unused memory goes back at once, or when it is much, room would go as well.
-        if !self.caches() || room < size / 4 || size.saturating_add(room) >= uncached::LARGE_KEPT {
+        if !self.store.arenas.caches() || room < size / 4 || size.saturating_add(room) >= LARGE_KEPT
+        {
             return None;
         }
         let block = je::mallocx(size + room, flags);
         if block.is_null() {
             return None;
         }
-        // SAFETY: a live block that nobody has seen.
+        // SAFETY: a live block that no other code has seen.
         unsafe {
             if !je::resize_in_place(block, size, je::TCACHE_NONE) {
                 je::dallocx(block, je::TCACHE_NONE);
@@ -150,9 +154,9 @@ impl Heap {
     /// at a time. Where it has an area and no more, gaps come between what would fit there
     /// without them: a smaller part, and only of what has never been used.
     fn spare(&self) -> usize {
-        self.backing
+        self.backing()
             .growth()
-            .map_or_else(|| self.backing.left() / 256, |step| step / 16)
+            .map_or_else(|| self.backing().left() / 256, |step| step / 16)
     }
 
     /// Resizes a block of this heap where it is, if it is to be near to another CPU when
@@ -169,20 +173,20 @@ impl Heap {
         if is_same(old, size) {
             return true;
         }
-        if !is_for_jemalloc(old, size) || size > uncached::MOST {
+        if !is_for_jemalloc(old, size) || size > MOST {
             return false;
         }
         // SAFETY: the caller's promise.
         let done = unsafe { je::resize_in_place(block, size, je::TCACHE_NONE) };
         if done {
-            self.full.next_turn();
-            self.note(block, false);
+            self.store.arenas.turn.next();
+            self.store.arenas.note(block, false);
         }
         done
     }
 }
 
-/// Whether a block of so many usable bytes is of the class for another size.
+/// Whether a block of `old` usable bytes is of the class for `size`.
 fn is_same(old: usize, size: usize) -> bool {
     class::offset(size) != 0 && class::offset(size) == class::offset(old)
 }

@@ -56,7 +56,7 @@ pub fn create_file(dir: &CStr, limit: usize, usage: Usage) -> Result<&'static Ki
 /// `Invalid` when a kind with this start address lives; `Environ`; `TooMany`; `Malloc`.
 pub fn create_fixed(start: usize, size: usize) -> Result<&'static Kind, Error> {
     let name = format_name(format_args!("fixed{start:#x}"));
-    let taken = registry::dynamic().any(|kind| match &kind.heap.backing {
+    let taken = registry::dynamic().any(|kind| match kind.heap.backing() {
         Backing::Fixed(area) => area.start() == start,
         _ => false,
     });

@@ -48,7 +48,7 @@ pub unsafe fn resize_in_place(ptr: *mut u8, size: usize) -> bool {
 
 /// The files of all dynamic kinds.
 fn files() -> impl Iterator<Item = &'static File> {
-    registry::dynamic().filter_map(|kind| match &kind.heap.backing {
+    registry::dynamic().filter_map(|kind| match kind.heap.backing() {
         Backing::File(file) => Some(&**file),
         _ => None,
     })

@@ -15,7 +15,7 @@ use crate::backing::{Anonymous, Backing};
 use crate::boxed::{boxed, room_for};
 use crate::error::Error;
 use crate::heap::fast::{self, HeapOfCpu};
-use crate::heap::{Heap, KINDS, spare, tbb};
+use crate::heap::{Heap, KINDS, spare};
 use crate::log;
 use crate::topology::{self, Targets};
 
@@ -150,8 +150,8 @@ pub(super) fn install(
 /// # Errors
 /// `NoMemory` when no pool can be made.
 pub(super) fn give_pool(heap: &'static Heap, number: u16) -> Result<(), Error> {
-    if tbb::is_wanted(heap) {
-        tbb::install(heap, || another_id(number))?;
+    if heap.wants_pool() {
+        heap.make_pool(|| another_id(number))?;
     }
     Ok(())
 }

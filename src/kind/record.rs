@@ -64,7 +64,7 @@ impl Kind {
 
     /// Completes the head of a kind that has reached its final address.
     pub(super) fn placed(&'static self) {
-        match &self.heap.backing {
+        match self.heap.backing() {
             Backing::File(file) => self.head.set_private(ptr::from_ref(&**file).cast()),
             Backing::Anonymous(source) => source.set_name(self.head.name_text()),
             Backing::Fixed(_) => {}
@@ -73,7 +73,7 @@ impl Kind {
 
     /// Allows allocations from a dynamic kind, from as many arenas as its size asks for.
     pub(super) fn open_dynamic(&'static self) {
-        let bound = match &self.heap.backing {
+        let bound = match self.heap.backing() {
             Backing::File(file) => file.limit(),
             Backing::Fixed(area) => Some(area.size()),
             Backing::Anonymous(_) => None,
@@ -158,7 +158,7 @@ impl Kind {
         }
         let number = self.head.partition() as u16;
         let pooled = self.is_pooled();
-        if let (Some(targets), Backing::Anonymous(source)) = (targets, &self.heap.backing) {
+        if let (Some(targets), Backing::Anonymous(source)) = (targets, self.heap.backing()) {
             let placed =
                 places::install(&self.places, &self.head, &self.spec, targets, count, pooled);
             if placed.map_err(|_| Error::NoMemory)? {
@@ -167,7 +167,7 @@ impl Kind {
             }
             let set = source.set_nodes(targets.of_place(0), targets.home(0));
             set.map_err(|_| Error::NoMemory)?;
-        } else if let Backing::Anonymous(source) = &self.heap.backing {
+        } else if let Backing::Anonymous(source) = self.heap.backing() {
             source.set_anywhere().map_err(|_| Error::NoMemory)?;
         }
         if pooled {
@@ -361,7 +361,7 @@ impl Kind {
     /// # Errors
     /// Those of [`Spec::capacity`], after a line under MEMKIND_DEBUG.
     pub fn capacity(&self) -> Result<u64, Error> {
-        let result = match &self.heap.backing {
+        let result = match self.heap.backing() {
             Backing::File(file) => file.capacity().map(|bytes| bytes as u64),
             Backing::Fixed(area) => Ok(area.size() as u64),
             Backing::Anonymous(_) => self.spec.capacity(),

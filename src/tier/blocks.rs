@@ -124,7 +124,8 @@ pub unsafe fn kind_free(kind: Option<&'static Kind>, ptr: *mut u8) {
 /// `ptr` is null, a live block of any kind that is not used again, or not the library's.
 #[inline(always)]
 pub(crate) unsafe fn free_fast(ptr: *mut u8) -> bool {
-    fast::free_counted(ptr, counters::subtracted)
+    // SAFETY: the caller's promise.
+    unsafe { fast::free_counted(ptr, counters::subtracted) }
 }
 
 /// Usable bytes in live memtier blocks of the kind. Later decisions of all threads use this sum.

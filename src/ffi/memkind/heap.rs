@@ -159,7 +159,8 @@ pub unsafe extern "C" fn memkind_realloc(
     ptr: *mut c_void,
     size: usize,
 ) -> *mut c_void {
-    match fast::resize(kind as usize, ptr.cast(), size) {
+    // SAFETY: the caller's promise.
+    match unsafe { fast::resize(kind as usize, ptr.cast(), size) } {
         Some(block) => block.as_ptr().cast(),
         // SAFETY: the caller's promise.
         None => unsafe { realloc_slow(kind, ptr, size) },
@@ -205,7 +206,8 @@ unsafe fn realloc(kind: memkind_t, ptr: *mut c_void, size: usize) -> *mut c_void
 /// `ptr` must be NULL or a live block of this library; it may not be used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_free(kind: memkind_t, ptr: *mut c_void) {
-    if !fast::free(ptr.cast()) {
+    // SAFETY: the caller's promise.
+    if !unsafe { fast::free(ptr.cast()) } {
         // SAFETY: the caller's promise.
         unsafe { free_slow(kind, ptr) }
     }

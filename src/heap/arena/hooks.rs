@@ -8,16 +8,20 @@
 
 use core::ffi::{c_uint, c_void};
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::Ordering;
 
+use super::arenas::Arenas;
 use crate::backing::{Backing, Extent};
-use crate::heap::je::{ExtentHooks, PAGE};
+use crate::heap::base::je::{ExtentHooks, PAGE, in_hook};
+use crate::heap::base::page_map;
 use crate::heap::thread::Thread;
-use crate::heap::{Heap, page_map};
-use crate::{cancel, log};
 
-/// The hooks of a heap; they find it through their own address, so they must be its
-/// first field.
+/// An arena that takes at least this many bytes of addresses at a time is looked at by `giveback`:
+/// with less there cannot be much that is free.
+const GROWTH: usize = 8 << 20;
+
+/// The hooks for extents; they find the arenas through their own address, so they must be the
+/// first field of `Arenas`.
 pub(crate) const EXTENTS: ExtentHooks = ExtentHooks {
     alloc: Some(alloc),
     dalloc: None,
@@ -30,27 +34,17 @@ pub(crate) const EXTENTS: ExtentHooks = ExtentHooks {
     merge: Some(merge),
 };
 
-/// Runs `work` with `errno` kept: a free must not change it. The thread is not cancelled
-/// meanwhile: jemalloc's locks are held.
-fn keeping_errno<T>(work: impl FnOnce() -> T) -> T {
-    let _deferred = cancel::defer_calls();
-    let errno = log::errno();
-    let result = work();
-    log::set_errno(errno);
-    result
-}
-
-/// The heap whose first field `hooks` is.
+/// The arenas whose first field `hooks` is.
 ///
 /// # Safety
-/// `hooks` is the address of a live `Heap`, as `create_arena` was given it.
-unsafe fn heap_of<'a>(hooks: *mut ExtentHooks) -> &'a Heap {
-    // SAFETY: the caller's promise.
-    unsafe { &*hooks.cast::<Heap>() }
+/// `hooks` is the address of live `Arenas`, as `create_arena` was given it.
+unsafe fn arenas_of<'a>(hooks: *mut ExtentHooks) -> &'a Arenas {
+    // SAFETY: the caller's promise; the hooks are the first field of a repr(C) struct.
+    unsafe { &*hooks.cast::<Arenas>() }
 }
 
-/// What the hooks do, in terms of the heap.
-impl Heap {
+/// What the hooks do, in terms of the arenas.
+impl Arenas {
     fn take_extent(&self, size: usize, align: usize, memory: bool) -> Option<Extent> {
         let extent = self.backing.take(size, align, memory).ok()?;
         if let Backing::Fixed(_) = self.backing {
@@ -75,7 +69,7 @@ impl Heap {
     /// Notes whether the calling thread was given memory of this size.
     fn note_memory(&self, size: usize, granted: bool) {
         if let Some(thread) = Thread::attached() {
-            thread.refused.note(self.id, size, granted);
+            thread.refused.note(self.id() as u32, size, granted);
         }
     }
 
@@ -83,7 +77,8 @@ impl Heap {
     /// refused.
     fn was_refused(&self, size: usize) -> bool {
         self.backing.lacks_memory_at_first()
-            && Thread::attached().is_some_and(|thread| thread.refused.covers(self.id, size))
+            && Thread::attached()
+                .is_some_and(|thread| thread.refused.covers(self.id() as u32, size))
     }
 
     /// Takes memory for a part of an extent that has none; whether there is any. The map
@@ -113,23 +108,25 @@ unsafe extern "C" fn alloc(
     if !new_addr.is_null() {
         return ptr::null_mut();
     }
-    keeping_errno(|| {
-        // SAFETY: jemalloc passes the hooks of the arena, which are a heap's.
-        let heap = unsafe { heap_of(hooks) };
+    in_hook(|| {
+        // SAFETY: jemalloc passes the hooks of the arena, the first field of live `Arenas`.
+        let arenas = unsafe { arenas_of(hooks) };
         // SAFETY: jemalloc passes valid flags. It asks for memory only where it uses all of
         // the extent; of what it takes in advance it commits parts later.
         let memory = unsafe { *commit };
-        if !memory && heap.was_refused(size) {
+        if !memory && arenas.was_refused(size) {
             return ptr::null_mut();
         }
-        let extent = heap.take_extent(size, alignment.max(PAGE), memory);
+        let extent = arenas.take_extent(size, alignment.max(PAGE), memory);
         if memory {
-            heap.note_memory(size, extent.is_some());
+            arenas.note_memory(size, extent.is_some());
         }
         let Some(extent) = extent else {
             return ptr::null_mut();
         };
-        heap.grown.note(arena, size);
+        if size >= GROWTH {
+            arenas.grown.store(arena, Ordering::Relaxed);
+        }
         let address = extent.address as *mut c_void;
         // SAFETY: jemalloc passes valid flags; the extent is ours and of this size.
         unsafe {
@@ -152,11 +149,11 @@ unsafe extern "C" fn commit(
     length: usize,
     _arena: c_uint,
 ) -> bool {
-    // SAFETY: jemalloc passes the hooks of the arena, which are a heap's.
-    let heap = unsafe { heap_of(hooks) };
-    keeping_errno(|| {
-        let granted = heap.take_memory(addr as usize + offset, length);
-        heap.note_memory(length, granted);
+    // SAFETY: jemalloc passes the hooks of the arena, the first field of live `Arenas`.
+    let arenas = unsafe { arenas_of(hooks) };
+    in_hook(|| {
+        let granted = arenas.take_memory(addr as usize + offset, length);
+        arenas.note_memory(length, granted);
         !granted
     })
 }
@@ -169,16 +166,12 @@ unsafe extern "C" fn decommit(
     length: usize,
     _arena: c_uint,
 ) -> bool {
-    // SAFETY: jemalloc passes the hooks of the arena, which are a heap's.
-    let heap = unsafe { heap_of(hooks) };
-    // SAFETY: jemalloc decommits only parts of the heap's extents without live blocks.
-    let given = keeping_errno(|| unsafe { heap.backing.give_back(addr as usize + offset, length) });
+    // SAFETY: jemalloc passes the hooks of the arena, the first field of live `Arenas`.
+    let arenas = unsafe { arenas_of(hooks) };
+    // SAFETY: jemalloc decommits only parts of the arena's extents without live blocks.
+    let given = in_hook(|| unsafe { arenas.backing.give_back(addr as usize + offset, length) });
     // Also where the pages stay: jemalloc counts them no more as used lately.
-    heap.full.next_turn();
-    if given {
-        // What is not will be purged.
-        heap.grown.count_piece(length);
-    }
+    arenas.turn.next();
     !given
 }
 
@@ -190,11 +183,10 @@ unsafe extern "C" fn purge_forced(
     length: usize,
     _arena: c_uint,
 ) -> bool {
-    // SAFETY: jemalloc passes the hooks of the arena, which are a heap's.
-    let heap = unsafe { heap_of(hooks) };
-    heap.grown.count_piece(length);
-    // SAFETY: jemalloc purges only parts of the heap's extents without live blocks.
-    keeping_errno(|| !unsafe { heap.backing.purge(addr as usize + offset, length) })
+    // SAFETY: jemalloc passes the hooks of the arena, the first field of live `Arenas`.
+    let arenas = unsafe { arenas_of(hooks) };
+    // SAFETY: jemalloc purges only parts of the arena's extents without live blocks.
+    in_hook(|| !unsafe { arenas.backing.purge(addr as usize + offset, length) })
 }
 
 unsafe extern "C" fn split(
@@ -219,142 +211,4 @@ unsafe extern "C" fn merge(
     _arena: c_uint,
 ) -> bool {
     false
-}
-
-/// The hooks for jemalloc's own records of an arena: ordinary memory whatever the
-/// kind, really unmapped with the arena (jemalloc alone would keep 2 MiB of
-/// addresses for each arena that ever was).
-pub(crate) static METADATA: Metadata = Metadata(ExtentHooks {
-    alloc: Some(metadata_alloc),
-    dalloc: Some(metadata_dalloc),
-    destroy: None,
-    commit: None,
-    decommit: None,
-    purge_lazy: None,
-    purge_forced: None,
-    split: None,
-    merge: None,
-});
-
-/// Hooks that nobody writes to.
-pub(crate) struct Metadata(ExtentHooks);
-
-// SAFETY: jemalloc only reads the hooks; the value is never written.
-unsafe impl Sync for Metadata {}
-
-impl Metadata {
-    pub(crate) const fn as_ptr(&'static self) -> *mut ExtentHooks {
-        ptr::from_ref(&self.0).cast_mut()
-    }
-}
-
-/// jemalloc takes its records in blocks of this size, aligned to it.
-const BLOCK: usize = 2 << 20;
-
-/// Blocks of destroyed arenas, emptied, for the next ones.
-static SPARE: [AtomicUsize; 8] = [const { AtomicUsize::new(0) }; 8];
-
-unsafe extern "C" fn metadata_alloc(
-    _hooks: *mut ExtentHooks,
-    new_addr: *mut c_void,
-    size: usize,
-    alignment: usize,
-    zero: *mut bool,
-    commit: *mut bool,
-    _arena: c_uint,
-) -> *mut c_void {
-    if !new_addr.is_null() {
-        return ptr::null_mut();
-    }
-    keeping_errno(|| {
-        let spare = if size == BLOCK && alignment <= BLOCK {
-            SPARE
-                .iter()
-                .map(|slot| slot.swap(0, Ordering::AcqRel))
-                .find(|block| *block != 0)
-        } else {
-            None
-        };
-        let address = match spare {
-            Some(block) => block,
-            None => match map_metadata(size, alignment) {
-                Some(block) => block,
-                None => return ptr::null_mut(),
-            },
-        };
-        // SAFETY: jemalloc passes valid flags; fresh and emptied blocks read as zero.
-        unsafe {
-            *zero = true;
-            *commit = true;
-        }
-        address as *mut c_void
-    })
-}
-
-unsafe extern "C" fn metadata_dalloc(
-    _hooks: *mut ExtentHooks,
-    addr: *mut c_void,
-    size: usize,
-    _committed: bool,
-    _arena: c_uint,
-) -> bool {
-    keeping_errno(|| {
-        // SAFETY: jemalloc gives the block up; it came from `map_metadata`.
-        unsafe {
-            if size == BLOCK && libc::madvise(addr, size, libc::MADV_DONTNEED) == 0 {
-                let address = addr as usize;
-                let kept = SPARE.iter().any(|slot| {
-                    slot.compare_exchange(0, address, Ordering::AcqRel, Ordering::Relaxed)
-                        .is_ok()
-                });
-                if kept {
-                    return false;
-                }
-            }
-            libc::munmap(addr, size) != 0
-        }
-    })
-}
-
-fn map_metadata(size: usize, alignment: usize) -> Option<usize> {
-    let map = |size| {
-        // SAFETY: a fresh mapping; no existing memory is touched.
-        let mapped = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                size,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        (mapped != libc::MAP_FAILED).then_some(mapped)
-    };
-    // From Linux 6.7 on it is aligned at once. A limit may not allow the addresses for more.
-    let exact = map(size)?;
-    if exact as usize % alignment == 0 {
-        // SAFETY: as below.
-        unsafe { libc::madvise(exact, size, libc::MADV_NOHUGEPAGE) };
-        return Some(exact as usize);
-    }
-    // SAFETY: our own mapping, which nobody has seen.
-    unsafe { libc::munmap(exact, size) };
-    let padded = size.checked_add(alignment)?;
-    let mapped = map(padded)?;
-    // SAFETY: a fresh mapping; what is cut off has not been seen by anybody.
-    unsafe {
-        let start = mapped as usize;
-        let address = (start + alignment - 1) & !(alignment - 1);
-        if address > start {
-            libc::munmap(mapped, address - start);
-        }
-        libc::munmap(
-            (address + size) as *mut _,
-            start + padded - (address + size),
-        );
-        // An arena uses some 90 KiB of its block: a huge page would waste the rest.
-        libc::madvise(address as *mut _, size, libc::MADV_NOHUGEPAGE);
-        Some(address)
-    }
 }

@@ -4,7 +4,7 @@
 //! need no multiplication. Class 0 stands for "not cached": its bin is always empty.
 #![forbid(unsafe_code)]
 
-use crate::heap::je::PAGE;
+use crate::backing::PAGE;
 
 /// Number of classes, the empty one included.
 pub(crate) const COUNT: usize = 46;
@@ -108,7 +108,7 @@ pub(crate) fn size_of(offset: usize) -> usize {
     SIZES[(offset >> BIN_BITS) & 63] as usize
 }
 
-/// The fewest bytes, in whole pages, that must be unused for a block of so many bytes when
+/// The fewest bytes, in whole pages, that must be unused for a block of `size` bytes when
 /// no slab of its class has room: a slab, or the block with the page that jemalloc adds.
 pub(crate) fn least_pages(size: usize) -> usize {
     if size > SLAB_MAX {

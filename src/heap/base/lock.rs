@@ -1,12 +1,13 @@
-//! A lock that survives fork: whoever forks holds it over the fork, and the child lets
-//! go of it by a store. It is held for short work that seldom happens, so waiting yields.
+//! Locks that survive fork(2), and the two that all heaps share. The thread that forks holds a
+//! lock over the fork; the child releases it by a store. Locks are held for short and rare work,
+//! so waiting yields the processor.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// See the module.
+/// A lock that survives fork(2).
 pub(crate) struct Lock(AtomicBool);
 
-/// Lets go of the lock when dropped.
+/// Releases the lock when dropped.
 pub(crate) struct Guard(&'static Lock);
 
 impl Drop for Guard {
@@ -23,18 +24,18 @@ impl Lock {
     /// Waits for the lock.
     pub(crate) fn hold(&'static self) -> Guard {
         while self.0.swap(true, Ordering::Acquire) {
-            // SAFETY: no preconditions.
+            // SAFETY: sched_yield(2) has no preconditions.
             unsafe { libc::sched_yield() };
         }
         Guard(self)
     }
 
-    /// Takes the lock if nobody has it.
+    /// Takes the lock if it is free.
     pub(crate) fn try_hold(&'static self) -> Option<Guard> {
         (!self.0.swap(true, Ordering::Acquire)).then(|| Guard(self))
     }
 
-    /// Whether anybody has it. If not, all that was done under it is seen.
+    /// Whether it is held. If not, all that was done under it is seen.
     pub(crate) fn is_held(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
@@ -44,8 +45,30 @@ impl Lock {
         core::mem::forget(self.hold());
     }
 
-    /// Lets go of it: after fork(2), in parent and child.
+    /// Releases it: after fork(2), in parent and child.
     pub(crate) fn release(&self) {
         self.0.store(false, Ordering::Release);
     }
+}
+
+/// Held while caches are taken from threads, looked at from outside, or given up by a thread that
+/// ends, and while a heap is opened or goes. No thread waits for it in the middle of an operation
+/// on its caches.
+pub(crate) static CACHES: Lock = Lock::new();
+
+/// Held while an arena is made or destroyed. jemalloc counts its arenas before it takes
+/// their locks for a fork and again when it releases them: with one more in between it would
+/// release a lock that it does not hold.
+pub(crate) static ARENAS: Lock = Lock::new();
+
+/// Before fork(2): waits until no cache is between two owners and no arena is half made.
+pub fn prepare_fork() {
+    CACHES.hold_over_fork();
+    ARENAS.hold_over_fork();
+}
+
+/// After fork(2), in parent and child: releases both locks.
+pub fn release_after_fork() {
+    ARENAS.release();
+    CACHES.release();
 }

@@ -7,3 +7,8 @@ pub(crate) mod lock;
 pub mod page_map;
 pub mod spare;
 pub(crate) mod sync;
+
+/// Number of heap ids; no heap has id 0.
+pub const HEAPS: usize = 1024;
+/// Number of kinds that the fast path knows: kind `n` is heap `n + 1`.
+pub const KINDS: usize = 515;

@@ -6,15 +6,15 @@
 //! would begin if it held all pages from address 0 on, so that the page's number leads
 //! to its entry. Reading follows two loads and never faults, whatever the address. The owner changes only when
 //! pages get memory or a kind is destroyed, so a freed block still tells its kind. The class is
-//! written by whoever hands a block out; a slab holds one class, so it is right for
+//! written by the code that hands a block out; a slab holds one class, so it is right for
 //! every live block.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+use super::class::NO_BLOCKS;
 use crate::backing::map_zeroes;
 use crate::error::Error;
-use crate::heap::class::NO_BLOCKS;
 
 const PAGE_BITS: u32 = 12;
 const LEAF_BITS: u32 = 18;
@@ -112,7 +112,7 @@ fn with_slot<T>(root: &Root, address: usize, work: impl FnOnce(&AtomicU32) -> T)
 }
 
 /// Where the entry of the page at `address` is, if there is a leaf for it: that of page 0 would
-/// be at the pointer, and this one so many entries further.
+/// be at the pointer, and this one as many entries further as the number says.
 #[inline(always)]
 fn place(root: &Root, address: usize) -> Option<(*mut AtomicU32, usize)> {
     let leaf = root.get(shifted::<{ PAGE_BITS + LEAF_BITS }>(address))?;
@@ -202,8 +202,8 @@ pub fn set_owner(start: usize, size: usize, id: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// As [`set_owner`] where the map has leaves: nobody owns pages elsewhere. `id` 0 leaves the
-/// pages to nobody.
+/// As [`set_owner`] where the map has leaves: pages elsewhere have no owner. `id` 0 takes the owner
+/// away.
 pub fn change_owner(start: usize, size: usize, id: usize) {
     change_entries(start, size, (id << 16) as u32);
 }
@@ -263,7 +263,7 @@ fn leaf(index: usize) -> Result<&'static Leaf, Error> {
         .is_err()
     {
         if ready.is_null() {
-            // SAFETY: nobody else has seen our mapping.
+            // SAFETY: our own mapping, which was never installed.
             unsafe { libc::munmap(fresh.cast(), size) };
         } else {
             READY_LEAF.store(ready, Ordering::Release);

@@ -9,15 +9,15 @@ use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use super::lock::Lock;
+use super::page_map;
 use crate::backing::map_zeroes;
 use crate::error::Error;
-use crate::heap::lock::Lock;
-use crate::heap::page_map;
 
 /// What the page map says about the pages of these blocks: an id that no heap has.
-pub const ID: usize = crate::heap::HEAPS - 1;
+pub const ID: usize = super::HEAPS - 1;
 
-/// The threads that are inside; 0 for nobody.
+/// The threads that are inside, by thread pointer; 0 = none.
 static INSIDE: [AtomicUsize; 64] = [const { AtomicUsize::new(0) }; 64];
 /// How many there are: nearly always 0, which spares looking.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -32,11 +32,33 @@ impl Drop for Inside {
     }
 }
 
+/// A number that no two threads share: the thread pointer.
+fn thread_pointer() -> usize {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let pointer: usize;
+        // SAFETY: the thread pointer's first word is the pointer itself.
+        unsafe {
+            core::arch::asm!(
+                "mov {pointer}, qword ptr fs:[0]",
+                pointer = lateout(reg) pointer,
+                options(nostack, preserves_flags, readonly),
+            );
+        }
+        pointer
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        // SAFETY: pthread_self(3) has no preconditions.
+        unsafe { libc::pthread_self() as usize }
+    }
+}
+
 /// Whether the calling thread is inside.
 #[inline]
 pub(crate) fn is_inside() -> bool {
     COUNT.load(Ordering::Relaxed) != 0 && {
-        let own = crate::heap::tls::thread_pointer();
+        let own = thread_pointer();
         INSIDE
             .iter()
             .any(|place| place.load(Ordering::Relaxed) == own)
@@ -45,7 +67,7 @@ pub(crate) fn is_inside() -> bool {
 
 /// From now on, what the calling thread allocates comes from here.
 pub(crate) fn enter() -> Inside {
-    let own = crate::heap::tls::thread_pointer();
+    let own = thread_pointer();
     COUNT.fetch_add(1, Ordering::Relaxed);
     loop {
         for place in &INSIDE {
@@ -58,7 +80,7 @@ pub(crate) fn enter() -> Inside {
             }
         }
         // More threads than places: each is inside for a moment only.
-        // SAFETY: no preconditions.
+        // SAFETY: sched_yield(2) has no preconditions.
         unsafe { libc::sched_yield() };
     }
 }
@@ -120,7 +142,7 @@ fn take(class: usize) -> Option<*mut u8> {
         let size = 1 << class.max(CHUNK);
         let fresh = map_zeroes(size)?;
         if page_map::set_owner(fresh as usize, size, ID).is_err() {
-            // SAFETY: just mapped, and seen by nobody.
+            // SAFETY: just mapped, and no other code has the address.
             unsafe { libc::munmap(fresh.cast(), size) };
             return None;
         }

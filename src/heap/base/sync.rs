@@ -1,4 +1,4 @@
-//! What the lock-free parts are made of. `tests/loom` builds the same parts on a model of
+//! What the lock-free parts are made of. `tests/loom` builds them on a model of
 //! these, which tries every order in which threads may see each other's accesses.
 
 use core::cell::UnsafeCell;
@@ -24,7 +24,7 @@ impl<T> Cell<T> {
     }
 }
 
-/// The cheap half of a barrier whose dear half another thread runs (membarrier(2)): alone
+/// The cheap half of a barrier whose expensive half another thread runs (membarrier(2)): alone
 /// it only keeps the compiler from moving accesses.
 #[inline(always)]
 pub(crate) fn light_barrier() {

@@ -1,18 +1,26 @@
 //! Full magazines of a heap, between threads: one stack for each class.
 //!
 //! A stack is held only for a push or a pop, so waiting is short; a thread that cannot get it
-//! at once goes to jemalloc. The bytes of the blocks in a depot are bounded. What nobody has taken
+//! at once goes to jemalloc. The bytes of the blocks in a depot are bounded. What no thread has taken
 //! for a second goes back to jemalloc, a part of it each second.
 
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
-use crate::clock;
-use crate::heap::base::sync::Cell;
-use crate::heap::cache::gate::Gate;
-use crate::heap::magazine::Magazine;
-use crate::heap::{Heap, class};
+use once_cell::race::OnceBox;
 
+use super::gate::Gate;
+use super::magazine::Magazine;
+use crate::boxed::boxed;
+use crate::clock;
+use crate::heap::base::class;
+use crate::heap::base::sync::Cell;
+
+/// The most bytes of blocks that a depot keeps: what a program frees at a time and then takes
+/// again, if it is not much. jemalloc keeps more than that for as long.
+const LIMIT: usize = 16 << 20;
+/// A bounded heap's depot keeps at most this part of what the heap can hold.
+const BOUND_PART: usize = 16;
 /// The part of what a depot may hold that goes back in a second at most: a thread waits for it.
 const BACK_PART: usize = 4;
 
@@ -40,7 +48,7 @@ struct Stack {
     count: AtomicU32,
 }
 
-// SAFETY: magazines belong to nobody while they are here.
+// SAFETY: no thread uses a magazine while it is in a stack.
 unsafe impl Send for Magazines {}
 
 impl Stack {
@@ -102,7 +110,10 @@ unsafe fn push(list: &mut *mut Magazine, magazine: *mut Magazine) {
 
 /// The full magazines of a heap.
 pub(crate) struct Depot {
-    stacks: [Stack; class::COUNT],
+    /// The stack of each class, once a thread has brought a magazine.
+    stacks: OnceBox<[Stack; class::COUNT]>,
+    /// The most bytes of blocks that are kept.
+    limit: AtomicUsize,
     /// Bytes of the blocks in it.
     bytes: AtomicUsize,
     /// When it was last looked at, in seconds.
@@ -110,12 +121,39 @@ pub(crate) struct Depot {
 }
 
 impl Depot {
-    pub(crate) fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
-            stacks: [const { Stack::new() }; class::COUNT],
+            stacks: OnceBox::new(),
+            limit: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
-            looked: AtomicU32::new(clock::seconds()),
+            looked: AtomicU32::new(0),
         }
+    }
+
+    /// Sets how many bytes are kept, for a heap that can hold `bound` bytes, if it is bounded.
+    pub(super) fn open(&self, bound: Option<usize>) {
+        let limit = bound.map_or(LIMIT, |bytes| (bytes / BOUND_PART).min(LIMIT));
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    // Apart, since it takes much of a small stack.
+    #[cold]
+    #[inline(never)]
+    fn make_stacks(&self) -> Option<&[Stack; class::COUNT]> {
+        let make = || {
+            self.looked.store(clock::seconds(), Ordering::Relaxed);
+            boxed([const { Stack::new() }; class::COUNT])
+        };
+        self.stacks.get_or_try_init(make).ok()
+    }
+
+    fn stacks(&self) -> &[Stack] {
+        self.stacks.get().map_or(&[], |stacks| &stacks[..])
+    }
+
+    /// Bytes of the blocks in it.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Takes a magazine with blocks, and keeps an empty one for it, which may be null.
@@ -124,7 +162,7 @@ impl Depot {
     /// The empty one is the caller's, and still so if there is none with blocks.
     pub(crate) unsafe fn pop(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
         // SAFETY: the caller's promise.
-        let full = unsafe { self.stacks[offset >> class::BIN_BITS].take(empty) };
+        let full = unsafe { self.stacks().get(offset >> class::BIN_BITS)?.take(empty) };
         // SAFETY: null or a magazine that is ours now.
         let bytes = unsafe { full.as_ref() }?.count * class::size_of(offset);
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -138,27 +176,32 @@ impl Depot {
 
     /// Whether there are blocks of a class.
     pub(crate) fn has(&self, class: usize) -> bool {
-        self.stacks[class].count.load(Ordering::Relaxed) > 0
+        self.stacks()
+            .get(class)
+            .is_some_and(|stack| stack.count.load(Ordering::Relaxed) > 0)
     }
 
     /// Keeps a magazine and gives an empty one, or null, for it; `None` if the depot is
     /// full or in use.
     ///
     /// # Safety
-    /// The magazine is the caller's, and the depot's if it is kept; it has blocks of `heap`,
-    /// whose depot this is.
+    /// The magazine is the caller's, and the depot's if it is kept; it has blocks of the
+    /// depot's heap.
     pub(crate) unsafe fn exchange(
         &self,
-        heap: &Heap,
         magazine: *mut Magazine,
         offset: usize,
     ) -> Option<*mut Magazine> {
+        let stacks = match self.stacks.get() {
+            Some(stacks) => stacks,
+            None => self.make_stacks()?,
+        };
         // SAFETY: the magazine is the caller's.
         let bytes = unsafe { (*magazine).count } * class::size_of(offset);
         let held = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let mut empty = None;
-        if held <= heap.depot_limit.load(Ordering::Relaxed) {
-            let stack = &self.stacks[offset >> class::BIN_BITS];
+        if held <= self.limit.load(Ordering::Relaxed) {
+            let stack = &stacks[offset >> class::BIN_BITS];
             empty = stack.magazines.with(|magazines| {
                 let count = stack.count.load(Ordering::Relaxed) + 1;
                 stack.count.store(count, Ordering::Relaxed);
@@ -175,29 +218,29 @@ impl Depot {
         empty
     }
 
-    /// Gives a magazine of a class back to jemalloc; `false` if there is none.
-    fn give_back(&self, heap: &Heap, class: usize) -> bool {
+    /// Gives a magazine of a class back to jemalloc: how many bytes of blocks; 0 if there is none.
+    fn give_back(&self, class: usize) -> usize {
         let offset = class << class::BIN_BITS;
         // SAFETY: there is no empty one. The full one is ours then, with free blocks of a
         // heap that lives.
         unsafe {
             let Some(magazine) = self.pop(offset, ptr::null_mut()) else {
-                return false;
+                return 0;
             };
-            Magazine::drain(magazine, offset);
+            let bytes = Magazine::drain(magazine, offset);
             Magazine::free(magazine);
-            heap.full.next_turn();
+            bytes
         }
-        true
     }
 
-    /// Gives back what nobody has taken since the last look, no more than a part of what the
-    /// depot may hold for each second since then.
-    pub(crate) fn age(&self, heap: &Heap, now: u32) {
+    /// Gives back what no thread has taken since the last look, no more than a part of what the
+    /// depot may hold for each second since then. Whether any block has gone back.
+    pub(crate) fn age(&self, now: u32) -> bool {
         let seconds = now.wrapping_sub(self.looked.swap(now, Ordering::Relaxed)) as usize;
-        let limit = heap.depot_limit.load(Ordering::Relaxed);
+        let mut given = false;
+        let limit = self.limit.load(Ordering::Relaxed);
         let mut left = (limit / BACK_PART).saturating_mul(seconds);
-        for (class, stack) in self.stacks.iter().enumerate().skip(1) {
+        for (class, stack) in self.stacks().iter().enumerate().skip(1) {
             let looked = stack.magazines.with(|magazines| {
                 let idle = core::mem::take(&mut magazines.fewest);
                 (
@@ -210,23 +253,25 @@ impl Depot {
             };
             free_list(empty);
             for _ in 0..idle {
-                if left == 0 || !self.give_back(heap, class) {
+                if left == 0 || self.give_back(class) == 0 {
                     break;
                 }
+                given = true;
                 left = left.saturating_sub(magazine_bytes(class));
             }
             stack.magazines.with(|magazines| {
                 magazines.fewest = stack.count.load(Ordering::Relaxed);
             });
         }
+        given
     }
 
     /// Gives everything back to jemalloc.
-    pub(crate) fn drain(&self, heap: &Heap) {
+    pub(super) fn drain(&self) {
         for class in self.held() {
             // What others bring meanwhile stays.
-            for _ in 0..self.stacks[class].count.load(Ordering::Relaxed) {
-                if !self.give_back(heap, class) {
+            for _ in 0..self.stacks()[class].count.load(Ordering::Relaxed) {
+                if self.give_back(class) == 0 {
                     break;
                 }
             }
@@ -235,7 +280,7 @@ impl Depot {
 
     /// Frees the magazines; their blocks go with their arenas.
     pub(crate) fn forget(&self) {
-        for stack in &self.stacks {
+        for stack in self.stacks() {
             let all = stack.magazines.with(|magazines| {
                 stack.count.store(0, Ordering::Relaxed);
                 core::mem::replace(magazines, Magazines::NONE)
@@ -251,7 +296,7 @@ impl Depot {
     /// In a child just forked: a stack that a thread held at that moment is given up.
     pub(crate) fn after_fork_in_child(&self) {
         let mut bytes = 0;
-        for (class, stack) in self.stacks.iter().enumerate() {
+        for (class, stack) in self.stacks().iter().enumerate() {
             let gate = &stack.magazines;
             if gate.held.load(Ordering::Relaxed) {
                 // SAFETY: the child has one thread.
@@ -262,7 +307,7 @@ impl Depot {
             }
             let full = gate.with(|magazines| magazines.full);
             let mut next = full.unwrap_or(ptr::null_mut());
-            // SAFETY: null or a magazine of the stack, which nobody held.
+            // SAFETY: null or a magazine of the stack, which no thread held.
             while let Some(magazine) = unsafe { next.as_ref() } {
                 bytes += magazine.count * class::size_of(class << class::BIN_BITS);
                 next = magazine.next;
@@ -289,32 +334,26 @@ fn free_list(mut list: *mut Magazine) {
     }
 }
 
-/// Bytes in the depot of a heap.
-pub(crate) fn bytes(heap: &Heap) -> usize {
-    heap.depot()
-        .map_or(0, |depot| depot.bytes.load(Ordering::Relaxed))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::backing::{Backing, Fixed};
+    use super::{
+        BACK_PART, BOUND_PART, Depot, Magazine, Ordering, class, clock, magazine_bytes, ptr,
+    };
 
     const LIMIT: usize = 1 << 20;
 
-    /// A heap that nobody allocates from.
-    fn heap() -> Heap {
-        let heap = Heap::new(Backing::Fixed(Fixed::new(1 << 40, 4096)), 1000, None);
-        heap.depot_limit.store(LIMIT, Ordering::Relaxed);
-        heap
+    fn depot() -> Depot {
+        let depot = Depot::new();
+        depot.open(Some(BOUND_PART * LIMIT));
+        depot
     }
 
-    fn keep(depot: &Depot, heap: &Heap, size: usize) -> bool {
+    fn keep(depot: &Depot, size: usize) -> bool {
         let offset = class::offset(size);
         let magazine = Magazine::full(offset);
         // SAFETY: the magazine is ours, and full of free blocks of the class.
         unsafe {
-            let kept = depot.exchange(heap, magazine, offset).is_some();
+            let kept = depot.exchange(magazine, offset).is_some();
             if !kept {
                 Magazine::drain(magazine, offset);
                 Magazine::free(magazine);
@@ -325,59 +364,56 @@ mod tests {
 
     fn count(depot: &Depot, size: usize) -> u32 {
         let class = class::offset(size) >> class::BIN_BITS;
-        depot.stacks[class].count.load(Ordering::Relaxed)
+        depot.stacks()[class].count.load(Ordering::Relaxed)
     }
 
     #[test]
     fn it_holds_no_more_than_its_limit() {
-        let (depot, heap) = (Depot::new(), heap());
+        let depot = depot();
         let magazine = magazine_bytes(class::offset(65536) >> class::BIN_BITS);
         for _ in 0..LIMIT / magazine {
-            assert!(keep(&depot, &heap, 65536));
+            assert!(keep(&depot, 65536));
         }
-        assert!(!keep(&depot, &heap, 65536) && !keep(&depot, &heap, 64));
-        let turn = heap.full.turn();
-        depot.drain(&heap);
+        assert!(!keep(&depot, 65536) && !keep(&depot, 64));
+        depot.drain();
         assert_eq!(depot.bytes.load(Ordering::Relaxed), 0);
-        // Who was refused meanwhile learns that the arenas have got blocks.
-        assert_ne!(heap.full.turn(), turn);
     }
 
     #[test]
     fn what_nobody_takes_goes_back() {
-        let (depot, heap) = (Depot::new(), heap());
+        let depot = depot();
         let start = clock::seconds();
         for _ in 0..3 {
-            assert!(keep(&depot, &heap, 64));
-            assert!(keep(&depot, &heap, 4096));
+            assert!(keep(&depot, 64));
+            assert!(keep(&depot, 4096));
         }
-        depot.age(&heap, start + 1);
+        depot.age(start + 1);
         assert_eq!(count(&depot, 64), 3);
         // One of them is taken and brought back: the other two are idle.
         let offset = class::offset(64);
         // SAFETY: there is no empty one, and what is taken is brought back.
         unsafe {
             let taken = depot.pop(offset, ptr::null_mut());
-            let kept = taken.and_then(|taken| depot.exchange(&heap, taken, offset));
+            let kept = taken.and_then(|taken| depot.exchange(taken, offset));
             assert!(kept.is_some());
         }
-        depot.age(&heap, start + 2);
+        depot.age(start + 2);
         assert_eq!((count(&depot, 64), count(&depot, 4096)), (1, 0));
-        depot.age(&heap, start + 3);
+        depot.age(start + 3);
         assert_eq!(depot.bytes.load(Ordering::Relaxed), 0);
     }
 
     #[test]
     fn much_goes_back_a_part_at_a_time() {
-        let (depot, heap) = (Depot::new(), heap());
+        let depot = depot();
         let start = clock::seconds();
-        while keep(&depot, &heap, 4096) {}
-        depot.age(&heap, start + 1);
+        while keep(&depot, 4096) {}
+        depot.age(start + 1);
         let all = count(&depot, 4096) as usize;
-        depot.age(&heap, start + 2);
+        depot.age(start + 2);
         assert_eq!(count(&depot, 4096) as usize, all - all / BACK_PART);
         // As much for each second.
-        depot.age(&heap, start + 5);
+        depot.age(start + 5);
         assert_eq!(count(&depot, 4096), 0);
     }
 }

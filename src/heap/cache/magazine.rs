@@ -1,13 +1,9 @@
 //! A magazine: an array of pointers to free blocks of one class (J. Bonwick and J. Adams,
 //! "Magazines and Vmem", USENIX 2001). It goes from thread to thread as a whole.
 
-use crate::heap::{class, je, order};
-
-/// What stands behind the last place of a magazine; no block is there.
-pub(crate) const END: usize = 1;
-
-/// A place of a magazine: a free block's address, 0 or [`END`].
-pub(crate) type Place = usize;
+use super::order;
+use crate::heap::base::{class, je};
+use crate::heap::thread::tops::{END, Place};
 
 /// An array of pointers to free blocks, behind this header, with [`END`] behind them.
 #[repr(C)]
@@ -25,7 +21,7 @@ pub(crate) struct Magazine {
 }
 
 impl Magazine {
-    /// Makes an empty one with so many places; null when memory is short.
+    /// Makes an empty magazine with `capacity` places; null when memory is short.
     pub(crate) fn with_places(capacity: usize) -> *mut Magazine {
         let bytes = size_of::<Magazine>() + (capacity + 1) * size_of::<Place>();
         // Zeroed, for a place that holds END by chance would be taken for the end.
@@ -40,7 +36,7 @@ impl Magazine {
         magazine
     }
 
-    /// Moves the blocks of a magazine into a new one with so many places, at least as many as
+    /// Moves the blocks of a magazine into a new one with `places` places, at least as many as
     /// there are blocks, and frees the old one; null, with nothing changed, when memory is short.
     ///
     /// # Safety
@@ -71,7 +67,7 @@ impl Magazine {
         let magazine = Magazine::with_places(capacity);
         for index in 0..capacity {
             let block = je::mallocx(class::size_of(offset), je::TCACHE_NONE);
-            // SAFETY: the magazine is ours and has so many places.
+            // SAFETY: the magazine is ours and has `capacity` places.
             unsafe {
                 Magazine::base(magazine).add(index).write(block as Place);
                 (*magazine).count = capacity;
@@ -84,7 +80,7 @@ impl Magazine {
     /// filled; gives first the one with the lower addresses.
     ///
     /// # Safety
-    /// They are the caller's, different, not empty, and nobody's current ones.
+    /// They are the caller's, different, not empty, and no bin's current ones.
     pub(crate) unsafe fn arrange(
         filled: *mut Magazine,
         other: *mut Magazine,
@@ -101,7 +97,7 @@ impl Magazine {
         } else {
             order::part(places(filled), &mut [], size);
         }
-        // SAFETY: as above.
+        // SAFETY: both are the caller's.
         unsafe {
             (*filled).ordered = true;
             (*other).ordered = true;

@@ -16,7 +16,7 @@ pub(crate) const SIZE_MAX: usize = 128;
 /// Words of the set of addresses. Blocks further apart than it reaches, 256 KiB to 4 MiB,
 /// gain nothing from being in order.
 const WORDS: usize = 512;
-/// The same for most magazines: less to clear and to look through.
+/// Words of the set that does for most magazines: less to clear and to look through.
 const FEW_WORDS: usize = 64;
 
 static WANTED: AtomicBool = AtomicBool::new(false);
@@ -49,7 +49,7 @@ pub(crate) fn part(low: &mut [usize], high: &mut [usize], size: usize) {
     }
 }
 
-/// The same when all lie in the aligned range of `N * 64` units that `first` lies in.
+/// [`part`] when all blocks lie in the aligned range of `N * 64` units that `first` lies in.
 fn part_within<const N: usize>(low: &mut [usize], high: &mut [usize], first: usize, shift: u32) {
     let mask = N * 64 - 1;
     // What is in a set is there once: it is sorted without a comparison.

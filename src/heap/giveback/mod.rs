@@ -1,18 +1,20 @@
-//! What nobody has used for a while goes back, although nobody asks for it.
+//! The one clock tick: what no thread has used for a while goes back, although no code asks for it.
 //!
 //! jemalloc returns pages when their time has come, which it notices when it is called.
 //! Behind caches that may be seldom, and never for an arena whose kind is not used any
 //! more. So a thread that leaves the fast path, which it does now and then whatever it does
-//! (`beat.rs`), looks at a clock. Once a second it hands its magazines to the depots, whence
-//! they come back if they are needed; and once a second one thread looks through all heaps.
+//! (`thread/beat.rs`), looks at a clock. Once a second it hands its magazines to the depots, from
+//! where they come back if they are needed; and once a second one thread looks through all heaps.
 
 pub(crate) mod grown;
+pub(crate) mod large;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use super::base::{je, lock};
+use super::cache::{self, Store};
+use super::thread::Thread;
 use crate::clock::seconds as now;
-use crate::heap::thread::{self, Thread};
-use crate::heap::{HEAPS, Heap, je, reclaim};
 
 /// When the heaps were last looked through, in seconds.
 static LOOKED: AtomicU32 = AtomicU32::new(0);
@@ -28,7 +30,7 @@ pub(crate) fn tick() {
     look(now());
 }
 
-/// The same when a thread's countdown has ended.
+/// Does what is due when a thread's countdown has ended.
 #[cold]
 pub(crate) fn beat(thread: &Thread) {
     let now = now();
@@ -43,12 +45,12 @@ fn look(now: u32) {
         return;
     }
     // While the lock is held no heap goes away.
-    let Some(_still) = reclaim::try_lock() else {
+    let Some(_still) = lock::CACHES.try_hold() else {
         return;
     };
     if let Some(thread) = thread {
         thread.beat.note(now);
-        thread::hand_over(thread);
+        cache::hand_over(thread);
     }
     let last = LOOKED.load(Ordering::Relaxed);
     if is_later(now, last) {
@@ -66,11 +68,11 @@ fn is_later(now: u32, last: u32) -> bool {
 
 #[cold]
 fn look_through(now: u32) {
-    for heap in (1..HEAPS).filter_map(Heap::by_id) {
-        if let Some(depot) = heap.depot() {
-            depot.age(heap, now);
+    for store in Store::all() {
+        if store.depot.age(now) {
+            store.arenas.turn.next();
         }
-        for arena in heap.arenas() {
+        for arena in store.arenas.existing() {
             je::decay(arena);
         }
     }

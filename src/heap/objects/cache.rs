@@ -7,23 +7,9 @@
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use crate::heap::je;
-
-/// The most pools that can exist.
-pub(crate) const POOLS: usize = 1024;
-
-/// What stands behind the last place of a magazine; no object is there.
-const END: usize = 1;
-
-/// A place of a magazine: a free object's address, 0 or [`END`].
-pub(crate) type Place = usize;
-
-static NO_PLACES: [Place; 2] = [0, END];
-
-const fn no_place() -> *mut Place {
-    // SAFETY: inside the array. No thread writes there: it is empty and full.
-    unsafe { (&raw const NO_PLACES).cast::<Place>().add(1).cast_mut() }
-}
+use crate::heap::base::je;
+use crate::heap::thread::table::{Opaque, Slot};
+use crate::heap::thread::tops::{END, Place, no_place};
 
 /// An array of pointers to free objects, behind this header.
 #[repr(C)]
@@ -39,7 +25,7 @@ pub(crate) struct Magazine {
 }
 
 impl Magazine {
-    /// Makes an empty one; null when memory is short.
+    /// Makes an empty magazine of `capacity` places; null when memory is short.
     pub(crate) fn make(capacity: usize) -> *mut Magazine {
         let bytes = size_of::<Magazine>() + (capacity + 1) * size_of::<Place>();
         // Zeroed: a place that holds END by chance would be taken for the end.
@@ -97,7 +83,7 @@ pub(crate) struct Cache {
     n_previous: AtomicUsize,
     /// In a list of caches taken away: the next one, and where this one was.
     next: AtomicPtr<Cache>,
-    place: AtomicPtr<AtomicPtr<Cache>>,
+    place: AtomicPtr<Slot>,
 }
 
 static NONE: Cache = Cache {
@@ -112,8 +98,8 @@ static NONE: Cache = Cache {
 
 impl Cache {
     /// The cache that stands for none: every operation takes the slow path.
-    pub(crate) fn none() -> *mut Cache {
-        ptr::from_ref(&NONE).cast_mut()
+    pub(crate) fn none() -> *mut Opaque {
+        ptr::from_ref(&NONE).cast_mut().cast()
     }
 
     /// Makes one without magazines; null when memory is short.
@@ -187,7 +173,7 @@ impl Cache {
         if self.count_here() < n {
             return false;
         }
-        // SAFETY: so many objects are below `top`.
+        // SAFETY: `n` objects are below `top`.
         unsafe {
             let first = self.top.load(Ordering::Relaxed).sub(n);
             ptr::copy_nonoverlapping(first.cast::<*mut u8>(), objects, n);
@@ -207,7 +193,7 @@ impl Cache {
         if room < n {
             return false;
         }
-        // SAFETY: there is room for so many at `top`.
+        // SAFETY: there is room for `n` objects at `top`.
         unsafe {
             ptr::copy_nonoverlapping(objects, top.cast::<*mut u8>(), n);
             self.top.store(top.add(n), Ordering::Relaxed);
@@ -251,7 +237,7 @@ impl Cache {
     }
 
     /// Notes where the cache was, and which one is next in a list.
-    pub(crate) fn link(&self, next: *mut Cache, place: &'static AtomicPtr<Cache>) {
+    pub(crate) fn link(&self, next: *mut Cache, place: &'static Slot) {
         self.next.store(next, Ordering::Relaxed);
         self.place
             .store(ptr::from_ref(place).cast_mut(), Ordering::Relaxed);
@@ -270,7 +256,7 @@ impl Cache {
         // SAFETY: the caller's promise; places are in tables, which are never freed.
         unsafe {
             while let Some(cache) = list.as_ref() {
-                (*cache.place.load(Ordering::Relaxed)).store(list, Ordering::Release);
+                (*cache.place.load(Ordering::Relaxed)).store(list.cast(), Ordering::Release);
                 list = cache.next();
             }
         }
@@ -285,54 +271,5 @@ impl Cache {
         let count = unsafe { magazine.as_ref() }.map_or(0, |magazine| magazine.count);
         self.n_previous.store(count, Ordering::Relaxed);
         self.previous.store(magazine, Ordering::Relaxed);
-    }
-}
-
-/// A thread's caches, by the number of the pool.
-pub(crate) struct Table([AtomicPtr<Cache>; POOLS]);
-
-/// The table of a thread without caches. Filled by [`Table::prepare`], before there is a pool.
-static NO_CACHES: Table = Table([const { AtomicPtr::new(ptr::null_mut()) }; POOLS]);
-
-impl Table {
-    /// The table of a thread that has none of its own.
-    pub(crate) const fn none() -> *mut Table {
-        (&raw const NO_CACHES).cast_mut()
-    }
-
-    /// Fills the table of threads that have none: before the first pool is made.
-    pub(crate) fn prepare() {
-        NO_CACHES.fill();
-    }
-
-    /// Makes an empty one; null when memory is short.
-    pub(crate) fn make() -> *mut Table {
-        let table: *mut Table = je::mallocx(size_of::<Table>(), je::ZERO).cast();
-        // SAFETY: null, or fresh memory for which zeroes are valid.
-        if let Some(table) = unsafe { table.as_ref() } {
-            table.fill();
-        }
-        table
-    }
-
-    fn fill(&self) {
-        for place in &self.0 {
-            place.store(Cache::none(), Ordering::Relaxed);
-        }
-    }
-
-    /// The place of a pool's cache.
-    pub(crate) fn place(&self, number: usize) -> &AtomicPtr<Cache> {
-        &self.0[number]
-    }
-
-    /// The same `offset` bytes behind the first place.
-    ///
-    /// # Safety
-    /// `offset` is a multiple of a place's size, within the table.
-    #[inline(always)]
-    pub(crate) unsafe fn at(table: *const Table, offset: usize) -> *const AtomicPtr<Cache> {
-        // SAFETY: the caller's promise.
-        unsafe { table.cast::<u8>().add(offset).cast() }
     }
 }

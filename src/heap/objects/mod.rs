@@ -6,35 +6,27 @@
 //! threads away when there is nothing else. No thread waits for that lock in the middle of an
 //! operation on its caches, and no memory of a kind is asked for under it.
 
-pub(crate) mod cache;
+mod cache;
+mod depot;
 
 use core::cell::UnsafeCell;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
+use super::base::lock::{Guard, Lock};
+pub(crate) use super::thread::table::POOLS;
+use super::thread::table::{Slot, Table};
+use super::thread::tops::Place;
+use super::thread::{self, Thread, tls};
 use crate::error::Error;
-use crate::heap::lock::{Guard, Lock};
-use crate::heap::thread::{self, Thread};
-use crate::heap::tls;
-pub(crate) use cache::POOLS;
-use cache::{Cache, Magazine, Place, Table};
+use cache::Cache;
+use depot::Depot;
 
-/// All that have a number, by it. Records of pools are never freed.
+/// The registered pools' objects, by number. Records of pools are never freed.
 static ALL: [AtomicPtr<Objects>; POOLS] = [const { AtomicPtr::new(ptr::null_mut()) }; POOLS];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 /// Held while a pool is made or destroyed, and over fork(2).
 static MAKING: Lock = Lock::new();
-
-/// What threads have left or not taken yet.
-struct Depot {
-    /// Magazines with objects, and without.
-    full: *mut Magazine,
-    empty: *mut Magazine,
-    /// Objects for which there was no magazine, linked through their first bytes.
-    loose: *mut u8,
-    /// Objects in all of these.
-    count: usize,
-}
 
 /// The free objects of a pool.
 #[repr(C)]
@@ -69,12 +61,7 @@ impl Objects {
             offset: AtomicUsize::new(0),
             capacity: AtomicUsize::new(0),
             lock: Lock::new(),
-            depot: UnsafeCell::new(Depot {
-                full: ptr::null_mut(),
-                empty: ptr::null_mut(),
-                loose: ptr::null_mut(),
-                count: 0,
-            }),
+            depot: UnsafeCell::new(Depot::new()),
         }
     }
 
@@ -86,10 +73,10 @@ impl Objects {
         let number = COUNT.load(Ordering::Relaxed);
         let place = ALL.get(number).ok_or(Error::TooMany)?;
         if number == 0 {
-            Table::prepare();
-            thread::at_end(leave)?;
+            Table::prepare(Cache::none());
+            thread::at_end(1, leave)?;
         }
-        let offset = number * size_of::<AtomicPtr<Cache>>();
+        let offset = number * size_of::<Slot>();
         self.offset.store(offset, Ordering::Relaxed);
         place.store(ptr::from_ref(self).cast_mut(), Ordering::Release);
         COUNT.store(number + 1, Ordering::Release);
@@ -97,7 +84,7 @@ impl Objects {
     }
 
     fn number(&self) -> usize {
-        self.offset.load(Ordering::Relaxed) / size_of::<AtomicPtr<Cache>>()
+        self.offset.load(Ordering::Relaxed) / size_of::<Slot>()
     }
 
     /// Sets how many places a magazine has: while no thread uses the pool.
@@ -118,7 +105,7 @@ impl Objects {
             (*thread).enter();
             let table = (*thread).pools().load(Ordering::Relaxed);
             let place = Table::at(table, self.offset.load(Ordering::Relaxed));
-            let result = work(&*(*place).load(Ordering::Relaxed));
+            let result = work(&*(*place).load(Ordering::Relaxed).cast::<Cache>());
             (*thread).leave();
             result
         }
@@ -196,24 +183,24 @@ impl Held {
         let thread = Thread::current()?;
         let mut table = thread.pools().load(Ordering::Relaxed);
         if table == Table::none() {
-            table = Table::make();
+            table = Table::make(Cache::none());
             if table.is_null() {
                 return None;
             }
             thread.pools().store(table, Ordering::Release);
         }
         // SAFETY: tables are never freed.
-        let place = unsafe { &*table }.place(self.objects.number());
+        let place = unsafe { &*table }.slot(self.objects.number());
         let mut cache = place.load(Ordering::Relaxed);
         if cache == Cache::none() {
-            cache = Cache::make();
+            cache = Cache::make().cast();
             if cache.is_null() {
                 return None;
             }
-            place.store(cache, Ordering::Release);
+            place.store(cache.cast(), Ordering::Release);
         }
         // SAFETY: live while the lock is held.
-        Some(unsafe { &*cache })
+        Some(unsafe { &*cache.cast::<Cache>() })
     }
 
     /// Takes an object: from the thread's cache, the depot or from `fresh`, which fills places
@@ -297,15 +284,15 @@ impl Held {
     }
 
     /// The places of all caches, with them.
-    fn caches(&self) -> impl Iterator<Item = (&'static AtomicPtr<Cache>, &'static Cache)> {
+    fn caches(&self) -> impl Iterator<Item = (&'static Slot, &'static Cache)> {
         let number = self.objects.number();
         Thread::all().filter_map(move |thread| {
             let table = thread.pools().load(Ordering::Acquire);
             // SAFETY: tables are never freed.
-            let place = unsafe { &*table }.place(number);
+            let place = unsafe { &*table }.slot(number);
             let cache = place.load(Ordering::Acquire);
             // SAFETY: a cache is freed under the lock only.
-            (cache != Cache::none()).then(|| (place, unsafe { &*cache }))
+            (cache != Cache::none()).then(|| (place, unsafe { &*cache.cast::<Cache>() }))
         })
     }
 
@@ -336,19 +323,7 @@ impl Held {
         let taken = self.take_out();
         // SAFETY: the caller's promise.
         unsafe { self.take_apart(taken) };
-        let depot = self.depot();
-        for list in [&mut depot.full, &mut depot.empty] {
-            while !list.is_null() {
-                let magazine = *list;
-                // SAFETY: a list of the depot's.
-                unsafe {
-                    *list = (*magazine).next;
-                    Magazine::free(magazine);
-                }
-            }
-        }
-        depot.loose = ptr::null_mut();
-        depot.count = 0;
+        self.depot().forget();
     }
 
     /// Makes all caches unreachable: a list of them.
@@ -371,127 +346,14 @@ impl Held {
         // SAFETY: the caller's promise.
         while let Some(cache) = unsafe { taken.as_ref() } {
             for magazine in [cache.unload(), cache.take_previous()] {
-                // SAFETY: null, or a magazine that nobody else has.
+                // SAFETY: null, or a magazine that no other thread has.
                 unsafe { depot.keep(magazine) };
             }
             let next = cache.next();
-            // SAFETY: its magazines are gone, and nobody reaches it.
+            // SAFETY: its magazines are gone, and no thread reaches it.
             unsafe { Cache::free(taken) };
             taken = next;
         }
-    }
-}
-
-impl Depot {
-    /// Keeps a magazine, with objects or without; null is a no-op.
-    ///
-    /// # Safety
-    /// The magazine is the caller's.
-    unsafe fn keep(&mut self, magazine: *mut Magazine) {
-        if magazine.is_null() {
-            return;
-        }
-        // SAFETY: the caller's promise.
-        unsafe {
-            let list = if (*magazine).count > 0 {
-                &mut self.full
-            } else {
-                &mut self.empty
-            };
-            self.count += (*magazine).count;
-            (*magazine).next = *list;
-            *list = magazine;
-        }
-    }
-
-    /// A magazine with objects; null for none.
-    fn take_full(&mut self) -> *mut Magazine {
-        let magazine = self.full;
-        // SAFETY: null, or one of the depot's.
-        if let Some(first) = unsafe { magazine.as_ref() } {
-            self.full = first.next;
-            self.count -= first.count;
-        }
-        magazine
-    }
-
-    /// A magazine without objects; null when memory is short.
-    fn take_empty(&mut self, capacity: usize) -> *mut Magazine {
-        let magazine = self.empty;
-        // SAFETY: null, or one of the depot's.
-        match unsafe { magazine.as_ref() } {
-            Some(first) => {
-                self.empty = first.next;
-                magazine
-            }
-            None => Magazine::make(capacity),
-        }
-    }
-
-    /// Fills a magazine with loose objects, or else with fresh ones.
-    ///
-    /// # Safety
-    /// The magazine is the caller's.
-    unsafe fn fill(
-        &mut self,
-        magazine: *mut Magazine,
-        fresh: &mut impl FnMut(&mut [Place]) -> usize,
-    ) {
-        // SAFETY: the caller's promise.
-        let room = unsafe { Magazine::room(magazine) };
-        let mut n = 0;
-        while n < room.len() {
-            let Some(object) = self.take_loose() else {
-                break;
-            };
-            room[n] = object.as_ptr() as Place;
-            n += 1;
-        }
-        if n == 0 {
-            n = fresh(room);
-        }
-        // SAFETY: the caller's promise.
-        unsafe { (*magazine).count += n };
-    }
-
-    /// An object without any magazine: for threads that have no cache.
-    fn take_one(&mut self, fresh: &mut impl FnMut(&mut [Place]) -> usize) -> Option<NonNull<u8>> {
-        if let Some(object) = self.take_loose() {
-            return Some(object);
-        }
-        let full = self.full;
-        // SAFETY: null, or one of the depot's.
-        if let Some(first) = unsafe { full.as_mut() } {
-            self.count -= 1;
-            first.count -= 1;
-            // SAFETY: the places of a magazine; the first without an object is that of the last one.
-            let object = unsafe { Magazine::room(full)[0] };
-            if first.count == 0 {
-                self.full = first.next;
-                first.next = self.empty;
-                self.empty = full;
-            }
-            return NonNull::new(object as *mut u8);
-        }
-        let mut place = [0];
-        fresh(&mut place);
-        NonNull::new(place[0] as *mut u8)
-    }
-
-    /// Keeps an object without a magazine: that cannot fail.
-    fn keep_loose(&mut self, object: NonNull<u8>) {
-        // SAFETY: a free object of at least 8 bytes, aligned to 8.
-        unsafe { object.cast::<*mut u8>().write(self.loose) };
-        self.loose = object.as_ptr();
-        self.count += 1;
-    }
-
-    fn take_loose(&mut self) -> Option<NonNull<u8>> {
-        let object = NonNull::new(self.loose)?;
-        // SAFETY: a free object, which `keep_loose` linked.
-        self.loose = unsafe { object.cast::<*mut u8>().read() };
-        self.count -= 1;
-        Some(object)
     }
 }
 
@@ -504,7 +366,7 @@ fn leave(thread: &Thread) {
     // SAFETY: tables are never freed.
     let table = unsafe { &*table };
     for objects in all() {
-        let place = table.place(objects.number());
+        let place = table.slot(objects.number());
         if place.load(Ordering::Relaxed) == Cache::none() {
             continue;
         }
@@ -513,6 +375,7 @@ fn leave(thread: &Thread) {
         if cache != Cache::none() {
             // SAFETY: out of reach for all others, and its owner is gone.
             unsafe {
+                let cache = cache.cast::<Cache>();
                 (*cache).link(ptr::null_mut(), place);
                 held.take_apart(cache);
             }

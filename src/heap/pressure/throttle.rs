@@ -23,12 +23,12 @@ const CREDIT: u64 = PRICE * 100_000_000;
 const DEAREST: u64 = 1_000_000_000;
 
 /// The account of a heap's searches, in nanoseconds of [`clock::nanoseconds`].
-pub(crate) struct Effort {
+pub(crate) struct Throttle {
     /// When all searches will be paid for.
     paid: AtomicU64,
 }
 
-impl Effort {
+impl Throttle {
     pub(crate) const fn new() -> Self {
         Self {
             paid: AtomicU64::new(0),
@@ -73,25 +73,25 @@ impl Effort {
 
 #[cfg(test)]
 mod tests {
-    use super::{CREDIT, DEAREST, Effort, PRICE};
+    use super::{CREDIT, DEAREST, PRICE, Throttle};
 
     const MS: u64 = 1_000_000;
 
     #[test]
     fn searches_are_a_small_part_of_the_time_in_the_long_run() {
-        let effort = Effort::new();
+        let throttle = Throttle::new();
         let (mut now, mut spent) = (1 << 60, 0);
-        while effort.is_due_at(now) {
+        while throttle.is_due_at(now) {
             now += MS;
-            effort.charge(now, MS);
+            throttle.charge(now, MS);
             spent += MS;
         }
         // A tenth of a second, and what that time has paid for.
         assert!((100..=110).contains(&(spent / MS)), "{spent}");
         let (before, begun) = (now, spent);
         while now < before + 10_000 * MS {
-            if effort.is_due_at(now) {
-                effort.charge(now + MS, MS);
+            if throttle.is_due_at(now) {
+                throttle.charge(now + MS, MS);
                 spent += MS;
             }
             now += MS;
@@ -100,24 +100,24 @@ mod tests {
         assert!((PRICE..=PRICE + 1).contains(&part), "{part}");
         // What is not used for long is not saved up.
         now += 1_000_000 * MS;
-        effort.charge(now + CREDIT, CREDIT);
-        assert!(effort.is_due_at(now));
-        assert!(!effort.is_due_at(now - CREDIT));
+        throttle.charge(now + CREDIT, CREDIT);
+        assert!(throttle.is_due_at(now));
+        assert!(!throttle.is_due_at(now - CREDIT));
     }
 
     #[test]
     fn one_long_search_does_not_forbid_others_for_long() {
-        let effort = Effort::new();
-        effort.charge(1000 * DEAREST, 1000 * DEAREST);
-        assert!(effort.is_due_at(0));
-        effort.charge(1000 * DEAREST, 1000 * DEAREST);
-        assert!(!effort.is_due_at(0));
-        assert!(effort.is_due_at(2 * DEAREST - CREDIT));
+        let throttle = Throttle::new();
+        throttle.charge(1000 * DEAREST, 1000 * DEAREST);
+        assert!(throttle.is_due_at(0));
+        throttle.charge(1000 * DEAREST, 1000 * DEAREST);
+        assert!(!throttle.is_due_at(0));
+        assert!(throttle.is_due_at(2 * DEAREST - CREDIT));
         let now = 1000 * DEAREST;
         for _ in 0..100 {
-            effort.charge(now + DEAREST, DEAREST);
+            throttle.charge(now + DEAREST, DEAREST);
         }
-        assert!(!effort.is_due_at(now + DEAREST));
-        assert!(effort.is_due_at(now + 2 * DEAREST));
+        assert!(!throttle.is_due_at(now + DEAREST));
+        assert!(throttle.is_due_at(now + 2 * DEAREST));
     }
 }

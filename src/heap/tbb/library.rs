@@ -25,7 +25,7 @@ pub(super) type RawFree =
 pub(super) struct Policy {
     pub(super) alloc: RawAlloc,
     pub(super) free: RawFree,
-    /// What is asked for is a multiple of so many bytes.
+    /// The bytes asked for are a multiple of this.
     pub(super) granularity: usize,
     /// [`VERSION`].
     pub(super) version: c_int,
@@ -51,7 +51,7 @@ pub(super) struct Library {
     pub(super) destroy: Destroy,
     pub(super) malloc: Malloc,
     pub(super) realloc: Realloc,
-    /// Of so many bytes, at a multiple of a power of two.
+    /// A block of a number of bytes, at a multiple of a power of two.
     pub(super) aligned_malloc: AlignedMalloc,
     pub(super) free: Free,
     /// The usable size of a block, in bytes.

@@ -24,12 +24,13 @@ use once_cell::race::OnceBox;
 
 pub use library::Missing;
 
+use super::arena::Arenas;
+use super::base::lock::Lock;
+use super::base::{HEAPS, KINDS, page_map};
+use super::thread::Thread;
 use crate::backing::{PAGE, round_up};
 use crate::boxed::boxed;
 use crate::error::Error;
-use crate::heap::lock::Lock;
-use crate::heap::thread::Thread;
-use crate::heap::{HEAPS, Heap, KINDS, page_map};
 use crate::{cancel, log};
 
 /// A pool asks its heap's backing for a multiple of this many bytes.
@@ -38,8 +39,8 @@ const GRANULARITY: usize = 2 << 20;
 /// A pool.
 struct Pool {
     handle: AtomicPtr<MemoryPool>,
-    /// Whose blocks these are.
-    heap: &'static Heap,
+    /// The heap whose blocks these are.
+    heap: &'static Arenas,
     /// Who owns its pages; 0 until the pool is made.
     id: AtomicUsize,
 }
@@ -86,7 +87,7 @@ pub fn is_loaded() -> bool {
 }
 
 /// Whether a heap is to have a pool and has none.
-pub fn is_wanted(heap: &Heap) -> bool {
+pub(crate) fn is_wanted(heap: &Arenas) -> bool {
     ACTIVE.load(Ordering::Acquire) && of(heap).is_none() && Inside::enter().is_some()
 }
 
@@ -94,7 +95,10 @@ pub fn is_wanted(heap: &Heap) -> bool {
 ///
 /// # Errors
 /// `NoMemory` when none can be made.
-pub fn install(heap: &'static Heap, id: impl FnOnce() -> Option<usize>) -> Result<(), Error> {
+pub(crate) fn install(
+    heap: &'static Arenas,
+    id: impl FnOnce() -> Option<usize>,
+) -> Result<(), Error> {
     let library = LIBRARY.get().ok_or(Error::NoMemory)?;
     let inside = Inside::enter().ok_or(Error::NoMemory)?;
     let making = MAKING.hold();
@@ -125,7 +129,7 @@ pub fn install(heap: &'static Heap, id: impl FnOnce() -> Option<usize>) -> Resul
         return Err(Error::NoMemory);
     }
     let Some(id) = id() else {
-        // SAFETY: nobody has used the pool.
+        // SAFETY: no thread has used the pool.
         unsafe { (library.destroy)(handle) };
         return Err(Error::NoMemory);
     };
@@ -157,7 +161,7 @@ fn pool_at(index: usize) -> Option<&'static Pool> {
 
 /// The pool from which a heap allocates.
 #[inline]
-fn of(heap: &Heap) -> Option<&'static Pool> {
+fn of(heap: &Arenas) -> Option<&'static Pool> {
     pool_at(heap.id())
 }
 
@@ -184,7 +188,7 @@ pub fn has(address: usize) -> bool {
 /// A block of the heap's pool, of `size` bytes at a multiple of `align` (0 for what any object
 /// needs); `None` if arenas have to give it.
 #[inline]
-pub(crate) fn allocate(heap: &Heap, size: usize, align: usize) -> Option<Result<*mut u8, Error>> {
+pub(crate) fn allocate(heap: &Arenas, size: usize, align: usize) -> Option<Result<*mut u8, Error>> {
     let pool = of(heap)?;
     let _inside = Inside::enter()?;
     Some(pool.allocate(size, align))
@@ -227,7 +231,7 @@ pub(crate) unsafe fn usable_size(owner: usize, block: *const u8) -> Option<usize
 /// # Safety
 /// The block is live.
 pub(crate) unsafe fn resize(
-    heap: &Heap,
+    heap: &Arenas,
     block: *mut u8,
     size: usize,
 ) -> Option<Result<*mut u8, Error>> {
@@ -244,7 +248,7 @@ pub(crate) unsafe fn resize(
     Some(given(moved))
 }
 
-/// Whether a block of so many usable bytes that cannot be resized by its pool may stay where it
+/// Whether a block of `old` usable bytes that cannot be resized by its pool may stay where it
 /// is: it is large enough, and not much too large.
 pub(crate) const fn fits(old: usize, size: usize) -> bool {
     size <= old && size >= old / 2

@@ -1,4 +1,4 @@
-//! When a thread next looks at the clock although its caches serve all that it does.
+//! When a thread next looks at the clock although its caches meet all its requests.
 //!
 //! A program that has freed much and goes on with little never leaves the fast paths, which
 //! look at no clock. So a thread counts its frees down, and takes the slow path when it gets to
@@ -13,14 +13,15 @@ const MOST: u32 = 512;
 /// The frees until the next look after a block has left the thread's magazines. It may be the
 /// last for long.
 const SOON: u32 = 32;
-/// By how much there are more when it is still the same second, and fewer when it is not.
+/// The factor by which the frees until the next look grow when no second has passed since the last,
+/// and shrink when one has.
 const FACTOR: u32 = 4;
 
-/// See the module.
+/// A thread's countdown to its next look at the clock.
 pub(crate) struct Beat {
     /// Frees until the next look; below 0 when it is due.
     left: UnsafeCell<i32>,
-    /// How many there were after the last look.
+    /// Frees that were to pass when the countdown last began.
     period: AtomicU32,
     /// The second of the last look.
     second: AtomicU32,

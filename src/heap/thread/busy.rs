@@ -1,6 +1,6 @@
 //! How one thread takes from another what that one uses without locks or atomic updates.
 //!
-//! The owner marks its operations, with a store at either end. Who takes something away
+//! The owner marks its operations, with a store at either end. A thread that takes something away
 //! 1. makes it unreachable for operations to come,
 //! 2. lets every thread pass a barrier, so that an operation that still reaches it is
 //!    seen to be in progress (the owner's half of the barrier costs nothing),
@@ -14,14 +14,14 @@ pub(crate) struct Busy {
 }
 
 impl Busy {
-    /// The owner begins an operation.
+    /// Marks the begin of an operation of the owner's.
     #[inline(always)]
     pub(crate) fn enter(&self) {
         self.flag.store(1, Ordering::Relaxed);
         light_barrier();
     }
 
-    /// The owner ends it: what it did is seen by who finds the owner in none.
+    /// Marks its end: a thread that finds the owner in none sees what it did.
     #[inline(always)]
     pub(crate) fn leave(&self) {
         self.flag.store(0, Ordering::Release);

@@ -12,7 +12,7 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use crate::heap::class;
+use crate::heap::base::class;
 
 /// How many requests in a row are refused without a search. A search may miss pages that another
 /// thread moves from one of jemalloc's lists to another at that moment, and find them later.
@@ -21,7 +21,7 @@ const ROW: u32 = 32;
 /// What a heap has counted, read before it is asked: see [`crate::heap::full`].
 #[derive(Clone, Copy)]
 pub(crate) struct Counts {
-    /// Changes when pages may have become free. No two heaps have the same.
+    /// Changes when pages may have become free. No two heaps share a value.
     pub(crate) turn: u64,
     /// How many blocks of the request's class have been freed while their slabs stayed.
     pub(crate) freed: u32,

@@ -16,13 +16,14 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 const BLOCKS: usize = 4;
 /// How many gaps a thread may leave.
 const GAPS: usize = 8;
-/// When it has left so many, one in this number of blocks that would have room gets it.
+/// With [`GAPS`] gaps, one in this number of blocks that would have room gets it.
 const SELDOM: usize = 256;
-/// The fewest and the most bytes of room.
+/// The fewest bytes of room.
 const LEAST: usize = 1 << 20;
+/// The most bytes of room.
 const MOST: usize = 64 << 20;
 
-/// What a thread has moved last in order to enlarge it. Written by its thread.
+/// The blocks that a thread has moved last in order to enlarge them. Written by its thread.
 pub(crate) struct Growing {
     blocks: [AtomicUsize; BLOCKS],
     oldest: AtomicUsize,
@@ -127,7 +128,7 @@ impl Growing {
     }
 }
 
-/// How many bytes a block of `size` bytes should have behind it, where so many can be spared:
+/// How many bytes a block of `size` bytes should have behind it, of `spare` that may lie idle:
 /// enough for a few steps of what vectors and strings usually grow by.
 pub(crate) fn room(size: usize, spare: usize) -> usize {
     size.saturating_mul(2).clamp(LEAST, MOST).min(spare)
@@ -176,7 +177,7 @@ mod tests {
     fn what_is_gone_leaves_no_gap() {
         let growing = Growing::new();
         assert_eq!(rooms(&growing, 10, GAPS - 1), GAPS - 1);
-        // The same places again: whoever was there has gone.
+        // At the old places again: the blocks that were there have gone.
         for _ in 0..3 {
             assert_eq!(rooms(&growing, 10, GAPS - 1), GAPS - 1);
         }

@@ -1,107 +1,46 @@
-//! What a thread keeps: a cache for each heap that it has used.
+//! Threads as the heap knows them: the calling thread's record, and what one thread may do to the
+//! record of another.
 //!
-//! Records are never unmapped; a thread that ends leaves its record, with empty
-//! caches, to the next one. Another thread may take a cache away (to reclaim memory,
-//! or because the kind is destroyed): it swaps the pointer, makes every thread pass a
-//! barrier (membarrier(2)) and waits until the owner is in no operation (`busy.rs`).
+//! Another thread may take a cache away, to reclaim memory or because the kind is destroyed: it
+//! swaps the pointer, makes every thread pass a barrier (membarrier(2)) and waits until the owner
+//! is in no operation (`busy.rs`).
 
 pub(crate) mod beat;
 pub(crate) mod busy;
 pub(crate) mod exhausted;
 pub(crate) mod growing;
+mod record;
 pub(crate) mod refused;
+pub(crate) mod table;
 pub(crate) mod tally;
 #[cfg_attr(not(target_arch = "x86_64"), path = "tls_portable.rs")]
 pub(crate) mod tls;
+pub(crate) mod tops;
 
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::boxed::boxed;
-use crate::error::Error;
-use crate::heap::cache::Cache;
-use crate::heap::exhausted::Exhausted;
-use crate::heap::growing::Growing;
-use crate::heap::objects::cache::Table;
-use crate::heap::refused::Refused;
-use crate::heap::tally::Tally;
-use crate::heap::thread::beat::Beat;
-use crate::heap::thread::busy::Busy;
-use crate::heap::{HEAPS, Heap, je, spare};
 use once_cell::race::OnceBox;
 
-/// See the module.
-#[repr(C)]
-pub(crate) struct Thread {
-    busy: Busy,
-    /// When it next looks at the clock.
-    pub(crate) beat: Beat,
-    /// Whether a thread owns the record.
-    owned: AtomicBool,
-    /// Records are numbered as they are made; the number picks the thread's arenas.
-    number: AtomicU32,
-    /// The next record.
-    next: AtomicPtr<Thread>,
-    /// The cache of each heap; [`Cache::none`] for none. Index 0 is nobody's.
-    caches: [AtomicPtr<Cache>; HEAPS],
-    /// Its caches of pools' objects.
-    pools: AtomicPtr<Table>,
-    /// What it has handed out, for those who count.
-    pub(crate) tally: Tally,
-    /// What it has not been given.
-    pub(crate) refused: Refused,
-    /// What a full heap has refused it.
-    pub(crate) exhausted: Exhausted,
-    /// What it has moved in order to enlarge it.
-    pub(crate) growing: Growing,
-    /// Whether the thread is inside the allocator of pools (`tbb.rs`).
-    pub(crate) inside_pool: AtomicBool,
-}
+use super::base::lock::{self, Guard};
+use super::base::{je, spare};
+use crate::boxed::boxed;
+use crate::error::Error;
+use record::EMPTY;
+pub(crate) use record::Thread;
+use tally::Tally;
 
-/// The record of a thread that has none yet: no caches.
-pub(crate) static EMPTY: Thread = Thread::without_caches();
-/// The same for one that has given up its own. What it still does, as the C library when it
-/// frees what the thread has left to it, may come after all destructors of keys: nothing
-/// would give up another record.
+/// The record of a thread that has given up its own. What it still does, as the C library when it
+/// frees what the thread has left to it, may come after all destructors of keys: nothing would
+/// give up another record.
 static ENDED: Thread = Thread::without_caches();
-
 /// The record of a thread that is in the middle of a start, below which it allocates.
 static NESTED: Thread = Thread::without_caches();
 
-/// All records, newest first.
-static ALL: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
-/// A record that was free a moment ago.
-static SPARE: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
 /// The key whose destructor runs when a thread ends, plus one.
 static KEY: AtomicUsize = AtomicUsize::new(0);
 
 impl Thread {
-    const fn without_caches() -> Self {
-        Self {
-            busy: Busy {
-                flag: AtomicU32::new(0),
-            },
-            beat: Beat::new(),
-            owned: AtomicBool::new(true),
-            number: AtomicU32::new(0),
-            next: AtomicPtr::new(ptr::null_mut()),
-            caches: [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS],
-            pools: AtomicPtr::new(Table::none()),
-            tally: Tally::new(),
-            refused: Refused::new(),
-            exhausted: Exhausted::new(),
-            growing: Growing::new(),
-            inside_pool: AtomicBool::new(false),
-        }
-    }
-
-    /// Says that there is no cache.
-    fn empty(&self) {
-        for cache in &self.caches {
-            cache.store(Cache::none(), Ordering::Release);
-        }
-    }
-
     /// The calling thread's record, made on first use; `None` when memory is short or the
     /// thread is about to be gone.
     pub(crate) fn current() -> Option<&'static Thread> {
@@ -117,54 +56,20 @@ impl Thread {
         let none = [&EMPTY, &ENDED, &NESTED]
             .iter()
             .any(|none| ptr::eq(thread, *none));
-        // SAFETY: a record is never unmapped.
+        // SAFETY: the thread-local pointer holds a record, and none is ever unmapped.
         (!none).then(|| unsafe { &*thread })
     }
+}
 
-    /// Its caches of pools' objects.
-    #[inline(always)]
-    pub(crate) fn pools(&self) -> &AtomicPtr<Table> {
-        &self.pools
+impl Tally {
+    /// The calling thread's own; `None` when memory for its record is short.
+    pub(crate) fn own() -> Option<&'static Self> {
+        Thread::current().map(|thread| &thread.tally)
     }
 
-    /// The record's number.
-    pub(crate) fn number(&self) -> usize {
-        self.number.load(Ordering::Relaxed) as usize
-    }
-
-    /// All records.
-    pub(crate) fn all() -> impl Iterator<Item = &'static Thread> {
-        let mut next = ALL.load(Ordering::Acquire);
-        core::iter::from_fn(move || {
-            // SAFETY: null or a record, which is never unmapped.
-            let thread = unsafe { next.as_ref() }?;
-            next = thread.next.load(Ordering::Acquire);
-            Some(thread)
-        })
-    }
-
-    /// The cache of heap `id`.
-    #[inline(always)]
-    pub(crate) fn cache(&self, id: usize) -> *mut Cache {
-        // SAFETY: ids are below HEAPS, by their making.
-        unsafe { self.caches.get_unchecked(id) }.load(Ordering::Relaxed)
-    }
-
-    /// Replaces the cache of a heap.
-    pub(crate) fn swap_cache(&self, id: usize, cache: *mut Cache) -> *mut Cache {
-        self.caches[id].swap(cache, Ordering::AcqRel)
-    }
-
-    /// Begins an operation on the thread's own caches.
-    #[inline(always)]
-    pub(crate) fn enter(&self) {
-        self.busy.enter();
-    }
-
-    /// Ends it.
-    #[inline(always)]
-    pub(crate) fn leave(&self) {
-        self.busy.leave();
+    /// Those of all records.
+    pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
+        Thread::all().map(|thread| &thread.tally)
     }
 }
 
@@ -182,7 +87,8 @@ fn current_or_nested() -> *const Thread {
     tls::current()
 }
 
-/// See [`crate::heap::may_enter`]. The thread's variables, jemalloc's too, are there afterwards.
+/// Whether the calling thread may use heaps: not while jemalloc or its thread-local variables are
+/// started below it. The variables, jemalloc's too, are there afterwards.
 #[inline]
 pub(crate) fn may_enter() -> bool {
     !spare::is_inside() && !ptr::eq(current_or_nested(), &NESTED)
@@ -196,8 +102,8 @@ pub(crate) fn prepare() {
 /// The record of threads that have ended, filled when the first one does: a program without
 /// threads has no use for it.
 fn ended() -> &'static Thread {
-    // The last is filled last. Two threads may both fill it, with the same.
-    if ENDED.caches[HEAPS - 1].load(Ordering::Acquire) != Cache::none() {
+    // Two threads may both fill it, with equal values.
+    if !ENDED.is_empty() {
         ENDED.empty();
     }
     &ENDED
@@ -205,7 +111,7 @@ fn ended() -> &'static Thread {
 
 #[cold]
 fn attach() -> Option<&'static Thread> {
-    let thread = take_free().or_else(map)?;
+    let thread = Thread::take_free().or_else(Thread::map)?;
     tls::set_current(thread);
     je::attach();
     // The key's memory may come from a malloc that is built on this library: by now
@@ -215,52 +121,6 @@ fn attach() -> Option<&'static Thread> {
         unsafe { libc::pthread_setspecific(key, ptr::from_ref(thread).cast()) };
     }
     Some(thread)
-}
-
-fn take_free() -> Option<&'static Thread> {
-    let free = |thread: &&'static Thread| {
-        !thread.owned.load(Ordering::Relaxed) && !thread.owned.swap(true, Ordering::AcqRel)
-    };
-    let spare = SPARE.swap(ptr::null_mut(), Ordering::AcqRel);
-    // SAFETY: null or a record, which is never unmapped.
-    unsafe { spare.as_ref() }
-        .filter(free)
-        .or_else(|| Thread::all().find(free))
-}
-
-fn map() -> Option<&'static Thread> {
-    // SAFETY: a fresh anonymous mapping; zeroes are a valid record.
-    let thread = unsafe {
-        let memory = libc::mmap(
-            ptr::null_mut(),
-            size_of::<Thread>(),
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        );
-        if memory == libc::MAP_FAILED {
-            return None;
-        }
-        &*memory.cast::<Thread>()
-    };
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    thread.owned.store(true, Ordering::Relaxed);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    thread.number.store(number, Ordering::Relaxed);
-    thread.pools.store(Table::none(), Ordering::Relaxed);
-    for cache in &thread.caches {
-        cache.store(Cache::none(), Ordering::Relaxed);
-    }
-    let mut head = ALL.load(Ordering::Relaxed);
-    loop {
-        thread.next.store(head, Ordering::Relaxed);
-        let address = ptr::from_ref(thread).cast_mut();
-        match ALL.compare_exchange_weak(head, address, Ordering::Release, Ordering::Relaxed) {
-            Ok(_) => return Some(thread),
-            Err(now) => head = now,
-        }
-    }
 }
 
 fn key() -> Option<libc::pthread_key_t> {
@@ -275,7 +135,7 @@ fn key() -> Option<libc::pthread_key_t> {
             match KEY.compare_exchange(0, key as usize + 1, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => Some(key),
                 Err(theirs) => {
-                    // SAFETY: our own key, which nobody uses.
+                    // SAFETY: our own key, which no other thread has seen.
                     unsafe { libc::pthread_key_delete(key) };
                     Some((theirs - 1) as libc::pthread_key_t)
                 }
@@ -285,53 +145,36 @@ fn key() -> Option<libc::pthread_key_t> {
     }
 }
 
-/// What else is to be done for a thread that ends.
-static AT_END: OnceBox<fn(&Thread)> = OnceBox::new();
+/// The two things to be done for a thread that ends: for pools' objects, and for caches.
+static AT_END: [OnceBox<fn(&Thread)>; 2] = [const { OnceBox::new() }; 2];
 
 /// Has `work` done whenever a thread ends, before its record is another's. No lock is held then.
+/// `place` is 0 for caches of heaps and 1 for those of pools, which go first.
 ///
 /// # Errors
 /// `Malloc`.
-pub(crate) fn at_end(work: fn(&Thread)) -> Result<(), Error> {
-    AT_END.get_or_try_init(|| boxed(work)).map(|_| ())
+pub(crate) fn at_end(place: usize, work: fn(&Thread)) -> Result<(), Error> {
+    AT_END[place].get_or_try_init(|| boxed(work)).map(|_| ())
 }
 
-/// Runs when a thread ends. What it does from then on goes without a record.
+/// Runs when a thread ends. What the thread does from then on goes without a record.
 unsafe extern "C" fn detach(thread: *mut libc::c_void) {
     tls::set_current(ended());
-    // SAFETY: the key's value is the thread's record.
-    let thread = unsafe { &*thread.cast::<Thread>() };
-    if let Some(work) = AT_END.get() {
+    // SAFETY: the key's value is the thread's record, none of which is ever unmapped.
+    let thread: &'static Thread = unsafe { &*thread.cast::<Thread>() };
+    for work in AT_END.iter().rev().filter_map(OnceBox::get) {
         work(thread);
     }
-    let _still = crate::heap::reclaim::lock();
-    hand_over(thread);
-    thread.owned.store(false, Ordering::Release);
-    SPARE.store(ptr::from_ref(thread).cast_mut(), Ordering::Release);
+    thread.abandon();
 }
 
-/// Gives the blocks in the caches of the calling thread, whose record this is, to the depots and
-/// frees the caches. The caller holds the lock of `reclaim` and is in no operation on its caches.
-pub(crate) fn hand_over(thread: &Thread) {
-    for id in 1..HEAPS {
-        if thread.cache(id) != Cache::none() {
-            let cache = thread.swap_cache(id, Cache::none());
-            if cache != Cache::none() {
-                // SAFETY: whoever swaps a cache out owns it.
-                unsafe { Cache::retire(cache) };
-            }
-        }
-    }
-}
-
-/// In a child just forked: the records of threads that are gone are free, with what
-/// is in their caches.
+/// In a child just forked: frees the records of threads that the child does not have, with the
+/// contents of their caches.
 pub(crate) fn after_fork_in_child() {
     let own = tls::current();
-    for thread in Thread::all().filter(|thread| !ptr::eq(*thread, own)) {
-        thread.busy.leave();
-        thread.owned.store(false, Ordering::Relaxed);
-    }
+    Thread::all()
+        .filter(|thread| !ptr::eq(*thread, own))
+        .for_each(Thread::abandon_after_fork);
 }
 
 /// Whether the calling thread is in the middle of an operation on its caches.
@@ -339,42 +182,14 @@ pub(crate) fn is_at_work() -> bool {
     Thread::attached().is_some_and(|thread| thread.busy.is_set())
 }
 
-/// Whether any thread has a cache of a heap.
-pub(crate) fn has_caches(heap: &Heap) -> bool {
-    Thread::all().any(|thread| thread.cache(heap.id()) != Cache::none())
-}
-
-/// Takes the caches of a heap from all threads; they are the caller's afterwards,
-/// linked through their `next`. `unused` says that no other thread uses the heap or its
-/// blocks any more. If they may, none are taken where the kernel has no membarrier(2): an
-/// owner might still be at work.
-pub(crate) fn take_caches(heap: &Heap, unused: bool) -> *mut Cache {
-    let able = has_barrier();
-    if !able && !unused {
-        return ptr::null_mut();
-    }
-    let id = heap.id();
-    let mut taken: *mut Cache = ptr::null_mut();
-    for thread in Thread::all() {
-        if thread.cache(id) == Cache::none() {
-            continue;
-        }
-        let cache = thread.swap_cache(id, Cache::none());
-        if cache != Cache::none() {
-            // SAFETY: whoever swaps a cache out owns it; the owner does not use `next`.
-            unsafe { Cache::link(cache, taken) };
-            taken = cache;
-        }
-    }
-    if !taken.is_null() && able && !quiesce() && !unused {
-        // The kernel has the barrier, but not the memory for it: the blocks are lost.
-        return ptr::null_mut();
-    }
-    taken
+/// Takes the lock under which caches change hands. The caller is in no operation on its caches.
+pub(crate) fn hold_caches() -> Guard {
+    debug_assert!(!is_at_work(), "would wait for itself");
+    lock::CACHES.hold()
 }
 
 fn membarrier(command: libc::c_int) -> bool {
-    // SAFETY: barriers have no preconditions.
+    // SAFETY: membarrier(2) touches no memory of ours.
     unsafe { libc::syscall(libc::SYS_membarrier, command, 0) == 0 }
 }
 
@@ -392,7 +207,7 @@ pub(crate) fn quiesce() -> bool {
         let own = tls::current();
         for thread in Thread::all().filter(|thread| !ptr::eq(*thread, own)) {
             while thread.busy.is_set() {
-                // SAFETY: no preconditions.
+                // SAFETY: sched_yield(2) has no preconditions.
                 unsafe { libc::sched_yield() };
             }
         }

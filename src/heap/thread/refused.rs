@@ -44,7 +44,7 @@ impl Refused {
         self.bytes.store(fewest, Ordering::Relaxed);
     }
 
-    /// Whether so many bytes may be for what the heap has just refused.
+    /// Whether a request of `bytes` may be for what the heap has just refused.
     pub(crate) fn covers(&self, heap: u32, bytes: usize) -> bool {
         self.heap.load(Ordering::Relaxed) == heap && bytes >= self.bytes.load(Ordering::Relaxed)
     }

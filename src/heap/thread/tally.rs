@@ -8,37 +8,39 @@
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
-use crate::heap::thread::Thread;
-use crate::heap::{HEAPS, class};
+use crate::heap::base::{HEAPS, class};
 
-/// See the module.
+/// What a thread has handed out and taken back.
 #[repr(C)]
 pub(crate) struct Tally {
-    /// Who has chosen a heap, 0 for nobody.
+    /// The layer's object that has chosen a heap, as an address; 0 = none.
     chooser: AtomicUsize,
-    /// The heap that was chosen; nobody has chosen heap 0, which never has blocks.
+    /// The heap that was chosen; 0 = none, as heap 0 never has blocks.
     chosen: AtomicUsize,
-    /// Who has counted some operations of the thread in advance, 0 for nobody, how many
-    /// of them are still to come, and whether something is due after the last.
+    /// The object that has counted some operations of the thread in advance; 0 = none.
     counter: AtomicUsize,
+    /// How many of these operations are still to come.
     counted: AtomicI64,
+    /// Whether something is due after the last of them.
     due: AtomicBool,
-    /// The heap that it has chosen for the sizes from `lowest` on, `n_sizes` of them; none
-    /// when nothing is counted.
+    /// The heap that the counter has chosen for a range of sizes.
     of_sizes: AtomicUsize,
+    /// The lowest size of that range, in bytes.
     lowest: AtomicUsize,
+    /// How many sizes the range has; 0 when nothing is counted.
     n_sizes: AtomicUsize,
     /// A moment at which a look at all that is counted has led to nothing for the counter; 0
     /// when another look may lead to something.
     quiet: AtomicUsize,
     /// Bytes since the last mark.
     pub(crate) recent: [AtomicI64; HEAPS],
-    /// Bytes up to there.
+    /// Bytes up to the last mark.
     pub(crate) marks: [AtomicI64; HEAPS],
     /// The marks that a common total contains.
     pub(crate) folded: [AtomicI64; HEAPS],
-    /// Whether another thread has asked for the exact number of a heap, and of any.
+    /// Whether another thread has asked for the exact number of each heap.
     pub(crate) settled: [AtomicBool; HEAPS],
+    /// Whether that is so for any heap.
     pub(crate) any_settled: AtomicBool,
 }
 
@@ -63,16 +65,6 @@ impl Tally {
         }
     }
 
-    /// The calling thread's own; `None` when memory for its record is short.
-    pub(crate) fn own() -> Option<&'static Self> {
-        Thread::current().map(|thread| &thread.tally)
-    }
-
-    /// Those of all records.
-    pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
-        Thread::all().map(|thread| &thread.tally)
-    }
-
     /// The heap that `chooser` has chosen. None is chosen by 0.
     #[inline(always)]
     pub(crate) fn chosen_by(&self, chooser: usize) -> Option<usize> {
@@ -86,8 +78,7 @@ impl Tally {
         self.chooser.store(chooser, Ordering::Relaxed);
     }
 
-    /// Gives the choice up, whoever has made it, and what led to nothing is to be looked at
-    /// again.
+    /// Gives the choice of any chooser up, and what led to nothing is to be looked at again.
     pub(crate) fn choose_anew(&self) {
         self.chosen.store(0, Ordering::Relaxed);
         self.quiet.store(0, Ordering::Relaxed);
@@ -101,7 +92,7 @@ impl Tally {
         }
     }
 
-    /// Whether a look has led to nothing at that moment for who has counted in advance.
+    /// Whether a look at `moment` has led to nothing for the counter.
     #[inline]
     pub(crate) fn is_quiet(&self, moment: usize) -> bool {
         self.quiet.load(Ordering::Relaxed) == moment
@@ -129,7 +120,7 @@ impl Tally {
         }
     }
 
-    /// How many operations to come somebody has counted.
+    /// How many operations to come have been counted, by any counter.
     pub(crate) fn counted(&self) -> i64 {
         self.counted.load(Ordering::Relaxed)
     }
@@ -143,8 +134,8 @@ impl Tally {
         left <= 0
     }
 
-    /// Lets who has counted operations count as many again, when nothing else changes; in
-    /// the thread that the tally is of.
+    /// Counts `operations` again for the counter, when nothing else changes; in the thread that
+    /// the tally is of.
     #[inline]
     pub(crate) fn count_again(&self, operations: i64) {
         self.counted.store(operations, Ordering::Relaxed);
@@ -170,9 +161,9 @@ impl Tally {
             .then(|| self.of_sizes.load(Ordering::Relaxed))
     }
 
-    /// Keeps a heap for the sizes in a range, for who has counted operations in advance,
-    /// until all of them are done; in the thread that the tally is of. Only one may ever keep
-    /// any: the fast path does not ask whose they are.
+    /// Keeps a heap for the sizes in a range until all operations that the counter has counted are
+    /// done; in the thread that the tally is of. Only one counter may ever keep any: the fast path
+    /// does not ask which counter's they are.
     pub(crate) fn choose_for(&self, sizes: Range<usize>, heap: usize) {
         self.of_sizes.store(heap, Ordering::Relaxed);
         self.lowest.store(sizes.start, Ordering::Relaxed);
@@ -205,7 +196,7 @@ impl Tally {
     }
 }
 
-/// The same number, which the compiler may not take apart again: it would add twice, once
+/// `number`, which the compiler may not take apart again: it would add twice, once
 /// for the store and once, with the limit, for the comparison.
 #[inline(always)]
 fn as_is(number: i64) -> i64 {

@@ -9,7 +9,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::heap::thread::{EMPTY, Thread};
+use super::record::{EMPTY, Thread};
 
 core::arch::global_asm!(
     ".pushsection .tdata,\"awT\",@progbits",
@@ -93,20 +93,6 @@ fn at(distance: usize) -> *const Thread {
         );
     }
     thread
-}
-
-/// What no two threads share.
-pub(crate) fn thread_pointer() -> usize {
-    let pointer: usize;
-    // SAFETY: the thread pointer's first word is the pointer itself.
-    unsafe {
-        core::arch::asm!(
-            "mov {pointer}, qword ptr fs:[0]",
-            pointer = lateout(reg) pointer,
-            options(nostack, preserves_flags, readonly),
-        );
-    }
-    pointer
 }
 
 /// Address of the variable in the calling thread.

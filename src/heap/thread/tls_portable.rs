@@ -3,7 +3,7 @@
 
 use core::cell::Cell;
 
-use crate::heap::thread::{EMPTY, Thread};
+use super::record::{EMPTY, Thread};
 
 thread_local! {
     static CURRENT: Cell<*const Thread> = const { Cell::new(&raw const EMPTY) };
@@ -22,12 +22,6 @@ pub(crate) fn current_fast() -> *const Thread {
 /// Not found the fast way.
 pub(crate) fn current_if_fast() -> Option<*const Thread> {
     None
-}
-
-/// What no two threads share.
-pub(crate) fn thread_pointer() -> usize {
-    // SAFETY: no preconditions.
-    unsafe { libc::pthread_self() as usize }
 }
 
 /// The thread's record.

@@ -1,0 +1,260 @@
+//! The jemalloc arenas of a heap: which one a thread uses, and creating it when it is first needed.
+
+use core::cell::UnsafeCell;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+
+use once_cell::race::OnceBox;
+
+use super::records::METADATA;
+use super::turn::Turn;
+use crate::backing::Backing;
+use crate::boxed::boxed;
+use crate::error::Error;
+use crate::heap::base::{class, je, lock, page_map};
+use crate::heap::thread::Thread;
+use crate::log;
+
+/// The most arenas a kind can have.
+pub(crate) const MAX: usize = 256;
+
+/// How many bytes of freed large blocks a heap keeps for as long as jemalloc keeps unused pages: a
+/// program that frees and takes such blocks in turn would otherwise unmap and fault them each
+/// time. Pages of a single larger block go back at once.
+pub(crate) const LARGE_KEPT: usize = 256 << 20;
+
+/// The `decay_ms` of a kind that gives memory back the moment it is freed: nothing is cached.
+const AT_ONCE: Option<isize> = Some(0);
+
+/// The arenas of a heap on one source of extents. They must not move once there is an arena:
+/// jemalloc holds their address.
+#[repr(C)]
+pub(crate) struct Arenas {
+    /// First, so that a hook finds the arenas through its own address.
+    hooks: UnsafeCell<je::ExtentHooks>,
+    /// Where extents come from.
+    pub(crate) backing: Backing,
+    /// The owner of the heap's pages in the page map.
+    id: u32,
+    /// The heap id that owned a user's area before, plus 1; 0 = unset.
+    pub(super) previous: AtomicU32,
+    /// After how many milliseconds unused pages go back; `None` as jemalloc is set up.
+    decay_ms: Option<isize>,
+    pub(crate) turn: Turn,
+    /// The arena that last took many addresses at a time; 0 = none. Of several arenas the others
+    /// will grow again.
+    pub(crate) grown: AtomicU32,
+    /// Arenas by number; 0 where there is none yet.
+    slots: OnceBox<[AtomicU32; MAX]>,
+    /// Number of slots in use, a power of two; 0 before the limit is known.
+    count: AtomicU32,
+    /// Whether freed pages count as unused for long at once.
+    at_once: AtomicBool,
+    /// Where each arena counts its active pages, once that was asked for.
+    pub(super) active: OnceBox<[AtomicPtr<AtomicUsize>; MAX]>,
+}
+
+// SAFETY: the hooks are never written after creation; everything else is atomic, constant or Sync
+// itself.
+unsafe impl Sync for Arenas {}
+
+impl Arenas {
+    /// Arenas that have taken nothing yet. `id` is from 1 to `HEAPS - 1`.
+    pub(super) const fn with_hooks(
+        hooks: je::ExtentHooks,
+        backing: Backing,
+        id: u32,
+        decay_ms: Option<isize>,
+    ) -> Self {
+        Self {
+            hooks: UnsafeCell::new(hooks),
+            backing,
+            id,
+            previous: AtomicU32::new(0),
+            decay_ms,
+            turn: Turn::new(),
+            grown: AtomicU32::new(0),
+            slots: OnceBox::new(),
+            count: AtomicU32::new(0),
+            at_once: AtomicBool::new(false),
+            active: OnceBox::new(),
+        }
+    }
+
+    /// The heap's id.
+    #[inline]
+    pub(crate) const fn id(&self) -> usize {
+        self.id as usize
+    }
+
+    /// Whether blocks of the heap may be cached.
+    pub(crate) fn caches(&self) -> bool {
+        self.decay_ms != AT_ONCE
+    }
+
+    /// Allows `count` arenas, a power of two, if there is memory for the list of them.
+    pub(crate) fn open(&self, count: u32) {
+        let list = || boxed([const { AtomicU32::new(0) }; MAX]);
+        if self.slots.get_or_try_init(list).is_ok() {
+            self.count.store(count, Ordering::Release);
+        }
+    }
+
+    /// How many arenas are allowed; 0 before [`Arenas::open`].
+    pub(crate) fn count(&self) -> u32 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    pub(super) fn slots(&self) -> &[AtomicU32] {
+        let slots = self.slots.get().map_or(&[][..], |slots| &slots[..]);
+        &slots[..slots.len().min(self.count() as usize)]
+    }
+
+    /// All arenas that exist.
+    pub(crate) fn existing(&self) -> impl Iterator<Item = u32> + '_ {
+        self.slots()
+            .iter()
+            .map(|slot| slot.load(Ordering::Acquire))
+            .filter(|arena| *arena != 0)
+    }
+
+    /// Where the calling thread's arena is, if there is one.
+    #[inline]
+    fn slot(&self) -> Option<&AtomicU32> {
+        let slots = self.slots();
+        let number = Thread::current().map_or(0, Thread::number);
+        slots.get(number & slots.len().wrapping_sub(1))
+    }
+
+    /// Whether an arena is the calling thread's.
+    pub(crate) fn is_current(&self, arena: u32) -> bool {
+        self.slot()
+            .is_some_and(|slot| slot.load(Ordering::Acquire) == arena)
+    }
+
+    /// The calling thread's arena, made on first use.
+    #[inline]
+    pub(crate) fn current(&'static self) -> Result<u32, Error> {
+        let slot = self.slot().ok_or(Error::NoMemory)?;
+        match slot.load(Ordering::Acquire) {
+            0 => self.create(slot),
+            arena => Ok(arena),
+        }
+    }
+
+    #[cold]
+    fn create(&'static self, slot: &AtomicU32) -> Result<u32, Error> {
+        let _still = lock::ARENAS.hold();
+        // SAFETY: both sets of hooks are valid and never go: these arenas are static.
+        let Some(fresh) = (unsafe { je::create_arena(METADATA.as_ptr(), self.hooks.get()) }) else {
+            log::error!("Could not create arena.");
+            // jemalloc has 4095: another arena of this kind will do.
+            return self.existing().next().ok_or(Error::ArenasCreate);
+        };
+        je::set_oversize_threshold(fresh, LARGE_KEPT);
+        if let Some(bytes) = self.backing.growth() {
+            je::set_retain_grow_limit(fresh, bytes);
+        }
+        if let Some(milliseconds) = self.decay_ms {
+            je::set_decay(fresh, milliseconds);
+        }
+        match slot.compare_exchange(0, fresh, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => {
+                fence(Ordering::SeqCst);
+                if self.decays_at_once() {
+                    je::set_decay(fresh, 0);
+                }
+                Ok(fresh)
+            }
+            Err(theirs) => {
+                // SAFETY: no block was ever taken from it.
+                unsafe { je::destroy_arena(fresh) };
+                Ok(theirs)
+            }
+        }
+    }
+
+    /// From now on freed pages count as unused for long at once: jemalloc joins such extents. It
+    /// keeps extents of a few pages apart that were used lately.
+    pub(crate) fn begin_decay_at_once(&self) {
+        if !self.at_once.swap(true, Ordering::Relaxed) {
+            fence(Ordering::SeqCst);
+            for arena in self.existing() {
+                je::set_decay(arena, 0);
+            }
+        }
+    }
+
+    /// Whether [`Arenas::begin_decay_at_once`] has been called.
+    pub(crate) fn decays_at_once(&self) -> bool {
+        self.at_once.load(Ordering::Relaxed)
+    }
+
+    /// Gives all unused pages back. jemalloc then joins extents of a few pages, also where the
+    /// pages could not go back.
+    pub(crate) fn purge(&self) {
+        for arena in self.existing() {
+            je::purge(arena);
+        }
+    }
+
+    /// Destroys all arenas and with them every block, and forgets the heap's pages.
+    ///
+    /// # Safety
+    /// No block of the heap is used any more, and none is in a cache.
+    pub(crate) unsafe fn destroy(&self) {
+        {
+            let _still = lock::ARENAS.hold();
+            for slot in self.slots() {
+                let arena = slot.swap(0, Ordering::AcqRel);
+                // SAFETY: the caller's promise.
+                if arena != 0 && !unsafe { je::destroy_arena(arena) } {
+                    log::error!("jemalloc cannot destroy arena {arena}.");
+                }
+            }
+        }
+        let before = self.previous.load(Ordering::Relaxed).saturating_sub(1);
+        self.backing.for_each_range(|start, size| {
+            page_map::change_owner(start, size, before as usize);
+        });
+    }
+
+    /// Whether a block that jemalloc gave is from these arenas. In a thread whose destructors
+    /// run, after jemalloc's own has, jemalloc takes its arena 0 whatever it is told. Such a block
+    /// is not cached; the page map is told whose it is, so that it can be freed.
+    pub(crate) fn owns(&self, block: *mut u8) -> bool {
+        if page_map::owner(block as usize) == self.id() {
+            return true;
+        }
+        let page = block as usize & !(je::PAGE - 1);
+        // Without memory for the map the block is taken for a foreign one, and lost.
+        let _ = page_map::set_owner(page, je::PAGE, self.id());
+        false
+    }
+
+    /// Tells the page map the class of a block straight from jemalloc. A block that is aligned
+    /// beyond its class is not `cached`: caches would not hand it out as such again, and the
+    /// next request like it would need addresses of its own.
+    pub(crate) fn note(&self, block: *mut u8, cached: bool) {
+        if !self.owns(block) {
+            return;
+        }
+        // SAFETY: the block is live: jemalloc has just given it.
+        let size = unsafe { je::sallocx(block) };
+        let offset = if cached && self.caches() {
+            class::offset(size)
+        } else {
+            0
+        };
+        page_map::set_class(block, self.id(), offset);
+    }
+
+    /// A block of `size` bytes from the thread's arena, not yet known to the page map; null when
+    /// the arena has none.
+    pub(crate) fn raw_block(&'static self, size: usize) -> *mut u8 {
+        let Ok(own) = self.current() else {
+            return ptr::null_mut();
+        };
+        je::mallocx(size, je::arena(own) | je::TCACHE_NONE)
+    }
+}

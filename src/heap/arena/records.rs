@@ -1,0 +1,145 @@
+//! The hooks for jemalloc's own records of an arena: ordinary memory whatever the kind, really
+//! unmapped with the arena (jemalloc alone would keep 2 MiB of addresses for each arena that ever
+//! was).
+
+use core::ffi::{c_uint, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::heap::base::je::{ExtentHooks, in_hook};
+
+/// The hooks.
+pub(super) static METADATA: Metadata = Metadata(ExtentHooks {
+    alloc: Some(metadata_alloc),
+    dalloc: Some(metadata_dalloc),
+    destroy: None,
+    commit: None,
+    decommit: None,
+    purge_lazy: None,
+    purge_forced: None,
+    split: None,
+    merge: None,
+});
+
+/// Hooks that are never written to.
+pub(super) struct Metadata(ExtentHooks);
+
+// SAFETY: jemalloc only reads the hooks; the value is never written.
+unsafe impl Sync for Metadata {}
+
+impl Metadata {
+    pub(super) const fn as_ptr(&'static self) -> *mut ExtentHooks {
+        ptr::from_ref(&self.0).cast_mut()
+    }
+}
+
+/// jemalloc takes its records in blocks of this size, aligned to it.
+const BLOCK: usize = 2 << 20;
+
+/// Blocks of destroyed arenas, emptied, for the next ones.
+static SPARE: [AtomicUsize; 8] = [const { AtomicUsize::new(0) }; 8];
+
+unsafe extern "C" fn metadata_alloc(
+    _hooks: *mut ExtentHooks,
+    new_addr: *mut c_void,
+    size: usize,
+    alignment: usize,
+    zero: *mut bool,
+    commit: *mut bool,
+    _arena: c_uint,
+) -> *mut c_void {
+    if !new_addr.is_null() {
+        return ptr::null_mut();
+    }
+    in_hook(|| {
+        let spare = if size == BLOCK && alignment <= BLOCK {
+            SPARE
+                .iter()
+                .map(|slot| slot.swap(0, Ordering::AcqRel))
+                .find(|block| *block != 0)
+        } else {
+            None
+        };
+        let address = match spare {
+            Some(block) => block,
+            None => match map_metadata(size, alignment) {
+                Some(block) => block,
+                None => return ptr::null_mut(),
+            },
+        };
+        // SAFETY: jemalloc passes valid flags; fresh and emptied blocks read as zero.
+        unsafe {
+            *zero = true;
+            *commit = true;
+        }
+        address as *mut c_void
+    })
+}
+
+unsafe extern "C" fn metadata_dalloc(
+    _hooks: *mut ExtentHooks,
+    addr: *mut c_void,
+    size: usize,
+    _committed: bool,
+    _arena: c_uint,
+) -> bool {
+    in_hook(|| {
+        // SAFETY: jemalloc gives the block up; it came from `map_metadata`.
+        unsafe {
+            if size == BLOCK && libc::madvise(addr, size, libc::MADV_DONTNEED) == 0 {
+                let address = addr as usize;
+                let kept = SPARE.iter().any(|slot| {
+                    slot.compare_exchange(0, address, Ordering::AcqRel, Ordering::Relaxed)
+                        .is_ok()
+                });
+                if kept {
+                    return false;
+                }
+            }
+            libc::munmap(addr, size) != 0
+        }
+    })
+}
+
+fn map_metadata(size: usize, alignment: usize) -> Option<usize> {
+    let map = |size| {
+        // SAFETY: a fresh mapping; no existing memory is touched.
+        let mapped = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                size,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        (mapped != libc::MAP_FAILED).then_some(mapped)
+    };
+    // From Linux 6.7 on it is aligned at once. A limit may not allow the addresses for more.
+    let exact = map(size)?;
+    if exact as usize % alignment == 0 {
+        // SAFETY: our own mapping, of this size.
+        unsafe { libc::madvise(exact, size, libc::MADV_NOHUGEPAGE) };
+        return Some(exact as usize);
+    }
+    // SAFETY: our own mapping, which no other code has seen.
+    unsafe { libc::munmap(exact, size) };
+    let padded = size.checked_add(alignment)?;
+    let mapped = map(padded)?;
+    // SAFETY: a fresh mapping; no other code has seen what is cut off.
+    unsafe {
+        let start = mapped as usize;
+        let address = (start + alignment - 1) & !(alignment - 1);
+        if address > start {
+            libc::munmap(mapped, address - start);
+        }
+        libc::munmap(
+            (address + size) as *mut _,
+            start + padded - (address + size),
+        );
+        // An arena uses some 90 KiB of its block: a huge page would waste the rest.
+        libc::madvise(address as *mut _, size, libc::MADV_NOHUGEPAGE);
+        Some(address)
+    }
+}

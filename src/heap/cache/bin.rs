@@ -1,0 +1,312 @@
+//! A thread's cache of free blocks of one heap: two magazines for each size class.
+
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+
+use super::magazine::Magazine;
+use crate::heap::base::{class, je};
+use crate::heap::thread::tops::{END, Place, Top, Tops, no_place};
+
+/// The magazines of a class.
+pub(super) struct Magazines {
+    /// The first place of the current one.
+    pub(super) base: AtomicPtr<Place>,
+    /// The previous one: empty or full, or null.
+    previous: AtomicPtr<Magazine>,
+    /// Blocks in the previous one, for statistics: another thread may find a magazine
+    /// that has gone to the depot meanwhile, and been freed.
+    n_previous: AtomicUsize,
+}
+
+/// The magazines of all classes.
+type Bins = [Magazines; class::COUNT];
+
+/// No magazines. Nothing else is ever written there than what is there.
+static NO_BINS: Bins = [const {
+    Magazines {
+        base: AtomicPtr::new(no_place()),
+        previous: AtomicPtr::new(ptr::null_mut()),
+        n_previous: AtomicUsize::new(0),
+    }
+}; class::COUNT];
+
+/// All that a cache has of one class.
+#[derive(Clone, Copy)]
+pub(super) struct Bin<'a> {
+    pub(super) top: &'a Top,
+    pub(super) magazines: &'a Magazines,
+}
+
+impl Bin<'_> {
+    pub(super) fn top(self) -> *mut Place {
+        self.top.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count(self) -> usize {
+        let base = self.magazines.base.load(Ordering::Relaxed) as usize;
+        (self.top() as usize).saturating_sub(base) / size_of::<Place>()
+    }
+
+    pub(super) fn has_magazine(self) -> bool {
+        self.top() != no_place()
+    }
+
+    pub(super) fn is_full(self) -> bool {
+        // SAFETY: `top` is at a place of the current magazine, at its end or at the
+        // place that stands for none.
+        unsafe { *self.top() == END }
+    }
+
+    /// Puts the current magazine away: it, or null, with its count set.
+    pub(super) fn unload(self) -> *mut Magazine {
+        if !self.has_magazine() {
+            return ptr::null_mut();
+        }
+        let base = self.magazines.base.load(Ordering::Relaxed);
+        let magazine = base.cast::<Magazine>().wrapping_sub(1);
+        // SAFETY: the current magazine is live and this bin's.
+        unsafe { (*magazine).count = self.count() };
+        self.clear();
+        magazine
+    }
+
+    fn clear(self) {
+        self.top.store(no_place(), Ordering::Relaxed);
+        self.magazines.base.store(no_place(), Ordering::Relaxed);
+    }
+
+    /// Makes a magazine the current one.
+    pub(super) fn load(self, magazine: *mut Magazine) {
+        let base = Magazine::base(magazine);
+        // SAFETY: the magazine is live and this bin's.
+        let top = unsafe {
+            (*magazine).ordered = false;
+            base.add((*magazine).count)
+        };
+        self.magazines.base.store(base, Ordering::Relaxed);
+        self.top.store(top, Ordering::Relaxed);
+    }
+
+    /// Makes the current magazine, which is empty or missing, one with room for `count`
+    /// blocks; `false` when memory is short.
+    pub(super) fn make_room_for(self, offset: usize, count: usize) -> bool {
+        let magazine = self.unload();
+        // SAFETY: null or this bin's own, and empty.
+        unsafe {
+            if magazine
+                .as_ref()
+                .is_some_and(|magazine| magazine.capacity as usize >= count)
+            {
+                self.load(magazine);
+                return true;
+            }
+            let places = count.max(FIRST_PLACES.min(class::magazine_capacity(offset)));
+            let larger = Magazine::with_places(places);
+            if !larger.is_null() {
+                self.load(larger);
+            }
+            if !magazine.is_null() {
+                Magazine::free(magazine);
+            }
+            !larger.is_null()
+        }
+    }
+
+    pub(super) fn take_previous(self) -> *mut Magazine {
+        self.magazines.n_previous.store(0, Ordering::Relaxed);
+        self.magazines
+            .previous
+            .swap(ptr::null_mut(), Ordering::Relaxed)
+    }
+
+    pub(super) fn set_previous(self, magazine: *mut Magazine) {
+        // SAFETY: null, or live and this bin's.
+        let count = unsafe { magazine.as_ref() }.map_or(0, |magazine| magazine.count);
+        self.magazines.n_previous.store(count, Ordering::Relaxed);
+        self.magazines.previous.store(magazine, Ordering::Relaxed);
+    }
+}
+
+/// A cache.
+#[repr(C)]
+pub(super) struct Cache {
+    /// First: the fast paths know no more of a cache.
+    tops: Tops,
+    /// Its own, once it has magazines: many threads use a heap a few times.
+    bins: AtomicPtr<Bins>,
+    /// In a list of caches taken away.
+    next: AtomicPtr<Cache>,
+    /// How often the thread has found a class without blocks, or without room for one.
+    pub(super) misses: [AtomicU8; class::COUNT],
+}
+
+impl Cache {
+    /// A cache without magazines; null when memory is short.
+    pub(super) fn make() -> *mut Cache {
+        let fresh: *mut Cache = je::new_record(size_of::<Cache>()).cast();
+        // SAFETY: null, or fresh memory of that size; zeroes are valid for every field.
+        if let Some(cache) = unsafe { fresh.as_ref() } {
+            cache.clear();
+        }
+        fresh
+    }
+
+    pub(super) fn bin(&self, class: usize) -> Bin<'_> {
+        // SAFETY: those that stand for none, or the cache's own, which go with it.
+        let bins = unsafe { &*self.bins.load(Ordering::Acquire) };
+        Bin {
+            top: &self.tops[class],
+            magazines: &bins[class],
+        }
+    }
+
+    /// Makes zeroes a cache without magazines.
+    fn clear(&self) {
+        let none = (&raw const NO_BINS).cast_mut();
+        self.bins.store(none, Ordering::Relaxed);
+        // That of class::NO_BLOCKS is among them.
+        for top in &self.tops {
+            top.store(no_place(), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn has_bins(&self) -> bool {
+        !ptr::eq(self.bins.load(Ordering::Relaxed), &NO_BINS)
+    }
+
+    /// Makes what magazines take beside the tops, if there is none yet; `false` when memory is
+    /// short. In the cache's own thread.
+    pub(super) fn make_bins(&self) -> bool {
+        if self.has_bins() {
+            return true;
+        }
+        let bins: *mut Bins = je::new_record(size_of::<Bins>()).cast();
+        // SAFETY: null, or memory of that size; zeroes are valid for every field.
+        let Some(fresh) = (unsafe { bins.as_ref() }) else {
+            return false;
+        };
+        for magazines in fresh {
+            magazines.base.store(no_place(), Ordering::Relaxed);
+        }
+        self.bins.store(bins, Ordering::Release);
+        true
+    }
+
+    /// Counts a miss of a class, in the cache's own thread; whether the thread uses the class
+    /// enough to cache its blocks.
+    pub(super) fn count_miss(&self, offset: usize) -> bool {
+        let misses = &self.misses[offset >> class::BIN_BITS];
+        let count = misses.load(Ordering::Relaxed).saturating_add(1);
+        misses.store(count, Ordering::Relaxed);
+        count > patience(offset)
+    }
+
+    /// Bytes of free blocks in it; a guess while its thread is at work.
+    ///
+    /// # Safety
+    /// The cache is live.
+    pub(super) unsafe fn bytes(cache: *const Cache) -> usize {
+        // SAFETY: the caller's promise; the bins are atomics.
+        unsafe {
+            (1..class::COUNT)
+                .map(|class| {
+                    let offset = class << class::BIN_BITS;
+                    let bin = (*cache).bin(class);
+                    // Top and base may be those of two magazines.
+                    let count = bin.count().min(class::magazine_capacity(offset));
+                    let more = bin.magazines.n_previous.load(Ordering::Relaxed);
+                    (count + more) * class::size_of(offset)
+                })
+                .sum()
+        }
+    }
+
+    /// Links a cache before a list.
+    ///
+    /// # Safety
+    /// The cache is the caller's.
+    pub(super) unsafe fn link(cache: *mut Cache, next: *mut Cache) {
+        // SAFETY: the caller's promise.
+        unsafe { (*cache).next.store(next, Ordering::Relaxed) }
+    }
+
+    /// The rest of a list.
+    ///
+    /// # Safety
+    /// The cache is the caller's.
+    pub(super) unsafe fn unlink(cache: *mut Cache) -> *mut Cache {
+        // SAFETY: the caller's promise.
+        unsafe { (*cache).next.swap(ptr::null_mut(), Ordering::Relaxed) }
+    }
+
+    /// Frees the cache; its blocks go to jemalloc, or nowhere if their arenas go too.
+    ///
+    /// # Safety
+    /// The cache is the caller's.
+    pub(super) unsafe fn discard(cache: *mut Cache, drain: bool) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Self::take_apart(cache, |magazine, offset| {
+                if drain {
+                    Magazine::drain(magazine, offset);
+                }
+                Magazine::free(magazine);
+            });
+        }
+    }
+
+    pub(super) unsafe fn take_apart(cache: *mut Cache, mut each: impl FnMut(*mut Magazine, usize)) {
+        // SAFETY: the cache is the caller's, and not used after it is freed.
+        unsafe {
+            for class in 1..class::COUNT {
+                let bin = (*cache).bin(class);
+                for magazine in [bin.unload(), bin.take_previous()] {
+                    if !magazine.is_null() {
+                        each(magazine, class << class::BIN_BITS);
+                    }
+                }
+            }
+            if (*cache).has_bins() {
+                je::free_record((*cache).bins.load(Ordering::Relaxed).cast());
+            }
+            je::free_record(cache.cast());
+        }
+    }
+}
+
+/// Places of the first magazine that a thread has for a class.
+pub(super) const FIRST_PLACES: usize = 8;
+
+/// How often a thread misses a class before it caches its blocks: more often for larger ones.
+/// A thread that uses many kinds and sizes a few times each would hold a magazine, and a block
+/// that others could have, for each of them.
+pub(super) fn patience(offset: usize) -> u8 {
+    (8 + class::size_of(offset) / 64).min(128) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_do_not_look_into_the_previous_magazine() {
+        let offset = class::offset(64);
+        let cache = Cache::make();
+        let magazine = Magazine::with_places(class::magazine_capacity(offset));
+        assert!(!cache.is_null() && !magazine.is_null());
+        // SAFETY: both are ours and live.
+        unsafe {
+            assert!((*cache).make_bins());
+            let bin = (*cache).bin(offset >> class::BIN_BITS);
+            (*magazine).count = 5;
+            bin.set_previous(magazine);
+            // The owner may have passed it on, and the next one changed it.
+            (*magazine).count = 7;
+            assert_eq!(Cache::bytes(cache), 5 * 64);
+            assert_eq!(bin.take_previous(), magazine);
+            assert_eq!(Cache::bytes(cache), 0);
+            Magazine::free(magazine);
+            je::free_record(cache.cast());
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What a thread keeps: a cache for each heap that it has used, and what it has counted.
+//!
+//! Records are never unmapped; a thread that ends leaves its record, with empty caches, to the
+//! next one.
+
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+
+use super::beat::Beat;
+use super::busy::Busy;
+use super::exhausted::Exhausted;
+use super::growing::Growing;
+use super::refused::Refused;
+use super::table::Table;
+use super::tally::Tally;
+use super::tops::{self, Tops};
+use crate::heap::base::HEAPS;
+
+/// A thread's record.
+#[repr(C)]
+pub(crate) struct Thread {
+    pub(super) busy: Busy,
+    /// Counts down to the thread's next look at the clock.
+    pub(crate) beat: Beat,
+    /// Whether a thread owns the record.
+    owned: AtomicBool,
+    /// Records are numbered as they are made; the number picks the thread's arenas.
+    number: AtomicU32,
+    /// The next record in the list of all.
+    next: AtomicPtr<Thread>,
+    /// The cache of each heap, by its first field; [`tops::none`] for none.
+    caches: [AtomicPtr<Tops>; HEAPS],
+    /// The caches of pools' objects.
+    pools: AtomicPtr<Table>,
+    /// Bytes handed out, for layers that count them.
+    pub(crate) tally: Tally,
+    /// The memory that a heap did not get for the thread.
+    pub(crate) refused: Refused,
+    /// The requests that a full heap has refused the thread.
+    pub(crate) exhausted: Exhausted,
+    /// The blocks that have moved in order to grow.
+    pub(crate) growing: Growing,
+    /// Whether the thread is inside TBB's allocator.
+    pub(crate) inside_pool: AtomicBool,
+}
+
+/// The record of a thread that has none yet: no caches.
+pub(super) static EMPTY: Thread = Thread::without_caches();
+
+/// All records, newest first.
+static ALL: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
+/// A record that a thread has left a moment ago.
+static SPARE: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
+
+impl Thread {
+    pub(super) const fn without_caches() -> Self {
+        Self {
+            busy: Busy {
+                flag: AtomicU32::new(0),
+            },
+            beat: Beat::new(),
+            owned: AtomicBool::new(true),
+            number: AtomicU32::new(0),
+            next: AtomicPtr::new(ptr::null_mut()),
+            caches: [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS],
+            pools: AtomicPtr::new(Table::none()),
+            tally: Tally::new(),
+            refused: Refused::new(),
+            exhausted: Exhausted::new(),
+            growing: Growing::new(),
+            inside_pool: AtomicBool::new(false),
+        }
+    }
+
+    /// Says that there is no cache of any heap. (In an initializer, each entry would be a
+    /// relocation for the loader.)
+    pub(super) fn empty(&self) {
+        for cache in &self.caches {
+            cache.store(tops::none(), Ordering::Release);
+        }
+    }
+
+    /// Whether [`Thread::empty`] has run, with all it has stored.
+    pub(super) fn is_empty(&self) -> bool {
+        self.caches[HEAPS - 1].load(Ordering::Acquire) == tops::none()
+    }
+
+    /// The caches of pools' objects.
+    #[inline(always)]
+    pub(crate) fn pools(&self) -> &AtomicPtr<Table> {
+        &self.pools
+    }
+
+    /// The record's number.
+    pub(crate) fn number(&self) -> usize {
+        self.number.load(Ordering::Relaxed) as usize
+    }
+
+    /// All records.
+    pub(crate) fn all() -> impl Iterator<Item = &'static Thread> {
+        let mut next = ALL.load(Ordering::Acquire);
+        core::iter::from_fn(move || {
+            // SAFETY: null or a record, which is never unmapped.
+            let thread = unsafe { next.as_ref() }?;
+            next = thread.next.load(Ordering::Acquire);
+            Some(thread)
+        })
+    }
+
+    /// The cache of heap `id`, which is below [`HEAPS`].
+    #[inline(always)]
+    pub(crate) fn cache(&self, id: usize) -> *mut Tops {
+        debug_assert!(id < HEAPS);
+        // SAFETY: ids of heaps are below HEAPS: `Heap::new` and the page map have no others.
+        unsafe { self.caches.get_unchecked(id) }.load(Ordering::Relaxed)
+    }
+
+    /// Replaces the cache of heap `id`.
+    pub(crate) fn swap_cache(&self, id: usize, cache: *mut Tops) -> *mut Tops {
+        self.caches[id].swap(cache, Ordering::AcqRel)
+    }
+
+    /// Begins an operation on the thread's own caches.
+    #[inline(always)]
+    pub(crate) fn enter(&self) {
+        self.busy.enter();
+    }
+
+    /// Ends an operation on the thread's own caches.
+    #[inline(always)]
+    pub(crate) fn leave(&self) {
+        self.busy.leave();
+    }
+
+    /// A record without an owner, now the caller's.
+    pub(super) fn take_free() -> Option<&'static Thread> {
+        let free = |thread: &&'static Thread| {
+            !thread.owned.load(Ordering::Relaxed) && !thread.owned.swap(true, Ordering::AcqRel)
+        };
+        let spare = SPARE.swap(ptr::null_mut(), Ordering::AcqRel);
+        // SAFETY: null or a record, which is never unmapped.
+        unsafe { spare.as_ref() }
+            .filter(free)
+            .or_else(|| Thread::all().find(free))
+    }
+
+    /// In a child just forked: frees the record of a thread that the child does not have.
+    pub(super) fn abandon_after_fork(&self) {
+        self.busy.leave();
+        self.owned.store(false, Ordering::Relaxed);
+    }
+
+    /// Leaves the record to the next thread that needs one.
+    pub(super) fn abandon(&'static self) {
+        self.owned.store(false, Ordering::Release);
+        SPARE.store(ptr::from_ref(self).cast_mut(), Ordering::Release);
+    }
+
+    /// A new record, the caller's; `None` when memory is short.
+    pub(super) fn map() -> Option<&'static Thread> {
+        // SAFETY: a fresh anonymous mapping; zeroes are valid for every field.
+        let thread = unsafe {
+            let memory = libc::mmap(
+                ptr::null_mut(),
+                size_of::<Thread>(),
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
+            if memory == libc::MAP_FAILED {
+                return None;
+            }
+            &*memory.cast::<Thread>()
+        };
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        thread.owned.store(true, Ordering::Relaxed);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        thread.number.store(number, Ordering::Relaxed);
+        thread.pools.store(Table::none(), Ordering::Relaxed);
+        thread.empty();
+        let mut head = ALL.load(Ordering::Relaxed);
+        loop {
+            thread.next.store(head, Ordering::Relaxed);
+            let address = ptr::from_ref(thread).cast_mut();
+            match ALL.compare_exchange_weak(head, address, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return Some(thread),
+                Err(now) => head = now,
+            }
+        }
+    }
+}
