@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A call that succeeds keeps errno, also the first one for a kind, which looks at the machine: files that are
- * missing are no errors of the call. Difference: the original leaves the last of these errors in it. */
+ * missing are no errors of the call. Difference: the original leaves the last of these errors in it.
+ * huge pages: 8 */
 #include "check.h"
 
 #define KEPT EILSEQ

@@ -133,7 +133,7 @@ impl Kind {
         self.heap.is_open() || of_place().is_some_and(Heap::is_open)
     }
 
-    /// Makes a static kind ready at its first use.
+    /// Makes a static kind ready at its first use. Keeps `errno`, whatever files are missing on the way.
     ///
     /// # Errors
     /// Those of [`Kind::announce`]; `NoMemory` when the machine has no such memory.
@@ -142,6 +142,14 @@ impl Kind {
         if self.is_ready() {
             return Ok(());
         }
+        let errno = log::errno();
+        let ready = self.make_ready();
+        log::set_errno(errno);
+        ready
+    }
+
+    /// [`Kind::prepare`] of a kind that is not ready.
+    fn make_ready(&'static self) -> Result<(), Error> {
         self.placed();
         if self.is_system() {
             // MEMKIND_ARENA_NUM_PER_KIND concerns the other kinds; MEMKIND_DEFAULT always works.

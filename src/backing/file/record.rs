@@ -6,7 +6,7 @@ use std::ffi::CString;
 
 use super::descriptor::Identity;
 use super::piece::{LONGEST, PIECES, Piece, Place};
-use crate::boxed::boxed;
+use crate::boxed::{boxed, boxed_slice};
 use crate::error::Error;
 use crate::log;
 
@@ -23,7 +23,8 @@ pub struct File {
     pub(super) lock: [u8; 40],
     pub(super) current_size: AtomicUsize,
     pub(super) dir: *const c_char,
-    pub(super) pieces: [Piece; PIECES],
+    /// [`PIECES`] of them, apart from the record: stacks may be small.
+    pub(super) pieces: Box<[Piece]>,
     pub(super) current: AtomicUsize,
     /// The longest piece that may still be mappable.
     pub(super) longest: AtomicUsize,
@@ -50,6 +51,7 @@ impl File {
     /// may be small.
     #[inline(never)]
     pub(super) fn open(fd: c_int, dir: CString, limit: usize) -> Result<Box<Self>, Error> {
+        let pieces = boxed_slice((0..PIECES).map(|_| Piece::new()))?;
         boxed(Self {
             fd,
             offset: AtomicUsize::new(0),
@@ -57,7 +59,7 @@ impl File {
             lock: [0; 40],
             current_size: AtomicUsize::new(0),
             dir: dir.into_raw(),
-            pieces: [const { Piece::new() }; PIECES],
+            pieces,
             current: AtomicUsize::new(0),
             longest: AtomicUsize::new(usize::MAX),
             ahead: AtomicUsize::new(0),
