@@ -124,6 +124,15 @@ impl Backing {
         }
     }
 
+    /// Bytes that this source and others on the same memory can be given together, if these are
+    /// counted together.
+    pub fn capacity(&self) -> Option<usize> {
+        match self {
+            Self::Anonymous(source) => source.capacity(),
+            Self::File(_) | Self::Fixed(_) => None,
+        }
+    }
+
     /// Bytes left in the source; 0 where they are not counted.
     pub fn left(&self) -> usize {
         match self {

@@ -56,10 +56,15 @@ pub(crate) fn allocate(kind: usize, size: usize) -> Option<NonNull<u8>> {
 /// nearly every call takes. `None` if the slow path has to find one.
 #[inline(always)]
 pub(crate) fn allocate_larger(kind: usize, size: usize) -> Option<NonNull<u8>> {
-    if size <= class::FINE_MAX || size > class::MAX {
+    if size <= class::FINE_MAX || size > class::LARGE_MAX {
         return None;
     }
-    take(kind, class::coarse_offset(size))
+    let offset = if size <= class::MAX {
+        class::coarse_offset(size)
+    } else {
+        class::large_offset(size)
+    };
+    take(kind, offset)
 }
 
 /// The heap of each CPU of a kind whose heap depends on that, as an id.

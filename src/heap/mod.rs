@@ -23,7 +23,7 @@ pub use cache::{order, stats};
 pub use pressure::reclaim;
 pub(crate) use thread::{may_enter, tally};
 
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use crate::backing::Backing;
 use crate::error::Error;
@@ -141,7 +141,13 @@ impl Heap {
         }
         let request = request(&self.store, size, 0)?;
         let zeroed = self.backing().fresh_is_zeroed();
-        let block = match self.cached_block(size) {
+        // A large block that is in no cache may come with zeroes.
+        let cached = if size > class::MAX {
+            self.kept_block(size).ok_or(false)
+        } else {
+            self.cached_block(size)
+        };
+        let block = match cached {
             Ok(block) => block,
             Err(tried) if zeroed => return self.uncached_block(request, true, tried),
             Err(tried) => self.uncached_block(request, false, tried)?,
@@ -177,7 +183,7 @@ impl Heap {
             return Ok(block.as_ptr());
         }
         let block = cache::refill(thread, &self.store, offset);
-        if !block.is_null() {
+        if !block.is_null() && !class::is_large(offset) {
             let class = offset >> class::BIN_BITS;
             thread.exhausted.took(class, self.store.arenas.turn.get());
         }
@@ -189,6 +195,24 @@ impl Heap {
         } else {
             Ok(block)
         }
+    }
+
+    /// A block that the thread's cache or the depot has, if there is one. It holds what was there
+    /// before.
+    fn kept_block(&'static self, size: usize) -> Option<*mut u8> {
+        let offset = class::offset(size);
+        if offset == 0 || !self.store.arenas.caches() {
+            return None;
+        }
+        let thread = Thread::current()?;
+        thread.enter();
+        // SAFETY: the calling thread has entered; the offset is a class's.
+        let mut block = unsafe { cache::pop(thread, self.id(), offset) };
+        if block.is_none() && self.store.depot.has(offset >> class::BIN_BITS) {
+            block = NonNull::new(cache::refill(thread, &self.store, offset));
+        }
+        thread.leave();
+        block.map(NonNull::as_ptr)
     }
 
     /// A block straight from jemalloc, of zeroes if `zeroed`. `tried` says that the thread's own

@@ -208,7 +208,8 @@ mod tests {
 
     #[test]
     fn who_resizes() {
-        assert!(is_same(112, 100) && !is_same(112, 90) && !is_same(128 * KIB, 128 * KIB));
+        assert!(is_same(112, 100) && !is_same(112, 90) && is_same(128 * KIB, 127 * KIB));
+        assert!(!is_same(9216 * KIB, 9216 * KIB));
         // Enlarged:
         assert!(!is_for_jemalloc(8 * KIB, 14 * KIB) && is_for_jemalloc(8 * KIB, 15 * KIB));
         // Cut:

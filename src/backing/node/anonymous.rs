@@ -153,6 +153,11 @@ impl Anonymous {
         self.account().map(Account::load)
     }
 
+    /// Bytes that the nodes have together, if what is promised there is counted.
+    pub(crate) fn capacity(&self) -> Option<usize> {
+        self.account().map(Account::capacity)
+    }
+
     /// Whether two sources draw on the same nodes, and either may be refused memory that
     /// the other holds.
     pub(in crate::backing) fn shares(&self, other: &Self) -> bool {

@@ -17,7 +17,7 @@ pub(crate) struct Turn {
     turn: AtomicU64,
     /// How many blocks of each class jemalloc has got back whose slabs stayed; none before the
     /// heap first ran full.
-    freed: OnceBox<[AtomicU32; class::COUNT]>,
+    freed: OnceBox<[AtomicU32; class::SMALL_COUNT]>,
 }
 
 impl Turn {
@@ -38,7 +38,7 @@ impl Turn {
     /// Counts freed blocks from now on: the heap has refused a request.
     pub(crate) fn count_blocks(&self) {
         // Without memory for the counts each block that is freed is a new turn.
-        let none = || boxed([const { AtomicU32::new(0) }; class::COUNT]);
+        let none = || boxed([const { AtomicU32::new(0) }; class::SMALL_COUNT]);
         let _ = self.freed.get_or_try_init(none);
     }
 

@@ -1,4 +1,4 @@
-//! Size classes that threads cache: jemalloc's own, up to 64 KiB.
+//! Size classes that threads cache: jemalloc's own, up to 8 MiB.
 //!
 //! A class is written as the offset of its bin inside a cache, so that the fast paths
 //! need no multiplication. Class 0 stands for "not cached": its bin is always empty.
@@ -7,14 +7,19 @@
 use crate::backing::PAGE;
 
 /// Number of classes, the empty one included.
-pub(crate) const COUNT: usize = 46;
+pub(crate) const COUNT: usize = 74;
+/// Number of classes up to [`MAX`], the empty one included; larger blocks are cached by the rules
+/// of `cache/large.rs`.
+pub(crate) const SMALL_COUNT: usize = 46;
 /// Not a class: what the page map says of pages that are a heap's and hold no blocks. A bin of
 /// its own, always empty and full, stands there for the fast paths.
 pub(crate) const NO_BLOCKS: usize = COUNT << BIN_BITS;
 /// Bytes of a bin: two to the power of this.
 pub(crate) const BIN_BITS: u32 = 3;
-/// The largest cached size, in bytes.
+/// The largest size that is cached as small, in bytes.
 pub(crate) const MAX: usize = 64 << 10;
+/// The largest cached size, in bytes.
+pub(crate) const LARGE_MAX: usize = 8 << 20;
 /// The largest size that jemalloc keeps in slabs, in bytes.
 pub(crate) const SLAB_MAX: usize = 14 << 10;
 
@@ -24,11 +29,11 @@ const FINE: usize = 8;
 const COARSE: usize = 256;
 
 /// The size of each class: 8, multiples of 16 to 128, then four per doubling.
-pub(crate) static SIZES: [u32; 64] = padded();
+pub(crate) static SIZES: [u32; 128] = padded();
 
-const fn padded() -> [u32; 64] {
+const fn padded() -> [u32; 128] {
     let sizes = sizes();
-    let mut padded = [0; 64];
+    let mut padded = [0; 128];
     let mut class = 0;
     while class < COUNT {
         padded[class] = sizes[class];
@@ -89,6 +94,22 @@ pub(crate) fn coarse_offset(size: usize) -> usize {
     COARSE_TABLE[size.div_ceil(COARSE)] as usize
 }
 
+/// The bin offset for a size above [`MAX`] and up to [`LARGE_MAX`]: four classes per doubling.
+#[inline(always)]
+pub(crate) fn large_offset(size: usize) -> usize {
+    let last = size - 1;
+    let doubling = last.ilog2();
+    let step = (last >> (doubling - 2)) & 3;
+    let before = (doubling - MAX.ilog2()) as usize;
+    (SMALL_COUNT + 4 * before + step) << BIN_BITS
+}
+
+/// Whether the class with this offset is one of those above [`MAX`].
+#[inline]
+pub(crate) fn is_large(offset: usize) -> bool {
+    offset >= SMALL_COUNT << BIN_BITS
+}
+
 /// The bin offset for any size; 0 for those that are not cached.
 #[inline]
 pub(crate) fn offset(size: usize) -> usize {
@@ -96,6 +117,8 @@ pub(crate) fn offset(size: usize) -> usize {
         fine_offset(size)
     } else if size <= MAX {
         coarse_offset(size)
+    } else if size <= LARGE_MAX {
+        large_offset(size)
     } else {
         0
     }
@@ -105,7 +128,7 @@ pub(crate) fn offset(size: usize) -> usize {
 #[inline]
 pub(crate) fn size_of(offset: usize) -> usize {
     // The table has an entry for every offset; the bound only spares a check.
-    SIZES[(offset >> BIN_BITS) & 63] as usize
+    SIZES[(offset >> BIN_BITS) & 127] as usize
 }
 
 /// The fewest bytes, in whole pages, that must be unused for a block of `size` bytes when
@@ -127,7 +150,7 @@ pub(crate) fn least_pages(size: usize) -> usize {
 /// are rounded to; larger blocks start at a cache line.
 pub(crate) fn aligned_size(align: usize, size: usize) -> Option<usize> {
     let rounded = size.checked_add(align - 1)? & !(align - 1);
-    let fits = (align <= 4096 && rounded <= SLAB_MAX) || (align <= 64 && rounded <= MAX);
+    let fits = (align <= 4096 && rounded <= SLAB_MAX) || (align <= 64 && rounded <= LARGE_MAX);
     fits.then_some(rounded)
 }
 
@@ -136,6 +159,8 @@ pub(crate) fn magazine_capacity(offset: usize) -> usize {
     let size = size_of(offset);
     if size <= 1024 {
         (16384 / size).clamp(16, 256)
+    } else if size > MAX {
+        ((4 << 20) / size).clamp(1, 8)
     } else {
         (65536 / size).clamp(4, 16)
     }
@@ -147,7 +172,7 @@ mod tests {
 
     #[test]
     fn classes_are_jemallocs() {
-        let expected: [(usize, usize); 12] = [
+        let expected: [(usize, usize); 17] = [
             (1, 8),
             (8, 8),
             (9, 16),
@@ -160,11 +185,17 @@ mod tests {
             (14337, 16384),
             (40961, 49152),
             (65536, 65536),
+            (65537, 80 << 10),
+            (128 << 10, 128 << 10),
+            ((128 << 10) + 1, 160 << 10),
+            ((7 << 20) + 1, 8 << 20),
+            (8 << 20, 8 << 20),
         ];
         for (size, class) in expected {
             assert_eq!(size_of(offset(size)), class, "{size}");
         }
-        for size in 1..=MAX {
+        let larger = (MAX..=LARGE_MAX).step_by(509);
+        for size in (1..=MAX).chain(larger) {
             let class = size_of(offset(size));
             assert!(
                 class >= size && (class == 8 || class < size + size / 4 + 16),
@@ -185,7 +216,7 @@ mod tests {
     #[test]
     fn other_sizes_have_no_class() {
         assert_eq!(offset(0), 0);
-        assert_eq!(offset(MAX + 1), 0);
+        assert_eq!(offset(LARGE_MAX + 1), 0);
         assert_eq!(offset(usize::MAX), 0);
         assert_eq!(size_of(0), 0);
     }

@@ -51,6 +51,16 @@ impl Bin<'_> {
         self.top() != no_place()
     }
 
+    /// Places of the current magazine; 0 without one.
+    pub(super) fn places(self) -> usize {
+        if !self.has_magazine() {
+            return 0;
+        }
+        let base = self.magazines.base.load(Ordering::Relaxed);
+        // SAFETY: the current magazine is live, with its header before its places.
+        unsafe { (*base.cast::<Magazine>().sub(1)).capacity as usize }
+    }
+
     pub(super) fn is_full(self) -> bool {
         // SAFETY: `top` is at a place of the current magazine, at its end or at the
         // place that stands for none.
@@ -281,7 +291,10 @@ pub(super) const FIRST_PLACES: usize = 8;
 /// A thread that uses many kinds and sizes a few times each would hold a magazine, and a block
 /// that others could have, for each of them.
 pub(super) fn patience(offset: usize) -> u8 {
-    (8 + class::size_of(offset) / 64).min(128) as u8
+    match class::size_of(offset) {
+        size if size > class::MAX => 8,
+        size => (8 + size / 64).min(128) as u8,
+    }
 }
 
 #[cfg(test)]

@@ -136,6 +136,12 @@ impl Depot {
         self.limit.store(limit, Ordering::Relaxed);
     }
 
+    /// The most bytes of large blocks that a thread keeps beside the depot: twice as much as is
+    /// kept here, but no more than [`LIMIT`].
+    pub(super) fn most_for_thread(&self) -> usize {
+        (2 * self.limit.load(Ordering::Relaxed)).min(LIMIT)
+    }
+
     // Apart, since it takes much of a small stack.
     #[cold]
     #[inline(never)]

@@ -6,6 +6,7 @@ mod bin;
 mod depot;
 mod full;
 pub(crate) mod gate;
+mod large;
 mod magazine;
 pub mod order;
 pub mod stats;
@@ -132,6 +133,9 @@ pub(crate) fn refill(thread: &Thread, store: &'static Store, offset: usize) -> *
     }
     let bin = cache.bin(class);
     if bin.count() == 0 {
+        if class::is_large(offset) && !bin.has_magazine() && store.depot.has(class) {
+            large::limit(store, cache, offset);
+        }
         let previous = bin.take_previous();
         // SAFETY: null or this bin's magazine.
         if unsafe { previous.as_ref() }.is_some_and(|magazine| magazine.count > 0) {
@@ -159,7 +163,8 @@ fn fetch(arenas: &'static Arenas, cache: &Cache, offset: usize) -> *mut u8 {
         Some((block, true)) => block,
         other => return other.map_or(ptr::null_mut(), |(block, _)| block),
     };
-    if !cache.count_miss(offset) {
+    // Large blocks do not come in advance.
+    if !cache.count_miss(offset) || class::is_large(offset) {
         return first;
     }
     let misses = &cache.misses[offset >> class::BIN_BITS];
@@ -231,7 +236,9 @@ pub(crate) unsafe fn spill(thread: &Thread, store: &'static Store, offset: usize
         let is_in_use = cache.bin(class).has_magazine() || cache.count_miss(offset);
         if is_in_use && cache.make_bins() {
             let bin = cache.bin(class);
-            if bin.is_full() {
+            if class::is_large(offset) {
+                large::make_room(store, cache, offset);
+            } else if bin.is_full() {
                 exchange(store, bin, offset);
             }
             // SAFETY: the caller's promise.

@@ -191,7 +191,8 @@ impl Store {
         unsafe {
             Cache::take_apart(cache, |magazine, offset| {
                 // A depot of nearly empty ones would give others one block at a time.
-                let kept = if (*magazine).count >= class::magazine_capacity(offset) / 2 {
+                let least = (class::magazine_capacity(offset) / 2).max(1);
+                let kept = if (*magazine).count >= least {
                     self.depot.exchange(magazine, offset)
                 } else {
                     None

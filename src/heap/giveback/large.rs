@@ -4,9 +4,10 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::heap::arena::{Arenas, LARGE_KEPT};
+use crate::heap::base::class;
 
-/// Blocks from this size on, in bytes, are counted when they are freed.
-pub(crate) const LARGE: usize = 8 << 20;
+/// Blocks from this size on, in bytes, are counted when they are freed: those that no cache keeps.
+pub(crate) const LARGE: usize = class::LARGE_MAX + 1;
 
 /// Bytes of large blocks that have been freed and not taken again.
 pub(crate) struct Large(AtomicUsize);

@@ -39,7 +39,8 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// The number of the class of which a block is asked for; 0 for none that is cached.
+    /// The number of the class of which a block is asked for; 0 for one that takes pages of its
+    /// own.
     fn class(self) -> usize {
         class_of(self.size, self.align)
     }
@@ -65,9 +66,10 @@ impl Request {
 }
 
 fn class_of(size: usize, align: usize) -> usize {
-    match align {
-        0 => class::offset(size) >> class::BIN_BITS,
-        _ => 0,
+    if align == 0 && size <= class::MAX {
+        class::offset(size) >> class::BIN_BITS
+    } else {
+        0
     }
 }
 

@@ -36,12 +36,12 @@ pub(crate) struct Exhausted {
     /// The classes of which no block is to be had, a bit for each.
     classes: AtomicU64,
     /// For each such class, the count of freed blocks up to which none is to be had.
-    freed: [AtomicU32; class::COUNT],
+    freed: [AtomicU32; class::SMALL_COUNT],
     /// How many requests have been refused since one was last searched for.
     row: AtomicU32,
 }
 
-const _: () = assert!(class::COUNT <= u64::BITS as usize);
+const _: () = assert!(class::SMALL_COUNT <= u64::BITS as usize);
 
 impl Exhausted {
     pub(crate) const fn new() -> Self {
@@ -49,7 +49,7 @@ impl Exhausted {
             turn: AtomicU64::new(0),
             pages: AtomicUsize::new(0),
             classes: AtomicU64::new(0),
-            freed: [const { AtomicU32::new(0) }; class::COUNT],
+            freed: [const { AtomicU32::new(0) }; class::SMALL_COUNT],
             row: AtomicU32::new(0),
         }
     }
