@@ -18,6 +18,9 @@ pub const DAX_KMEM_NODES: &CStr = c"MEMKIND_DAX_KMEM_NODES";
 pub const PREFERRED_TIES: &CStr = c"MEMKIND_PREFERRED_TIES";
 /// `weighted` interleaves by the kernel's weights; read when an interleaving kind is first used.
 pub const INTERLEAVE: &CStr = c"MEMKIND_INTERLEAVE";
+/// `always` or `never` asks the kernel for transparent huge pages or for none, `system` for nothing;
+/// read when the first kind takes memory.
+pub const THP: &CStr = c"MEMKIND_THP";
 /// Arenas per kind; read when a kind first needs an arena.
 pub const ARENA_NUM_PER_KIND: &CStr = c"MEMKIND_ARENA_NUM_PER_KIND";
 /// Exactly `1` hands out memory of bound kinds without looking whether their nodes have

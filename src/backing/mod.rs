@@ -24,7 +24,7 @@ pub use base::{Extent, PAGE, keep_freed_memory, round_up};
 pub use file::{File, dax_path};
 pub use fixed::Fixed;
 pub use node::{
-    Anonymous, Bind, PageSize, TransparentHuge, interleave_by_weights, interleaves_by_weights,
+    Anonymous, Bind, PageSize, TransparentHuge, interleave_by_weights, interleaves_by_weights, thp,
 };
 pub(crate) use table::map_zeroes;
 

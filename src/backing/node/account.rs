@@ -19,6 +19,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::known::{Counted, Refusal, resident};
+use super::thp::{self, Wanted};
 use super::units;
 use crate::backing::base::{PAGE, UNIT};
 use crate::backing::ranges::Ranges;
@@ -55,7 +56,7 @@ pub(super) struct Account {
     capacity: usize,
     /// Bytes that the kernel reports as left, but gives to no process.
     kept: u64,
-    /// Whether the kernel may put huge pages, also transparent ones, into the mappings.
+    /// Whether the kernel puts huge pages, also transparent ones, into mappings unasked.
     huge_pages: bool,
     /// Bytes of what was handed out, in units.
     promised: AtomicUsize,
@@ -113,10 +114,18 @@ impl Account {
         Self::all().find(|all| all.groups.is_some() && all.pages == self.pages)
     }
 
+    /// Whether the kernel may put huge pages into a fresh mapping.
+    fn may_be_huge(&self) -> bool {
+        match (self.pages, thp::wanted()) {
+            (Pages::Huge, _) | (Pages::Base, Wanted::System) => self.huge_pages,
+            (Pages::Base, wanted) => wanted == Wanted::Always,
+        }
+    }
+
     /// Adds a fresh mapping of `size` bytes at `start`, a multiple of [`UNIT`], in which nothing is
     /// promised yet; `false` when there is no memory for its record.
     pub(super) fn add_range(&self, start: usize, size: usize) -> bool {
-        units::open(start, size, self.huge_pages) && self.ranges.insert(start, size)
+        units::open(start, size, self.may_be_huge()) && self.ranges.insert(start, size)
     }
 
     /// Removes a mapping that is about to be unmapped, with all promises there.

@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU16, Ordering};
 use super::account::{Account, Pages};
 use super::names::Name;
 use super::policy::Bind;
+use super::thp::{self, Wanted};
 use crate::backing::base::{Extent, PAGE, UNIT, keeps_freed_memory, populate, round_up};
 use crate::backing::ranges::Ranges;
 use crate::error::Error;
@@ -49,6 +50,16 @@ pub enum TransparentHuge {
     AsSystem,
     /// Never: pages must alternate between nodes.
     Never,
+}
+
+impl TransparentHuge {
+    /// What is asked of the kernel for mappings of a kind of ordinary pages.
+    pub fn wanted(self) -> Wanted {
+        match self {
+            Self::AsSystem => thp::wanted(),
+            Self::Never => Wanted::Never,
+        }
+    }
 }
 
 /// Private memory of the process.
@@ -154,7 +165,7 @@ impl Anonymous {
     }
 
     /// Bytes that the nodes have together, if what is promised there is counted.
-    pub(crate) fn capacity(&self) -> Option<usize> {
+    pub(in crate::backing) fn capacity(&self) -> Option<usize> {
         self.account().map(Account::capacity)
     }
 
@@ -198,6 +209,10 @@ impl Anonymous {
         // Mappings whose memory is counted begin at a multiple of the unit.
         let align = account.map_or(align, |_| align.max(UNIT));
         let length = round_up(size, self.page.granule()).ok_or(Error::NoMemory)?;
+        let align = match self.thp(length) {
+            Wanted::Always => align.max(UNIT),
+            Wanted::System | Wanted::Never => align,
+        };
         // The kernel starts a mapping of huge pages at a multiple of 2 MiB.
         let natural = if self.page == PageSize::Base {
             PAGE
@@ -283,6 +298,17 @@ impl Anonymous {
         Ok(address as usize)
     }
 
+    /// What is asked of the kernel for a mapping of `length` bytes.
+    fn thp(&self, length: usize) -> Wanted {
+        match self.page {
+            PageSize::Base => match self.thp.wanted() {
+                Wanted::Always if length < UNIT => Wanted::System,
+                wanted => wanted,
+            },
+            PageSize::Huge2M | PageSize::Huge1G => Wanted::System,
+        }
+    }
+
     fn place(&self, address: usize, length: usize) -> Result<(), Error> {
         if self.bind != Bind::None {
             let nodes = self.nodes.load(Ordering::Acquire);
@@ -292,11 +318,14 @@ impl Anonymous {
             let home = (home != NO_HOME).then_some(home);
             self.bind.apply(address, length, nodes, home)?;
         }
-        if self.thp == TransparentHuge::Never {
-            // SAFETY: advice on our own fresh mapping. Kernels without transparent huge pages
-            // return EINVAL, and use none anyway.
-            unsafe { libc::madvise(address as *mut _, length, libc::MADV_NOHUGEPAGE) };
-        }
+        let advice = match self.thp(length) {
+            Wanted::System => return Ok(()),
+            Wanted::Always => libc::MADV_HUGEPAGE,
+            Wanted::Never => libc::MADV_NOHUGEPAGE,
+        };
+        // SAFETY: advice on our own fresh mapping. Kernels without transparent huge pages answer
+        // EINVAL: there are none then.
+        unsafe { libc::madvise(address as *mut _, length, advice) };
         Ok(())
     }
 

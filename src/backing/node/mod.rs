@@ -3,6 +3,7 @@
 //! | module | contents, lowest first |
 //! |---|---|
 //! | `policy` | mbind(2): how memory is bound to nodes |
+//! | `thp` | whether the kernel is asked for transparent huge pages |
 //! | `units` | promised pages by address |
 //! | `names` | names of mappings in /proc |
 //! | `known` | answers that are valid for a short while |
@@ -14,6 +15,7 @@ mod anonymous;
 mod known;
 mod names;
 mod policy;
+pub mod thp;
 mod units;
 
 pub use anonymous::{Anonymous, PageSize, TransparentHuge};

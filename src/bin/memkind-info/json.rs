@@ -1,6 +1,7 @@
 //! The report for a program: one JSON document, sizes in bytes.
 
 use core::fmt::{Display, Write};
+use memkind::backing::thp::Wanted;
 
 use memkind::topology::NodeMask;
 
@@ -95,7 +96,7 @@ fn kind(row: &KindRow) -> String {
         string(&row.name),
         row.policy,
         row.page_bytes,
-        row.may_be_huge
+        row.thp != Wanted::Never
     );
     let tail = match &row.places {
         Err(reason) => format!(

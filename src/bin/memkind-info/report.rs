@@ -5,7 +5,8 @@
 use std::ffi::CStr;
 use std::path::Path;
 
-use memkind::backing::{Bind, PageSize, TransparentHuge};
+use memkind::backing::thp::Wanted;
+use memkind::backing::{Bind, PageSize};
 use memkind::env;
 use memkind::kind::spec::{From, Spec};
 use memkind::kind::{registry, weights};
@@ -73,8 +74,8 @@ pub(crate) struct KindRow {
     pub(crate) policy: &'static str,
     /// Bytes of one page of the kind.
     pub(crate) page_bytes: u64,
-    /// Whether the kernel may use transparent huge pages.
-    pub(crate) may_be_huge: bool,
+    /// What the kernel is asked about transparent huge pages for its memory.
+    pub(crate) thp: Wanted,
     /// The nodes for each group of CPUs, or the reason for having none.
     pub(crate) places: Result<Places, Reason>,
     /// Memory of all nodes of the kind, in bytes: of a kind with huge pages, those pages. Not
@@ -213,7 +214,11 @@ fn kind_row(source: &Source<'_>, name: &str, spec: &Spec) -> KindRow {
         name: name.trim_start_matches("memkind_").to_uppercase(),
         policy: spec.bind.name(&most),
         page_bytes: if is_huge { HUGE_PAGE } else { 4096 },
-        may_be_huge: !is_huge && spec.thp == TransparentHuge::AsSystem,
+        thp: if is_huge {
+            Wanted::System
+        } else {
+            spec.thp.wanted()
+        },
         places,
         memory,
         limit: limit.map(|limit| limit.file.clone()),

@@ -1,6 +1,7 @@
 //! The report for a person: tables that fit one screen.
 
 use core::fmt::Write;
+use memkind::backing::thp::Wanted;
 
 use memkind::topology::NodeMask;
 use memkind::topology::sysfs::Memory;
@@ -111,9 +112,10 @@ fn node(row: &NodeRow) -> [String; 8] {
 
 /// The cells of a kind. A reason that the row of an earlier kind has is replaced by its name.
 fn kind(row: &KindRow, earlier: &[KindRow]) -> [String; 6] {
-    let page = match (row.page_bytes >> 20, row.may_be_huge) {
-        (0, true) => "4 KiB".to_owned(),
-        (0, false) => "4 KiB, no THP".to_owned(),
+    let page = match (row.page_bytes >> 20, row.thp) {
+        (0, Wanted::System) => "4 KiB".to_owned(),
+        (0, Wanted::Always) => "4 KiB, THP".to_owned(),
+        (0, Wanted::Never) => "4 KiB, no THP".to_owned(),
         (mib, _) => format!("{mib} MiB"),
     };
     let (total, free, nodes) = match &row.places {

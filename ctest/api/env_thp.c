@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* MEMKIND_THP: extents of 2 MiB and more ask the kernel for transparent huge pages, for none, or for
+ * nothing. Kinds that interleave never have any. A value that is none of the three has no effect. */
+#include "machine.h"
+
+/* The flags of the mapping of an address: VmFlags of proc_pid_smaps(5). */
+static void flags_of(const void *address, char *flags, size_t size)
+{
+    FILE *file = fopen("/proc/self/smaps", "r");
+    unsigned long start, end;
+    bool inside = false;
+    char line[1024];
+
+    CHECK_NOT_NULL(file);
+    flags[0] = '\0';
+    while (fgets(line, sizeof(line), file) != NULL) {
+        if (sscanf(line, "%lx-%lx ", &start, &end) == 2) {
+            inside = (uintptr_t)address >= start && (uintptr_t)address < end;
+        } else if (inside && strncmp(line, "VmFlags:", 8) == 0) {
+            snprintf(flags, size, "%s", line + 8);
+        }
+    }
+    fclose(file);
+}
+
+/* `asked` and `refused`: whether the mapping of a block has each advice. */
+static void check_kind(memkind_t kind, size_t size, bool asked, bool refused)
+{
+    char *block = memkind_malloc(kind, size);
+    char flags[512];
+
+    CHECK_NOT_NULL(block);
+    block[size / 2] = 1;
+    flags_of(block + size / 2, flags, sizeof(flags));
+    if ((strstr(flags, " hg") != NULL) != asked || (strstr(flags, " nh") != NULL) != refused) {
+        FAIL("%zu bytes: the flags are%s", size, flags);
+    }
+    memkind_free(kind, block);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const values[] = {"system", "always", "never", "sometimes", ""};
+
+    if (argc == 1) {
+        char program[4096], flags[512];
+        const ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+        CHECK(length > 0);
+        program[length] = '\0';
+        flags_of(values, flags, sizeof(flags));
+        if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0 || flags[0] == '\0') {
+            SKIP("this kernel has no transparent huge pages, or does not show them");
+        }
+        for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+            const pid_t child = fork();
+            int status;
+
+            if (child == 0) {
+                setenv("MEMKIND_THP", values[i], 1);
+                execl(program, program, values[i], (char *)NULL);
+                _exit(1);
+            }
+            CHECK_INT(child, waitpid(child, &status, 0));
+            CHECK_INT(0, status);
+        }
+        return 0;
+    }
+    const bool always = strcmp(argv[1], "always") == 0, never = strcmp(argv[1], "never") == 0;
+    check_context = argv[1];
+    check_kind(MEMKIND_DEFAULT, 16 * MIB, always, never);
+    check_kind(MEMKIND_REGULAR, 16 * MIB, always, never);
+    check_kind(MEMKIND_INTERLEAVE, 16 * MIB, false, true);
+    return 0;
+}
