@@ -77,6 +77,40 @@ typedef enum memkind_iovec_flags_t {
 } memkind_iovec_flags_t;
 
 /**
+ * What is looked at in blocks of all kinds; combined by |. See memkind_set_checks().
+ */
+typedef enum memkind_check_t {
+    /**
+     * Blocks that are freed twice, and addresses that are freed but are no blocks.
+     */
+    MEMKIND_CHECK_FREE = 1,
+    /**
+     * Writes before and behind a block, noticed when it is freed or resized, by
+     * memkind_report(), and at exit.
+     */
+    MEMKIND_CHECK_OVERFLOW = 2,
+    /**
+     * Writes into freed blocks of up to 1 MiB: the last 16 MiB of them are kept back and
+     * looked at before they are used again.
+     */
+    MEMKIND_CHECK_USE = 4,
+    /**
+     * What is alive at exit, and in a kind when it is destroyed, is listed.
+     */
+    MEMKIND_CHECK_LEAK = 8,
+    /**
+     * One block in 1000 (or as MEMKIND_CHECKS=guard=N says) lies before a page without
+     * access: reading and writing behind it is SIGSEGV, and so is its use when it is freed.
+     * Not in kinds with huge pages.
+     */
+    MEMKIND_CHECK_GUARD = 16,
+    /**
+     * All of them.
+     */
+    MEMKIND_CHECK_ALL = 31
+} memkind_check_t;
+
+/**
  * Objects of one size and alignment; see memkind_pool_create().
  */
 struct memkind_pool;
@@ -733,6 +767,42 @@ void memkind_iovec_release(struct memkind_iovec *iovec);
  * `iovecs` must be NULL or `n` vectors, each empty or live.
  */
 void memkind_iovecs_release(struct memkind_iovec *iovecs, int n);
+
+/**
+ * Turns checks on for all kinds, as MEMKIND_CHECKS does.
+ *
+ * A fault is described on standard error, and the process ends by abort(3): see
+ * memkind_checks(3).
+ *
+ * \param checks MEMKIND_CHECK_* combined by |; 0 changes nothing
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for unknown checks;
+ *         MEMKIND_ERROR_OPERATION_FAILED when something has been allocated by this library, or
+ *         MEMKIND_CHECKS is set; MEMKIND_ERROR_MALLOC without memory
+ * \note not MT-safe: call it before other threads allocate
+ * \note EXPERIMENTAL API
+ */
+int memkind_set_checks(unsigned int checks);
+
+/**
+ * Looks at all blocks that are checked, describes what is wrong, and lists what is alive by
+ * kind and place of allocation. Does not end the process.
+ *
+ * \param kind     the kind, or NULL for all
+ * \param write_cb is given the text line by line, each with its newline; NULL writes to standard
+ *                 error. It may allocate and free.
+ * \param context  is passed to it
+ * \return the number of blocks something is wrong with, or MEMKIND_ERROR_INVALID for what is
+ *         not a living kind, MEMKIND_ERROR_OPERATION_FAILED when no checks are on,
+ *         MEMKIND_ERROR_MALLOC without memory for the list
+ * \note MT-safe
+ * \note EXPERIMENTAL API
+ *
+ * \warning
+ * `write_cb` must accept `context`.
+ */
+int memkind_report(memkind_t kind,
+                   void (*write_cb)(void *context, const char *text),
+                   void *context);
 
 #ifdef __cplusplus
 }  /* extern "C" */

@@ -12,7 +12,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 
-all_parts="scripts headers rust abi api ext preload programs-short examples tbb consumers bindings pages install debug-heap stress-short numa-ci reports"
+all_parts="scripts headers rust abi api ext checks preload programs-short examples tbb consumers bindings pages install debug-heap stress-short numa-ci reports"
 
 # Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
 run_part() {
@@ -24,6 +24,7 @@ run_part() {
     abi) ctest/abi/run.sh ;;
     api) api_tests ;;
     ext) ctest/ext/run.sh ;;
+    checks) ctest/checks/run.sh ;;
     preload) ctest/preload/settings.sh && ctest/preload/launcher.sh && ctest/preload/family.sh && ctest/preload/start.sh ;;
     programs) ctest/preload/programs.sh ;;
     programs-short) ctest/preload/programs.sh --short ;;

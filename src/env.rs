@@ -32,6 +32,8 @@ pub const HOG_MEMORY: &CStr = c"MEMKIND_HOG_MEMORY";
 pub const DEBUG: &CStr = c"MEMKIND_DEBUG";
 /// Number of background threads; read at load, a malformed value aborts.
 pub const BACKGROUND_THREAD_LIMIT: &CStr = c"MEMKIND_BACKGROUND_THREAD_LIMIT";
+/// A list of checks; read at the first allocation, a malformed value aborts at load.
+pub const CHECKS: &CStr = c"MEMKIND_CHECKS";
 /// `TBB` selects Threading Building Blocks; read at load.
 pub const HEAP_MANAGER: &CStr = c"MEMKIND_HEAP_MANAGER";
 /// Settings of the jemalloc in the library, under the name that the original uses; read by

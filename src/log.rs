@@ -44,6 +44,16 @@ impl Line {
         core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("")
     }
 
+    /// Hands the line and a newline on as a string of C's.
+    pub fn with_c_text(&mut self, work: impl FnOnce(&core::ffi::CStr)) {
+        let mut whole = [0_u8; 1026];
+        whole[..self.len].copy_from_slice(&self.bytes[..self.len]);
+        whole[self.len] = b'\n';
+        if let Ok(text) = core::ffi::CStr::from_bytes_until_nul(&whole) {
+            work(text);
+        }
+    }
+
     /// Writes the line and a newline to standard error in one call, keeping `errno`.
     pub fn write(&mut self) {
         let _deferred = cancel::defer_calls();

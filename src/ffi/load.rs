@@ -1,13 +1,14 @@
 //! The constructor of the library: it looks for hooks, reads the three variables that the manual
 //! says are read at load, and registers fork handlers.
 //!
-//! There is no destructor: kinds stay usable until the last destructor of the program, and the
-//! kernel frees all memory.
+//! At exit nothing is taken down: kinds stay usable until the last destructor of the program, and
+//! the kernel frees all memory. Checks, if they are on, look at all blocks once more.
 
 use super::answer::abort;
 use super::decorate;
 use crate::ext::pool;
 use crate::heap::{self, fast, je, spare, tbb};
+use crate::kind::checks;
 use crate::kind::manager::{self, Missing};
 use crate::kind::registry;
 use crate::{backing, env, kind, log, signals, sys, topology};
@@ -18,9 +19,10 @@ static AT_LOAD: extern "C" fn() = at_load;
 
 extern "C" fn at_load() {
     decorate::find();
+    let unchecked = checks_at_load();
     fast::enable(
         registry::static_address(0) as usize,
-        !decorate::present() && decorate::tier_hooks().is_none(),
+        unchecked && !decorate::present() && decorate::tier_hooks().is_none(),
     );
     if env::get(env::HOG_MEMORY).is_some_and(|value| value.to_bytes().first() == Some(&b'1')) {
         backing::keep_freed_memory();
@@ -47,9 +49,11 @@ unsafe extern "C" fn before_fork() {
     kind::prepare_fork();
     signals.keep_over_fork();
     spare::prepare_fork();
+    checks::prepare_fork();
 }
 
 unsafe extern "C" fn in_parent() {
+    checks::parent_after_fork();
     spare::parent_after_fork();
     let signals = signals::held_over_fork();
     heap::release_after_fork();
@@ -60,12 +64,31 @@ unsafe extern "C" fn in_parent() {
 }
 
 unsafe extern "C" fn in_child() {
+    checks::child_after_fork();
     spare::child_after_fork();
     let signals = signals::held_over_fork();
     topology::child_after_fork();
     kind::after_fork_in_child();
     pool::after_fork_in_child();
     signals.release();
+}
+
+/// Whether blocks are not checked, as far as is known.
+fn checks_at_load() -> bool {
+    checks::at_load().unwrap_or_else(|_| {
+        let value = env::get(env::CHECKS).map_or(&b""[..], |value| value.to_bytes());
+        log::fatal!("Wrong value of MEMKIND_CHECKS={}", log::Bytes(value));
+        abort()
+    })
+}
+
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static AT_EXIT: extern "C" fn() = at_exit;
+
+/// After the destructors of the program and of all libraries that use this one.
+extern "C" fn at_exit() {
+    checks::at_exit();
 }
 
 fn read_heap_manager() {

@@ -36,6 +36,19 @@ pub(crate) fn enable(kinds: usize, wanted: bool) {
     }
 }
 
+/// Turns the fast paths off again, before anything has been allocated; `false` when there is no
+/// memory to do so.
+pub(crate) fn disable() -> bool {
+    if is_on() {
+        if !page_map::disable_fast() {
+            return false;
+        }
+        MINUS_BASE.store(NOWHERE, Ordering::Release);
+        ON.store(false, Ordering::Release);
+    }
+    true
+}
+
 /// Whether the fast paths are used.
 pub(crate) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)

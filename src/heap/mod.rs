@@ -17,6 +17,7 @@ mod resize;
 pub mod tbb;
 mod thread;
 
+pub(crate) use base::lock;
 pub use base::lock::{prepare_fork, release_after_fork};
 pub use base::{HEAPS, KINDS, je, page_map, spare};
 pub use cache::{order, stats};

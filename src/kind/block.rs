@@ -1,5 +1,6 @@
 //! Blocks of any kind, by their addresses alone.
 
+use super::checks;
 use crate::heap;
 use crate::log;
 
@@ -14,6 +15,9 @@ pub fn heap_id(ptr: *const u8) -> usize {
 /// # Safety
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
 pub unsafe fn free(ptr: *mut u8) {
+    if checks::on() && checks::free(ptr) {
+        return;
+    }
     // SAFETY: `ptr` is null, a live block or not the library's, as `heap::free` asks too.
     if !unsafe { heap::free(ptr) } && !ptr.is_null() {
         log_foreign(ptr);
@@ -26,6 +30,11 @@ pub unsafe fn free(ptr: *mut u8) {
 /// # Safety
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
 pub unsafe fn usable_size(ptr: *const u8) -> usize {
+    if checks::on() {
+        if let Some(size) = checks::usable_size(ptr.cast_mut()) {
+            return size;
+        }
+    }
     // SAFETY: `ptr` is null, a live block or not the library's, as `heap::usable_size` asks too.
     unsafe { heap::usable_size(ptr) }
 }

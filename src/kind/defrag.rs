@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use super::detect;
+use super::{checks, detect};
 use crate::heap::{self, Heap, je, page_map, tbb};
 use crate::log;
 
@@ -14,12 +14,18 @@ pub unsafe fn reallocate(ptr: *mut u8) -> Option<*mut u8> {
     // SAFETY: the block is live, and both blocks have at least its usable size. Caches are
     // bypassed: they would hand the emptied places out again.
     unsafe {
-        let heap = heap_to_move_in(ptr)?;
-        let size = heap::usable_size(ptr);
+        let old = heap_block(ptr)?;
+        let heap = heap_to_move_in(old)?;
+        let size = heap::usable_size(old);
         let fresh = heap.allocate_compact(size)?;
-        ptr::copy_nonoverlapping(ptr, fresh, size);
-        heap::free_uncached(ptr);
-        Some(fresh)
+        ptr::copy_nonoverlapping(old, fresh, size);
+        let moved = if checks::on() {
+            checks::moved(ptr, fresh)
+        } else {
+            fresh
+        };
+        heap::free_uncached(old);
+        Some(moved)
     }
 }
 
@@ -29,7 +35,16 @@ pub unsafe fn reallocate(ptr: *mut u8) -> Option<*mut u8> {
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
 pub unsafe fn is_worthwhile(ptr: *const u8) -> bool {
     // SAFETY: `ptr` is null, a live block or not the library's.
-    unsafe { heap_to_move_in(ptr) }.is_some()
+    heap_block(ptr.cast_mut()).is_some_and(|block| unsafe { heap_to_move_in(block) }.is_some())
+}
+
+/// What the heap gave for a block, if that may move.
+fn heap_block(block: *mut u8) -> Option<*mut u8> {
+    if checks::on() {
+        checks::base(block)
+    } else {
+        Some(block)
+    }
 }
 
 /// The heap of the block at `ptr` if it should move: its slab is not the one that is being

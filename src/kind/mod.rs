@@ -5,6 +5,7 @@
 //! | `spec`, `weights` | the row of a kind, and what follows from it |
 //! | `table` | the rows of the static kinds |
 //! | `head` | the part of a kind that compiled C programs read |
+//! | `checks` | what a program does with blocks, looked at on demand |
 //! | `block` | blocks of any kind |
 //! | `places` | a heap for each group of CPUs with the same nodes |
 //! | `record` | `Kind`: a row, a head, the heaps |
@@ -13,6 +14,7 @@
 //! | `manager`, `statistics`, `defrag` | which allocator, figures, moving blocks |
 
 mod block;
+pub mod checks;
 pub mod defrag;
 pub mod dynamic;
 mod head;
@@ -39,11 +41,17 @@ use crate::heap::{self, page_map};
 /// # Safety
 /// `ptr` is a live block of any kind.
 pub unsafe fn resize_in_place(ptr: *mut u8, size: usize) -> bool {
-    let id = heap_id(ptr);
-    let kind = detect(ptr).filter(|_| page_map::has_blocks(ptr as usize));
-    let heap = kind.and_then(|kind| kind.heaps().find(|heap| heap.id() == id));
-    // SAFETY: `ptr` is a live block, and the page map says that it is this heap's.
-    heap.is_some_and(|heap| unsafe { heap.resize_in_place(ptr, size) })
+    let Some(kind) = detect(ptr).filter(|_| page_map::has_blocks(ptr as usize)) else {
+        return false;
+    };
+    // SAFETY: `ptr` is a live block, and the page map says that it is this kind's.
+    unsafe {
+        if checks::on() {
+            checks::resize_in_place(kind, ptr, size)
+        } else {
+            kind.resize_in_place(ptr, size)
+        }
+    }
 }
 
 /// The files of all dynamic kinds.

@@ -5,7 +5,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use once_cell::race::OnceBox;
 
-use super::block::{free, log_foreign};
+use super::block::{free, log_foreign, usable_size};
+use super::checks;
 use super::places::{self, Places};
 use super::spec::{Source, Spec};
 use super::{Head, table};
@@ -229,13 +230,9 @@ impl Kind {
     #[cold]
     fn allocate_nothing(&'static self, align: usize) -> Result<*mut u8, Error> {
         if self.head.allow_zero_allocs.load(Ordering::Relaxed) {
-            let heap = self.heap_here()?;
             // MEMKIND_DEFAULT takes size 0 with any alignment.
-            return if align > 1 && align.is_power_of_two() {
-                heap.allocate_aligned(align, 1)
-            } else {
-                heap.allocate(1)
-            };
+            let align = if align.is_power_of_two() { align } else { 1 };
+            return self.memalign(align, 1);
         }
         if !self.is_system() && !self.is_ready() {
             self.announce()?;
@@ -254,6 +251,9 @@ impl Kind {
         if size == 0 {
             return self.allocate_nothing(1);
         }
+        if checks::on() {
+            return checks::malloc(self, 1, size, false);
+        }
         self.heap_here()?.allocate(size)
     }
 
@@ -265,6 +265,7 @@ impl Kind {
         match num.checked_mul(size) {
             Some(bytes) if !heap::may_enter() => spare::allocate(1, bytes),
             Some(0) => self.allocate_nothing(1),
+            Some(bytes) if checks::on() => checks::malloc(self, 1, bytes, true),
             Some(bytes) => self.heap_here()?.allocate_zeroed(bytes),
             None => Err(Error::NoMemory),
         }
@@ -280,6 +281,9 @@ impl Kind {
         }
         if size == 0 {
             return self.allocate_nothing(align);
+        }
+        if checks::on() {
+            return checks::malloc(self, align, size, false);
         }
         self.heap_here()?.allocate_aligned(align, size)
     }
@@ -300,6 +304,12 @@ impl Kind {
             // SAFETY: `ptr` is a live block, or not the library's.
             unsafe { free(ptr) };
             return Ok(ptr::null_mut());
+        }
+        if checks::on() && heap::may_enter() {
+            // SAFETY: a live block, or none.
+            if let Some(result) = unsafe { checks::realloc(self, ptr, size) } {
+                return result;
+            }
         }
         let id = heap::owner(ptr as usize);
         if id == 0 || !page_map::has_blocks(ptr as usize) {
@@ -350,10 +360,21 @@ impl Kind {
         let fresh = self.malloc(size)?;
         // SAFETY: both blocks are live; the shorter length fits both.
         unsafe {
-            ptr::copy_nonoverlapping(ptr, fresh, size.min(heap::usable_size(ptr)));
+            ptr::copy_nonoverlapping(ptr, fresh, size.min(usable_size(ptr)));
             free(ptr);
         }
         Ok(fresh)
+    }
+
+    /// Resizes a block of this kind without moving it; whether that was possible.
+    ///
+    /// # Safety
+    /// `ptr` is a live block of this kind.
+    pub(super) unsafe fn resize_in_place(&'static self, ptr: *mut u8, size: usize) -> bool {
+        let id = heap::owner(ptr as usize);
+        let heap = self.heaps().find(|heap| heap.id() == id);
+        // SAFETY: the caller's promise, and the page map says that the block is this heap's.
+        heap.is_some_and(|heap| unsafe { heap.resize_in_place(ptr, size) })
     }
 
     /// The arena from which the calling thread allocates `size` bytes.
@@ -375,5 +396,40 @@ impl Kind {
             Backing::Anonymous(_) => self.spec.capacity(),
         };
         result.inspect_err(|error| Spec::log_no_capacity(self.name(), *error))
+    }
+}
+
+impl checks::Origin for Kind {
+    fn head(&'static self) -> &'static Head {
+        &self.head
+    }
+
+    fn is_file(&self) -> bool {
+        matches!(self.heap.backing(), Backing::File(_))
+    }
+
+    fn can_close_pages(&self) -> bool {
+        !matches!(self.heap.backing(), Backing::Anonymous(_)) || self.spec.page == PageSize::Base
+    }
+
+    fn take(&'static self, align: usize, size: usize, zeroed: bool) -> Result<*mut u8, Error> {
+        let heap = self.heap_here()?;
+        match (align > 16, zeroed) {
+            (false, false) => heap.allocate(size),
+            (false, true) => heap.allocate_zeroed(size),
+            (true, zeroed) => {
+                let block = heap.allocate_aligned(align, size)?;
+                if zeroed {
+                    // SAFETY: a block of at least `size` bytes that is the caller's.
+                    unsafe { block.write_bytes(0, size) };
+                }
+                Ok(block)
+            }
+        }
+    }
+
+    unsafe fn resize(&'static self, base: *mut u8, size: usize) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { self.resize_in_place(base, size) }
     }
 }

@@ -8,7 +8,7 @@ use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::{Kind, places, table};
+use super::{Kind, checks, places, table};
 use crate::error::Error;
 use crate::heap::{self, KINDS, fast, spare};
 use crate::log;
@@ -175,6 +175,7 @@ pub unsafe fn remove(kind: &'static Kind) {
     let Some(slot) = SLOTS.get(kind.partition()).filter(|_| kind.is_dynamic()) else {
         return;
     };
+    checks::forget(&kind.head);
     if slot
         .state
         .compare_exchange(LIVE, BUSY, Ordering::AcqRel, Ordering::Relaxed)

@@ -24,6 +24,7 @@ mod mappings;
 mod names;
 #[cfg(target_arch = "x86_64")]
 mod raw;
+pub(crate) mod tools;
 #[cfg(target_arch = "x86_64")]
 mod vdso;
 

@@ -9,6 +9,8 @@ pub mod pool;
 
 pub mod iovec;
 
+pub mod checks;
+
 use core::ffi::{CStr, c_char, c_int, c_uint};
 
 use super::memkind::{hand_out, memkind_status, memkind_t};

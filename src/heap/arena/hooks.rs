@@ -15,6 +15,7 @@ use crate::backing::{Backing, Extent};
 use crate::heap::base::je::{ExtentHooks, PAGE, in_hook};
 use crate::heap::base::page_map;
 use crate::heap::thread::Thread;
+use crate::sys::tools;
 
 /// An arena that takes at least this many bytes of addresses at a time is looked at by `giveback`:
 /// with less there cannot be much that is free.
@@ -127,6 +128,7 @@ unsafe extern "C" fn alloc(
         if size >= GROWTH {
             arenas.grown.store(arena, Ordering::Relaxed);
         }
+        tools::holds_pointers(extent.address, size);
         let address = extent.address as *mut c_void;
         // SAFETY: jemalloc passes valid flags; the extent is ours and of this size.
         unsafe {

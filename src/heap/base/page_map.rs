@@ -50,6 +50,16 @@ pub(crate) fn enable_fast(alone: bool) {
     }
 }
 
+/// Lets the fast path see nothing again: [`NOTHING`] may have become a leaf, so it gets another
+/// root without any. `false` when there is no memory for that.
+pub(crate) fn disable_fast() -> bool {
+    let Some(root) = map_zeroes(size_of::<Root>()) else {
+        return false;
+    };
+    FAST.store(root.cast(), Ordering::Release);
+    true
+}
+
 /// The entry of the page at `address`, for the fast path: `None` while that is not
 /// enabled.
 #[inline(always)]

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Checks of what programs do with blocks (MEMKIND_CHECKS): each fault in each sort of kind, in programs with the
+# libraries preloaded, and under valgrind and AddressSanitizer; and the property tests of ctest/api with all checks on.
+#
+# usage: ctest/checks/run.sh [faults | preload | tools | load | api]...
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. scripts/testlib.sh
+here=ctest/checks
+work=$(new_workdir ctest/checks) || exit 2
+ulimit -c 0
+unset LD_PRELOAD MEMKIND_CHECKS MEMKIND_DEBUG MEMKIND_MEM_TIERS MEMKIND_HBW_NODES
+export LD_LIBRARY_PATH=$libdir
+
+# build NAME [FLAG...]
+build() {
+    "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -g -I"$include" -o "$work/${2:-}$1" "$here/$1.c" \
+        "${@:3}" -L"$libdir" -l:libmemkind.so.0 -lpthread
+}
+
+faults() {
+    build faults '' -O1 || return
+    scripts/with-huge-pages.sh 8 timeout 100 "$work/faults"
+}
+
+# preloaded FAULT KIND VARIABLE...: what the program says that it will be told is what it is told first.
+preloaded() {
+    local said
+    said=$(env "${@:3}" timeout 60 "$work/preloaded" "$1" "$2" 2>"$work/preloaded.err")
+    echo "expected: $said"
+    head -n 20 "$work/preloaded.err"
+    # libautohbw has messages of its own.
+    [ "$(grep -m 1 ^memkind: "$work/preloaded.err")" = "$said" ]
+}
+
+preload() {
+    local fault
+    "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -Wno-use-after-free -O1 -g -fno-builtin -o "$work/preloaded" "$here/preloaded.c" ||
+        { fail checks/preload "does not build"; return; }
+    for fault in overflow double interior use none; do
+        check "checks/preload autohbw, $fault" preloaded $fault memkind_hbw_preferred MEMKIND_HBW_NODES=0 AUTO_HBW_SIZE=0 \
+            LD_PRELOAD="$libdir/libautohbw.so.0" MEMKIND_CHECKS=free,overflow,use,guard
+        check "checks/preload memtier, $fault" preloaded $fault memkind_default MEMKIND_MEM_TIERS="KIND:DRAM,RATIO:1;POLICY:STATIC_RATIO" \
+            LD_PRELOAD="$libdir/libmemtier.so.0" MEMKIND_CHECKS=free,overflow,use,guard
+    done
+}
+
+# memcheck KIND FAULT: the errors that memcheck counts, of each program one.
+memcheck() {
+    local status
+    timeout 120 valgrind --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+        "$work/tools" "$1" "$2" >"$work/memcheck.out" 2>&1
+    status=$?
+    cat "$work/memcheck.out"
+    if [ "$2" = none ]; then
+        [ $status -eq 0 ] && grep -q 'ERROR SUMMARY: 0 errors' "$work/memcheck.out"
+        return
+    fi
+    [ $status -eq 9 ] && grep -q 'ERROR SUMMARY: 1 errors' "$work/memcheck.out" && case $2 in
+    overflow) grep -q 'is 0 bytes after a block of size 10 alloc' "$work/memcheck.out" ;;
+    use) grep -q 'is 0 bytes inside a block of size 10 free' "$work/memcheck.out" ;;
+    double) grep -q 'Invalid free()' "$work/memcheck.out" ;;
+    leak) grep -q '100 bytes in 1 blocks are definitely lost' "$work/memcheck.out" ;;
+    esac
+}
+
+# sanitized KIND FAULT. LeakSanitizer lists only what its own malloc gave: lost blocks of kinds are listed by ours.
+sanitized() {
+    local status
+    MEMKIND_CHECKS= ASAN_OPTIONS=detect_leaks=1 timeout 60 "$work/asan-tools" "$1" "$2" >"$work/asan.out" 2>&1
+    status=$?
+    head -n 12 "$work/asan.out"
+    case $2 in
+    none) [ $status -eq 0 ] && [ ! -s "$work/asan.out" ] ;;
+    overflow | use) [ $status -eq 1 ] && grep -q 'ERROR: AddressSanitizer: use-after-poison' "$work/asan.out" ;;
+    double) [ $status -eq 134 ] && grep -q '^memkind: double free of 10 bytes' "$work/asan.out" ;;
+    esac
+}
+
+tools() {
+    local sort fault
+    build tools '' -O0 || { fail checks/tools "does not build"; return; }
+    # Each run of memcheck takes seconds.
+    for fault in overflow use double leak none; do
+        for sort in default pmem; do
+            if have valgrind; then
+                check "checks/memcheck $sort, $fault" memcheck $sort $fault
+            else
+                skip "checks/memcheck $sort, $fault" "no valgrind"
+            fi
+        done
+    done
+    if ! build tools asan- -O0 -fsanitize=address >/dev/null 2>&1; then
+        skip checks/asan "the compiler has no AddressSanitizer"
+        return
+    fi
+    for fault in overflow use double none; do
+        for sort in default regular pmem fixed; do
+            check "checks/asan $sort, $fault" sanitized $sort $fault
+        done
+    done
+}
+
+# A list that cannot be understood ends the process when the library is loaded.
+malformed() {
+    build faults '' -O1 || return
+    MEMKIND_CHECKS=fre "$work/faults" default:0 >"$work/malformed.out" 2>&1
+    [ $? -eq 134 ] && grep -qx 'MEMKIND_FATAL: Wrong value of MEMKIND_CHECKS=fre' "$work/malformed.out"
+}
+
+load() { check checks/malformed malformed; }
+
+# Each test that does not depend on exact sizes, addresses or texts; with TEST_TIMEOUT for each (default 60 s).
+api() {
+    local source name mode
+    for source in ctest/api/*.c; do
+        name=$(basename "$source" .c)
+        mode=$(awk -v name="$name" '$1 == name { print $2 }' "$here/exceptions.txt")
+        case ${mode:-all} in
+        never) continue ;;
+        *) MEMKIND_CHECKS=${mode:-all} ctest/run-api.sh --against ours "$name" |
+            sed -n "s:^\([A-Z]* \)\($name \[ours\].*\):\1checks/\2:p" ;;
+        esac
+    done
+}
+
+[ $# -gt 0 ] || set -- faults preload tools load api
+for part; do
+    case $part in
+    faults) check checks/faults faults ;;
+    preload | tools | load | api) $part ;;
+    *) echo "ctest/checks/run.sh: no part called '$part'" >&2; exit 2 ;;
+    esac
+done
+exit 0

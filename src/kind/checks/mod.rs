@@ -1,0 +1,35 @@
+//! Checks of what a program does with blocks: between a kind and its heap, for all functions
+//! that allocate. Off unless asked for by MEMKIND_CHECKS or memkind_set_checks(), or by a tool
+//! that the process runs under (`sys::tools`).
+//!
+//! A checked block lies inside a block of the heap, with bytes of a known value before and
+//! behind it. A table by address (`records`) knows of all, also of those that were freed: these
+//! are filled and kept back for a while. With `guard` one in so many lies before a page without
+//! access.
+//!
+//! The fast paths are off meanwhile, so that each call comes here.
+//!
+//! | module | contents, lowest first |
+//! |---|---|
+//! | `settings` | which checks are on |
+//! | `trace` | where calls come from |
+//! | `records` | what is known of each block |
+//! | `fault` | messages |
+//! | `canary`, `guard` | bytes of known values; pages without access |
+//! | `report` | looking at all blocks |
+//! | `blocks` | allocating, resizing and freeing |
+
+mod blocks;
+mod canary;
+mod fault;
+mod guard;
+mod records;
+mod report;
+mod settings;
+mod trace;
+
+pub use blocks::{Origin, child_after_fork, parent_after_fork, prepare_fork};
+pub(crate) use blocks::{base, forget, free, malloc, moved, realloc, resize_in_place, usable_size};
+pub use report::{at_exit, report};
+pub(crate) use settings::on;
+pub use settings::{Malformed, at_load, set};

@@ -1,0 +1,402 @@
+//! What is known of each block that is checked: a table by the block's address.
+//!
+//! The table, the lists of freed blocks and the places share one lock, which is held for a few
+//! hundred instructions and never while a heap or the program is called. All memory is mapped.
+//! No word of it is the address of a block: a tool that looks for lost blocks would find it.
+
+use core::cell::UnsafeCell;
+use core::ptr;
+
+use super::trace::Places;
+use crate::backing::map_zeroes;
+use crate::heap::lock::{Guard, Lock};
+use crate::kind::head::Head;
+
+/// What has become of a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum State {
+    /// The program has it.
+    Live = 1,
+    /// Freed by the program, and on its way into the list of those that are kept back.
+    Freeing = 2,
+    /// Freed by the program and kept back, filled.
+    Kept = 3,
+    /// The heap has it again.
+    Gone = 4,
+}
+
+/// A block. All zero is an empty place of the table.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Record {
+    /// The block's address with all bits turned over; 0 for none.
+    key: usize,
+    /// The bytes that the program asked for.
+    pub(super) size: usize,
+    /// The bytes that the heap gave, from `front` bytes before the block.
+    pub(super) whole: usize,
+    /// The head of its kind.
+    pub(super) head: Option<&'static Head>,
+    pub(super) front: u32,
+    state: u8,
+    /// Whether the kind's memory is a file's.
+    pub(super) of_file: bool,
+    /// Whether a page without access is behind it.
+    pub(super) guarded: bool,
+    /// Whether another process may write to it: a forked child's view of a file.
+    pub(super) shared: bool,
+    pub(super) made_by: u32,
+    pub(super) freed_by: u32,
+    pub(super) made_at: u32,
+    pub(super) freed_at: u32,
+}
+
+impl Record {
+    pub(super) fn new(block: *mut u8, size: usize, whole: usize, front: usize) -> Self {
+        Self {
+            key: !block.addr(),
+            size,
+            whole,
+            front: front as u32,
+            state: State::Live as u8,
+            of_file: false,
+            head: None,
+            guarded: false,
+            shared: false,
+            made_by: 0,
+            freed_by: 0,
+            made_at: 0,
+            freed_at: 0,
+        }
+    }
+
+    /// The block.
+    pub(super) const fn block(&self) -> *mut u8 {
+        (!self.key) as *mut u8
+    }
+
+    /// What the heap gave.
+    pub(super) const fn base(&self) -> *mut u8 {
+        (!self.key - self.front as usize) as *mut u8
+    }
+
+    /// The first byte behind what the heap gave.
+    pub(super) const fn end(&self) -> usize {
+        !self.key - self.front as usize + self.whole
+    }
+
+    /// Whether it is of the kind with this head.
+    pub(super) fn is_of(&self, head: &Head) -> bool {
+        self.head.is_some_and(|own| ptr::eq(own, head))
+    }
+
+    pub(super) fn state(&self) -> State {
+        match self.state {
+            1 => State::Live,
+            2 => State::Freeing,
+            3 => State::Kept,
+            _ => State::Gone,
+        }
+    }
+
+    pub(super) fn set_state(&mut self, state: State) {
+        self.state = state as u8;
+    }
+}
+
+/// Addresses in the order in which they came, all bits turned over.
+pub(super) struct Ring {
+    entries: *mut usize,
+    first: usize,
+    count: usize,
+}
+
+/// The most addresses in a ring.
+pub(super) const RING: usize = 1 << 16;
+
+impl Ring {
+    const fn new() -> Self {
+        Self {
+            entries: ptr::null_mut(),
+            first: 0,
+            count: 0,
+        }
+    }
+
+    /// Adds an address; `false` when there is no memory for the ring. It must not be full.
+    pub(super) fn push(&mut self, block: *mut u8) -> bool {
+        if self.entries.is_null() {
+            match map_zeroes(RING * size_of::<usize>()) {
+                Some(entries) => self.entries = entries.cast(),
+                None => return false,
+            }
+        }
+        // SAFETY: an index below the ring's size.
+        unsafe { *self.entries.add((self.first + self.count) % RING) = !block.addr() };
+        self.count += 1;
+        true
+    }
+
+    /// Takes the oldest address.
+    pub(super) fn pop(&mut self) -> Option<*mut u8> {
+        if self.count == 0 {
+            return None;
+        }
+        // SAFETY: the ring has entries, and the index is below its size.
+        let key = unsafe { *self.entries.add(self.first) };
+        self.first = (self.first + 1) % RING;
+        self.count -= 1;
+        Some((!key) as *mut u8)
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.count
+    }
+}
+
+/// All that is known.
+pub(super) struct Records {
+    slots: *mut Record,
+    /// As a power of two.
+    bits: u32,
+    used: usize,
+    /// Blocks that are kept back, and how many bytes they have.
+    pub(super) kept: Ring,
+    pub(super) kept_bytes: usize,
+    /// Freed blocks with a page without access that are kept back.
+    pub(super) kept_guarded: Ring,
+    /// Blocks that the heap has again, but of which it is still known that they were freed.
+    gone: Ring,
+    pub(super) places: Places,
+}
+
+struct Shared(UnsafeCell<Records>);
+
+// SAFETY: used under the lock alone.
+unsafe impl Sync for Shared {}
+
+static SHARED: Shared = Shared(UnsafeCell::new(Records {
+    slots: ptr::null_mut(),
+    bits: 0,
+    used: 0,
+    kept: Ring::new(),
+    kept_bytes: 0,
+    kept_guarded: Ring::new(),
+    gone: Ring::new(),
+    places: Places::new(),
+}));
+static LOCK: Lock = Lock::new();
+
+/// The records while the lock is held.
+pub(super) struct Held(#[allow(dead_code, reason = "lets go of the lock")] Guard);
+
+impl core::ops::Deref for Held {
+    type Target = Records;
+    fn deref(&self) -> &Records {
+        // SAFETY: the lock is held as long as `self` lives.
+        unsafe { &*SHARED.0.get() }
+    }
+}
+
+impl core::ops::DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Records {
+        // SAFETY: the lock is held as long as `self` lives, and this is its only reference.
+        unsafe { &mut *SHARED.0.get() }
+    }
+}
+
+/// Waits for the records.
+pub(super) fn hold() -> Held {
+    Held(LOCK.hold())
+}
+
+/// The records, unless somebody has them.
+pub(super) fn try_hold() -> Option<Held> {
+    LOCK.try_hold().map(Held)
+}
+
+/// Before fork(2).
+pub(super) fn hold_over_fork() {
+    LOCK.hold_over_fork();
+}
+
+/// After fork(2), in parent and child.
+pub(super) fn release() {
+    LOCK.release();
+}
+
+impl Records {
+    const fn capacity(&self) -> usize {
+        if self.slots.is_null() {
+            0
+        } else {
+            1 << self.bits
+        }
+    }
+
+    fn start(&self, key: usize) -> usize {
+        (!key >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS - self.bits)
+    }
+
+    /// The place where a key is, or where it would be put. There is always an empty one.
+    fn place(&self, key: usize) -> usize {
+        let mask = self.capacity() - 1;
+        let mut index = self.start(key);
+        loop {
+            // SAFETY: an index below the capacity.
+            let found = unsafe { (*self.slots.add(index)).key };
+            if found == key || found == 0 {
+                return index;
+            }
+            index = (index + 1) & mask;
+        }
+    }
+
+    /// The record of a block, by its very address.
+    pub(super) fn find(&mut self, block: *const u8) -> Option<&mut Record> {
+        let key = !block.addr();
+        if self.slots.is_null() || key == 0 {
+            return None;
+        }
+        // SAFETY: an index below the capacity; zeroes are a record too.
+        let record = unsafe { &mut *self.slots.add(self.place(key)) };
+        (record.key == key).then_some(record)
+    }
+
+    /// Adds a record, in place of an older one of that address. `false` without memory.
+    pub(super) fn insert(&mut self, record: Record) -> bool {
+        if (self.used + 1) * 4 > self.capacity() * 3 && !self.grow() {
+            return false;
+        }
+        // SAFETY: an index below the capacity.
+        unsafe {
+            let slot = self.slots.add(self.place(record.key));
+            if (*slot).key == 0 {
+                self.used += 1;
+            }
+            *slot = record;
+        }
+        true
+    }
+
+    fn grow(&mut self) -> bool {
+        let (old, count) = (self.slots, self.capacity());
+        let bits = if old.is_null() { 12 } else { self.bits + 1 };
+        let Some(fresh) = map_zeroes(size_of::<Record>() << bits) else {
+            // As long as one place is empty, nothing is lost.
+            return self.used + 1 < count;
+        };
+        self.slots = fresh.cast();
+        self.bits = bits;
+        for index in 0..count {
+            // SAFETY: indices below the old and the new capacity; the old table was mapped so.
+            unsafe {
+                let record = *old.add(index);
+                if record.key != 0 {
+                    *self.slots.add(self.place(record.key)) = record;
+                }
+            }
+        }
+        if count != 0 {
+            // SAFETY: the old table, which nobody looks at any more.
+            unsafe { libc::munmap(old.cast(), count * size_of::<Record>()) };
+        }
+        true
+    }
+
+    /// Forgets a block.
+    pub(super) fn remove(&mut self, block: *const u8) {
+        let key = !block.addr();
+        if self.find(block).is_none() {
+            return;
+        }
+        let mask = self.capacity() - 1;
+        let mut hole = self.place(key);
+        let mut index = hole;
+        self.used -= 1;
+        loop {
+            index = (index + 1) & mask;
+            // SAFETY: indices below the capacity.
+            unsafe {
+                let next = *self.slots.add(index);
+                if next.key == 0 {
+                    self.slots.add(hole).write_bytes(0, 1);
+                    return;
+                }
+                // One that would be looked for from behind the hole stays.
+                let distance = index.wrapping_sub(self.start(next.key)) & mask;
+                if distance >= index.wrapping_sub(hole) & mask {
+                    *self.slots.add(hole) = next;
+                    hole = index;
+                }
+            }
+        }
+    }
+
+    /// Notes that the heap has a block again. That it was freed stays known for a while.
+    pub(super) fn has_gone(&mut self, block: *mut u8) {
+        if let Some(record) = self.find(block) {
+            record.set_state(State::Gone);
+        }
+        if self.gone.len() == RING {
+            let oldest = self.gone.pop().unwrap_or(ptr::null_mut());
+            if self
+                .find(oldest)
+                .is_some_and(|record| record.state() == State::Gone)
+            {
+                self.remove(oldest);
+            }
+        }
+        if !self.gone.push(block) {
+            self.remove(block);
+        }
+    }
+
+    /// All records. Looks at the whole table.
+    pub(super) fn all(&self) -> &[Record] {
+        if self.slots.is_null() {
+            return &[];
+        }
+        // SAFETY: the table has so many records, empty ones among them.
+        unsafe { core::slice::from_raw_parts(self.slots, self.capacity()) }
+    }
+
+    /// Notes that another process may write to the blocks of file-backed kinds.
+    pub(super) fn share_files(&mut self) {
+        if self.slots.is_null() {
+            return;
+        }
+        // SAFETY: the table has so many records, and this is the only reference.
+        let all = unsafe { core::slice::from_raw_parts_mut(self.slots, self.capacity()) };
+        for record in all {
+            record.shared |= record.of_file;
+        }
+    }
+
+    /// The next record of a kind, with its place, from a place on; then from the first, to
+    /// where removing may have moved some.
+    pub(super) fn next_of(&self, kind: &Head, from: usize) -> Option<(usize, Record)> {
+        let wanted = |(_, record): &(usize, &Record)| Self::is_used(record) && record.is_of(kind);
+        let all = || self.all().iter().enumerate();
+        let found = all().skip(from).find(wanted).or_else(|| all().find(wanted));
+        found.map(|(index, record)| (index, *record))
+    }
+
+    /// Whether a record is one.
+    pub(super) fn is_used(record: &Record) -> bool {
+        record.key != 0
+    }
+
+    /// The block that an address lies in, or beside which it lies: live ones first.
+    pub(super) fn around(&self, address: usize) -> Option<Record> {
+        let near = |record: &&Record| {
+            Self::is_used(record) && (record.base().addr()..record.end()).contains(&address)
+        };
+        self.all()
+            .iter()
+            .filter(near)
+            .min_by_key(|record| record.state)
+            .copied()
+    }
+}
