@@ -68,7 +68,7 @@ memcheck() {
 # sanitized KIND FAULT. LeakSanitizer lists only what its own malloc gave: lost blocks of kinds are listed by ours.
 sanitized() {
     local status
-    MEMKIND_CHECKS= ASAN_OPTIONS=detect_leaks=1 timeout 60 "$work/asan-tools" "$1" "$2" >"$work/asan.out" 2>&1
+    MEMKIND_CHECKS='' ASAN_OPTIONS=detect_leaks=1 timeout 60 "$work/asan-tools" "$1" "$2" >"$work/asan.out" 2>&1
     status=$?
     head -n 12 "$work/asan.out"
     case $2 in
