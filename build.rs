@@ -136,7 +136,9 @@ fn generate(root: &Path, header: &Header) -> Vec<u8> {
     let text = lines.join("\n") + "\n";
     let text = text
         .replace("// __cplusplus", "/* __cplusplus */")
-        .replace("// extern \"C\"", "/* extern \"C\" */");
+        .replace("// extern \"C\"", "/* extern \"C\" */")
+        // Of another header, which cbindgen takes for a typedef.
+        .replace("(memkind_config *", "(struct memkind_config *");
     // The caller's duties stand under `# Safety` in Rust, under a warning in C.
     text.replace("# Safety\n *\n * ", "\\warning\n * ")
         .replace("# Safety\n * ", "\\warning\n * ")

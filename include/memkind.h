@@ -518,11 +518,12 @@ int memkind_create_kind(memkind_memtype_t memtype_flags,
 
 /**
  * Destroys a kind that memkind_create_pmem(), memkind_create_pmem_with_config(),
- * memkind_create_fixed() or memkind_create_nodes() made, with all its blocks. A static
- * kind stays as it is.
+ * memkind_create_fixed(), memkind_create_nodes() or memkind_create_with_config() made, with all
+ * its blocks. A static kind stays as it is.
  *
- * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for an address that is not a live kind;
- * MEMKIND_ERROR_OPERATION_FAILED while regions or pools (memkind_ext.h) of it exist.
+ * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for an address that is not a live kind, and for
+ * kinds of memkind_dma_kind(); MEMKIND_ERROR_OPERATION_FAILED while regions or pools
+ * (memkind_ext.h) of it exist, or kinds that fall back to it.
  * Threads must have stopped using the kind. STANDARD API.
  * See memkind(3), KIND MANAGEMENT.
  *

@@ -111,6 +111,48 @@ typedef enum memkind_check_t {
 } memkind_check_t;
 
 /**
+ * What the memory of a kind is like, to be combined with `|`; see memkind_config_set_options().
+ */
+typedef enum memkind_option_t {
+    /**
+     * There is a page behind every address before it is handed out: where there is none the
+     * allocation is NULL and ENOMEM, and never a signal.
+     */
+    MEMKIND_OPTION_POPULATE = 1,
+    /**
+     * Never swapped, by mlock2(2). Counts against RLIMIT_MEMLOCK.
+     */
+    MEMKIND_OPTION_LOCK = 2,
+    /**
+     * Every page stays where it is until the kind is destroyed: memory that devices can use.
+     * Nothing is given back before. Includes MEMKIND_OPTION_POPULATE.
+     */
+    MEMKIND_OPTION_PIN = 4,
+    /**
+     * A forked child does not have it (MADV_DONTFORK): there the kind gives NULL and ENOMEM, and
+     * what is freed is left alone.
+     */
+    MEMKIND_OPTION_NO_FORK = 8,
+    /**
+     * Other processes can map it; see memkind_get_fd(). In a forked child the kind gives NULL and
+     * ENOMEM: the memory is its parent's.
+     */
+    MEMKIND_OPTION_SHARED = 16,
+    /**
+     * Not in core files (MADV_DONTDUMP).
+     */
+    MEMKIND_OPTION_NO_DUMP = 32,
+    /**
+     * Overwritten with zeroes when it is freed. Such a kind has no caches in threads.
+     */
+    MEMKIND_OPTION_WIPE = 64,
+    /**
+     * In transparent huge pages where the kernel has them (MADV_HUGEPAGE).
+     */
+    MEMKIND_OPTION_TRANSPARENT_HUGE = 128
+} memkind_option_t;
+
+/**
  * Objects of one size and alignment; see memkind_pool_create().
  */
 struct memkind_pool;
@@ -248,6 +290,285 @@ int memkind_set_block_order(memkind_block_order_t order);
 int memkind_create_nodes(const char *nodes,
                          memkind_nodes_policy_t policy,
                          memkind_t *kind);
+
+/**
+ * Sets what the memory is like. Nothing is checked yet.
+ *
+ * \param cfg     settings of memkind_config_new(); NULL is a no-op
+ * \param options memkind_option_t values, combined with `|`; 0 for none
+ * \note MT-safe for different settings
+ * \note EXPERIMENTAL API; see memkind_config(3)
+ *
+ * \warning
+ * `cfg` must be NULL or come from memkind_config_new().
+ */
+void memkind_config_set_options(struct memkind_config *cfg, unsigned int options);
+
+/**
+ * Sets the nodes that memory comes from. The string is not copied and not checked yet.
+ *
+ * \param cfg    settings of memkind_config_new(); NULL is a no-op
+ * \param nodes  a list as memkind_create_nodes() takes it; NULL for the node of the CPU whose
+ *               thread makes the kind grow
+ * \param policy one of memkind_nodes_policy_t; of no matter without nodes
+ * \note MT-safe for different settings
+ * \note EXPERIMENTAL API; see memkind_config(3)
+ *
+ * \warning
+ * `cfg` must be NULL or come from memkind_config_new(); `nodes` must live as long.
+ */
+void memkind_config_set_nodes(struct memkind_config *cfg,
+                              const char *nodes,
+                              memkind_nodes_policy_t policy);
+
+/**
+ * Sets the page size. Nothing is checked yet.
+ *
+ * \param cfg       settings of memkind_config_new(); NULL is a no-op
+ * \param page_size bytes: 0 or 4096 for ordinary pages, or a size of huge pages that
+ *                  /sys/kernel/mm/hugepages lists (2 MiB, 1 GiB)
+ * \param required  whether smaller pages will not do where there are no such pages left.
+ *                  memkind_get_usage() tells which pages there are.
+ * \note MT-safe for different settings
+ * \note EXPERIMENTAL API; see memkind_config(3)
+ *
+ * \warning
+ * `cfg` must be NULL or come from memkind_config_new().
+ */
+void memkind_config_set_page_size(struct memkind_config *cfg, size_t page_size, bool required);
+
+/**
+ * Sets what every block is aligned to, whatever its size and whichever function allocates it.
+ * Sizes are rounded up to a multiple of it. Nothing is checked yet.
+ *
+ * \param cfg       settings of memkind_config_new(); NULL is a no-op
+ * \param alignment bytes: a power of two, at most the page size; 0 for none
+ * \note MT-safe for different settings
+ * \note EXPERIMENTAL API; see memkind_config(3)
+ *
+ * \warning
+ * `cfg` must be NULL or come from memkind_config_new().
+ */
+void memkind_config_set_alignment(struct memkind_config *cfg,
+                                  size_t alignment);
+
+/**
+ * Sets by how much the kind grows at a time. Nothing is checked yet.
+ *
+ * \param cfg       settings of memkind_config_new(); NULL is a no-op
+ * \param slab_size bytes, a multiple of the page size; 0 for 32 MiB or a page if that is
+ *                  more. A larger block gets a slab of its own size; where there is less memory
+ *                  left, a slab is as small as the block.
+ * \note MT-safe for different settings
+ * \note EXPERIMENTAL API; see memkind_config(3)
+ *
+ * \warning
+ * `cfg` must be NULL or come from memkind_config_new().
+ */
+void memkind_config_set_slab_size(struct memkind_config *cfg,
+                                  size_t slab_size);
+
+/**
+ * Sets which kind serves when this one has no memory: at its limit, on full nodes, without huge
+ * pages, by the veto of a map. What it then gives is a block of the other kind, as
+ * memkind_detect_kind() tells. The other kind may have a fallback of its own. It cannot be
+ * destroyed before this one.
+ *
+ * \param cfg      settings of memkind_config_new(); NULL is a no-op
+ * \param fallback a kind; NULL for none
+ * \note MT-safe for different settings
+ * \note EXPERIMENTAL API; see memkind_config(3)
+ *
+ * \warning
+ * `cfg` must be NULL or come from memkind_config_new().
+ */
+void memkind_config_set_fallback(struct memkind_config *cfg,
+                                 memkind_t fallback);
+
+/**
+ * Sets a function that is called when neither the kind nor its fallback has memory. If it returns
+ * nonzero, the request is tried once more. It is called by the thread that asks for memory,
+ * without any lock, and may allocate and free; a request within it calls no such function.
+ *
+ * \param cfg       settings of memkind_config_new(); NULL is a no-op
+ * \param exhausted the function: it is given `context`, the kind and the bytes that were asked
+ *                  for; NULL for none
+ * \param context   what it is given
+ * \note MT-safe for different settings; several threads may be in the function at a time
+ * \note EXPERIMENTAL API; see memkind_config(3)
+ *
+ * \warning
+ * `cfg` must be NULL or come from memkind_config_new(); the function must be callable as long as
+ * the kind lives.
+ */
+void memkind_config_set_exhausted(struct memkind_config *cfg,
+                                  int (*exhausted)(void *context,
+                                                   memkind_t kind,
+                                                   size_t size),
+                                  void *context);
+
+/**
+ * Sets the name that messages and statistics show. The string is not copied and not checked yet.
+ *
+ * \param cfg  settings of memkind_config_new(); NULL is a no-op
+ * \param name at most 63 bytes; NULL for "config" and a number
+ * \note MT-safe for different settings
+ * \note EXPERIMENTAL API; see memkind_config(3)
+ *
+ * \warning
+ * `cfg` must be NULL or come from memkind_config_new(); `name` must live as long.
+ */
+void memkind_config_set_name(struct memkind_config *cfg,
+                             const char *name);
+
+/**
+ * Creates the kind that settings describe: file-backed if they have a path, else of anonymous
+ * memory. memkind_config_set_size() gives it a limit of any number of bytes, rounded up to
+ * whole pages; to be limited is to grow by slabs.
+ *
+ * \param cfg  settings of memkind_config_new(), which may be deleted afterwards
+ * \param kind where the handle goes; untouched on failure
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, an unknown value, and what does not go
+ *         together: an alignment that is no power of two or exceeds the page size, a slab size
+ *         that is no multiple of it, a page size that the kernel does not have, nodes, options,
+ *         page or slab size with a path, MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE with pinned,
+ *         locked or huge pages, a fallback that is no living kind;
+ *         MEMKIND_ERROR_HUGETLB if a page size is required and there are no such pages;
+ *         MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE, MEMKIND_ERROR_UNAVAILABLE, MEMKIND_ERROR_TOOMANY,
+ *         MEMKIND_ERROR_ENVIRON as for memkind_create_nodes(); MEMKIND_ERROR_MALLOC.
+ *         MEMKIND_DEBUG tells what is wrong.
+ * \note MT-safe
+ * \note EXPERIMENTAL API; see memkind_config(3)
+ *
+ * \warning
+ * `cfg` must be NULL or come from memkind_config_new(), with strings that live; `kind` must be
+ * NULL or writable.
+ */
+int memkind_create_with_config(struct memkind_config *cfg,
+                               memkind_t *kind);
+
+/**
+ * The process's kind for I/O buffers on a node: huge pages of 2 MiB if there are any, pinned,
+ * populated, not inherited by forked children, each block aligned to 64 bytes. It takes memory
+ * from the node as long as there is any, then from others. The kind is made at the first
+ * call for its node, and is everybody's: it cannot be destroyed.
+ *
+ * \param node    a node; -1, or one that does not exist or has no memory for the process: the
+ *                node nearest to the calling thread's CPU
+ * \param options 0, or MEMKIND_OPTION_SHARED for memory that other processes can map
+ * \param kind    where the handle goes; untouched on failure
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL and other options;
+ *         MEMKIND_ERROR_TOOMANY, MEMKIND_ERROR_MALLOC, MEMKIND_ERROR_ENVIRON as for
+ *         memkind_create_with_config()
+ * \note MT-safe; some ten instructions after the first call for a node that exists. A forked
+ *       child gets kinds of its own.
+ * \note EXPERIMENTAL API; see memkind_dma_kind(3)
+ *
+ * \warning
+ * `kind` must be NULL or writable.
+ */
+int memkind_dma_kind(int node,
+                     unsigned int options,
+                     memkind_t *kind);
+
+/**
+ * Takes memory for a kind now, so that its next `size` bytes cost no system call for memory and
+ * no call of a map. Half of `size` is taken besides: blocks are rounded up to sizes that the
+ * heap has. What the heap writes down about blocks is not taken in advance: where they are small
+ * it maps up to a thirty-second of their memory, of its own, as it goes.
+ *
+ * \param kind a kind that grows by slabs: one of memkind_dma_kind(), or of
+ *             memkind_create_with_config() with a limit, an option but MEMKIND_OPTION_WIPE, a page or a slab size
+ * \param size bytes
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for other kinds; MEMKIND_ERROR_MALLOC if there
+ *         is less memory than `size`. Nothing is taken then, unless it was there at first.
+ * \note MT-safe; one thread at a time prepares memory of a kind, others wait for it
+ * \note EXPERIMENTAL API; see memkind_dma_kind(3)
+ */
+int memkind_prepare(memkind_t kind,
+                    size_t size);
+
+/**
+ * Gives back what a kind does not use: what threads have cached goes to its arenas, and unused
+ * pages to the system. Pages of a pinned kind stay.
+ *
+ * \param kind the kind
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for what is not a living kind
+ * \note MT-safe
+ * \note EXPERIMENTAL API; see memkind_dma_kind(3)
+ */
+int memkind_trim(memkind_t kind);
+
+/**
+ * What a kind uses. In use are its blocks, by their usable sizes; this is found out
+ * anew at each call, as by memkind_update_cached_stats(). Of kinds without slabs `peak`,
+ * `n_ranges` and `n_refused` are 0: these are not counted.
+ *
+ * \param kind  the kind
+ * \param usage where it goes
+ * \param size  sizeof(struct memkind_usage): later versions may have more fields, which
+ *              this one fills with 0
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for what is not a living kind, NULL and size 0
+ * \note MT-safe
+ * \note EXPERIMENTAL API; see memkind_dma_kind(3)
+ *
+ * \warning
+ * `usage` must be NULL or have `size` writable bytes.
+ */
+int memkind_get_usage(memkind_t kind,
+                      struct memkind_usage *usage,
+                      size_t size);
+
+/**
+ * The node of the page at an address of the process, whosever it is.
+ *
+ * \param ptr the address; NULL asks for the node of the CPU that the calling thread runs on
+ * \return the node; -1 for an address without a page
+ * \note MT-safe; a system call
+ * \note EXPERIMENTAL API; see memkind_dma_kind(3)
+ */
+int memkind_get_node(const void *ptr);
+
+/**
+ * Where a device without an IOMMU finds memory: a physical address, and how far from there
+ * memory and addresses go along.
+ *
+ * \param ptr     an address in a pinned kind on huge pages: the kernel may move others
+ * \param address where the physical address goes
+ * \param length  where the bytes go for which it holds; NULL if they do not matter
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL and any other address;
+ *         MEMKIND_ERROR_UNAVAILABLE if the kernel does not tell this process (it takes
+ *         CAP_SYS_ADMIN)
+ * \note MT-safe; reads a file
+ * \note EXPERIMENTAL API; see memkind_dma_kind(3)
+ *
+ * \warning
+ * `address` and `length` must be NULL or writable.
+ */
+int memkind_get_physical(const void *ptr,
+                         unsigned long *address,
+                         size_t *length);
+
+/**
+ * The file behind memory of a kind with MEMKIND_OPTION_SHARED, and where in it an address is.
+ * Another process that is given the descriptor (over a Unix socket, or by fork) maps the file
+ * with mmap(2) and MAP_SHARED, and finds the same bytes at the same offset. It may also put a
+ * kind over its mapping with memkind_create_fixed(). The file has the size of a slab and is sealed: nobody
+ * can shrink it.
+ *
+ * \param ptr    an address in memory of such a kind
+ * \param fd     where the descriptor goes. It stays the library's: duplicate it to keep it.
+ * \param offset where the offset in the file goes, in bytes
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL and any other address
+ * \note MT-safe
+ * \note EXPERIMENTAL API; see memkind_dma_kind(3)
+ *
+ * \warning
+ * `fd` and `offset` must be NULL or writable.
+ */
+int memkind_get_fd(const void *ptr,
+                   int *fd,
+                   size_t *offset);
 
 /**
  * Creates a region: a place to allocate blocks that are freed together.

@@ -24,7 +24,8 @@ pub use base::{Extent, PAGE, keep_freed_memory, round_up};
 pub use file::{File, dax_path};
 pub use fixed::Fixed;
 pub use node::{
-    Anonymous, Bind, PageSize, TransparentHuge, interleave_by_weights, interleaves_by_weights, thp,
+    Anonymous, Bind, Options, PageSize, Plan, Slabs, TransparentHuge, Watch, interleave_by_weights,
+    interleaves_by_weights, thp,
 };
 pub(crate) use table::map_zeroes;
 
@@ -38,6 +39,8 @@ pub enum Backing {
     File(Box<File>),
     /// An area that the program provides.
     Fixed(Fixed),
+    /// Memory that was made ready in large pieces.
+    Slabs(Box<Slabs>),
 }
 
 impl Backing {
@@ -51,6 +54,7 @@ impl Backing {
             Self::Anonymous(source) => source.take(size, align, memory),
             Self::File(source) => source.take(size, align, memory),
             Self::Fixed(source) => source.take(size, align),
+            Self::Slabs(source) => source.take(size, align),
         }
     }
 
@@ -59,7 +63,7 @@ impl Backing {
     pub fn fresh_is_zeroed(&self) -> bool {
         match self {
             Self::File(source) => !source.is_inherited(),
-            Self::Anonymous(_) | Self::Fixed(_) => true,
+            Self::Anonymous(_) | Self::Fixed(_) | Self::Slabs(_) => true,
         }
     }
 
@@ -67,7 +71,7 @@ impl Backing {
     pub fn is_bounded(&self) -> bool {
         match self {
             Self::Anonymous(source) => source.is_counted(),
-            Self::File(_) | Self::Fixed(_) => true,
+            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => true,
         }
     }
 
@@ -76,7 +80,7 @@ impl Backing {
         match self {
             Self::Anonymous(source) => source.is_counted(),
             Self::File(_) => true,
-            Self::Fixed(_) => false,
+            Self::Fixed(_) | Self::Slabs(_) => false,
         }
     }
 
@@ -93,7 +97,7 @@ impl Backing {
     pub fn left_beside(&self) -> Option<usize> {
         match self {
             Self::File(source) => Some(source.left_beside()),
-            Self::Anonymous(_) | Self::Fixed(_) => None,
+            Self::Anonymous(_) | Self::Fixed(_) | Self::Slabs(_) => None,
         }
     }
 
@@ -102,6 +106,7 @@ impl Backing {
         match self {
             Self::Anonymous(source) => Some(source.growth()),
             Self::File(source) => Some(source.growth()),
+            Self::Slabs(source) => Some(source.growth_of_heap()),
             Self::Fixed(_) => None,
         }
     }
@@ -111,6 +116,7 @@ impl Backing {
         match self {
             Self::File(source) => Some(source.held()),
             Self::Fixed(source) => Some(source.held()),
+            Self::Slabs(source) => Some(source.held()),
             Self::Anonymous(_) => None,
         }
     }
@@ -120,7 +126,7 @@ impl Backing {
     pub fn promised(&self) -> Option<usize> {
         match self {
             Self::Anonymous(source) => source.promised(),
-            Self::File(_) | Self::Fixed(_) => None,
+            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => None,
         }
     }
 
@@ -129,7 +135,7 @@ impl Backing {
     pub fn capacity(&self) -> Option<usize> {
         match self {
             Self::Anonymous(source) => source.capacity(),
-            Self::File(_) | Self::Fixed(_) => None,
+            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => None,
         }
     }
 
@@ -138,6 +144,7 @@ impl Backing {
         match self {
             Self::File(source) => source.left(),
             Self::Fixed(source) => source.left(),
+            Self::Slabs(source) => source.left(),
             Self::Anonymous(_) => 0,
         }
     }
@@ -150,6 +157,7 @@ impl Backing {
         match self {
             Self::Anonymous(source) => source.take_again(address, size),
             Self::File(source) => source.take_again(address, size),
+            Self::Slabs(source) => source.take_again(address, size),
             Self::Fixed(_) => Ok(()),
         }
     }
@@ -165,6 +173,8 @@ impl Backing {
             Self::Anonymous(source) => unsafe { source.give_back(address, size) },
             // SAFETY: no live block is in the range of this file.
             Self::File(source) => unsafe { source.give_back(address, size) },
+            // SAFETY: no live block is in the range of these slabs.
+            Self::Slabs(source) => unsafe { source.give_back(address, size) },
             Self::Fixed(_) => false,
         }
     }
@@ -181,13 +191,17 @@ impl Backing {
     pub const fn granule(&self) -> usize {
         match self {
             Self::Anonymous(source) => source.granule(),
-            Self::File(_) | Self::Fixed(_) => PAGE,
+            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => PAGE,
         }
     }
 
     /// Whether memory can be given back to the system.
     pub fn gives_back(&self) -> bool {
-        !matches!(self, Self::Fixed(_))
+        match self {
+            Self::Fixed(_) => false,
+            Self::Slabs(source) => source.gives_back(),
+            Self::Anonymous(_) | Self::File(_) => true,
+        }
     }
 
     /// Gives the pages of a range back to the system. The range stays usable and reads as zero.
@@ -199,7 +213,7 @@ impl Backing {
         match self {
             // SAFETY: no live block is in the range of this source.
             Self::Anonymous(source) => unsafe { source.purge(address, size) },
-            Self::File(_) | Self::Fixed(_) => false,
+            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => false,
         }
     }
 
@@ -210,6 +224,7 @@ impl Backing {
             Self::Anonymous(source) => source.for_each_range(each),
             Self::File(source) => source.for_each_range(each),
             Self::Fixed(source) => source.for_each_range(each),
+            Self::Slabs(source) => source.for_each_range(each),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What a region or a pool uses, in numbers.
 #![forbid(unsafe_code)]
 
-use crate::backing::{PAGE, PageSize};
+use crate::heap::je::Stat;
+use crate::heap::stats;
 use crate::kind::Kind;
 
 /// See memkind_usage: sizes in bytes.
@@ -24,10 +25,37 @@ pub struct Usage {
     pub n_refused: usize,
 }
 
+impl Usage {
+    /// What a kind uses.
+    pub fn of_kind(kind: &'static Kind) -> Self {
+        stats::refresh();
+        let stat = |stat| kind.stat(stat).unwrap_or(0);
+        let in_use = stat(Stat::Allocated);
+        let page_size = kind.page_size();
+        let n_refused = kind.n_refused();
+        let Some(slabs) = kind.slabs() else {
+            return Self {
+                held: kind.held().unwrap_or_else(|| stat(Stat::Resident)),
+                in_use,
+                page_size,
+                n_refused,
+                ..Self::default()
+            };
+        };
+        let (held, peak) = slabs.taken();
+        Self {
+            limit: slabs.plan().limit,
+            held,
+            in_use,
+            peak,
+            page_size,
+            n_ranges: slabs.pages_and_slabs().1,
+            n_refused,
+        }
+    }
+}
+
 /// The size of a kind's pages.
 pub(super) fn page_size(kind: &Kind) -> usize {
-    match kind.spec.page {
-        PageSize::Base => PAGE,
-        PageSize::Huge2M | PageSize::Huge1G => 2 << 20,
-    }
+    kind.page_size()
 }

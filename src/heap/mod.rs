@@ -14,6 +14,7 @@ mod giveback;
 pub(crate) mod objects;
 mod pressure;
 mod resize;
+mod supply;
 pub mod tbb;
 mod thread;
 
@@ -25,6 +26,7 @@ pub use pressure::reclaim;
 pub(crate) use thread::{may_enter, tally};
 
 use core::ptr::{self, NonNull};
+use core::sync::atomic::Ordering;
 
 use crate::backing::Backing;
 use crate::error::Error;
@@ -54,6 +56,18 @@ impl Heap {
             pressure: Pressure::new(),
             large: Large::new(),
         }
+    }
+
+    /// The heap, which overwrites blocks when they are freed.
+    #[must_use]
+    pub const fn wiping(mut self) -> Self {
+        self.store.arenas.wipes = true;
+        self
+    }
+
+    /// Whether blocks are overwritten when they are freed.
+    pub const fn wipes(&self) -> bool {
+        self.store.arenas.wipes
     }
 
     /// The heap's id.
@@ -101,6 +115,12 @@ impl Heap {
     /// Gives the free blocks that wait for any thread back to the arenas.
     pub fn empty_depot(&self) {
         self.store.empty_depot();
+    }
+
+    /// Takes back what is cached, and gives all unused pages back. The caller is in no operation
+    /// on its caches.
+    pub fn trim(&self) {
+        reclaim::trim_one(&self.store);
     }
 
     /// Bytes of free blocks that caches held at the last snapshot.
@@ -232,6 +252,10 @@ impl Heap {
             request.ask(own, zeroed)
         };
         if block.is_null() {
+            let ask = || request.ask(own, zeroed);
+            block = self.block_after_growth(request.size, request.align, ask);
+        }
+        if block.is_null() {
             block = self.pressure.search(&self.store, own, request, zeroed);
         }
         let is_aligned = request.align != 0;
@@ -323,6 +347,9 @@ pub unsafe fn free(block: *mut u8) -> bool {
     // SAFETY: the page map says that the block is a heap's.
     let size = unsafe {
         let size = je::sallocx(block);
+        if Heap::by_id(id).is_some_and(Heap::wipes) {
+            wipe(block, size);
+        }
         je::dallocx(block, je::TCACHE_NONE);
         size
     };
@@ -381,6 +408,29 @@ pub unsafe fn usable_size(block: *const u8) -> usize {
         },
         entry => class::size_of(entry & 0xffff),
     }
+}
+
+/// Calls a function of the program's in the middle of a request, with no lock held; `None`, and
+/// it is not called, if the thread is in such a function already.
+pub fn call_program<T>(function: impl FnOnce() -> T) -> Option<T> {
+    let thread = Thread::current()?;
+    if thread.inside_program.swap(true, Ordering::Relaxed) {
+        return None;
+    }
+    let answer = function();
+    thread.inside_program.store(false, Ordering::Relaxed);
+    Some(answer)
+}
+
+/// Overwrites a block that is about to be freed.
+///
+/// # Safety
+/// The block is live, of `size` usable bytes.
+unsafe fn wipe(block: *mut u8, size: usize) {
+    // SAFETY: the block is live and of this size.
+    unsafe { ptr::write_bytes(block, 0, size) };
+    // Keeps the compiler from dropping writes that nothing reads.
+    core::hint::black_box(block);
 }
 
 /// In a child just forked: gives up what other threads were holding.

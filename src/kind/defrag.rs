@@ -60,7 +60,7 @@ unsafe fn heap_to_move_in(ptr: *const u8) -> Option<&'static Heap> {
     }
     let heap = kind
         .heaps()
-        .find(|heap| heap.id() == heap::owner(ptr as usize))?;
+        .find(|heap| heap.id() == heap::owner(ptr as usize) && !heap.wipes())?;
     // jemalloc takes free blocks in the depot for live ones.
     heap.empty_depot();
     // SAFETY: the page map says that blocks of a live kind are there.

@@ -13,7 +13,7 @@ use crate::topology;
 /// The smallest limit of a file-backed kind, in bytes (`MEMKIND_PMEM_MIN_SIZE`).
 pub const FILE_MIN_SIZE: usize = 16 << 20;
 /// Limits are rounded up to a multiple of this many bytes.
-const FILE_UNIT: usize = 2 << 20;
+pub(super) const FILE_UNIT: usize = 2 << 20;
 
 /// When a kind gives freed memory back (memkind(3), MEMORY USAGE POLICY).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn create_file(dir: &CStr, limit: usize, usage: Usage) -> Result<&'static Ki
         Usage::Default => None,
         Usage::Conservative => Some(0),
     };
-    create(anywhere(Source::File), decay_ms, || {
+    create(anywhere(Source::File), decay_ms, |_| {
         let file = File::create(dir, limit)?;
         let name = format_name(format_args!("pmem{:08x}", file.descriptor()));
         Ok((Backing::File(file), name))
@@ -64,7 +64,7 @@ pub fn create_fixed(start: usize, size: usize) -> Result<&'static Kind, Error> {
         log::error!("Kind with the name {} already exists", name.text());
         return Err(Error::Invalid);
     }
-    create(anywhere(Source::Fixed), None, || {
+    create(anywhere(Source::Fixed), None, |_| {
         Ok((Backing::Fixed(Fixed::new(start, size)), name))
     })
 }
@@ -90,7 +90,7 @@ pub fn create_nodes(nodes: &CStr, bind: Bind) -> Result<&'static Kind, Error> {
             _ => TransparentHuge::AsSystem,
         },
     };
-    create(spec, None, || {
+    create(spec, None, |_| {
         let source = Anonymous::new(spec.page, spec.thp, spec.bind);
         source.set_nodes(targets.of_place(0), targets.home(0))?;
         let mode = match bind {
@@ -104,7 +104,7 @@ pub fn create_nodes(nodes: &CStr, bind: Bind) -> Result<&'static Kind, Error> {
 }
 
 /// The row of a kind on `source`, without a policy.
-const fn anywhere(source: Source) -> Spec {
+pub(super) const fn anywhere(source: Source) -> Spec {
     Spec {
         source,
         from: From::Any,
@@ -122,11 +122,11 @@ const fn anywhere(source: Source) -> Spec {
 fn create(
     spec: Spec,
     decay_ms: Option<isize>,
-    make: impl FnOnce() -> Result<(Backing, Line), Error>,
+    make: impl FnOnce(u32) -> Result<(Backing, Line), Error>,
 ) -> Result<&'static Kind, Error> {
     arena::asked_for()?;
     registry::add(|number| {
-        let (backing, name) = make()?;
+        let (backing, name) = make(number)?;
         Ok(Kind::new(
             Head::new(number, name.text().as_bytes()),
             spec,
@@ -136,7 +136,7 @@ fn create(
 }
 
 /// The name of a kind, cut to the length of a line.
-fn format_name(text: core::fmt::Arguments<'_>) -> Line {
+pub(super) fn format_name(text: core::fmt::Arguments<'_>) -> Line {
     let mut line = Line::new();
     // A longer text is cut; that is no error.
     let _ = core::fmt::Write::write_fmt(&mut line, text);

@@ -8,14 +8,18 @@
 //! | `checks` | what a program does with blocks, looked at on demand |
 //! | `block` | blocks of any kind |
 //! | `places` | a heap for each group of CPUs with the same nodes |
+//! | `wishes` | what a program has asked of a kind beside memory |
 //! | `record` | `Kind`: a row, a head, the heaps |
 //! | `registry` | all kinds, by number and by address |
 //! | `dynamic` | kinds made at run time |
+//! | `described`, `dma` | kinds by description; the process's kinds for I/O buffers |
 //! | `manager`, `statistics`, `defrag` | which allocator, figures, moving blocks |
 
 mod block;
 pub mod checks;
 pub mod defrag;
+pub mod described;
+pub mod dma;
 pub mod dynamic;
 mod head;
 pub mod manager;
@@ -26,6 +30,7 @@ pub mod spec;
 mod statistics;
 pub mod table;
 pub mod weights;
+pub mod wishes;
 
 pub use block::{free, heap_id, usable_size};
 pub use head::Head;
@@ -33,8 +38,8 @@ pub use record::Kind;
 pub use registry::{by_address as from_ptr, detect};
 pub use statistics::{in_use, stat_of_all};
 
-use crate::backing::{Backing, File, file};
-use crate::heap::{self, page_map};
+use crate::backing::{Backing, File, Slabs, file};
+use crate::heap::{self, Heap, page_map};
 
 /// Resizes the block at `ptr` to `size` bytes without moving it; whether that was possible.
 ///
@@ -62,6 +67,14 @@ fn files() -> impl Iterator<Item = &'static File> {
     })
 }
 
+/// The heaps of all dynamic kinds on slabs, with these.
+fn on_slabs() -> impl Iterator<Item = (&'static Heap, &'static Slabs)> {
+    registry::dynamic().filter_map(|kind| match kind.heap.backing() {
+        Backing::Slabs(slabs) => Some((&kind.heap, &**slabs)),
+        _ => None,
+    })
+}
+
 /// Before a fork: gets ready to wait for a child that copies files.
 pub fn prepare_fork() {
     if files().any(File::is_in_use) {
@@ -80,4 +93,10 @@ pub fn after_fork_in_child() {
     files().for_each(File::after_fork_in_child);
     file::child_after_fork();
     heap::after_fork_in_child();
+    for (heap, slabs) in on_slabs() {
+        if slabs.after_fork_in_child() {
+            heap.abandon();
+        }
+    }
+    dma::after_fork_in_child();
 }

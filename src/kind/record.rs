@@ -9,8 +9,9 @@ use super::block::{free, log_foreign, usable_size};
 use super::checks;
 use super::places::{self, Places};
 use super::spec::{Source, Spec};
+use super::wishes::{Memory, Wishes};
 use super::{Head, table};
-use crate::backing::{Anonymous, Backing, Bind, PageSize};
+use crate::backing::{Anonymous, Backing, Bind, PAGE, PageSize, Slabs};
 use crate::error::Error;
 use crate::heap::{self, Heap, arena, page_map, spare, tbb};
 use crate::topology;
@@ -29,6 +30,8 @@ pub struct Kind {
     places: OnceBox<Places>,
     /// Whether its first use has been logged.
     announced: AtomicBool,
+    /// What a program has asked of it beside memory.
+    wishes: Option<Box<Wishes<Kind>>>,
 }
 
 impl Kind {
@@ -40,7 +43,14 @@ impl Kind {
             heap,
             places: OnceBox::new(),
             announced: AtomicBool::new(false),
+            wishes: None,
         }
+    }
+
+    /// The kind with what a program has asked of it beside memory.
+    pub(super) fn with_wishes(mut self, wishes: Box<Wishes<Kind>>) -> Self {
+        self.wishes = Some(wishes);
+        self
     }
 
     /// The static kind with this number and row of the table.
@@ -68,6 +78,7 @@ impl Kind {
         match self.heap.backing() {
             Backing::File(file) => self.head.set_private(ptr::from_ref(&**file).cast()),
             Backing::Anonymous(source) => source.set_name(self.head.name_text()),
+            Backing::Slabs(slabs) => slabs.set_name(self.head.name_text()),
             Backing::Fixed(_) => {}
         }
     }
@@ -77,6 +88,7 @@ impl Kind {
         let bound = match self.heap.backing() {
             Backing::File(file) => file.limit(),
             Backing::Fixed(area) => Some(area.size()),
+            Backing::Slabs(slabs) => Some(slabs.plan().limit).filter(|limit| *limit > 0),
             Backing::Anonymous(_) => None,
         };
         // The number was checked when the kind was made.
@@ -152,6 +164,10 @@ impl Kind {
     /// [`Kind::prepare`] of a kind that is not ready.
     fn make_ready(&'static self) -> Result<(), Error> {
         self.placed();
+        if self.is_dynamic() {
+            // Opened when it was made, and closed in a forked child that has no use of it.
+            return Err(Error::NoMemory);
+        }
         if self.is_system() {
             // MEMKIND_ARENA_NUM_PER_KIND concerns the other kinds; MEMKIND_DEFAULT always works.
             self.open(arena::usual(), None);
@@ -252,9 +268,12 @@ impl Kind {
             return self.allocate_nothing(1);
         }
         if checks::on() {
-            return checks::malloc(self, 1, size, false);
+            return checks::malloc(self, self.alignment(), size, false);
         }
-        self.heap_here()?.allocate(size)
+        match &self.wishes {
+            None => self.heap_here()?.allocate(size),
+            Some(wishes) => wishes.allocate(self, 1, size, false),
+        }
     }
 
     /// Allocates zeroed memory for `num` times `size` bytes; an overflow is `NoMemory`.
@@ -265,8 +284,11 @@ impl Kind {
         match num.checked_mul(size) {
             Some(bytes) if !heap::may_enter() => spare::allocate(1, bytes),
             Some(0) => self.allocate_nothing(1),
-            Some(bytes) if checks::on() => checks::malloc(self, 1, bytes, true),
-            Some(bytes) => self.heap_here()?.allocate_zeroed(bytes),
+            Some(bytes) if checks::on() => checks::malloc(self, self.alignment(), bytes, true),
+            Some(bytes) => match &self.wishes {
+                None => self.heap_here()?.allocate_zeroed(bytes),
+                Some(wishes) => wishes.allocate(self, 1, bytes, true),
+            },
             None => Err(Error::NoMemory),
         }
     }
@@ -283,9 +305,12 @@ impl Kind {
             return self.allocate_nothing(align);
         }
         if checks::on() {
-            return checks::malloc(self, align, size, false);
+            return checks::malloc(self, align.max(self.alignment()), size, false);
         }
-        self.heap_here()?.allocate_aligned(align, size)
+        match &self.wishes {
+            None => self.heap_here()?.allocate_aligned(align, size),
+            Some(wishes) => wishes.allocate(self, align, size, false),
+        }
     }
 
     /// Resizes a block of any kind to `size` bytes of this kind. A null block is
@@ -319,6 +344,10 @@ impl Kind {
         if !heap::may_enter() || id == spare::ID {
             // SAFETY: the page map says that the block is the library's, and size 0 is done.
             return unsafe { self.move_block(ptr, size) };
+        }
+        if let Some(wishes) = &self.wishes {
+            // SAFETY: the page map says that it is a block of a heap.
+            return unsafe { wishes.realloc(self, ptr, size) };
         }
         let here = self.heap_here()?;
         if here.id() == id {
@@ -377,6 +406,69 @@ impl Kind {
         heap.is_some_and(|heap| unsafe { heap.resize_in_place(ptr, size) })
     }
 
+    /// What every block is aligned to, at least 1.
+    pub(super) fn alignment(&self) -> usize {
+        self.wishes.as_deref().map_or(1, Wishes::alignment)
+    }
+
+    /// Where its slabs are, if it is made of such.
+    pub fn slabs(&self) -> Option<&Slabs> {
+        match self.heap.backing() {
+            Backing::Slabs(slabs) => Some(slabs),
+            _ => None,
+        }
+    }
+
+    /// The start and the bytes of the user's area that it is on, if it is on one.
+    pub fn area(&self) -> Option<(usize, usize)> {
+        match self.heap.backing() {
+            Backing::Fixed(area) => Some((area.start(), area.size())),
+            _ => None,
+        }
+    }
+
+    /// The size of its smallest pages, in bytes.
+    pub fn page_size(&self) -> usize {
+        match (self.heap.backing(), self.spec.page) {
+            (Backing::Slabs(slabs), _) => slabs.pages_and_slabs().0,
+            (_, PageSize::Base) => PAGE,
+            (_, PageSize::Huge2M | PageSize::Huge1G) => 2 << 20,
+        }
+    }
+
+    /// Takes memory for the next `size` bytes.
+    ///
+    /// # Errors
+    /// Those of [`Heap::prepare`].
+    pub fn take_in_advance(&'static self, size: usize) -> Result<(), Error> {
+        self.heap.prepare(size)
+    }
+
+    /// Gives back what is not in use.
+    pub fn trim(&'static self) {
+        if self.is_ready() {
+            self.heaps()
+                .filter(|heap| heap.is_open())
+                .for_each(Heap::trim);
+        }
+    }
+
+    /// How many requests got nothing of it, whoever served them then; 0 where these are not
+    /// counted.
+    pub fn n_refused(&self) -> usize {
+        self.wishes.as_deref().map_or(0, Wishes::n_refused)
+    }
+
+    /// What serves when it has no memory.
+    pub fn fallback(&self) -> Option<&'static Kind> {
+        self.wishes.as_deref().and_then(Wishes::fallback)
+    }
+
+    /// Bytes that its heap has been given, where these are counted.
+    pub fn held(&'static self) -> Option<usize> {
+        self.heap.backing().held()
+    }
+
     /// The arena from which the calling thread allocates `size` bytes.
     ///
     /// # Errors
@@ -393,7 +485,8 @@ impl Kind {
         let result = match self.heap.backing() {
             Backing::File(file) => file.capacity().map(|bytes| bytes as u64),
             Backing::Fixed(area) => Ok(area.size() as u64),
-            Backing::Anonymous(_) => self.spec.capacity(),
+            Backing::Slabs(slabs) if slabs.plan().limit > 0 => Ok(slabs.plan().limit as u64),
+            Backing::Anonymous(_) | Backing::Slabs(_) => self.spec.capacity(),
         };
         result.inspect_err(|error| Spec::log_no_capacity(self.name(), *error))
     }
@@ -413,6 +506,9 @@ impl checks::Origin for Kind {
     }
 
     fn take(&'static self, align: usize, size: usize, zeroed: bool) -> Result<*mut u8, Error> {
+        if let Some(wishes) = &self.wishes {
+            return wishes.allocate(self, align, size, zeroed);
+        }
         let heap = self.heap_here()?;
         match (align > 16, zeroed) {
             (false, false) => heap.allocate(size),
@@ -431,5 +527,42 @@ impl checks::Origin for Kind {
     unsafe fn resize(&'static self, base: *mut u8, size: usize) -> bool {
         // SAFETY: the caller's promise.
         unsafe { self.resize_in_place(base, size) }
+    }
+}
+
+impl Memory for Kind {
+    fn heap(&'static self) -> &'static Heap {
+        &self.heap
+    }
+
+    fn allocate_here(
+        &'static self,
+        align: usize,
+        size: usize,
+        zero: bool,
+    ) -> Result<*mut u8, Error> {
+        let heap = self.heap_here()?;
+        match (align, zero) {
+            (1, false) => heap.allocate(size),
+            (1, true) => heap.allocate_zeroed(size),
+            _ => heap.allocate_aligned(align, size),
+        }
+    }
+
+    fn allocate_any(
+        &'static self,
+        align: usize,
+        size: usize,
+        zero: bool,
+    ) -> Result<*mut u8, Error> {
+        if checks::on() {
+            // What is around a block is the caller's.
+            return checks::Origin::take(self, align, size, zero);
+        }
+        match (align, zero) {
+            (1, false) => self.malloc(size),
+            (1, true) => self.calloc(1, size),
+            _ => self.memalign(align, size),
+        }
     }
 }

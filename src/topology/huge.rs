@@ -53,6 +53,12 @@ impl HugePages {
         }
     }
 
+    /// Whether the kernel has pages of `page_size` bytes, used or not.
+    pub fn has_size(&self, page_size: usize) -> bool {
+        let kib = page_size / 1024;
+        page_size % 1024 == 0 && self.pools.iter().any(|pool| pool.size_kib == kib)
+    }
+
     /// Whether pages of `page_size` bytes can be had on the given nodes, or on any.
     ///
     /// # Errors

@@ -89,6 +89,15 @@ pub fn current_cpu() -> usize {
     usize::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(0)
 }
 
+/// The node of the CPU that the calling thread runs on; 0 where the kernel does not tell.
+pub fn current_node() -> u16 {
+    let mut node: libc::c_uint = 0;
+    let none = ptr::null_mut::<libc::c_uint>();
+    // SAFETY: one argument is writable, the others may be null.
+    unsafe { libc::syscall(libc::SYS_getcpu, none, &raw mut node, none) };
+    u16::try_from(node).unwrap_or(0)
+}
+
 /// The CPUs that libc counts, online or not; at least 1.
 pub(super) fn n_cpus() -> usize {
     // SAFETY: sysconf has no preconditions.

@@ -30,7 +30,8 @@ pub use container::Container;
 pub use huge::HugePages;
 pub use left::Left;
 pub use linux::{
-    PREFERRED_MANY, current_cpu, mbind_mode, node_of_pages, numa_available, prefers_many,
+    PREFERRED_MANY, current_cpu, current_node, mbind_mode, node_of_pages, numa_available,
+    prefers_many,
 };
 pub use load::{
     attributes, child_after_fork, container, dax_kmem_nodes, everywhere, huge_pages_available,
@@ -43,6 +44,7 @@ pub use targets::Targets;
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::error::Error;
 use sysfs::Sysfs;
 
 /// Bytes of memory of the nodes together (MemTotal), read at each call; nodes that do not exist
@@ -82,6 +84,25 @@ pub fn n_cpus_configured() -> usize {
 /// at each call.
 pub fn huge_pages_capacity() -> u64 {
     huge::capacity(&Sysfs::HOST)
+}
+
+/// The node with memory for this process that is nearest to a node.
+///
+/// # Errors
+/// [`Error::OperationFailed`] as for [`targets()`]; [`Error::NoMemory`] if there is none.
+pub fn nearest(node: u16) -> Result<u16, Error> {
+    let machine = machine()?;
+    let distance = |other: &u16| machine.distance(node, *other);
+    machine
+        .allowed
+        .iter()
+        .min_by_key(distance)
+        .ok_or(Error::NoMemory)
+}
+
+/// The huge pages of the machine, read anew at each call.
+pub fn huge_pages() -> HugePages {
+    HugePages::read(&Sysfs::HOST)
 }
 
 #[cfg(test)]

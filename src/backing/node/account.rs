@@ -318,6 +318,12 @@ impl Account {
         room
     }
 
+    /// Whether the nodes, and the groups, have so many bytes left now, promised or not.
+    pub(super) fn has_left(&self, bytes: usize) -> bool {
+        let has = |account: &Account| account.left().is_none_or(|left| left >= bytes);
+        has(self) && self.of_all().is_none_or(has)
+    }
+
     /// Bytes that the nodes, or the groups, have left; `None` when they could not be read.
     fn left(&self) -> Option<usize> {
         let failures = trouble::count();

@@ -8,15 +8,17 @@
 //! | `names` | names of mappings in /proc |
 //! | `known` | answers that are valid for a short while |
 //! | `account` | promised bytes of a set of nodes |
-//! | `anonymous` | the source of extents |
+//! | `anonymous`, `slabs` | sources of extents: a mapping for each; parts of what is ready |
 
 mod account;
 mod anonymous;
 mod known;
 mod names;
 mod policy;
+mod slabs;
 pub mod thp;
 mod units;
 
 pub use anonymous::{Anonymous, PageSize, TransparentHuge};
 pub use policy::{Bind, interleave_by_weights, interleaves_by_weights};
+pub use slabs::{Options, Plan, Slabs, Watch};

@@ -1,7 +1,11 @@
-//! memkind_ext.h: what this library adds to the original's interface. build.rs reads the files
-//! below after this one, in this order.
+//! memkind_ext.h: what this library adds to the original's interface. cbindgen reads this file and
+//! the modules below, in this order.
 
 pub mod usage;
+
+pub mod config;
+
+pub mod device;
 
 pub mod region;
 
@@ -162,17 +166,8 @@ pub unsafe extern "C" fn memkind_create_nodes(
     policy: RawNodesPolicy,
     kind: *mut memkind_t,
 ) -> c_int {
-    const BIND: c_uint = memkind_nodes_policy_t::MEMKIND_NODES_BIND as c_uint;
-    const PREFERRED: c_uint = memkind_nodes_policy_t::MEMKIND_NODES_PREFERRED as c_uint;
-    const INTERLEAVE: c_uint = memkind_nodes_policy_t::MEMKIND_NODES_INTERLEAVE as c_uint;
-    let bind = match policy.0 {
-        BIND => Bind::Bind,
-        PREFERRED => Bind::Preferred,
-        INTERLEAVE => Bind::Interleave,
-        other => {
-            log::error!("Cannot create kind: unknown policy {other}.");
-            return Error::Invalid.code();
-        }
+    let Some(bind) = bind_of(policy.0) else {
+        return Error::Invalid.code();
     };
     if nodes.is_null() || kind.is_null() {
         return Error::Invalid.code();
@@ -181,4 +176,20 @@ pub unsafe extern "C" fn memkind_create_nodes(
     let nodes = unsafe { CStr::from_ptr(nodes) };
     // SAFETY: not null, and writable by the caller's promise.
     unsafe { hand_out(dynamic::create_nodes(nodes, bind), kind) }
+}
+
+/// How a policy of memkind_nodes_policy_t ties memory to nodes; `None` for an unknown one.
+fn bind_of(policy: c_uint) -> Option<Bind> {
+    const BIND: c_uint = memkind_nodes_policy_t::MEMKIND_NODES_BIND as c_uint;
+    const PREFERRED: c_uint = memkind_nodes_policy_t::MEMKIND_NODES_PREFERRED as c_uint;
+    const INTERLEAVE: c_uint = memkind_nodes_policy_t::MEMKIND_NODES_INTERLEAVE as c_uint;
+    match policy {
+        BIND => Some(Bind::Bind),
+        PREFERRED => Some(Bind::Preferred),
+        INTERLEAVE => Some(Bind::Interleave),
+        other => {
+            log::error!("Cannot create kind: unknown policy {other}.");
+            None
+        }
+    }
 }

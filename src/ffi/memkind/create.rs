@@ -11,7 +11,7 @@ use crate::backing;
 use crate::error::Error;
 use crate::ext;
 use crate::kind::dynamic::{self, Usage};
-use crate::kind::{Kind, registry};
+use crate::kind::{Kind, described, dma, registry};
 use crate::log;
 use crate::tier;
 
@@ -200,11 +200,12 @@ fn find_static(memtype: c_uint, policy: c_uint, flags: c_uint) -> Result<&'stati
 }
 
 /// Destroys a kind that memkind_create_pmem(), memkind_create_pmem_with_config(),
-/// memkind_create_fixed() or memkind_create_nodes() made, with all its blocks. A static
-/// kind stays as it is.
+/// memkind_create_fixed(), memkind_create_nodes() or memkind_create_with_config() made, with all
+/// its blocks. A static kind stays as it is.
 ///
-/// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for an address that is not a live kind;
-/// MEMKIND_ERROR_OPERATION_FAILED while regions or pools (memkind_ext.h) of it exist.
+/// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for an address that is not a live kind, and for
+/// kinds of memkind_dma_kind(); MEMKIND_ERROR_OPERATION_FAILED while regions or pools
+/// (memkind_ext.h) of it exist, or kinds that fall back to it.
 /// Threads must have stopped using the kind. STANDARD API.
 /// See memkind(3), KIND MANAGEMENT.
 ///
@@ -220,6 +221,17 @@ pub unsafe extern "C" fn memkind_destroy_kind(kind: memkind_t) -> c_int {
         if ext::users::any(kind) {
             log::error!(
                 "Cannot destroy kind {}: regions or pools of it exist.",
+                kind.name()
+            );
+            return Error::OperationFailed.code();
+        }
+        if dma::is_one(kind) {
+            log::error!("Cannot destroy kind {}: it is the process's.", kind.name());
+            return Error::Invalid.code();
+        }
+        if described::is_fallback(kind) {
+            log::error!(
+                "Cannot destroy kind {}: another kind falls back to it.",
                 kind.name()
             );
             return Error::OperationFailed.code();

@@ -1,6 +1,6 @@
 //! The types and constants of memkind.h.
 
-use core::ffi::{c_char, c_uint, c_void};
+use core::ffi::{c_char, c_int, c_uint, c_void};
 
 use crate::kind::Kind;
 
@@ -203,7 +203,7 @@ pub struct RawBits(pub(super) c_uint);
 /// cbindgen:ignore
 #[repr(transparent)]
 #[derive(Clone, Copy)]
-pub struct RawUsagePolicy(pub(super) c_uint);
+pub struct RawUsagePolicy(pub(in crate::ffi) c_uint);
 /// cbindgen:ignore
 #[repr(transparent)]
 #[derive(Clone, Copy)]
@@ -215,13 +215,31 @@ pub struct RawStatPrintOptions(pub(super) c_uint);
 
 /// Settings of a file-backed kind; see memkind_config_new().
 #[allow(non_camel_case_types, reason = "the C name")]
-pub struct memkind_config(pub(super) Config);
+pub struct memkind_config(pub(in crate::ffi) Config);
 
 /// cbindgen:ignore
-/// Old programs read the fields, hence the layout.
+/// Old programs read the first three fields, hence the layout. Zeroes are how a kind is unless
+/// asked for otherwise.
 #[repr(C)]
-pub(super) struct Config {
-    pub(super) pmem_dir: *const c_char,
-    pub(super) pmem_size: usize,
-    pub(super) policy: RawUsagePolicy,
+pub(in crate::ffi) struct Config {
+    pub(in crate::ffi) pmem_dir: *const c_char,
+    pub(in crate::ffi) pmem_size: usize,
+    pub(in crate::ffi) policy: RawUsagePolicy,
+    pub(in crate::ffi) options: c_uint,
+    pub(in crate::ffi) nodes: *const c_char,
+    pub(in crate::ffi) nodes_policy: c_uint,
+    pub(in crate::ffi) page_required: bool,
+    pub(in crate::ffi) page_size: usize,
+    pub(in crate::ffi) alignment: usize,
+    pub(in crate::ffi) slab_size: usize,
+    pub(in crate::ffi) fallback: memkind_t,
+    pub(in crate::ffi) exhausted:
+        Option<unsafe extern "C" fn(*mut c_void, memkind_t, usize) -> c_int>,
+    pub(in crate::ffi) exhausted_context: *mut c_void,
+    pub(in crate::ffi) name: *const c_char,
 }
+
+const _: () = {
+    assert!(core::mem::offset_of!(Config, pmem_size) == 8);
+    assert!(core::mem::offset_of!(Config, policy) == 16);
+};

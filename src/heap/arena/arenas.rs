@@ -40,6 +40,8 @@ pub(crate) struct Arenas {
     pub(super) previous: AtomicU32,
     /// After how many milliseconds unused pages go back; `None` as jemalloc is set up.
     decay_ms: Option<isize>,
+    /// Whether blocks are overwritten when they are freed. Then nothing is cached.
+    pub(crate) wipes: bool,
     pub(crate) turn: Turn,
     /// The arena that last took many addresses at a time; 0 = none. Of several arenas the others
     /// will grow again.
@@ -72,6 +74,7 @@ impl Arenas {
             id,
             previous: AtomicU32::new(0),
             decay_ms,
+            wipes: false,
             turn: Turn::new(),
             grown: AtomicU32::new(0),
             slots: OnceBox::new(),
@@ -89,7 +92,7 @@ impl Arenas {
 
     /// Whether blocks of the heap may be cached.
     pub(crate) fn caches(&self) -> bool {
-        self.decay_ms != AT_ONCE
+        self.decay_ms != AT_ONCE && !self.wipes
     }
 
     /// Allows `count` arenas, a power of two, if there is memory for the list of them.
@@ -98,6 +101,11 @@ impl Arenas {
         if self.slots.get_or_try_init(list).is_ok() {
             self.count.store(count, Ordering::Release);
         }
+    }
+
+    /// Allows none any more: those that exist are not used again, and stay.
+    pub(crate) fn close(&self) {
+        self.count.store(0, Ordering::Release);
     }
 
     /// How many arenas are allowed; 0 before [`Arenas::open`].

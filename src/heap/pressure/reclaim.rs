@@ -153,3 +153,9 @@ pub fn trim() {
     let _still = hold_caches();
     Store::all().for_each(one);
 }
+
+/// The same for one heap.
+pub(in crate::heap) fn trim_one(store: &Store) {
+    let _still = hold_caches();
+    one(store);
+}

@@ -42,6 +42,8 @@ pub(crate) struct Thread {
     pub(crate) growing: Growing,
     /// Whether the thread is inside TBB's allocator.
     pub(crate) inside_pool: AtomicBool,
+    /// Whether it is in a function of the program's that a request has called.
+    pub(crate) inside_program: AtomicBool,
 }
 
 /// The record of a thread that has none yet: no caches.
@@ -69,6 +71,7 @@ impl Thread {
             exhausted: Exhausted::new(),
             growing: Growing::new(),
             inside_pool: AtomicBool::new(false),
+            inside_program: AtomicBool::new(false),
         }
     }
 

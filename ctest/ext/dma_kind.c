@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The process's kinds for I/O buffers: one for each node, pinned, aligned, not inherited; and memory that was taken in
+ * advance is handed out without taking more. */
+#include "kind.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* From now on the process ends when memory is made ready, as only a kind that grows does. */
+static void forbid_growth(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 23 /* MADV_POPULATE_WRITE */, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+
+    CHECK_INT(0, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        _exit(0);
+}
+
+/* Blocks of a size, as many as there are bytes. */
+static void take(memkind_t kind, size_t bytes, size_t size)
+{
+    for (size_t taken = 0; taken < bytes; taken += size) {
+        char *block = memkind_malloc(kind, size);
+        CHECK_NOT_NULL(block);
+        block[0] = block[size - 1] = 1;
+    }
+}
+
+static void prepared(size_t size)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        memkind_t kind;
+        size_t n_ranges;
+
+        CHECK_INT(0, memkind_dma_kind(-1, 0, &kind));
+        CHECK_INT(0, memkind_prepare(kind, 64 * MIB));
+        n_ranges = usage_of(kind).n_ranges;
+        forbid_growth();
+        take(kind, 64 * MIB, size);
+        CHECK_INT(n_ranges, usage_of(kind).n_ranges);
+        _exit(0);
+    }
+    CHECK_INT(0, child_wait(child));
+}
+
+int main(void)
+{
+    memkind_t kind = NULL, again = NULL, shared = NULL;
+    struct memkind_usage usage;
+    const int node = memkind_get_node(NULL);
+    size_t offset;
+    int fd;
+    char *block;
+
+    CHECK_INT(0, memkind_dma_kind(-1, 0, &kind));
+    CHECK_INT(0, memkind_dma_kind(node, 0, &again));
+    CHECK_PTR(kind, again);
+    /* A node that does not exist. */
+    CHECK_INT(0, memkind_dma_kind(1000, 0, &again));
+    CHECK_INT(0, memkind_dma_kind(100000, 0, &again));
+    CHECK_INT(0, memkind_dma_kind(0, MEMKIND_OPTION_SHARED, &shared));
+    CHECK(shared != kind);
+    again = (memkind_t)1;
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_dma_kind(0, MEMKIND_OPTION_PIN, &again));
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_dma_kind(0, 0, NULL));
+    CHECK_PTR((memkind_t)1, again);
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_destroy_kind(kind));
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_destroy_kind(shared));
+
+    for (size_t size = 1; size < 3 * MIB; size = size * 5 / 4 + 1) {
+        block = memkind_malloc(kind, size);
+        CHECK(aligned(block, 64));
+        memset(block, 1, size);
+        CHECK_PTR(kind, memkind_detect_kind(block));
+        memkind_free(NULL, block);
+        CHECK(aligned(memkind_calloc(kind, size, 1), 64));
+    }
+    block = memkind_malloc(kind, 10);
+    CHECK_INT(node, memkind_get_node(block));
+    CHECK_INT(-1, memkind_get_node((void *)16));
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_get_fd(block, &fd, &offset));
+    CHECK_INT(0, memkind_get_fd(memkind_malloc(shared, 10), &fd, &offset));
+
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_prepare(NULL, 1));
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_prepare(MEMKIND_DEFAULT, 1));
+    CHECK_INT(MEMKIND_ERROR_MALLOC, memkind_prepare(kind, (size_t)1 << 46));
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_trim(NULL));
+    CHECK_INT(0, memkind_trim(MEMKIND_DEFAULT));
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_get_usage(NULL, &usage, sizeof(usage)));
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_get_usage(kind, NULL, sizeof(usage)));
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_get_usage(kind, &usage, 0));
+    CHECK_INT(0, memkind_get_usage(MEMKIND_DEFAULT, &usage, sizeof(usage)));
+    CHECK_INT(4096, usage.page_size);
+    CHECK_INT(0, memkind_get_usage(kind, &usage, sizeof(size_t)));
+
+    prepared(MIB);
+    prepared(64 * KIB);
+    prepared(100000);
+    prepared(17000);
+    prepared(4096);
+    prepared(64);
+    return 0;
+}

@@ -1,0 +1,480 @@
+//! Slabs: memory that is made ready in large pieces before the heap cuts extents from it.
+//!
+//! jemalloc asks for extents with its locks held, so an extent is only cut from what is ready:
+//! a few atomics. [`Slabs::grow`] makes a slab ready. It maps, binds, fills, and tells the
+//! watchers, any of which may take long, fail or call the program; the heap calls it where it
+//! holds no lock.
+
+mod growth;
+mod map;
+mod plan;
+
+use core::cell::UnsafeCell;
+use core::ffi::{CStr, c_int};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+use super::account::{Account, Pages};
+use super::known::Answer;
+use super::names::Name;
+use super::policy::Bind;
+use crate::backing::base::{Extent, PAGE, keeps_freed_memory, round_up};
+use crate::boxed::boxed;
+use crate::error::Error;
+use crate::topology;
+use growth::{Growth, Guard};
+use map::Made;
+pub use plan::{Options, Plan};
+
+/// Who is told of slabs: before anything of one is handed out, and before it goes.
+pub trait Watch: Sync {
+    /// A slab of pages of `page` bytes; `false` refuses it, and nothing of it is known then.
+    fn add(&self, start: usize, size: usize, page: usize) -> bool;
+    /// A slab that `add` has accepted goes.
+    fn remove(&self, start: usize, size: usize, page: usize);
+}
+
+/// The most watchers of a source.
+const WATCHERS: usize = 8;
+
+/// A slab. It stays until the source goes.
+struct Slab {
+    made: Made,
+    /// Bytes of it that have been cut off from its start.
+    cut: AtomicUsize,
+    older: *const Slab,
+}
+
+/// A source of slabs.
+pub struct Slabs {
+    plan: Plan,
+    /// Where base pages are counted; `None` where nothing is.
+    account: Option<&'static Account>,
+    /// The newest slab.
+    newest: AtomicPtr<Slab>,
+    /// Bytes of all slabs, and of what of them has been cut off.
+    mapped: AtomicUsize,
+    cut: AtomicUsize,
+    /// Bytes of what was cut off that have been given back.
+    given: AtomicUsize,
+    peak: AtomicUsize,
+    n_slabs: AtomicUsize,
+    /// Changes with each slab.
+    turn: AtomicU32,
+    growth: Growth,
+    /// A slab that could not be had a moment ago, for so many bytes.
+    refusal: Answer,
+    refused: AtomicUsize,
+    /// Guarded by `growth`.
+    watchers: UnsafeCell<[Option<&'static dyn Watch>; WATCHERS]>,
+    /// Whether this is a child of the process that made the slabs.
+    inherited: AtomicBool,
+    name: Name,
+}
+
+// SAFETY: slabs are made before they are published and stay; watchers are guarded by a lock; all
+// else is atomic or constant.
+unsafe impl Sync for Slabs {}
+// SAFETY: owns its slabs, wherever it is.
+unsafe impl Send for Slabs {}
+
+impl Slabs {
+    /// A source; it takes nothing yet.
+    ///
+    /// # Errors
+    /// `OperationFailed` when the kernel could not be asked how much memory there is, for a
+    /// reason that passes; `Malloc`.
+    pub fn new(plan: Plan) -> Result<Box<Self>, Error> {
+        let account = match plan.bind {
+            _ if !plan.populates() => None,
+            Bind::Bind => Account::of(&plan.nodes, Pages::Base)?,
+            _ => Account::of(&topology::machine()?.allowed, Pages::Base)?,
+        };
+        boxed(Self {
+            plan,
+            account,
+            newest: AtomicPtr::new(ptr::null_mut()),
+            mapped: AtomicUsize::new(0),
+            cut: AtomicUsize::new(0),
+            given: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+            n_slabs: AtomicUsize::new(0),
+            turn: AtomicU32::new(0),
+            growth: Growth::new(),
+            refusal: Answer::new(),
+            refused: AtomicUsize::new(usize::MAX),
+            watchers: UnsafeCell::new([None; WATCHERS]),
+            inherited: AtomicBool::new(false),
+            name: Name::new(),
+        })
+    }
+
+    /// Names the slabs to come in /proc, as anonymous mappings can be; `name` lives as long.
+    pub fn set_name(&self, name: &'static CStr) {
+        self.name.set(name);
+    }
+
+    /// What the slabs are to be like.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Slab> {
+        let mut next: *const Slab = self.newest.load(Ordering::Acquire);
+        core::iter::from_fn(move || {
+            // SAFETY: null or a slab, which stays until the source goes.
+            let slab = unsafe { next.as_ref() }?;
+            next = slab.older;
+            Some(slab)
+        })
+    }
+
+    /// Cuts an extent from what is ready.
+    pub(in crate::backing) fn take(&self, size: usize, align: usize) -> Result<Extent, Error> {
+        for slab in self.all() {
+            let mut cut = slab.cut.load(Ordering::Relaxed);
+            loop {
+                let start = round_up(slab.made.start + cut, align).ok_or(Error::NoMemory)?;
+                let end = start.checked_add(size).ok_or(Error::NoMemory)?;
+                if end > slab.made.start + slab.made.size {
+                    break;
+                }
+                let after = end - slab.made.start;
+                let (done, seen) = (Ordering::AcqRel, Ordering::Relaxed);
+                match slab.cut.compare_exchange_weak(cut, after, done, seen) {
+                    Ok(_) => {
+                        self.cut.fetch_add(after - cut, Ordering::Relaxed);
+                        return Ok(Extent {
+                            address: start,
+                            zeroed: true,
+                            memory: true,
+                        });
+                    }
+                    Err(now) => cut = now,
+                }
+            }
+        }
+        Err(Error::NoMemory)
+    }
+
+    /// A number that changes with each slab: what [`Slabs::grow`] is told.
+    pub fn turn(&self) -> u32 {
+        self.turn.load(Ordering::Acquire)
+    }
+
+    /// Makes a slab ready from which `need` bytes can be cut, unless there is a new one since
+    /// `seen`. `publish` is told of its addresses first. Whether it was made here.
+    ///
+    /// # Errors
+    /// `NoMemory`: the limit, the nodes, the pool of huge pages, a watcher, a lock that the
+    /// calling thread holds itself.
+    pub fn grow(
+        &self,
+        need: usize,
+        seen: u32,
+        publish: impl Fn(usize, usize) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        let left = self.plan.most() - self.mapped.load(Ordering::Relaxed);
+        if need > left || self.is_gone() || self.was_refused(need) {
+            return Err(Error::NoMemory);
+        }
+        let guard = self.growth.hold().ok_or(Error::NoMemory)?;
+        if self.turn() != seen {
+            return Ok(false);
+        }
+        self.add_slab(&guard, need, publish)?;
+        Ok(true)
+    }
+
+    /// Whether so much could not be had a moment ago.
+    fn was_refused(&self, need: usize) -> bool {
+        need >= self.refused.load(Ordering::Relaxed) && self.refusal.is_valid()
+    }
+
+    /// Somebody has made room: what was refused may be had now.
+    pub fn forget_refusal(&self) {
+        self.refused.store(usize::MAX, Ordering::Relaxed);
+    }
+
+    fn add_slab(
+        &self,
+        guard: &Guard<'_>,
+        need: usize,
+        publish: impl Fn(usize, usize) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let left = self.plan.most() - self.mapped.load(Ordering::Relaxed);
+        let made = self.refusal.find(|| self.make(need, left));
+        let refused = if made.is_ok() { usize::MAX } else { need };
+        self.refused.store(refused, Ordering::Relaxed);
+        let made = made?;
+        if !self.plan.options.has(Options::SHARED) {
+            self.name.give(made.start, made.size);
+        }
+        let record = boxed(Slab {
+            made,
+            cut: AtomicUsize::new(0),
+            older: self.newest.load(Ordering::Relaxed),
+        });
+        let known = record.and_then(|record| {
+            publish(made.start, made.size)?;
+            self.tell(guard, &made)?;
+            Ok(record)
+        });
+        let record = known.inspect_err(|_| map::unmake(&made, self.account))?;
+        let mapped = self.mapped.fetch_add(made.size, Ordering::Relaxed) + made.size;
+        let held = mapped - self.given.load(Ordering::Relaxed);
+        self.peak.fetch_max(held, Ordering::Relaxed);
+        self.n_slabs.fetch_add(1, Ordering::Relaxed);
+        self.newest.store(Box::into_raw(record), Ordering::Release);
+        self.turn.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Memory for a slab: as planned, or at least what is needed, in smaller pages if need be.
+    fn make(&self, need: usize, left: usize) -> Result<Made, Error> {
+        const HUGE: usize = 2 << 20;
+        for page in [self.plan.page, HUGE, PAGE] {
+            let smaller = page < self.plan.page;
+            if page > self.plan.page || (smaller && self.plan.required) {
+                continue;
+            }
+            let Some(least) = round_up(need, page).filter(|least| *least <= left) else {
+                continue;
+            };
+            let step = self.plan.step().min(left) & !(page - 1);
+            for size in [step.max(least), least] {
+                if let Ok(made) = map::make(&self.plan, page, size, self.account) {
+                    return Ok(made);
+                }
+                if size == least {
+                    break;
+                }
+            }
+        }
+        Err(Error::NoMemory)
+    }
+
+    /// Tells all watchers of a slab; those that have accepted it forget it if one refuses.
+    fn tell(&self, _guard: &Guard<'_>, made: &Made) -> Result<(), Error> {
+        if self.inherited.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        // SAFETY: the lock is held.
+        let watchers = unsafe { *self.watchers.get() };
+        for (index, watcher) in watchers.iter().enumerate() {
+            let Some(watcher) = watcher else { continue };
+            if !watcher.add(made.start, made.size, made.page) {
+                for before in watchers[..index].iter().rev().flatten() {
+                    before.remove(made.start, made.size, made.page);
+                }
+                return Err(Error::NoMemory);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells a watcher of all slabs, and of each one to come. All or nothing.
+    ///
+    /// # Errors
+    /// `OperationFailed` if it refuses one, or there are too many watchers; `Invalid` from within
+    /// a watcher.
+    pub fn watch(&self, watcher: &'static dyn Watch) -> Result<(), Error> {
+        let _guard = self.growth.hold().ok_or(Error::Invalid)?;
+        // SAFETY: the lock is held.
+        let watchers = unsafe { &mut *self.watchers.get() };
+        let place = watchers.iter_mut().find(|place| place.is_none());
+        let place = place.ok_or(Error::OperationFailed)?;
+        // Oldest first, as it was told of those that came later.
+        let n_slabs = self.n_slabs.load(Ordering::Relaxed);
+        for index in 0..n_slabs {
+            let made = |index: usize| self.all().nth(n_slabs - 1 - index).map(|slab| slab.made);
+            let Some(slab) = made(index) else { continue };
+            if !watcher.add(slab.start, slab.size, slab.page) {
+                for before in (0..index).rev().filter_map(made) {
+                    watcher.remove(before.start, before.size, before.page);
+                }
+                return Err(Error::OperationFailed);
+            }
+        }
+        *place = Some(watcher);
+        Ok(())
+    }
+
+    /// A watcher is told that all slabs go, the newest first, and then no more.
+    ///
+    /// # Errors
+    /// `Invalid` from within a watcher.
+    pub fn unwatch(&self, watcher: &'static dyn Watch) -> Result<(), Error> {
+        let _guard = self.growth.hold().ok_or(Error::Invalid)?;
+        // SAFETY: the lock is held.
+        let watchers = unsafe { &mut *self.watchers.get() };
+        let is_it = |place: &&mut Option<&'static dyn Watch>| {
+            place.is_some_and(|known| ptr::addr_eq(known, watcher))
+        };
+        if let Some(place) = watchers.iter_mut().find(is_it) {
+            *place = None;
+            if !self.inherited.load(Ordering::Relaxed) {
+                for slab in self.all() {
+                    watcher.remove(slab.made.start, slab.made.size, slab.made.page);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that can be cut off without growing, but for what does not fit.
+    pub fn ready(&self) -> usize {
+        let cut = self.cut.load(Ordering::Relaxed);
+        self.mapped.load(Ordering::Relaxed).saturating_sub(cut)
+    }
+
+    /// Whether it is worth the try to make so many bytes ready at once. Of huge pages that is not
+    /// known, since smaller ones may do.
+    pub fn may_have(&self, bytes: usize) -> bool {
+        let nodes_have = |account: &Account| account.has_left(bytes);
+        bytes <= self.room() && (self.plan.required || self.account.is_none_or(nodes_have))
+    }
+
+    /// Bytes by which the source may still grow.
+    pub fn room(&self) -> usize {
+        self.plan.most() - self.mapped.load(Ordering::Relaxed)
+    }
+
+    /// The most bytes that an arena should take at a time beyond what it needs: what it takes
+    /// at different times it does not join, so that a large block may not fit.
+    pub(in crate::backing) fn growth_of_heap(&self) -> usize {
+        (self.plan.step() / 2).max(PAGE)
+    }
+
+    /// Bytes that the heap has been given and has not given back.
+    pub(in crate::backing) fn held(&self) -> usize {
+        let given = self.given.load(Ordering::Relaxed);
+        self.cut.load(Ordering::Relaxed).saturating_sub(given)
+    }
+
+    /// Bytes that the heap could have besides.
+    pub(in crate::backing) fn left(&self) -> usize {
+        let given = self.given.load(Ordering::Relaxed);
+        self.room()
+            .saturating_add(self.ready())
+            .saturating_add(given)
+    }
+
+    /// Bytes taken from the system: now, and the most so far.
+    pub fn taken(&self) -> (usize, usize) {
+        let given = self.given.load(Ordering::Relaxed);
+        let held = self.mapped.load(Ordering::Relaxed).saturating_sub(given);
+        (held, self.peak.load(Ordering::Relaxed).max(held))
+    }
+
+    /// The smallest page there is, in bytes, and the number of slabs.
+    pub fn pages_and_slabs(&self) -> (usize, usize) {
+        let pages = self.all().map(|slab| slab.made.page);
+        let smallest = pages.min().unwrap_or(self.plan.page);
+        (smallest, self.n_slabs.load(Ordering::Relaxed))
+    }
+
+    /// The page size at an address, the file there and the place in it, if it is in a slab.
+    pub fn look_up(&self, address: usize) -> Option<(usize, c_int, usize)> {
+        let here = |slab: &&Slab| address.wrapping_sub(slab.made.start) < slab.made.size;
+        let made = self.all().find(here)?.made;
+        Some((made.page, made.file, address - made.start))
+    }
+
+    /// Whether pages can go back before the end.
+    pub(in crate::backing) fn gives_back(&self) -> bool {
+        self.plan.gives_back()
+    }
+
+    /// See [`crate::backing::Backing::give_back`].
+    ///
+    /// # Safety
+    /// No live block is in the range, which is in a slab.
+    pub(in crate::backing) unsafe fn give_back(&self, address: usize, size: usize) -> bool {
+        // SAFETY: no live block is in the range.
+        let discard = || unsafe { self.discard(address, size) };
+        if !self.gives_back() || keeps_freed_memory() || !discard() {
+            return false;
+        }
+        self.given.fetch_add(size, Ordering::Relaxed);
+        if let Some(account) = self.account {
+            account.release(address, size);
+        }
+        true
+    }
+
+    /// Gives pages back to the system.
+    ///
+    /// # Safety
+    /// No live block is in the range, which is in a slab.
+    unsafe fn discard(&self, address: usize, size: usize) -> bool {
+        let advice = if self.plan.options.has(Options::SHARED) {
+            libc::MADV_REMOVE
+        } else {
+            libc::MADV_DONTNEED
+        };
+        // SAFETY: whole pages of a slab, in which no live block is.
+        unsafe { libc::madvise(address as *mut _, size, advice) == 0 }
+    }
+
+    /// See [`crate::backing::Backing::take_again`].
+    pub(in crate::backing) fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
+        if let Some(account) = self.account {
+            account.promise(address, size)?;
+        }
+        if self.plan.populates() {
+            map::populate(address, size, PAGE).inspect_err(|_| {
+                // SAFETY: the range had no memory, so no block is there.
+                unsafe { self.discard(address, size) };
+                if let Some(account) = self.account {
+                    account.release(address, size);
+                }
+            })?;
+        }
+        let given = self.given.fetch_sub(size, Ordering::Relaxed) - size;
+        let held = self.mapped.load(Ordering::Relaxed).saturating_sub(given);
+        self.peak.fetch_max(held, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(in crate::backing) fn for_each_range(&self, mut each: impl FnMut(usize, usize)) {
+        self.all()
+            .for_each(|slab| each(slab.made.start, slab.made.size));
+    }
+
+    /// Whether the process has no use of the slabs: it is a child that does not have them, or
+    /// whose parent manages them.
+    fn is_gone(&self) -> bool {
+        self.inherited.load(Ordering::Relaxed) && self.is_lost_by_fork()
+    }
+
+    /// Whether a forked child has no use of the slabs.
+    fn is_lost_by_fork(&self) -> bool {
+        self.plan.options.has(Options::NO_FORK | Options::SHARED)
+    }
+
+    /// In a child just forked; whether it has no use of the slabs.
+    pub fn after_fork_in_child(&self) -> bool {
+        self.growth.after_fork_in_child();
+        self.inherited.store(true, Ordering::Relaxed);
+        self.is_lost_by_fork()
+    }
+}
+
+impl Drop for Slabs {
+    fn drop(&mut self) {
+        // Whatever a child has at those addresses is not a slab.
+        let unmapped = self.is_gone() && self.plan.options.has(Options::NO_FORK);
+        let mut next = *self.newest.get_mut();
+        while !next.is_null() {
+            // SAFETY: made by `into_raw`; nobody sees the source any more.
+            let slab = unsafe { Box::from_raw(next) };
+            if unmapped {
+                map::close(slab.made.file);
+            } else {
+                map::unmake(&slab.made, self.account);
+            }
+            next = slab.older.cast_mut();
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The lock under which a source grows: held for as long as it takes to fill memory and to tell
+//! others of it. Waiting threads sleep.
+
+use core::ptr;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+/// Held, and others may be asleep.
+const AWAITED: u32 = 2;
+
+/// See the module.
+pub(super) struct Growth {
+    state: AtomicU32,
+    /// The thread that holds it.
+    owner: AtomicUsize,
+}
+
+/// Lets go of the lock when dropped.
+pub(super) struct Guard<'a>(&'a Growth);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.owner.store(0, Ordering::Relaxed);
+        if self.0.state.swap(FREE, Ordering::Release) == AWAITED {
+            self.0.futex(libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, 1);
+        }
+    }
+}
+
+impl Growth {
+    pub(super) const fn new() -> Self {
+        Self {
+            state: AtomicU32::new(FREE),
+            owner: AtomicUsize::new(0),
+        }
+    }
+
+    /// Waits for the lock; `None` for the thread that holds it.
+    pub(super) fn hold(&self) -> Option<Guard<'_>> {
+        // SAFETY: no preconditions.
+        let own = unsafe { libc::pthread_self() } as usize;
+        if self.owner.load(Ordering::Relaxed) == own {
+            return None;
+        }
+        let taken = (Ordering::Acquire, Ordering::Relaxed);
+        if self
+            .state
+            .compare_exchange(FREE, HELD, taken.0, taken.1)
+            .is_err()
+        {
+            while self.state.swap(AWAITED, Ordering::Acquire) != FREE {
+                self.futex(libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, AWAITED);
+            }
+        }
+        self.owner.store(own, Ordering::Relaxed);
+        Some(Guard(self))
+    }
+
+    /// In a child just forked: whoever held it is gone.
+    pub(super) fn after_fork_in_child(&self) {
+        self.owner.store(0, Ordering::Relaxed);
+        self.state.store(FREE, Ordering::Release);
+    }
+
+    fn futex(&self, operation: libc::c_int, value: u32) {
+        let none = ptr::null::<libc::timespec>();
+        // SAFETY: the word lives as long as this.
+        unsafe { libc::syscall(libc::SYS_futex, self.state.as_ptr(), operation, value, none) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Growth;
+    use core::cell::Cell;
+    use std::thread;
+
+    struct Counter(Cell<u32>);
+    // SAFETY: only touched by who holds the lock.
+    unsafe impl Sync for Counter {}
+
+    #[test]
+    fn one_at_a_time_and_never_twice() {
+        let (growth, counter) = (Growth::new(), Counter(Cell::new(0)));
+        let counter = &counter;
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        let held = growth.hold();
+                        assert!(held.is_some() && growth.hold().is_none());
+                        counter.0.set(counter.0.get() + 1);
+                    }
+                });
+            }
+        });
+        assert_eq!(counter.0.get(), 8000);
+    }
+}

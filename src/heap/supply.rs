@@ -1,0 +1,138 @@
+//! Growing where no lock is held: a heap on slabs has them made ready here, before jemalloc
+//! cuts extents from them (`crate::backing::Slabs`).
+
+use core::ptr;
+
+use super::base::class;
+use super::{Heap, je, page_map};
+use crate::backing::{Backing, Slabs, round_up};
+use crate::error::Error;
+use crate::{cancel, log};
+
+/// How often a request grows the heap itself. Once is enough, unless other threads take all of it.
+const OWN_SLABS: usize = 2;
+
+impl Heap {
+    fn slabs(&self) -> Option<&Slabs> {
+        match self.backing() {
+            Backing::Slabs(slabs) => Some(slabs),
+            _ => None,
+        }
+    }
+
+    /// A block that was refused, asked for again once the heap has grown; null if it cannot.
+    pub(super) fn block_after_growth(
+        &self,
+        size: usize,
+        align: usize,
+        ask: impl Fn() -> *mut u8,
+    ) -> *mut u8 {
+        match self.slabs() {
+            Some(slabs) => self.block_from(slabs, size, align, ask),
+            None => ptr::null_mut(),
+        }
+    }
+
+    #[cold]
+    fn block_from(
+        &self,
+        slabs: &Slabs,
+        size: usize,
+        align: usize,
+        ask: impl Fn() -> *mut u8,
+    ) -> *mut u8 {
+        let Some(need) = extent_size(size, align.max(1)) else {
+            return ptr::null_mut();
+        };
+        let errno = log::errno();
+        let mut own = 0;
+        loop {
+            let seen = slabs.turn();
+            let block = ask();
+            if !block.is_null() {
+                log::set_errno(errno);
+                return block;
+            }
+            if own == OWN_SLABS {
+                return block;
+            }
+            match self.grow(slabs, need, seen) {
+                Ok(made_here) => own += usize::from(made_here),
+                Err(_) => return block,
+            }
+        }
+    }
+
+    fn grow(&self, slabs: &Slabs, need: usize, seen: u32) -> Result<bool, Error> {
+        let _deferred = cancel::defer();
+        slabs.grow(need, seen, |start, size| {
+            page_map::set_owner(start, size, self.id())
+        })
+    }
+
+    /// Makes slabs ready, so that blocks of `size` bytes together need none, whatever the size of
+    /// each.
+    ///
+    /// # Errors
+    /// `Invalid` for a heap without slabs; `NoMemory`, when nothing was made if it could be told
+    /// in advance, and else what could be had.
+    pub fn prepare(&self, size: usize) -> Result<(), Error> {
+        let slabs = self.slabs().ok_or(Error::Invalid)?;
+        let missing = |wanted: usize| wanted.saturating_sub(slabs.ready());
+        if !slabs.may_have(missing(size)) {
+            return Err(Error::NoMemory);
+        }
+        // A size is at most a quarter below its class, and a block has a page besides.
+        let most = slabs.room().saturating_add(slabs.ready());
+        let wanted = size.saturating_add(size / 2).min(most);
+        while missing(wanted) > 0 {
+            let need = missing(wanted).min(slabs.plan().page);
+            if self.grow(slabs, need, slabs.turn()).is_err() {
+                return if missing(size) > 0 {
+                    Err(Error::NoMemory)
+                } else {
+                    Ok(())
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// In a forked child that has no memory of the heap: nothing is handed out, and what was is
+    /// no block any more.
+    pub fn abandon(&self) {
+        self.backing().for_each_range(|start, size| {
+            page_map::take_blocks(start, size);
+        });
+        self.store.arenas.close();
+        // SAFETY: no other thread is in the child, and this one is handed nothing any more.
+        unsafe { self.store.forget() };
+    }
+}
+
+/// The most bytes that jemalloc asks for when it has no room for a block.
+fn extent_size(size: usize, align: usize) -> Option<usize> {
+    if size <= class::SLAB_MAX && align <= je::PAGE {
+        return Some(class::least_pages(size.max(align.min(class::SLAB_MAX))));
+    }
+    let size = size.max(class::SLAB_MAX + 1);
+    let class = round_up(size, 1 << ((size - 1).ilog2() - 2))?;
+    let more = if align > je::PAGE { align } else { 0 };
+    class.checked_add(je::PAGE)?.checked_add(more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::extent_size;
+
+    #[test]
+    fn large_sizes_are_rounded_to_their_class() {
+        assert_eq!(extent_size(100, 1), Some(7 * 4096));
+        assert_eq!(extent_size(16 << 10, 1), Some(20 << 10));
+        assert_eq!(extent_size((16 << 10) + 1, 1), Some(24 << 10));
+        assert_eq!(extent_size(1 << 30, 1), Some((1 << 30) + 4096));
+        assert_eq!(extent_size((1 << 30) + 1, 1), Some((5 << 28) + 4096));
+        assert_eq!(extent_size(100, 64 << 10), Some((16 + 4 + 64) << 10));
+        assert_eq!(extent_size(usize::MAX, 1), None);
+    }
+}

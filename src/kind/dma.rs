@@ -1,0 +1,107 @@
+//! The process's kinds for I/O buffers, one for each node: made when first asked for.
+
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use super::Kind;
+use super::described::{Description, Place};
+use super::dynamic::Usage;
+use super::registry;
+use crate::backing::{Bind, Options};
+use crate::error::Error;
+use crate::topology::mask::N_NODES;
+use crate::topology::{self};
+
+/// Huge pages of this size, if there are any.
+const PAGE: usize = 2 << 20;
+/// What every block is aligned to: a cache line.
+const ALIGNMENT: usize = 64;
+/// What such memory is.
+const OPTIONS: u32 = Options::POPULATE | Options::PIN | Options::NO_FORK;
+
+/// Of each node: not shared, and shared.
+static KINDS: [[AtomicPtr<Kind>; 2]; N_NODES] =
+    [const { [const { AtomicPtr::new(ptr::null_mut()) }; 2] }; N_NODES];
+
+/// The kind for a node, or for the node nearest to the calling CPU if the machine has no such
+/// node with memory for the process. `shared` asks for memory that other processes can map.
+///
+/// # Errors
+/// Those of making a kind.
+pub fn of_node(node: i32, shared: bool) -> Result<&'static Kind, Error> {
+    let known = |node: u16| {
+        let kind = KINDS.get(usize::from(node))?[usize::from(shared)].load(Ordering::Acquire);
+        // SAFETY: null or a kind of this table, none of which is destroyed.
+        unsafe { kind.as_ref() }
+    };
+    // A kind is in the table only if there is such a node.
+    let asked = u16::try_from(node).ok();
+    if let Some(kind) = asked.and_then(known) {
+        return Ok(kind);
+    }
+    let allowed = &topology::machine()?.allowed;
+    let node = match asked.filter(|node| allowed.contains(*node)) {
+        Some(node) => node,
+        None => topology::nearest(topology::current_node())?,
+    };
+    match known(node) {
+        Some(kind) => Ok(kind),
+        None => make(node, shared),
+    }
+}
+
+#[cold]
+fn make(node: u16, shared: bool) -> Result<&'static Kind, Error> {
+    let shared_or_not = if shared { Options::SHARED } else { 0 };
+    let several = topology::machine()?.allowed.count() > 1;
+    let kind = Description {
+        dir: None,
+        limit: 0,
+        usage: Usage::Default,
+        options: OPTIONS | shared_or_not,
+        // With one node there is nothing to prefer, and mbind(2) may be forbidden.
+        place: if several {
+            Place::Node(node)
+        } else {
+            Place::Here
+        },
+        bind: Bind::Preferred,
+        page: PAGE,
+        required: false,
+        alignment: ALIGNMENT,
+        slab: 0,
+        fallback: None,
+        exhausted: None,
+        name: None,
+    };
+    let kind = match kind.create() {
+        // A kernel without huge pages of this size.
+        Err(Error::Invalid) => Description { page: 0, ..kind }.create()?,
+        result => result?,
+    };
+    let place = &KINDS[usize::from(node)][usize::from(shared)];
+    let none = ptr::null_mut();
+    let fresh = ptr::from_ref(kind).cast_mut();
+    match place.compare_exchange(none, fresh, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => Ok(kind),
+        Err(theirs) => {
+            // SAFETY: nobody else has seen the kind.
+            unsafe { registry::remove(kind) };
+            // SAFETY: a kind of this table, none of which is destroyed.
+            Ok(unsafe { &*theirs })
+        }
+    }
+}
+
+/// Whether a kind is one of these: it is everybody's, and stays.
+pub fn is_one(kind: &Kind) -> bool {
+    let is_it = |place: &AtomicPtr<Kind>| ptr::eq(place.load(Ordering::Acquire), kind);
+    kind.is_dynamic() && KINDS.iter().flatten().any(is_it)
+}
+
+/// In a child just forked: those of the parent's are of no use, and others are made.
+pub(super) fn after_fork_in_child() {
+    for place in KINDS.iter().flatten() {
+        place.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+}

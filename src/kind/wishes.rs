@@ -1,0 +1,193 @@
+//! What a program has asked of a kind beside memory: an alignment, who serves when there is none.
+
+use core::ffi::{c_int, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::block::free;
+use crate::backing::{Backing, round_up};
+use crate::error::Error;
+use crate::heap::{self, Heap};
+
+/// What gives memory: a kind.
+pub trait Memory: Sync + 'static {
+    /// The heap.
+    fn heap(&'static self) -> &'static Heap;
+
+    /// A block of its own. Where `align` is 1, it is zeroed if that is asked for.
+    ///
+    /// # Errors
+    /// Those of malloc of a kind.
+    fn allocate_here(
+        &'static self,
+        align: usize,
+        size: usize,
+        zero: bool,
+    ) -> Result<*mut u8, Error>;
+
+    /// The same from whatever serves when it has none.
+    ///
+    /// # Errors
+    /// Those of malloc of a kind.
+    fn allocate_any(&'static self, align: usize, size: usize, zero: bool)
+    -> Result<*mut u8, Error>;
+}
+
+/// A function of the program's that is asked when there is no memory.
+pub struct Exhausted<K> {
+    /// The function: nonzero says that there may be memory now. It is safe to call with `context`
+    /// and any kind, by the promise of who set it.
+    pub function: unsafe extern "C" fn(*mut c_void, *const K, usize) -> c_int,
+    /// What it is given.
+    pub context: *mut c_void,
+}
+
+impl<K> Clone for Exhausted<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Exhausted<K> {}
+
+/// What a program has asked of a kind beside memory.
+pub struct Wishes<K: 'static> {
+    alignment: usize,
+    fallback: Option<&'static K>,
+    exhausted: Option<Exhausted<K>>,
+    n_refused: AtomicUsize,
+}
+
+// SAFETY: the context is only handed to the program's function, which any thread may call by
+// the promise of who set it; all else is constant or atomic.
+unsafe impl<K: Sync> Sync for Wishes<K> {}
+// SAFETY: as for `Sync`: nothing here belongs to a thread.
+unsafe impl<K: Sync> Send for Wishes<K> {}
+
+impl<K: Memory> Wishes<K> {
+    pub(super) fn new(
+        alignment: usize,
+        fallback: Option<&'static K>,
+        exhausted: Option<Exhausted<K>>,
+    ) -> Self {
+        Self {
+            alignment,
+            fallback,
+            exhausted,
+            n_refused: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn alignment(&self) -> usize {
+        self.alignment
+    }
+
+    pub(super) fn n_refused(&self) -> usize {
+        self.n_refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn fallback(&self) -> Option<&'static K> {
+        self.fallback
+    }
+
+    /// A block of `size` bytes, more than 0, at a multiple of `align`, a power of two, and of the
+    /// kind's alignment; zeroed if that is asked for.
+    pub(super) fn allocate(
+        &self,
+        kind: &'static K,
+        align: usize,
+        size: usize,
+        zero: bool,
+    ) -> Result<*mut u8, Error> {
+        let align = align.max(self.alignment);
+        match self.allocate_or_fall_back(kind, align, size, zero) {
+            Err(Error::NoMemory) => {}
+            result => return result,
+        }
+        let Some(asked) = &self.exhausted else {
+            return Err(Error::NoMemory);
+        };
+        let handle: *const K = kind;
+        // SAFETY: the promise of who set the function.
+        let call = || unsafe { (asked.function)(asked.context, handle, size) };
+        match heap::call_program(call) {
+            None | Some(0) => Err(Error::NoMemory),
+            Some(_) => {
+                if let Backing::Slabs(slabs) = kind.heap().backing() {
+                    slabs.forget_refusal();
+                }
+                self.allocate_or_fall_back(kind, align, size, zero)
+            }
+        }
+    }
+
+    fn allocate_or_fall_back(
+        &self,
+        kind: &'static K,
+        align: usize,
+        size: usize,
+        zero: bool,
+    ) -> Result<*mut u8, Error> {
+        let plain = align == 1;
+        let own = zeroed_if(zero && !plain, size, kind.allocate_here(align, size, zero));
+        let error = match own {
+            Err(error @ Error::NoMemory) => error,
+            result => return result,
+        };
+        self.n_refused.fetch_add(1, Ordering::Relaxed);
+        match self.fallback {
+            None => Err(error),
+            Some(other) => zeroed_if(zero && !plain, size, other.allocate_any(align, size, zero)),
+        }
+    }
+
+    /// Resizes a block of any kind to `size` bytes, more than 0, of this one.
+    ///
+    /// # Safety
+    /// `block` is a live block of a heap.
+    pub(super) unsafe fn realloc(
+        &self,
+        kind: &'static K,
+        block: *mut u8,
+        size: usize,
+    ) -> Result<*mut u8, Error> {
+        let own = heap::owner(block as usize) == kind.heap().id();
+        // SAFETY: the block is live, by the caller's promise.
+        let before = unsafe { heap::usable_size(block) };
+        if own && !kind.heap().wipes() && kind.heap().is_open() {
+            if self.alignment == 1 {
+                // SAFETY: the page map says that the block is this heap's.
+                match unsafe { kind.heap().resize(block, size) } {
+                    Err(Error::NoMemory) => {}
+                    result => return result,
+                }
+            } else {
+                let rounded = round_up(size, self.alignment).ok_or(Error::NoMemory)?;
+                let fits = rounded <= before && rounded > before / 2;
+                // SAFETY: the page map says that the block is this heap's.
+                if fits || unsafe { kind.heap().resize_in_place(block, rounded) } {
+                    return Ok(block);
+                }
+            }
+        }
+        let fresh = match self.allocate(kind, 1, size, false) {
+            Ok(fresh) => fresh,
+            Err(_) if own && size <= before => return Ok(block),
+            Err(error) => return Err(error),
+        };
+        // SAFETY: both blocks are live; the shorter length fits both.
+        unsafe {
+            ptr::copy_nonoverlapping(block, fresh, size.min(before));
+            free(block);
+        }
+        Ok(fresh)
+    }
+}
+
+fn zeroed_if(zero: bool, size: usize, block: Result<*mut u8, Error>) -> Result<*mut u8, Error> {
+    if let (true, Ok(block)) = (zero, &block) {
+        // SAFETY: a block of at least `size` bytes that is the caller's.
+        unsafe { ptr::write_bytes(*block, 0, size) };
+    }
+    block
+}
