@@ -152,7 +152,7 @@ demo: ## build, show this machine's kinds, run programs on the library
 
 # ---- Measuring: bench/README.md says what and how; results go to docs/benchmarks/. ----
 
-.PHONY: bench bench-quick bench-preload
+.PHONY: bench bench-quick bench-arrays bench-preload
 bench: ## compare all allocators on everything: ten minutes
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
@@ -162,6 +162,11 @@ bench-quick: ## the most important figures, in a few minutes
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
 	python3 -B bench/bench.py
+
+bench-arrays: ## blocks of 128 KiB to 1 GiB, in some minutes
+	$(call setup,bench)
+	@$(MAKE) --no-print-directory all
+	python3 -B bench/bench.py --arrays
 
 bench-preload: ## programs with an allocator preloaded, in a few minutes
 	$(call setup,bench)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Compares this libmemkind with the distribution's and with other allocators.
 
-usage: bench.py [--all] [--library LIBMEMKIND.SO.0] [--output DIRECTORY] [--rounds N] [--threads N]
+usage: bench.py [--all | --arrays] [--library LIBMEMKIND.SO.0] [--output DIRECTORY] [--rounds N] [--threads N]
 
-Without --all: malloc and free, NULL-kind free, LIFO, and the instruction counts; a few minutes. Writes
-quick.md or full.md, and SVG plots of the same name, into the output directory (default: docs/benchmarks).
+Without --all: malloc and free, NULL-kind free, LIFO, and the instruction counts; a few minutes. --arrays:
+blocks of 128 KiB to 1 GiB. Writes quick.md, full.md or arrays.md, and SVG plots of the same name, into the output directory (default: docs/benchmarks).
 """
 
 import argparse
@@ -48,6 +48,7 @@ def measure_live(found, table):
 def main():
     parser = argparse.ArgumentParser(description="Compares allocators; see docs/benchmarks.")
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--arrays", action="store_true")
     parser.add_argument("--library", default=os.path.join(targets.ROOT, "build", "lib", "libmemkind.so.0"))
     parser.add_argument("--output", default=os.path.join(targets.ROOT, "docs", "benchmarks"))
     parser.add_argument("--rounds", type=int)
@@ -59,7 +60,9 @@ def main():
     targets.compile_all()
     found = targets.find_targets(options.library)
     results = Results()
-    if count.available():
+    if options.arrays:
+        say("arrays")
+    elif count.available():
         say("instruction counts")
         results.instructions = count.count_all(found, groups.COUNTED)
     else:
@@ -68,7 +71,10 @@ def main():
     def measure(operations, table, rounds, threads=1, slice_ms=3.0):
         timing.measure_all(found, operations, table, rounds, PROCESSES, threads, slice_ms, say)
 
-    measure(groups.SINGLE if options.all else groups.QUICK, results.ns, rounds)
+    if options.arrays:
+        measure(groups.ARRAYS, results.ns, rounds, slice_ms=6)
+    else:
+        measure(groups.SINGLE if options.all else groups.QUICK, results.ns, rounds)
     if options.all:
         measure(groups.LARGE + groups.BRIEF, results.ns, rounds, slice_ms=6)
         workloads = dict.fromkeys(groups.THREADED + groups.PUBLISHED)
@@ -77,7 +83,8 @@ def main():
         measure_live([t for t in found if t.how != "hbw"], results.live)
     took = time.monotonic() - began
     os.makedirs(options.output, exist_ok=True)
-    report.write(options.output, "full" if options.all else "quick", found, results, took, rounds, options.threads)
+    name = "arrays" if options.arrays else "full" if options.all else "quick"
+    report.write(options.output, name, found, results, took, rounds, options.threads)
 
 
 main()

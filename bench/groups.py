@@ -22,6 +22,9 @@ COUNTED = ([("pair", size) for size in SMALL + (16 * KIB, 64 * KIB)] + [("fdet",
            + [("mixed", size) for size in (64, 256, 1024)] + [("mlifo", 256), ("build", 64), ("rgrow", 1024)]
            + [("usable", 64), ("det", 64), ("unull", 64)])
 LARGE = [("touch", size * MIB) for size in (1, 4, 16, 64)]
+# Arrays, for --arrays.
+ARRAYS = ([("pair", size) for size in (128 * KIB, MIB, 8 * MIB)] + [("rgrow", 64 * KIB), ("rgrow", MIB)]
+          + [("touch", 16 * MIB), ("touch", 64 * MIB), ("turns", 128 * MIB), ("agrow", 1024 * MIB)])
 # Operations of several threads (threads.h), and workloads that others are used to.
 THREADED = [("pairs", 64), ("pairs", 1024), ("larson", 512), ("prodcons", 64), ("prodcons", 1024)]
 PUBLISHED = [("larson", 512), ("cachescratch", 8), ("xmalloc", 256), ("mstress", 4096), ("rptest", 1000),

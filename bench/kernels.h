@@ -225,6 +225,48 @@ static uint64_t FN(touch)(const struct target *t, size_t size, uint64_t n)
     return n;
 }
 
+/* ARRAYS arrays of size bytes: all taken and touched by the page, then all freed. An operation is a MiB that was
+ * touched. */
+static uint64_t FN(turns)(const struct target *t, size_t size, uint64_t n)
+{
+    CALLS(t);
+    char *live[ARRAYS];
+    uint64_t done = 0;
+    while (done < n) {
+        for (unsigned i = 0; i < ARRAYS; i++) {
+            live[i] = touched(MALLOC(size));
+            touch_pages(live[i], size);
+        }
+        for (unsigned i = 0; i < ARRAYS; i++) {
+            FREE(live[i]);
+        }
+        done += ARRAYS * (size >> 20);
+    }
+    return done;
+}
+
+/* An array that grows by half from a 16th of size to size, each part touched by the page when it is there. An operation
+ * is a realloc, with the touching. */
+static uint64_t FN(agrow)(const struct target *t, size_t size, uint64_t n)
+{
+    CALLS(t);
+    uint64_t done = 0;
+    while (done < n) {
+        size_t now = size / 16;
+        char *p = touched(MALLOC(now));
+        touch_pages(p, now);
+        while (now < size) {
+            size_t before = now;
+            now = now + now / 2 > size ? size : now + now / 2;
+            p = touched(REALLOC(p, now));
+            touch_pages(p + before, now - before);
+            done++;
+        }
+        FREE(p);
+    }
+    return done;
+}
+
 /* Memory as a program without caches in the way would see it: many blocks of mixed small sizes, first
  * allocated in rising and then in falling numbers, freed first in first out (as glibc's own simple test). */
 static uint64_t FN(simple)(const struct target *t, size_t size, uint64_t n)

@@ -265,7 +265,8 @@ def plots(directory, name, found, results):
         if any((op, size) in table_.get(n, {}) for n in names)]
     bars = [(f"{op} {size_text(size)}", [(n, median(table_.get(n, {}).get((op, size), []))) for n in names])
             for table_, op, size in chosen]
-    written.append((f"{name}-operations.svg", plot.bars("CPU time per operation", "ns", bars)))
+    if bars:
+        written.append((f"{name}-operations.svg", plot.bars("CPU time per operation", "ns", bars)))
     if results.live:
         names = plot_names(found, results.live)
         lines = {n: [(size, median(values)) for (_, size), values in results.live[n].items()] for n in names}
@@ -282,12 +283,13 @@ LEGEND = """An operation is one malloc and one free, if not said otherwise. pair
 to the library (NULL); lifo, fifo, rand: of 1000 live blocks in that order; mixed: replacing random ones of 1000
 live blocks of 1 byte to that size; mlifo: nested bursts of 8 to 23; build: 16000 live blocks; rgrow: one realloc of a
 block that grows by half at a time; rgaps: the same in a heap that has been in use; usable, det, unull: one memkind_malloc_usable_size with the kind,
-memkind_detect_kind, usable size with NULL. touch: malloc, writing to every page, free. brief: a thread that allocates
+memkind_detect_kind, usable size with NULL. touch: malloc, writing to every page, free; turns: the same of
+six arrays, all live at a time, by the MiB; agrow: one realloc of an array that grows by half, with touching what is new. brief: a thread that allocates
 and frees 20 blocks; one thread. Each figure contains the loop around the call, about 13 instructions."""
 
 
 def write(directory, name, found, results, took, rounds, threads):
-    command = "make bench" if name == "full" else "make bench-quick"
+    command = {"full": "make bench", "quick": "make bench-quick"}.get(name, f"make bench-{name}")
     v = verdicts(results)
     lines = [f"# Benchmarks: {command}", "",
              f"Written by `{command}` in {took / 60:.0f} minutes; see [bench/README.md](../../bench/README.md). "

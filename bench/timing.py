@@ -97,7 +97,7 @@ def measure_all(targets, operations, table, rounds, processes, threads, slice_ms
                                                      if worker.target in counts[op, size]}
                     for worker, n in of_these.items() if turn > 0 else ():
                         worker.ask("run", op, size, n)  # as the calibration did: caches are warm, and mapped memory is there
-                slow = any(op == "mlarge" or (op == "touch" and size > 1 << 20) for op, size in bundle)
+                slow = any(op in ("mlarge", "turns", "agrow") or (op == "touch" and size > 1 << 20) for op, size in bundle)
                 share = 1 if slow else -(-rounds // processes)
                 for operation, names in measure_together(together, share).items():
                     for name, got in names.items():

@@ -25,7 +25,7 @@
 
 /* ---- What the kernels share. None of it comes from the allocator. ---- */
 
-enum { LIVE = 1000, BUILD = 16000, ASKED = 256, GAPS = 4000, CHOICES = 8192 };
+enum { LIVE = 1000, BUILD = 16000, ASKED = 256, GAPS = 4000, ARRAYS = 6, CHOICES = 8192 };
 
 struct choice {
     uint16_t slot;     /* below LIVE */
@@ -133,7 +133,7 @@ static const struct operation {
     kernel *with_kind, *plain;
 } operations[] = {
     BOTH(pair), BOTH(lifo), BOTH(fifo), BOTH(rand), BOTH(mixed), BOTH(mlifo), BOTH(build), BOTH(rgrow),
-    BOTH(rgaps), BOTH(usable), BOTH(touch), BOTH(mlarge), BOTH(simple), BOTH(pairs), BOTH(larson), BOTH(prodcons), BOTH(xmalloc),
+    BOTH(rgaps), BOTH(usable), BOTH(touch), BOTH(turns), BOTH(agrow), BOTH(mlarge), BOTH(simple), BOTH(pairs), BOTH(larson), BOTH(prodcons), BOTH(xmalloc),
     BOTH(cachescratch), BOTH(mstress), BOTH(rptest), BOTH(brief), BOTH(live),
     KIND_ONLY(fdet), KIND_ONLY(det), KIND_ONLY(unull),
 };
