@@ -21,7 +21,7 @@ run_part() {
     scripts) scripts/check-scripts.sh ;;
     headers) scripts/check-headers.sh ;;
     rust) scripts/check-rust.sh ;;
-    abi) ctest/abi/run.sh ;;
+    abi) ctest/abi/run.sh && ctest/abi/hardening.sh ;;
     api) api_tests ;;
     ext) ctest/ext/run.sh ;;
     checks) ctest/checks/run.sh ;;

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# How the shared libraries are linked: what the loader fills in is read-only afterwards, and no memory is both
+# writable and executable.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. scripts/testlib.sh
+
+# hardened LIBRARY
+hardened() {
+    local segments dynamic
+    segments=$(readelf -lW "$1") && dynamic=$(readelf -dW "$1") || return
+    grep -E 'GNU_(STACK|RELRO)|LOAD' <<<"$segments"
+    grep -E 'FLAGS|TEXTREL' <<<"$dynamic"
+    grep -q ' GNU_RELRO ' <<<"$segments" || { echo "no RELRO"; return 1; }
+    grep -Eq 'FLAGS_1.* NOW' <<<"$dynamic" || { echo "not bound when loaded"; return 1; }
+    ! grep -q TEXTREL <<<"$dynamic" || { echo "relocations in code"; return 1; }
+    grep -Eq 'GNU_STACK .* RW +0' <<<"$segments" || { echo "an executable stack"; return 1; }
+    ! grep -Eq 'LOAD .* RWE ' <<<"$segments" || { echo "memory writable and executable"; return 1; }
+}
+
+# The test itself must see a library that is not so.
+is_seen() {
+    local work
+    work=$(new_workdir hardening) || return
+    echo 'int x; int f(void) { return x; }' >"$work/x.c"
+    "${cc[@]}" -shared -fPIC -o "$work/$1.so" "$work/x.c" "${@:2}" || return
+    ! hardened "$work/$1.so"
+}
+
+for library in libmemkind libautohbw libmemtier; do
+    check "hardening of $library" hardened "$libdir/$library.so.0"
+done
+check "hardening, executable stack is seen" is_seen stack -Wl,-z,now,-z,relro,-z,execstack
+check "hardening, late binding is seen" is_seen lazy -Wl,-z,lazy,-z,relro
+check "hardening, no RELRO is seen" is_seen norelro -Wl,-z,now,-z,norelro
+exit 0
