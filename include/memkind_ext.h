@@ -153,6 +153,11 @@ typedef enum memkind_option_t {
 } memkind_option_t;
 
 /**
+ * A handle for each range of memory that a device was told of; see memkind_map_create().
+ */
+struct memkind_map;
+
+/**
  * Objects of one size and alignment; see memkind_pool_create().
  */
 struct memkind_pool;
@@ -201,6 +206,24 @@ typedef struct memkind_usage {
      */
     size_t n_refused;
 } memkind_usage;
+
+/**
+ * A range of memory with its handle.
+ */
+typedef struct memkind_range {
+    /**
+     * Its start.
+     */
+    void *address;
+    /**
+     * Its bytes.
+     */
+    size_t size;
+    /**
+     * What the function `add` has stored for it.
+     */
+    void *handle;
+} memkind_range;
 
 /**
  * A reference to a slice of a buffer; empty if all is 0. It may be moved in memory, but not
@@ -569,6 +592,136 @@ int memkind_get_physical(const void *ptr,
 int memkind_get_fd(const void *ptr,
                    int *fd,
                    size_t *offset);
+
+/**
+ * Creates a map: it is told of ranges of memory, registers them by a function of the program's,
+ * and finds the handle for an address.
+ *
+ * \param add      called for each new range before any of it is handed out. It stores a handle:
+ *                 a key of an RDMA card, an index of io_uring's fixed buffers. Nonzero refuses the
+ *                 range: the allocation that needed it gets NULL and ENOMEM, or a block of the
+ *                 fallback; what the map and others were told of it is taken back in reverse order.
+ * \param remove   called before a range goes, in the reverse order; NULL if nothing is to be done
+ * \param max_size the most bytes of a range, 0 for any number; larger ones are split between
+ *                 pages, and have at least one (1 GiB for io_uring)
+ * \param context  what both functions are given
+ * \param map      where the handle goes; untouched on failure
+ *
+ * The functions are called while the kind grows: they may use kinds that are not attached to
+ * this map. They are not called in a forked child.
+ *
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID if add or map is NULL; MEMKIND_ERROR_MALLOC
+ * \note MT-safe
+ * \note EXPERIMENTAL API; see memkind_map(3)
+ *
+ * \warning
+ * Any thread may call the functions while the map lives; `map` must be NULL or writable.
+ */
+int memkind_map_create(int (*add)(void *context, void *address, size_t size, void **handle),
+                       void (*remove)(void *context,
+                                      void *address,
+                                      size_t size,
+                                      void *handle),
+                       size_t max_size,
+                       void *context,
+                       struct memkind_map **map);
+
+/**
+ * Detaches a map from all kinds, calls `remove` for every range, and frees it.
+ *
+ * \param map the map; NULL is a no-op
+ * \note One thread, when no other uses the map
+ * \note EXPERIMENTAL API; see memkind_map(3)
+ *
+ * \warning
+ * `map` must be NULL or a live map, which is not used again.
+ */
+void memkind_map_destroy(struct memkind_map *map);
+
+/**
+ * Tells a map of all ranges that a kind has, and from then on of each new one. All or nothing. A
+ * map may be attached to many kinds, and a kind have up to 8 maps.
+ *
+ * \param map  the map
+ * \param kind a pinned kind or a fixed one
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, another kind, and one that is attached
+ *         already; MEMKIND_ERROR_OPERATION_FAILED if `add` refuses a range or the kind has too
+ *         many maps; MEMKIND_ERROR_MALLOC
+ * \note MT-safe; the kind does not grow meanwhile
+ * \note EXPERIMENTAL API; see memkind_map(3)
+ *
+ * \warning
+ * `map` must be NULL or a live map.
+ */
+int memkind_map_attach(struct memkind_map *map,
+                       memkind_t kind);
+
+/**
+ * Calls `remove` for all ranges of a kind, and tells the map no more of it. Destroying a kind
+ * does that, too.
+ *
+ * \param map  the map
+ * \param kind the kind
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL and a kind that is not attached
+ * \note MT-safe
+ * \note EXPERIMENTAL API; see memkind_map(3)
+ *
+ * \warning
+ * `map` must be NULL or a live map.
+ */
+int memkind_map_detach(struct memkind_map *map,
+                       memkind_t kind);
+
+/**
+ * Tells a map of memory of the caller's, which must stay mapped and in place.
+ *
+ * \param map     the map
+ * \param address start, a multiple of 4096
+ * \param size    bytes, a multiple of 4096
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, size 0, what is not whole pages, and
+ *         what overlaps a known range; MEMKIND_ERROR_OPERATION_FAILED if `add` refuses;
+ *         ENOMEM
+ * \note One thread at a time for memory that overlaps
+ * \note EXPERIMENTAL API; see memkind_map(3)
+ *
+ * \warning
+ * `map` must be NULL or a live map.
+ */
+int memkind_map_add(struct memkind_map *map,
+                    void *address,
+                    size_t size);
+
+/**
+ * Removes memory that memkind_map_add() has added, with the same address and size.
+ *
+ * \param map     the map
+ * \param address start
+ * \param size    bytes
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for anything else
+ * \note MT-safe for different memory
+ * \note EXPERIMENTAL API; see memkind_map(3)
+ *
+ * \warning
+ * `map` must be NULL or a live map.
+ */
+int memkind_map_remove(struct memkind_map *map, void *address, size_t size);
+
+/**
+ * Finds the range that has an address.
+ *
+ * \param map   the map
+ * \param ptr   any address
+ * \param range where it goes; untouched on failure
+ * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, and an address of no range
+ * \note MT-safe, wait-free
+ * \note EXPERIMENTAL API; see memkind_map(3)
+ *
+ * \warning
+ * `map` must be NULL or a live map, `range` NULL or writable.
+ */
+int memkind_map_find(const struct memkind_map *map,
+                     const void *ptr,
+                     struct memkind_range *range);
 
 /**
  * Creates a region: a place to allocate blocks that are freed together.

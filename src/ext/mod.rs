@@ -4,6 +4,7 @@
 //! without blocks: what lies there is told apart from what memkind_free() may be given.
 
 mod buffer;
+pub mod map;
 pub mod physical;
 pub mod pool;
 mod pool_slab;

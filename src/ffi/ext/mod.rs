@@ -7,6 +7,8 @@ pub mod config;
 
 pub mod device;
 
+pub mod map;
+
 pub mod region;
 
 pub mod pool;

@@ -236,6 +236,7 @@ pub unsafe extern "C" fn memkind_destroy_kind(kind: memkind_t) -> c_int {
             );
             return Error::OperationFailed.code();
         }
+        ext::map::forget_kind(kind);
         tier::forget_kind(kind);
         // SAFETY: the caller's promise.
         unsafe { registry::remove(kind) };
