@@ -121,10 +121,14 @@ fn machine(random: &mut Random) -> (Machine, Attributes, NodeMask) {
         .map(|number| {
             let n_cpus = random.pick(&[0, 0, 1, 2]);
             let cpus = (cpu..cpu + n_cpus).collect();
-            cpu += n_cpus + random.pick(&[0, 0, 5]);
+            cpu += n_cpus;
+            let n_offline = random.pick(&[0, 0, 1]);
+            let offline = (cpu..cpu + n_offline).collect();
+            cpu += n_offline + random.pick(&[0, 0, 5]);
             Node {
                 number: *number,
                 cpus,
+                offline,
                 capacity: random.pick(&[0, 1000, 1000, 2000]),
                 distances: numbers
                     .iter()
