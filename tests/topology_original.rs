@@ -102,6 +102,8 @@ fn question(random: &mut Random) -> Question {
         nodes.push(Node {
             number,
             cpus: (cpu..cpu + n_cpus).collect(),
+            // The original knows the CPUs that are online.
+            offline: Vec::new(),
             capacity: random.pick(&[1000, 2000, 3000]),
             distances: (0..n_nodes)
                 .map(|_| random.pick(&[11, 13, 17, 21]))

@@ -24,7 +24,7 @@ impl Arenas {
 }
 
 /// The number of arenas a kind may have by default: four for each
-/// configured CPU; a power of two up to [`MAX`].
+/// configured CPU; a power of two up to 256.
 pub fn usual() -> u32 {
     rounded(topology::n_cpus_configured().saturating_mul(4) as u64)
 }
@@ -46,7 +46,7 @@ pub fn usual_for(bound: Option<usize>) -> u32 {
 }
 
 /// The number of arenas a kind may have by MEMKIND_ARENA_NUM_PER_KIND, a power of two up to
-/// [`MAX`]; `None` if it is not set. `Environ` for a malformed value.
+/// 256; `None` if it is not set. `Environ` for a malformed value.
 pub fn asked_for() -> Result<Option<u32>, Error> {
     match env::get(env::ARENA_NUM_PER_KIND) {
         None => Ok(None),

@@ -3,7 +3,7 @@
 //! A program that frees blocks of a full heap until there is room for the next one is refused
 //! again and again, and each time jemalloc searches all that the arena might still take, and the
 //! heap its other arenas. Most of what is freed meanwhile is of no use. A block needs pages, or a
-//! free place in a slab of its class. [`crate::heap::full`] counts both, so while neither count has
+//! free place in a slab of its class. `arena::turn` counts both, so while neither count has
 //! changed, nothing is searched.
 //!
 //! This is true of heaps that only their own limit keeps from growing, and while no cache holds
@@ -18,7 +18,7 @@ use crate::heap::base::class;
 /// thread moves from one of jemalloc's lists to another at that moment, and find them later.
 const ROW: u32 = 32;
 
-/// What a heap has counted, read before it is asked: see [`crate::heap::full`].
+/// What a heap has counted, read before it is asked: see `arena::turn`.
 #[derive(Clone, Copy)]
 pub(crate) struct Counts {
     /// Changes when pages may have become free. No two heaps share a value.
