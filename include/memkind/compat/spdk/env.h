@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SPDK's names for DMA memory (spdk/env.h) on memkind_dma_kind(3): no hugepage setup, no root, no DPDK. Found as
+ * "spdk/env.h" with -I$includedir/memkind/compat; not for programs that have SPDK itself. Maps, pools, threads and PCI
+ * are not here: see memkind_map(3) and memkind_pool(3). */
+#ifndef MEMKIND_COMPAT_SPDK_ENV_H
+#define MEMKIND_COMPAT_SPDK_ENV_H
+
+#ifdef SPDK_ENV_H
+#error "memkind/compat/spdk/env.h: SPDK's own header is included already"
+#endif
+
+#include <errno.h>
+#include <memkind_ext.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SPDK_ENV_SOCKET_ID_ANY (-1)
+#define SPDK_ENV_NUMA_ID_ANY   (-1)
+#define SPDK_ENV_LCORE_ID_ANY  UINT32_MAX
+#define SPDK_MALLOC_DMA        0x01
+#define SPDK_MALLOC_SHARE      0x02
+#define SPDK_VTOPHYS_ERROR     UINT64_MAX
+
+/* `flags` are not 0, `unused` is NULL, as SPDK demands. Alignment 0 is that of a cache line; a node that is full or
+ * does not exist is any. NULL without memory. */
+static inline void *spdk_malloc(size_t size, size_t align, uint64_t *unused, int numa_id, uint32_t flags)
+{
+    memkind_t kind;
+    void *block = NULL;
+
+    if (flags == 0 || unused != NULL)
+        return NULL;
+    if (memkind_dma_kind(numa_id, flags & SPDK_MALLOC_SHARE ? MEMKIND_OPTION_SHARED : 0, &kind) != MEMKIND_SUCCESS)
+        return NULL;
+    if (align <= 64)
+        return memkind_malloc(kind, size);
+    return memkind_posix_memalign(kind, &block, align, size) == 0 ? block : NULL;
+}
+
+static inline void *spdk_zmalloc(size_t size, size_t align, uint64_t *unused, int numa_id, uint32_t flags)
+{
+    void *block = spdk_malloc(size, align, unused, numa_id, flags);
+
+    if (block != NULL)
+        memset(block, 0, size);
+    return block;
+}
+
+static inline void spdk_free(void *buf)
+{
+    memkind_free(NULL, buf);
+}
+
+/* In the kind of the block; a NULL one is allocated near the CPU. */
+static inline void *spdk_realloc(void *buf, size_t size, size_t align)
+{
+    void *block;
+    size_t before;
+
+    if (buf == NULL)
+        return spdk_malloc(size, align, NULL, SPDK_ENV_NUMA_ID_ANY, SPDK_MALLOC_DMA);
+    if (align <= 64)
+        return memkind_realloc(memkind_detect_kind(buf), buf, size);
+    if (memkind_posix_memalign(memkind_detect_kind(buf), &block, align, size) != 0)
+        return NULL;
+    before = memkind_malloc_usable_size(NULL, buf);
+    memcpy(block, buf, before < size ? before : size);
+    memkind_free(NULL, buf);
+    return block;
+}
+
+static inline void *spdk_dma_malloc_socket(size_t size, size_t align, uint64_t *unused, int numa_id)
+{
+    return spdk_malloc(size, align, unused, numa_id, SPDK_MALLOC_DMA | SPDK_MALLOC_SHARE);
+}
+
+static inline void *spdk_dma_malloc(size_t size, size_t align, uint64_t *unused)
+{
+    return spdk_dma_malloc_socket(size, align, unused, SPDK_ENV_NUMA_ID_ANY);
+}
+
+static inline void *spdk_dma_zmalloc(size_t size, size_t align, uint64_t *unused)
+{
+    return spdk_zmalloc(size, align, unused, SPDK_ENV_NUMA_ID_ANY, SPDK_MALLOC_DMA | SPDK_MALLOC_SHARE);
+}
+
+static inline void spdk_dma_free(void *buf)
+{
+    memkind_free(NULL, buf);
+}
+
+/* No thread is one of SPDK's. */
+static inline uint32_t spdk_env_get_current_core(void)
+{
+    return SPDK_ENV_LCORE_ID_ANY;
+}
+
+/* The physical address, as far as the kernel tells it. */
+static inline uint64_t spdk_vtophys(const void *buf, uint64_t *size)
+{
+    unsigned long address;
+    size_t length;
+
+    if (memkind_get_physical(buf, &address, &length) != MEMKIND_SUCCESS)
+        return SPDK_VTOPHYS_ERROR;
+    if (size != NULL && *size > length)
+        *size = length;
+    return address;
+}
+
+/* The node of the page at an address; SPDK_ENV_NUMA_ID_ANY if there is none. */
+static inline int32_t spdk_mem_get_numa_id(const void *buf, uint64_t *size)
+{
+    (void)size;
+    return memkind_get_node(buf);
+}
+
+static inline int spdk_mem_get_fd_and_offset(void *vaddr, uint64_t *offset)
+{
+    int fd;
+    size_t place;
+
+    if (memkind_get_fd(vaddr, &fd, &place) != MEMKIND_SUCCESS)
+        return -EINVAL;
+    *offset = place;
+    return fd;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
