@@ -497,6 +497,10 @@ impl checks::Origin for Kind {
         &self.head
     }
 
+    fn least_alignment(&self) -> usize {
+        self.alignment()
+    }
+
     fn is_file(&self) -> bool {
         matches!(self.heap.backing(), Backing::File(_))
     }

@@ -21,6 +21,8 @@ const KEPT_LARGEST: usize = 1 << 20;
 pub trait Origin: Sync {
     /// Its head, which stays where it is as long as blocks of it are known.
     fn head(&'static self) -> &'static Head;
+    /// What every block of it is aligned to, at least 1.
+    fn least_alignment(&self) -> usize;
     /// Whether its memory is a file's.
     fn is_file(&self) -> bool;
     /// Whether single pages of its memory can be closed.
@@ -325,7 +327,7 @@ pub(crate) unsafe fn realloc(
         log::error!("The pointer {block:p} was not allocated by memkind and is ignored.");
         return Some(Err(Error::InvalidArgument));
     };
-    let fresh = match malloc(kind, 0, size, false) {
+    let fresh = match malloc(kind, kind.least_alignment(), size, false) {
         Ok(fresh) => fresh,
         Err(error) => {
             let same = record.is_of(kind.head());
