@@ -12,6 +12,27 @@ use crate::backing::base::{can_populate, round_up};
 use crate::error::Error;
 use crate::log;
 
+/// Addresses that the page map and jemalloc may need for a piece.
+const RECORDS: usize = 8 << 20;
+
+/// Whether a limit on addresses leaves room for records beside a piece: memory that the page map
+/// cannot cover is of no use.
+fn has_room_for_records() -> bool {
+    // SAFETY: a fresh mapping, which goes at once; no existing memory is touched.
+    unsafe {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let room = libc::mmap(
+            core::ptr::null_mut(),
+            RECORDS,
+            libc::PROT_NONE,
+            flags,
+            -1,
+            0,
+        );
+        room != libc::MAP_FAILED && libc::munmap(room, RECORDS) == 0
+    }
+}
+
 impl File {
     /// Lets a piece that is not mapped yet begin a new file, because its file is lost.
     pub(super) fn begin_new_file(&self, index: usize) -> bool {
@@ -104,7 +125,16 @@ impl File {
                 locked = length > modest() && is_locked(reserved);
                 !locked
             });
-            if let Some(base) = mapped {
+            let limited = length < wished && length > least;
+            let fits = mapped.filter(|base| {
+                let fits = !limited || has_room_for_records();
+                if !fits {
+                    // SAFETY: our own mapping, which no other thread has seen.
+                    unsafe { libc::munmap(*base as *mut _, length) };
+                }
+                fits
+            });
+            if let Some(base) = fits {
                 if length == self.longest.load(Ordering::Relaxed) {
                     self.longest
                         .store(length.saturating_mul(2), Ordering::Relaxed);
