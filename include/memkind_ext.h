@@ -524,7 +524,7 @@ int memkind_trim(memkind_t kind);
 
 /**
  * What a kind uses. In use are its blocks, by their usable sizes; this is found out
- * anew at each call, as by memkind_update_cached_stats(). Of kinds without slabs `peak`,
+ * at each call, as by memkind_update_cached_stats(). Of kinds without slabs `peak`,
  * `n_ranges` and `n_refused` are 0: these are not counted.
  *
  * \param kind  the kind
@@ -576,7 +576,7 @@ int memkind_get_physical(const void *ptr,
  * The file behind memory of a kind with MEMKIND_OPTION_SHARED, and where in it an address is.
  * Another process that is given the descriptor (over a Unix socket, or by fork) maps the file
  * with mmap(2) and MAP_SHARED, and finds the same bytes at the same offset. It may also put a
- * kind over its mapping with memkind_create_fixed(). The file has the size of a slab and is sealed: nobody
+ * kind over its mapping with memkind_create_fixed(). The file has the size of a slab and is sealed: no process
  * can shrink it.
  *
  * \param ptr    an address in memory of such a kind

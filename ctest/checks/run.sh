@@ -78,7 +78,7 @@ sanitized() {
     esac
 }
 
-# Whoever says "none" means it.
+# "none" turns all of them off.
 unwatched() {
     MEMKIND_CHECKS=none ASAN_OPTIONS=detect_leaks=0 timeout 60 "$work/asan-tools" default overflow
 }

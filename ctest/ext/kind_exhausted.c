@@ -71,7 +71,7 @@ int main(void)
     CHECK_ALLOC_FAILS(ENOMEM, memkind_realloc(chained[0], NULL, MIB));
     CHECK_INT(4, n_asked);
 
-    /* Once for a request, also if that is in vain; and not within itself. */
+    /* Once for a request, also if that makes no room; and not within itself. */
     allocates_inside = true;
     CHECK_ALLOC_FAILS(ENOMEM, memkind_malloc(chained[0], MIB));
     CHECK_INT(5, n_asked);

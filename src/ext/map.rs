@@ -114,7 +114,7 @@ impl Map {
         PROCESS.store(map.process, Ordering::Relaxed);
         let map = Box::into_raw(map);
         if let Err(error) = push(&mut MAPS.0.lock(), map.cast_const()) {
-            // SAFETY: just made, and seen by nobody.
+            // SAFETY: just made, and seen by no other thread.
             drop(unsafe { Box::from_raw(map) });
             return Err(error);
         }
@@ -124,7 +124,7 @@ impl Map {
     /// Detaches the map from all kinds, tells of all ranges that they go, and frees it.
     ///
     /// # Safety
-    /// The map is from `create`, and nobody uses it any more.
+    /// The map is from `create`, and no thread uses it any more.
     pub unsafe fn destroy(map: *mut Map) {
         MAPS.0.lock().retain(|known| !ptr::eq(*known, map));
         // SAFETY: the caller's promise.
@@ -132,7 +132,7 @@ impl Map {
         loop {
             let last = this.kinds.lock().last().copied();
             let Some(kind) = last else { break };
-            // It is attached, and nobody else detaches it.
+            // It is attached, and no other thread detaches it.
             let _ = this.detach(kind);
         }
         loop {
@@ -354,7 +354,7 @@ impl Watch for Map {
 
 impl Drop for Map {
     fn drop(&mut self) {
-        // SAFETY: the mappings of this map, which nobody reads any more.
+        // SAFETY: the mappings of this map, which no thread reads any more.
         unsafe {
             for leaf in &*self.root {
                 let leaf = leaf.load(Ordering::Acquire);

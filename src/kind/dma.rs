@@ -85,7 +85,7 @@ fn make(node: u16, shared: bool) -> Result<&'static Kind, Error> {
     match place.compare_exchange(none, fresh, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => Ok(kind),
         Err(theirs) => {
-            // SAFETY: nobody else has seen the kind.
+            // SAFETY: no other thread has seen the kind.
             unsafe { registry::remove(kind) };
             // SAFETY: a kind of this table, none of which is destroyed.
             Ok(unsafe { &*theirs })

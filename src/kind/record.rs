@@ -453,7 +453,7 @@ impl Kind {
         }
     }
 
-    /// How many requests got nothing of it, whoever served them then; 0 where these are not
+    /// How many requests got nothing of it, whether or not a fallback had memory for them; 0 where these are not
     /// counted.
     pub fn n_refused(&self) -> usize {
         self.wishes.as_deref().map_or(0, Wishes::n_refused)

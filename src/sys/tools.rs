@@ -193,7 +193,7 @@ static ROOTS: [[AtomicUsize; 2]; 4096] =
     [const { [AtomicUsize::new(0), AtomicUsize::new(0)] }; 4096];
 
 /// Tells LeakSanitizer that blocks of the program's may hold the only pointers to others. It
-/// looks only at what is mapped, so nobody needs to tell that an extent has gone.
+/// looks only at what is mapped, so it need not be told that an extent has gone.
 pub(crate) fn holds_pointers(start: usize, size: usize) {
     let Some(register) = functions().register_root else {
         return;

@@ -100,7 +100,7 @@ pub fn nearest(node: u16) -> Result<u16, Error> {
         .ok_or(Error::NoMemory)
 }
 
-/// The huge pages of the machine, read anew at each call.
+/// The huge pages of the machine, read at each call.
 pub fn huge_pages() -> HugePages {
     HugePages::read(&Sysfs::HOST)
 }

@@ -191,7 +191,7 @@ impl Slabs {
         need >= self.refused.load(Ordering::Relaxed) && self.refusal.is_valid()
     }
 
-    /// Somebody has made room: what was refused may be had now.
+    /// Notes that room was made: what was refused may be had now.
     pub fn forget_refusal(&self) {
         self.refused.store(usize::MAX, Ordering::Relaxed);
     }
@@ -467,7 +467,7 @@ impl Drop for Slabs {
         let unmapped = self.is_gone() && self.plan.options.has(Options::NO_FORK);
         let mut next = *self.newest.get_mut();
         while !next.is_null() {
-            // SAFETY: made by `into_raw`; nobody sees the source any more.
+            // SAFETY: made by `into_raw`; no reference to the source is left.
             let slab = unsafe { Box::from_raw(next) };
             if unmapped {
                 map::close(slab.made.file);

@@ -45,7 +45,7 @@ pub enum memkind_option_t {
 /// The settings behind a handle; `None` for NULL.
 ///
 /// # Safety
-/// `cfg` is null or comes from memkind_config_new(), and nobody else uses it meanwhile.
+/// `cfg` is null or comes from memkind_config_new(), and no other thread uses it meanwhile.
 unsafe fn settings<'a>(cfg: *mut memkind_config) -> Option<&'a mut memkind_config> {
     // SAFETY: the caller's promise.
     unsafe { cfg.as_mut() }

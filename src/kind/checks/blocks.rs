@@ -307,14 +307,14 @@ fn give_back(record: &Record) {
 
 fn give_back_open(record: &Record) {
     records::hold().has_gone(record.block());
-    // SAFETY: a block of the heap's that nobody has any more.
+    // SAFETY: a block of the heap's that the program has freed.
     unsafe { heap::free(record.base()) };
 }
 
 /// Resizes a block by moving it; `None` if it is not one of those that are checked.
 ///
 /// # Safety
-/// `block` is not null; if it is a live block, nobody else uses it.
+/// `block` is not null; if it is a live block, no other thread uses it.
 pub(crate) unsafe fn realloc(
     kind: &'static dyn Origin,
     block: *mut u8,
@@ -345,7 +345,7 @@ pub(crate) unsafe fn realloc(
 /// Resizes a checked block where it is; whether that was possible.
 ///
 /// # Safety
-/// If it is a live block, nobody else uses it.
+/// If it is a live block, no other thread uses it.
 pub(crate) unsafe fn resize_in_place(
     kind: &'static dyn Origin,
     block: *mut u8,

@@ -60,7 +60,7 @@ pub(super) fn make(
     // SAFETY: inside the block.
     let last = unsafe { base.add(room) };
     if !protect(last, PAGE, libc::PROT_NONE) {
-        // SAFETY: a block that nobody else has seen.
+        // SAFETY: a block that no other thread has seen.
         unsafe { heap::free(base) };
         return None;
     }

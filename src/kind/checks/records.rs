@@ -211,7 +211,7 @@ pub(super) fn hold() -> Held {
     Held(LOCK.hold())
 }
 
-/// The records, unless somebody has them.
+/// The records, unless another thread has them.
 pub(super) fn try_hold() -> Option<Held> {
     LOCK.try_hold().map(Held)
 }
@@ -299,7 +299,7 @@ impl Records {
             }
         }
         if count != 0 {
-            // SAFETY: the old table, which nobody looks at any more.
+            // SAFETY: the old table, which no thread looks at any more.
             unsafe { libc::munmap(old.cast(), count * size_of::<Record>()) };
         }
         true

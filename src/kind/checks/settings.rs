@@ -106,7 +106,7 @@ fn asked_for() -> Result<Option<(u32, usize)>, Malformed> {
 fn decide() -> u32 {
     let asked = asked_for().unwrap_or(None);
     let (checks, rate) = asked.unwrap_or((0, GUARD_RATE));
-    // Whoever says "none" means it.
+    // "none" turns all of them off.
     let tool = match tools::tool() {
         Tool::Nothing => 0,
         _ if env::get(env::CHECKS).is_some_and(|value| value.to_bytes() == b"none") => 0,

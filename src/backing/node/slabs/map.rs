@@ -149,7 +149,7 @@ fn map(page: usize, size: usize, file: c_int) -> Option<usize> {
     let room = room as usize;
     let start = round_up(room, align)?;
     let writable = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: within the mapping just made, which nobody has seen.
+    // SAFETY: within the mapping just made, which no other thread has seen.
     let mapped = unsafe {
         libc::mmap(
             start as *mut _,
