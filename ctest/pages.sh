@@ -40,7 +40,7 @@ links_lead_somewhere() {
     return $missing
 }
 
-for page in start choosing migrating compared tuning troubleshooting; do
+for page in start choosing migrating compared tuning reliability troubleshooting; do
     check "docs/$page.md: its links" links_lead_somewhere "docs/$page.md"
     while IFS= read -r block; do
         check "docs/$page.md: $block" run_block "$block"
