@@ -102,7 +102,7 @@ include/%:
 	@test -e $@ || { echo "$@ is missing: run 'make headers'" >&2; exit 1; }
 
 .PHONY: headers
-headers: check-tools ## copy the headers that build.rs generates into include/
+headers: check-tools ## generate the headers in include/ from src/ffi, with cbindgen
 	scripts/headers.sh copy
 
 # ---- Checking. Each check-NAME is one part of `make check`. ----

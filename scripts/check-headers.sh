@@ -1,12 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The committed headers are those that build.rs generates, and each of them compiles alone, without a
+# The committed headers are those that are generated from src/ffi, and each of them compiles alone, without a
 # warning, in C and C++. What the original's allow, C90 with inline functions and C++98, ours do.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 
-check "include/ is what build.rs generates (else: make headers)" scripts/headers.sh diff
+check "include/ is what cbindgen generates (else: make headers)" scripts/headers.sh diff
+
+# Who builds the library does not build cbindgen and what that needs.
+builds_cbindgen() { # builds_cbindgen FLAGS...
+    # shellcheck disable=SC2086  # command prefixes and lists of flags
+    ${CARGO:-$(scripts/cargo-env.sh)} tree ${CARGOFLAGS:---locked} --edges normal,build --prefix none "$@" | grep -q '^cbindgen '
+}
+only_for_headers() { ! builds_cbindgen && builds_cbindgen --features headers; }
+check "cbindgen is built for the headers only" only_for_headers
 
 # Cargo names a package otherwise in a directory of its name, as a clone of this repository has.
 in_a_clone_named_memkind() {

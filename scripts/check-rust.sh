@@ -31,7 +31,7 @@ fi
 
 clippy() {
     local version
-    "${cargo[@]}" clippy --release --all-targets "${flags[@]}" -- -D warnings && return
+    "${cargo[@]}" clippy --release --all-targets --features headers "${flags[@]}" -- -D warnings && return
     version=$("${cargo[@]}" clippy --version)
     # Rust 1.95 has clippy 0.1.95.
     case "$version " in *" 0.$clippy_version "* | *" 0.$clippy_version."*) return 1 ;; esac

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The headers that build.rs generates into cargo's OUT_DIR, and their committed
-# copies in include/.
+# The headers that build.rs generates into cargo's OUT_DIR with the feature `headers`, and their
+# committed copies in include/.
 #
 # usage: scripts/headers.sh copy | diff
 #   copy   copies them into include/
@@ -19,7 +19,7 @@ cargo=${CARGO:-$(scripts/cargo-env.sh)}
 # This package is the only one that is not from a registry. Its name is no mark: cargo leaves it out of the
 # id where the directory has the same name.
 # shellcheck disable=SC2086  # command prefixes and lists of flags
-out=$($cargo check --release ${CARGOFLAGS:---locked} --message-format=json |
+out=$($cargo check --release --features headers ${CARGOFLAGS:---locked} --message-format=json |
     sed -n '/"reason":"build-script-executed"/{/"package_id":"path+/s/.*"out_dir":"\([^"]*\)".*/\1/p}')
 if ! ls "$out"/*.h >/dev/null 2>&1; then
     echo "scripts/headers.sh: build.rs wrote no headers into '$out'" >&2

@@ -1,7 +1,7 @@
 //! The exported C functions: one file per header, nothing but checking arguments,
 //! calling the core and turning `Error` into the C code and `errno`.
 //!
-//! C names live here only. Each file is read by cbindgen (build.rs), so exported items
+//! C names live here only. Each file is read by cbindgen (scripts/headers.rs), so exported items
 //! are written out plainly, and their documentation becomes the header's.
 
 mod answer;

@@ -1,4 +1,4 @@
-//! memkind.h: kinds, the heap, statistics. build.rs reads the files below in this order.
+//! memkind.h: kinds, the heap, statistics. scripts/headers.rs reads the files below in this order.
 
 pub(super) mod types;
 
