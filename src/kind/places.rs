@@ -81,7 +81,8 @@ impl Places {
             Heap::new(Backing::Anonymous(source), id, None)
         };
         heaps.extend(sources.into_iter().take(granted).enumerate().map(heap));
-        let id = |cpu| heap_of(&heaps, targets, cpu).map_or(0, |heap| heap.id() as u16);
+        let id =
+            |cpu| heap_of(&heaps, targets.place_of_cpu(cpu)).map_or(0, |heap| heap.id() as u16);
         of_cpu.extend((0..n_cpus).map(id));
         let of_cpu = HeapOfCpu(of_cpu.into_boxed_slice());
         Ok(Self {
@@ -94,7 +95,9 @@ impl Places {
     /// The heap of the calling thread's CPU; the first heap for a CPU without one.
     #[inline]
     pub(super) fn here(&self) -> Option<&Heap> {
-        heap_of(&self.heaps, self.targets, topology::current_cpu())
+        let cpu = topology::current_cpu();
+        let place = self.targets.place_here(cpu, topology::current_node);
+        heap_of(&self.heaps, place)
     }
 
     /// The ids of all heaps.
@@ -108,9 +111,9 @@ impl Places {
     }
 }
 
-/// The heap of the CPU with the number `cpu`; the first heap for a CPU without one.
-fn heap_of<'a>(heaps: &'a [Heap], targets: &Targets, cpu: usize) -> Option<&'a Heap> {
-    heaps.get(targets.place_of_cpu(cpu)).or(heaps.first())
+/// The heap of a place; the first heap for a place without one.
+fn heap_of(heaps: &[Heap], place: usize) -> Option<&Heap> {
+    heaps.get(place).or(heaps.first())
 }
 
 /// Puts the heaps for all places of `targets` into `slot` and opens each for up to `arenas`

@@ -113,7 +113,10 @@ impl Spec {
     /// Those of [`Spec::targets`].
     pub fn nodes_here(&self) -> Result<NodeMask, Error> {
         Ok(match self.targets()? {
-            Some(targets) => *targets.of_cpu(topology::current_cpu()),
+            Some(targets) => {
+                let place = targets.place_here(topology::current_cpu(), topology::current_node);
+                *targets.of_place(place)
+            }
             None => topology::memory_nodes(),
         })
     }

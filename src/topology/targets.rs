@@ -14,6 +14,9 @@ pub struct Targets {
     homes: Vec<Option<u16>>,
     /// [`NOWHERE`] for a CPU that was not added.
     place_of_cpu: Vec<u16>,
+    /// The place of a CPU that is added to a node later, by the node's number; [`NOWHERE`] for a
+    /// node that was not there.
+    place_of_node: Vec<u16>,
     all: NodeMask,
 }
 
@@ -30,6 +33,16 @@ impl Targets {
     /// The place of a CPU, below [`Targets::n_places`].
     pub fn place_of_cpu(&self, cpu: usize) -> usize {
         self.known_place(cpu).unwrap_or(0).into()
+    }
+
+    /// The place of the CPU `cpu`. A CPU that was not there when the choice was made has the place
+    /// of its node, which `node` tells, or place 0 if the node was not there either.
+    pub fn place_here(&self, cpu: usize, node: impl FnOnce() -> u16) -> usize {
+        let place = self.known_place(cpu).or_else(|| {
+            let place = self.place_of_node.get(usize::from(node())).copied();
+            place.filter(|place| *place != NOWHERE)
+        });
+        place.unwrap_or(0).into()
     }
 
     fn known_place(&self, cpu: usize) -> Option<u16> {
@@ -65,6 +78,7 @@ impl Targets {
             places: vec![nodes],
             homes: Vec::new(),
             place_of_cpu: Vec::new(),
+            place_of_node: Vec::new(),
             all: nodes,
         }
     }
@@ -75,6 +89,7 @@ impl Targets {
             places: Vec::new(),
             homes: Vec::new(),
             place_of_cpu: Vec::new(),
+            place_of_node: Vec::new(),
             all: NodeMask::EMPTY,
         }
     }
@@ -123,12 +138,24 @@ impl Targets {
         }
     }
 
-    fn put(&mut self, cpus: &[usize], place: u16) {
-        for cpu in cpus {
-            if self.place_of_cpu.len() <= *cpu {
-                self.place_of_cpu.resize(cpu + 1, NOWHERE);
-            }
-            self.place_of_cpu[*cpu] = place;
+    /// Gives the CPUs that are added to `node` later the nodes of the CPU `other`.
+    pub(super) fn add_node_beside(&mut self, node: u16, other: usize) {
+        if let Some(place) = self.known_place(other) {
+            put(&mut self.place_of_node, node.into(), place);
         }
     }
+
+    fn put(&mut self, cpus: &[usize], place: u16) {
+        for cpu in cpus {
+            put(&mut self.place_of_cpu, *cpu, place);
+        }
+    }
+}
+
+/// Sets an entry of a table that is as long as it has to be.
+fn put(table: &mut Vec<u16>, index: usize, place: u16) {
+    if table.len() <= index {
+        table.resize(index + 1, NOWHERE);
+    }
+    table[index] = place;
 }

@@ -409,8 +409,15 @@ fn cpus_share_places() {
     assert_eq!(local.all(), mask(&[2, 3]));
     assert_eq!(local.place_of_cpu(1), 1);
     assert_eq!(*local.of_place(1), mask(&[3]));
-    // A CPU that came later.
+    // A CPU that was added later, to a node with CPUs, to one of memory, and to one that was not there.
     assert_eq!(*local.of_cpu(4096), mask(&[2]));
+    assert_eq!(local.place_here(4096, || 1), 1);
+    assert_eq!(
+        local.place_here(4096, || 3),
+        local.place_here(4096, || 2) + 1
+    );
+    assert_eq!(local.place_here(4096, || 99), 0);
+    assert_eq!(local.place_here(1, || 0), 1);
     assert!(local.of_place(2).is_empty());
     assert_eq!(ask(REGULAR).map(|targets| targets.n_places()), Ok(1));
 }
