@@ -13,6 +13,7 @@ BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
+LICENSEDIR ?= $(PREFIX)/share/licenses/memkind
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 CMAKEDIR ?= $(LIBDIR)/cmake/memkind
 DESTDIR ?=
@@ -27,7 +28,7 @@ export CARGO
 endif
 # jemalloc's build runs make, whose variables have some of the names of those below: it would install itself where this
 # library is to go.
-cargo = env -u MAKEFLAGS -u DESTDIR -u PREFIX -u BINDIR -u LIBDIR -u INCLUDEDIR -u MANDIR $(find_cargo)
+cargo = env -u MAKEFLAGS -u DESTDIR -u PREFIX -u BINDIR -u LIBDIR -u INCLUDEDIR -u MANDIR -u LICENSEDIR $(find_cargo)
 CARGOFLAGS ?= --locked
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 export CARGOFLAGS
@@ -39,6 +40,8 @@ HEADERS := memkind.h memkind_deprecated.h hbwmalloc.h memkind_memtier.h \
 COMPAT := memkind/compat/evpl/evpl.h memkind/compat/spdk/env.h memkind/compat/spdk/log.h
 BINS := $(basename $(notdir $(wildcard src/bin/*.rs) $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs))))
 MANS := $(wildcard man/*.[1-8])
+# The license of this library, and those of the code that it contains (scripts/notices.py).
+LICENSES := LICENSE THIRD-PARTY
 
 LIBS := build/lib/$(SOFILE) build/lib/$(SONAME) build/lib/libmemkind.so build/lib/libmemkind.a
 
@@ -107,7 +110,7 @@ headers: check-tools ## generate the headers in include/ from src/ffi, with cbin
 
 # ---- Checking. Each check-NAME is one part of `make check`. ----
 
-CHECKS := scripts headers rust abi api ext preload programs-short examples tbb consumers bindings pages install debug-heap numa-ci reports
+CHECKS := scripts headers rust abi api ext preload programs-short examples tbb consumers bindings pages install packages-short debug-heap numa-ci reports
 
 # Packages that are missing are installed first, by scripts/setup.sh; SETUP=no leaves that to you.
 SETUP ?= yes
@@ -144,6 +147,11 @@ check-loom: check-%: ## the heap's lock-free parts under a model of memory (need
 check-numa: ## boot every memory topology as a virtual machine, check placement there (minutes)
 	@scripts/check.sh numa
 
+.PHONY: check-packages
+check-packages: ## make all packages, install, use and remove them in bare roots (20 minutes, as root)
+	$(call setup,packages)
+	@scripts/check.sh packages
+
 .PHONY: demo
 demo: ## build, show this machine's kinds, run programs on the library
 	$(call setup,demo)
@@ -179,7 +187,8 @@ INSTALLED := $(LIBDIR)/$(SOFILE) $(LIBDIR)/$(SONAME) $(LIBDIR)/libmemkind.so $(L
 	$(foreach p,$(PRELOADS),$(LIBDIR)/$p$(RELEASE) $(LIBDIR)/$p.0 $(LIBDIR)/$p) \
 	$(HEADERS:%=$(INCLUDEDIR)/%) $(COMPAT:%=$(INCLUDEDIR)/%) $(PKGCONFIGDIR)/memkind.pc \
 	$(CMAKEDIR)/memkind-config.cmake $(CMAKEDIR)/memkind-config-version.cmake \
-	$(BINS:%=$(BINDIR)/%) $(foreach m,$(MANS),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m))
+	$(BINS:%=$(BINDIR)/%) $(foreach m,$(MANS),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)) \
+	$(LICENSES:%=$(LICENSEDIR)/%)
 
 # A directory as seen from the CMake package's.
 from_cmakedir = $$(realpath -ms --relative-to='$(CMAKEDIR)' '$1')
@@ -192,7 +201,7 @@ fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SONA
 
 # Under sudo, what the user has built is installed as it is: root may have no cargo.
 .PHONY: install
-install: $(if $(and $(SUDO_UID),$(wildcard build/lib/$(SOFILE))),,all) ## install under PREFIX (LIBDIR, INCLUDEDIR, BINDIR, MANDIR, DESTDIR)
+install: $(if $(and $(SUDO_UID),$(wildcard build/lib/$(SOFILE))),,all) ## install under PREFIX (LIBDIR, INCLUDEDIR, BINDIR, MANDIR, LICENSEDIR, DESTDIR)
 	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(PKGCONFIGDIR)' '$(DESTDIR)$(CMAKEDIR)'
 	$(INSTALL) -m 644 build/lib/$(SOFILE) '$(DESTDIR)$(LIBDIR)/$(SOFILE)'
 	ln -sf $(SOFILE) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
@@ -208,11 +217,13 @@ install: $(if $(and $(SUDO_UID),$(wildcard build/lib/$(SOFILE))),,all) ## instal
 	$(if $(BINS),$(INSTALL) -d '$(DESTDIR)$(BINDIR)')
 	$(if $(BINS),$(INSTALL) -m 755 $(BINS:%=$(TARGET)/release/%) '$(DESTDIR)$(BINDIR)')
 	$(foreach m,$(MANS),$(INSTALL) -D -m 644 $m '$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)' &&) true
+	$(INSTALL) -d '$(DESTDIR)$(LICENSEDIR)'
+	$(INSTALL) -m 644 LICENSE packaging/THIRD-PARTY '$(DESTDIR)$(LICENSEDIR)'
 
 .PHONY: uninstall
 uninstall: ## remove what install put there (same variables)
 	rm -f $(INSTALLED:%='$(DESTDIR)%')
-	-rmdir '$(DESTDIR)$(CMAKEDIR)' 2>/dev/null
+	-rmdir '$(DESTDIR)$(CMAKEDIR)' '$(DESTDIR)$(LICENSEDIR)' 2>/dev/null
 	-cd '$(DESTDIR)$(INCLUDEDIR)' && rmdir -p $(dir $(COMPAT)) 2>/dev/null
 
 .PHONY: list-installed
@@ -238,4 +249,4 @@ clean: ## remove build/ and cargo's output
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 	@echo "  make check-NAME         one part of check: $(CHECKS)"
-	@echo "Variables: PREFIX LIBDIR INCLUDEDIR BINDIR MANDIR DESTDIR CARGO CARGOFLAGS CC CXX"
+	@echo "Variables: PREFIX LIBDIR INCLUDEDIR BINDIR MANDIR LICENSEDIR DESTDIR CARGO CARGOFLAGS CC CXX"

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Makes packages of what `make install` installs, into build/packages.
+# Makes packages of what `make install` installs, into build/packages or $PACKAGES.
 #
 # usage: scripts/package.sh deb | rpm | dist
 #   deb    libmemkind0, libmemkind-dev and libmemkind-progs, as Debian divides them
 #   rpm    memkind, memkind-devel and memkind-progs, with rpmbuild
 #   dist   a source archive with all crates in it, which builds without a network
+#
+# PACKAGE_AS_BUILT=yes takes the binaries as they are, with names of this machine's directories in them, and compresses
+# little: for tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-}
@@ -17,9 +20,10 @@ esac
 # Who packages, as Debian's tools know it.
 maintainer="${DEBFULLNAME:-The memkind authors} <${DEBEMAIL:-packages@memkind.invalid}>"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-out=$PWD/build/packages
+out=${PACKAGES:-$PWD/build/packages}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+as_built=${PACKAGE_AS_BUILT:-no}
 mkdir -p "$out"
 
 # The date of the last commit, so that the same source gives the same package.
@@ -36,12 +40,13 @@ need() { # need COMMAND PACKAGE
 # Installs below $work/root. Names of the building user's directories stay out of the binaries.
 stage() { # stage LIBDIR
     local registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
-    export RUSTFLAGS="--remap-path-prefix=$registry=crates"
+    [ "$as_built" = yes ] || export RUSTFLAGS="--remap-path-prefix=$registry=crates"
     "${MAKE:-make}" -s --no-print-directory install SUDO_UID= PREFIX=/usr LIBDIR="$1" DESTDIR="$work/root" \
-        INCLUDEDIR=/usr/include BINDIR=/usr/bin MANDIR=/usr/share/man >&2
+        INCLUDEDIR=/usr/include BINDIR=/usr/bin MANDIR=/usr/share/man \
+        LICENSEDIR=/usr/share/licenses/memkind >&2
     find "$work/root" -type f \( -name '*.so.*' -o -path '*/bin/*' \) -exec strip --strip-unneeded {} +
     find "$work/root/usr/share/man" -type f -exec gzip -9n {} +
-    if grep -rlaF -e "$registry" -e "$PWD" "$work/root"; then
+    if [ "$as_built" != yes ] && grep -rlaF -e "$registry" -e "$PWD" "$work/root"; then
         echo "scripts/package.sh: these files name directories of this machine" >&2
         exit 1
     fi
@@ -88,10 +93,13 @@ CONTROL
 
 deb() {
     need dpkg-shlibdeps dpkg-dev
-    local lib package
+    local lib package compression=(-Zxz)
+    [ "$as_built" = no ] || compression=(-Zgzip -z1)
     lib=usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
     stage "/$lib"
     cd "$work"
+    # Debian's place for licenses is the file copyright.
+    rm -r root/usr/share/licenses
     mkdir -p libmemkind0/"$lib" libmemkind-dev/"$lib" libmemkind-dev/usr/share/man libmemkind-progs/usr/share/man
     mv root/"$lib"/*.so.* libmemkind0/"$lib"
     mv root/"$lib"/* libmemkind-dev/"$lib"
@@ -100,7 +108,7 @@ deb() {
     mv root/usr/share/man/man1 libmemkind-progs/usr/share/man
     mv root/usr/share/man/* libmemkind-dev/usr/share/man
     mkdir -p libmemkind-dev/usr/share/doc/libmemkind-dev/examples
-    cp "$OLDPWD"/examples/*.c "$OLDPWD"/README.md "$OLDPWD"/docs/*.md libmemkind-dev/usr/share/doc/libmemkind-dev/examples
+    cp "$OLDPWD"/examples/*.c "$OLDPWD"/examples/*.cpp "$OLDPWD"/README.md "$OLDPWD"/docs/*.md libmemkind-dev/usr/share/doc/libmemkind-dev/examples
     mv libmemkind-dev/usr/share/doc/libmemkind-dev/examples/*.md libmemkind-dev/usr/share/doc/libmemkind-dev
     for package in libmemkind0 libmemkind-dev libmemkind-progs; do
         mkdir -p $package/DEBIAN $package/usr/share/doc/$package
@@ -126,17 +134,17 @@ deb() {
     for package in libmemkind0 libmemkind-dev libmemkind-progs; do
         find $package -type d -exec chmod 755 {} +
         (cd $package && find . -path ./DEBIAN -prune -o -type f -printf '%P\0' | sort -z | xargs -0 md5sum) >$package/DEBIAN/md5sums
-        dpkg-deb --root-owner-group --build $package "$out" >&2
+        dpkg-deb "${compression[@]}" --root-owner-group --build $package "$out" >&2
     done
     ls "$out"/*_"$version"-1_*.deb
 }
 
 rpm() {
     need rpmbuild rpm
+    local payload=w7.xzdio
+    [ "$as_built" = no ] || payload=w1.gzdio
     stage /usr/lib64
-    mkdir -p "$work/root/usr/share/licenses/memkind"
-    cp LICENSE packaging/THIRD-PARTY "$work/root/usr/share/licenses/memkind"
-    rpmbuild -bb --quiet --define "_topdir $work/rpm" --define "_rpmdir $out" --define "_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm" \
+    rpmbuild -bb --quiet --define "_binary_payload $payload" --define "_topdir $work/rpm" --define "_rpmdir $out" --define "_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm" \
         --define "memkind_version $version" --define "memkind_root $work/root" packaging/memkind.spec >&2
     ls "$out"/memkind*-"$version"-*.rpm
 }

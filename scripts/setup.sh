@@ -3,7 +3,7 @@
 # Installs what is needed to build and check the library on Debian or Ubuntu: packages only, nothing is
 # configured. Safe to run again. As root, or as a user who may use sudo.
 #
-# usage: scripts/setup.sh [build|demo|check|bench|programs]
+# usage: scripts/setup.sh [build|demo|check|bench|programs|packages]
 #   what for: each needs a little more than the one before it; check is the default
 set -eu
 cd "$(dirname "$0")/.."
@@ -13,18 +13,21 @@ build_packages="ca-certificates gcc libc6-dev make binutils pkg-config libhwloc1
 demo_packages="libmemkind-dev"
 # The original's tools, what the tests link and build with, and what lets hwloc read any XML file.
 check_packages="g++ clang libomp-dev lld python3 cmake autoconf automake shellcheck
-    libjemalloc-dev libmemkind-progs libtbbmalloc2 libhwloc-dev libhwloc-plugins numactl groff-base gfortran python3-numpy"
+    libjemalloc-dev libmemkind-progs libtbbmalloc2 libhwloc-dev libhwloc-plugins numactl groff-base gfortran python3-numpy dpkg-dev rpm"
 # What make bench compares with, and counts instructions with.
 bench_packages="libmemkind0 libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 valgrind"
 # The programs that make check-preload runs, beside what is there anyway.
 programs_packages="perl git sqlite3 redis-server redis-tools nginx-light apache2-utils openssl xz-utils
     default-jdk-headless nodejs golang-go python3-numpy"
+# What make check-packages makes roots and images with.
+packages_packages="debootstrap lintian buildah"
 
 case ${1:-check} in
 build) packages=$build_packages ;;
 demo) packages="$build_packages $demo_packages" ;;
 check) packages="$build_packages $demo_packages $check_packages" ;;
 bench) packages="$build_packages $demo_packages $check_packages $bench_packages" ;;
+packages) packages="$build_packages $demo_packages $check_packages $packages_packages" ;;
 programs) packages="$build_packages $demo_packages $check_packages $programs_packages" ;;
 *)
     sed -n 's/^# usage: /usage: /p' "$0" >&2

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# `make install` puts exactly the files of installed.txt where PREFIX, LIBDIR, INCLUDEDIR, BINDIR, MANDIR
-# and DESTDIR say, and `make uninstall` removes exactly these.
+# `make install` puts exactly the files of installed.txt where PREFIX, LIBDIR, INCLUDEDIR, BINDIR, MANDIR,
+# LICENSEDIR and DESTDIR say, and `make uninstall` removes exactly these.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . scripts/testlib.sh
@@ -13,7 +13,7 @@ run_make() { "${MAKE:-make}" -s --no-print-directory "$@"; }
 # installed TREE: its files, with the names of the directories.
 installed() {
     (cd "$1" && find . ! -type d | sed "s|^\./||; s|^$prefix/||") |
-        sed "s|^$libdir_name/|LIBDIR/|; s|^$includedir_name/|INCLUDEDIR/|; s|^$bindir_name/|BINDIR/|; s|^$mandir_name/|MANDIR/|" | sort
+        sed "s|^$libdir_name/|LIBDIR/|; s|^$includedir_name/|INCLUDEDIR/|; s|^$bindir_name/|BINDIR/|; s|^$mandir_name/|MANDIR/|; s|^$licensedir_name/|LICENSEDIR/|" | sort
 }
 
 expected() {
@@ -74,10 +74,10 @@ round_trip() { # round_trip NAME MAKE-VARIABLES...
     same "$name: uninstall removes exactly what was installed" "$work/expected" "$work/got"
 }
 
-prefix=usr/local libdir_name=lib includedir_name=include bindir_name=bin mandir_name=share/man
+prefix=usr/local libdir_name=lib includedir_name=include bindir_name=bin mandir_name=share/man licensedir_name=share/licenses/memkind
 round_trip "default directories"
 
-prefix=opt/numa libdir_name=lib/x86_64 includedir_name=include/numa bindir_name=tools mandir_name=doc/man
+prefix=opt/numa libdir_name=lib/x86_64 includedir_name=include/numa bindir_name=tools mandir_name=doc/man licensedir_name=doc/memkind
 round_trip "chosen directories" PREFIX=/opt/numa LIBDIR=/opt/numa/lib/x86_64 INCLUDEDIR=/opt/numa/include/numa \
-    BINDIR=/opt/numa/tools MANDIR=/opt/numa/doc/man
+    BINDIR=/opt/numa/tools MANDIR=/opt/numa/doc/man LICENSEDIR=/opt/numa/doc/memkind
 exit 0
