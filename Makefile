@@ -160,7 +160,7 @@ demo: ## build, show this machine's kinds, run programs on the library
 
 # ---- Measuring: bench/README.md says what and how; results go to docs/benchmarks/. ----
 
-.PHONY: bench bench-quick bench-arrays bench-preload
+.PHONY: bench bench-quick bench-arrays bench-ext bench-preload
 bench: ## compare all allocators on everything: ten minutes
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
@@ -175,6 +175,11 @@ bench-arrays: ## blocks of 128 KiB to 1 GiB, in some minutes
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
 	python3 -B bench/bench.py --arrays
+
+bench-ext: ## instructions of regions, pools and vectors, and what each may take: a minute
+	$(call setup,bench)
+	@$(MAKE) --no-print-directory all
+	python3 -B bench/bench.py --ext
 
 bench-preload: ## programs with an allocator preloaded, in a few minutes
 	$(call setup,bench)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Compares this libmemkind with the distribution's and with other allocators.
 
-usage: bench.py [--all | --arrays] [--library LIBMEMKIND.SO.0] [--output DIRECTORY] [--rounds N] [--threads N]
+usage: bench.py [--all | --arrays | --ext] [--library LIBMEMKIND.SO.0] [--output DIRECTORY] [--rounds N] [--threads N]
 
 Without --all: malloc and free, NULL-kind free, LIFO, and the instruction counts; a few minutes. --arrays:
-blocks of 128 KiB to 1 GiB. Writes quick.md, full.md or arrays.md, and SVG plots of the same name, into the output directory (default: docs/benchmarks).
+blocks of 128 KiB to 1 GiB. --ext: the functions of memkind_ext.h; it fails when one takes more instructions than it may.
+Writes quick.md, full.md or arrays.md, and SVG plots of the same name, or ext.md, into the output directory (default: docs/benchmarks).
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 import time
 
 import count
+import ext
 import groups
 import lifecycle
 import report
@@ -49,6 +51,7 @@ def main():
     parser = argparse.ArgumentParser(description="Compares allocators; see docs/benchmarks.")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--arrays", action="store_true")
+    parser.add_argument("--ext", action="store_true")
     parser.add_argument("--library", default=os.path.join(targets.ROOT, "build", "lib", "libmemkind.so.0"))
     parser.add_argument("--output", default=os.path.join(targets.ROOT, "docs", "benchmarks"))
     parser.add_argument("--rounds", type=int)
@@ -57,6 +60,11 @@ def main():
     rounds = options.rounds or (20 if options.all else 30)
     began = time.monotonic()
 
+    if options.ext:
+        if not count.available():
+            sys.exit("no instruction counts: valgrind is missing (package valgrind)")
+        rows = ext.measure(options.library, say)
+        sys.exit(ext.write(options.output, rows, report.machine()) > 0)
     targets.compile_all()
     found = targets.find_targets(options.library)
     results = Results()

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The operations of memkind_ext.h, n times each: `ext OP n`. bench/ext.py counts their instructions. */
 #include <memkind_ext.h>
+#include <obstack.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,20 @@ static void region_alloc(long n)
 {
     while (n-- > 0) {
         memkind_region_alloc(region, 32);
+    }
+}
+
+#define obstack_chunk_alloc malloc
+#define obstack_chunk_free free
+
+static void obstack(long n)
+{
+    struct obstack stack;
+
+    obstack_init(&stack);
+    while (n-- > 0) {
+        void *volatile block = obstack_alloc(&stack, 32);
+        (void)block;
     }
 }
 
@@ -92,7 +107,8 @@ static const struct {
     void (*run)(long n);
     size_t object;
 } operations[] = {
-    {"region_alloc", region_alloc, 4096}, {"pool_pair", pool_pair, 4096}, {"pool_pair_1m", pool_pair, 1 << 20},
+    {"region_alloc", region_alloc, 4096}, {"obstack", obstack, 4096},
+    {"pool_pair", pool_pair, 4096}, {"pool_pair_1m", pool_pair, 1 << 20},
     {"pool_bulk", pool_bulk, 2048}, {"alloc_local", alloc_local, 2 << 20}, {"alloc_shared", alloc_shared, 2 << 20},
     {"clone_local", clone_local, 2 << 20}, {"clone_shared", clone_shared, 2 << 20}, {"reserve", reserve, 2 << 20},
 };

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Instructions per operation of memkind_ext.h, loop included, by callgrind: `python3 -B bench/ext.py`.
+"""memkind_ext.h: instructions per operation, loop included, by callgrind, and the most that each may be.
 
-Each operation is run n and 2n times in a process each: the difference, by n. Beside it stands the
-most that it may be."""
+Each operation is run n and 2n times in a process each: the difference, by n. `bench.py --ext` writes the table."""
 
 import os
 import re
 import subprocess
-import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from targets import ROOT
+
 N = 20000
 
-# Operation, what it is, the most instructions.
+# Operation, what it is, the most instructions; None for what is there to compare with.
 OPERATIONS = [
-    ("region_alloc", "memkind_region_alloc(32)", 16),
+    ("region_alloc", "memkind_region_alloc(32)", 15),
+    ("obstack", "obstack_alloc(32) of the C library", None),
     ("pool_pair", "memkind_pool_get + _put, 4 KiB", 45),
     ("pool_pair_1m", "memkind_pool_get + _put, 1 MiB", 45),
     ("pool_bulk", "memkind_pool_get_many(32) + _put_many, for an object", 8),
@@ -27,29 +27,40 @@ OPERATIONS = [
 ]
 
 
-def instructions(program, operation, n, directory):
+def instructions(program, library, operation, n, directory):
     output = os.path.join(directory, "counts")
     subprocess.run(
         ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={output}", program, operation, str(n)],
-        env={**os.environ, "LD_LIBRARY_PATH": os.path.join(ROOT, "build/lib")}, capture_output=True, text=True, check=True)
+        env={**os.environ, "LD_LIBRARY_PATH": os.path.dirname(library)}, capture_output=True, text=True, check=True)
     with open(output, encoding="utf-8") as file:
         return int(re.search(r"^summary: (\d+)", file.read(), re.M).group(1))
 
 
-def main():
+def measure(library, say):
+    """[(what, instructions, the most)] of a libmemkind.so.0."""
+    rows = []
     with tempfile.TemporaryDirectory() as directory:
         program = os.path.join(directory, "ext")
         subprocess.run(["gcc", "-O2", "-fno-plt", "-I", os.path.join(ROOT, "build/include"), "-o", program,
-                        os.path.join(ROOT, "bench/ext.c"), "-L", os.path.join(ROOT, "build/lib"), "-lmemkind"], check=True)
-        print("| operation | instructions | at most |\n|---|---|---|")
-        missed = False
+                        os.path.join(ROOT, "bench/ext.c"), library], check=True)
         for operation, text, most in OPERATIONS:
-            one, two = (instructions(program, operation, n, directory) for n in (N, 2 * N))
-            count = (two - one) / N
-            missed = missed or count > most
-            print(f"| {text} | {count:.1f} | {most} |")
-    return 1 if missed else 0
+            say(operation)
+            one, two = (instructions(program, library, operation, n, directory) for n in (N, 2 * N))
+            rows.append((text, (two - one) / N, most))
+    return rows
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def write(directory, rows, machine):
+    """Writes ext.md; how many operations take more than they may."""
+    lines = ["# memkind_ext.h", "", "Written by `make bench-ext`.", "", *machine, "",
+             "Instructions per operation, the loop around it included; at most so many are aimed at.", "",
+             "| operation | instructions | at most |", "|---|---|---|"]
+    lines += [f"| {text} | {count:.1f} | {'' if most is None else most} |" for text, count, most in rows]
+    missed = [text for text, count, most in rows if most is not None and count > most]
+    lines += ["", "All are within." if not missed else "Above: " + "; ".join(missed) + "."]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if os.path.isdir(directory):
+        with open(os.path.join(directory, "ext.md"), "w", encoding="utf-8") as file:
+            file.write(text)
+    return len(missed)

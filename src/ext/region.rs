@@ -8,6 +8,7 @@
 //! Each chunk begins with a header. Thus an address belongs to one chunk only, although
 //! a position may be at the end of one and another may lie behind it.
 
+use core::cell::UnsafeCell;
 use core::ptr;
 
 use super::slab::Slab;
@@ -55,13 +56,86 @@ impl Chunk {
     }
 }
 
-/// A region. One thread at a time uses it.
+/// All that an allocation reads.
 #[repr(C)]
-pub struct Region {
+struct Bump {
     /// Bytes left in the current chunk; 0 while the region is read-only.
     left: usize,
     /// The base of the current chunk.
     base: *mut u8,
+}
+
+struct NoRegion(UnsafeCell<Bump>);
+
+// SAFETY: nothing is ever left there, and so it is not written to.
+unsafe impl Sync for NoRegion {}
+
+/// Where the handle NULL leads: handles are relative to it, so an allocation need not ask
+/// whether its handle is NULL.
+static NO_REGION: NoRegion = NoRegion(UnsafeCell::new(Bump {
+    left: 0,
+    base: ptr::null_mut(),
+}));
+
+/// The start of a region, or of [`NO_REGION`].
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Place(*mut Bump);
+
+impl Place {
+    /// Where a handle leads.
+    #[inline(always)]
+    pub(crate) fn of_handle(handle: usize) -> Self {
+        let mut place = handle;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a number of the linker's is added. In one instruction, which a compiler does not find.
+        unsafe {
+            core::arch::asm!(
+                "add {place}, qword ptr [rip + {none}@GOTPCREL]",
+                place = inout(reg) place,
+                none = sym NO_REGION,
+                options(pure, readonly, nostack),
+            );
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            place = place.wrapping_add(NO_REGION.0.get() as usize);
+        }
+        Self(place as *mut Bump)
+    }
+
+    /// What led here.
+    pub(crate) fn handle(self) -> usize {
+        Region::handle(self.0.cast())
+    }
+
+    /// A block from the current chunk, of minus `minus_size` bytes as [`minus`] gives them;
+    /// `None` for 0 bytes, if there are not as many left, and where there is no region.
+    ///
+    /// # Safety
+    /// The region lives, and no other thread uses it.
+    #[inline(always)]
+    pub(crate) unsafe fn allocate(self, minus_size: usize) -> Option<*mut u8> {
+        // SAFETY: a live region, or the one that is none.
+        unsafe {
+            let bump = &mut *self.0;
+            // One addition tells both: without a carry the size was 0, or above what is left.
+            let (left, carry) = bump.left.overflowing_add(minus_size);
+            if !carry {
+                return None;
+            }
+            let left = left & !(UNIT - 1);
+            bump.left = left;
+            Some(bump.base.wrapping_add(left))
+        }
+    }
+}
+
+/// A region. One thread at a time uses it.
+#[repr(C)]
+pub struct Region {
+    /// First: the fast path knows no more of a region.
+    bump: Bump,
     /// The current chunk, the newest; null for none.
     current: *mut Chunk,
     /// Chunks without blocks.
@@ -120,8 +194,10 @@ impl Region {
             _ => round_up(limit, UNIT).unwrap_or(usize::MAX),
         };
         let region = boxed(Region {
-            left: 0,
-            base: ptr::null_mut(),
+            bump: Bump {
+                left: 0,
+                base: ptr::null_mut(),
+            },
             current: ptr::null_mut(),
             spare: ptr::null_mut(),
             kind,
@@ -167,18 +243,18 @@ impl Region {
         self.read_only
     }
 
-    /// A block from the current chunk, of minus `minus_size` bytes as [`minus`] gives them;
-    /// `None` for 0 bytes, and if there are not as many left.
-    #[inline(always)]
-    pub(crate) fn allocate_fast(&mut self, minus_size: usize) -> Option<*mut u8> {
-        // One addition tells both: without a carry the size was 0, or above what is left.
-        let (left, carry) = self.left.overflowing_add(minus_size);
-        if !carry {
-            return None;
+    /// What C programs get: how far behind [`NO_REGION`] the region is.
+    pub fn handle(region: *mut Region) -> usize {
+        (region as usize).wrapping_sub(NO_REGION.0.get() as usize)
+    }
+
+    /// The region of a handle; null for 0.
+    pub fn of_handle(handle: usize) -> *mut Region {
+        let place = Place::of_handle(handle);
+        if place.0 == NO_REGION.0.get() {
+            return ptr::null_mut();
         }
-        let left = left & !(UNIT - 1);
-        self.left = left;
-        Some(self.base.wrapping_add(left))
+        place.0.cast()
     }
 
     /// A block of `size` bytes, more than 0.
@@ -208,13 +284,13 @@ impl Region {
 
     /// A block from the current chunk, if it has room.
     fn take_aligned(&mut self, align: usize, size: usize) -> Option<*mut u8> {
-        let base = self.base as usize;
-        let end = base + self.left;
+        let base = self.bump.base as usize;
+        let end = base + self.bump.left;
         let place = end.checked_sub(size)? & !(align - 1);
         // `end` may be 0, and `place` below the base.
-        let left = place.checked_sub(base).filter(|_| self.left > 0)?;
-        self.left = left;
-        Some(self.base.wrapping_add(left))
+        let left = place.checked_sub(base).filter(|_| self.bump.left > 0)?;
+        self.bump.left = left;
+        Some(self.bump.base.wrapping_add(left))
     }
 
     /// The same from another chunk, which becomes the current one.
@@ -238,7 +314,7 @@ impl Region {
         if !self.current.is_null() {
             self.used_below += self.used_here();
             // SAFETY: a chunk of this region, writable.
-            unsafe { (*self.current).left = self.left };
+            unsafe { (*self.current).left = self.bump.left };
         }
         // SAFETY: a fresh chunk, writable, which no other thread has.
         let room = unsafe {
@@ -247,8 +323,8 @@ impl Region {
             (*chunk).room
         };
         self.current = chunk;
-        self.base = Chunk::base(chunk);
-        self.left = room;
+        self.bump.base = Chunk::base(chunk);
+        self.bump.left = room;
         self.take_aligned(align, size).ok_or(Error::NoMemory)
     }
 
@@ -298,7 +374,7 @@ impl Region {
         if self.read_only {
             self.left_then
         } else {
-            self.left
+            self.bump.left
         }
     }
 
@@ -319,7 +395,7 @@ impl Region {
         if self.current.is_null() {
             return ptr::from_ref(self).cast_mut().cast();
         }
-        self.base.wrapping_add(self.left_here())
+        self.bump.base.wrapping_add(self.left_here())
     }
 
     /// Frees all blocks that are newer than a position, or than a block, which goes too.
@@ -335,7 +411,7 @@ impl Region {
             return Ok(());
         }
         // Looked for first: nothing changes if it is in no chunk.
-        let mut left = self.left;
+        let mut left = self.bump.left;
         let mut chunk = self.current;
         // SAFETY: the chunks of this region.
         while let Some(here) = unsafe { chunk.as_ref() } {
@@ -353,7 +429,7 @@ impl Region {
         while self.current != chunk {
             self.drop_current();
         }
-        self.left = position as usize - self.base as usize;
+        self.bump.left = position as usize - self.bump.base as usize;
         Ok(())
     }
 
@@ -367,13 +443,13 @@ impl Region {
             self.spare = chunk;
             match self.current.as_ref() {
                 Some(current) => {
-                    self.base = Chunk::base(self.current);
-                    self.left = current.left;
+                    self.bump.base = Chunk::base(self.current);
+                    self.bump.left = current.left;
                     self.used_below -= current.room - current.left;
                 }
                 None => {
-                    self.base = ptr::null_mut();
-                    self.left = 0;
+                    self.bump.base = ptr::null_mut();
+                    self.bump.left = 0;
                 }
             }
         }
@@ -441,9 +517,9 @@ impl Region {
         }
         self.read_only = read_only;
         if read_only {
-            self.left_then = core::mem::take(&mut self.left);
+            self.left_then = core::mem::take(&mut self.bump.left);
         } else {
-            self.left = self.left_then;
+            self.bump.left = self.left_then;
         }
         Ok(())
     }

@@ -7,14 +7,14 @@ use super::super::answer::{block_or_errno, kind_of, status};
 use super::super::memkind::memkind_t;
 use super::usage::{self, memkind_usage};
 use crate::error::Error;
-use crate::ext::region::{Region, minus};
+use crate::ext::region::{Place, Region, minus};
 use crate::log;
 
 /// An arena and a stack in one; see memkind_region_create().
 #[allow(
     non_camel_case_types,
     dead_code,
-    reason = "the C name; the handle is the field's address"
+    reason = "the C name; Region::handle tells what a handle is"
 )]
 pub struct memkind_region(Region);
 
@@ -23,8 +23,8 @@ pub struct memkind_region(Region);
 /// # Safety
 /// `region` is null or a live region, which no other thread uses.
 unsafe fn region_of<'a>(region: *mut memkind_region) -> Option<&'a mut Region> {
-    // SAFETY: the caller's promise; the handle is the region's address.
-    unsafe { region.cast::<Region>().as_mut() }
+    // SAFETY: the caller's promise.
+    unsafe { Region::of_handle(region as usize).as_mut() }
 }
 
 /// Creates a region: a place to allocate blocks that are freed together.
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn memkind_region_create(
     };
     let created = Region::create(kind, chunk, limit).map(|created| {
         // SAFETY: not null, and writable by the caller's promise.
-        unsafe { *region = created.cast() }
+        unsafe { *region = Region::handle(created) as *mut memkind_region }
     });
     status(created)
 }
@@ -77,8 +77,8 @@ pub unsafe extern "C" fn memkind_region_create(
 pub unsafe extern "C" fn memkind_region_destroy(region: *mut memkind_region) {
     if !region.is_null() {
         let errno = log::errno();
-        // SAFETY: the caller's promise; the handle is the region's address.
-        unsafe { Region::destroy(region.cast()) }
+        // SAFETY: the caller's promise.
+        unsafe { Region::destroy(Region::of_handle(region as usize)) }
         log::set_errno(errno);
     }
 }
@@ -100,18 +100,19 @@ pub unsafe extern "C" fn memkind_region_alloc(
     region: *mut memkind_region,
     size: usize,
 ) -> *mut c_void {
-    let minus_size = minus(size);
+    let (place, minus_size) = (Place::of_handle(region as usize), minus(size));
     // SAFETY: the caller's promise.
-    match unsafe { region_of(region) }.and_then(|region| region.allocate_fast(minus_size)) {
+    match unsafe { place.allocate(minus_size) } {
         Some(block) => block.cast(),
         // SAFETY: the caller's promise.
-        None => unsafe { allocate_slow(region, minus_size) },
+        None => unsafe { allocate_slow(place, minus_size) },
     }
 }
 
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn allocate_slow(region: *mut memkind_region, minus_size: usize) -> *mut c_void {
+unsafe extern "C" fn allocate_slow(place: Place, minus_size: usize) -> *mut c_void {
+    let region = place.handle() as *mut memkind_region;
     // SAFETY: the caller's promise. 16 is what every block is aligned to.
     unsafe { memkind_region_memalign(region, 16, minus_size.wrapping_neg()) }
 }
