@@ -35,14 +35,14 @@ memtier_case() { # memtier_case NAME OURS-ONLY VARIABLES...; the expected messag
     { cat "$work/messages" && echo "status $status"; } >"$work/expected"
     run "$libdir" libmemtier.so.0 "$@"
     if [ $status -ne 0 ]; then
-        if ! grep -qF "MEMKIND_MEM_TIERING_LOG_ERROR: Wrong is \"$wrong\": " "$work/got" ||
-            ! grep -q '^MEMKIND_MEM_TIERING_LOG_ERROR: Wrong is ".*": .*\. Correct is for example MEMKIND_MEM_' "$work/got"; then
+        if ! grep -qF "MEMKIND_MEM_TIERING_LOG_ERROR: Cannot use \"$wrong\": " "$work/got" ||
+            ! grep -q '^MEMKIND_MEM_TIERING_LOG_ERROR: Cannot use ".*": .*\. Example: MEMKIND_MEM_' "$work/got"; then
             fail "$name" "no line says that '$wrong' is wrong and what would be right"
             indent <"$work/got"
             return
         fi
-        sed -n 's/.*\. Correct is for example //p' "$work/got" >>"$work/examples"
-        sed -i '/^MEMKIND_MEM_TIERING_LOG_ERROR: Wrong is /d' "$work/got"
+        sed -n 's/.*\. Example: //p' "$work/got" >>"$work/examples"
+        sed -i '/^MEMKIND_MEM_TIERING_LOG_ERROR: Cannot use /d' "$work/got"
     fi
     same "$name" "$work/expected" "$work/got" || return
     if [ "$ours_only" = no ] && [ -n "$dist" ]; then
@@ -97,7 +97,7 @@ memtier_settings() {
 # A directory that exists, but in which no user can make a file.
 memtier_not_writable() {
     run "$libdir" libmemtier.so.0 MEMKIND_MEM_TIERS="KIND:FS_DAX,PATH:/sys,RATIO:1;POLICY:STATIC_RATIO"
-    check "memtier PATH:/sys" grep -qF 'Wrong is "/sys": no file can be made in this directory; ' "$work/got"
+    check "memtier PATH:/sys" grep -qF 'Cannot use "/sys": no file can be made in this directory; ' "$work/got"
 }
 
 # Every static kind has a name in both libraries, known in any case to the one and in lower case to the
@@ -112,7 +112,7 @@ static_kinds() {
         done
         run "$libdir" libmemtier.so.0 MEMKIND_HBW_NODES=0 MEMKIND_MEM_TIERS="KIND:$name,RATIO:1;POLICY:STATIC_RATIO"
         check "memtier KIND:$name" sh -c "grep -qx 'status 0' '$work/got' ||
-            grep -qF 'Wrong is \"$name\": this machine has no such memory to give' '$work/got'"
+            grep -qF 'Cannot use \"$name\": this machine has no such memory to give' '$work/got'"
     done
 }
 

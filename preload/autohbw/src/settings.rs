@@ -144,9 +144,9 @@ fn read_sizes() {
     let is_known = |letter: u8| b"BKMG".contains(&letter.to_ascii_uppercase());
     if !is_known(low_letter) || !is_known(high_letter) {
         warn(&[
-            b"WARN: Wrong is AUTO_HBW_SIZE=",
+            b"WARN: Cannot use AUTO_HBW_SIZE=",
             text,
-            b": K, M and G are known, other letters mean bytes. Correct is for example AUTO_HBW_SIZE=1M:5M\n",
+            b": K, M and G are known, other letters mean bytes. Example: AUTO_HBW_SIZE=1M:5M\n",
         ]);
     }
     if low >= high {
@@ -154,9 +154,9 @@ fn read_sizes() {
             b"WARN: In AUTO_HBW_SIZE=X:Y, X cannot be greater or equal to Y. None of allocations will use HBW memory.\n",
         ]);
         warn(&[
-            b"WARN: Wrong is AUTO_HBW_SIZE=",
+            b"WARN: Cannot use AUTO_HBW_SIZE=",
             text,
-            b". Correct is for example AUTO_HBW_SIZE=1M:5M\n",
+            b". Example: AUTO_HBW_SIZE=1M:5M\n",
         ]);
         // The limits are in the wrong order: no size is between them.
         LOW.store(usize::MAX, Ordering::Relaxed);
@@ -215,11 +215,11 @@ fn read_kind() -> Option<Kind> {
                 b" not recognized. Using default type\n",
             ]);
             warn(&[
-                b"WARN: Wrong is AUTO_HBW_MEM_TYPE=",
+                b"WARN: Cannot use AUTO_HBW_MEM_TYPE=",
                 name,
                 b": ",
                 rule.as_bytes(),
-                b". Correct is for example AUTO_HBW_MEM_TYPE=",
+                b". Example: AUTO_HBW_MEM_TYPE=",
                 example,
                 b"\n",
             ]);

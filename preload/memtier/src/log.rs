@@ -54,11 +54,11 @@ fn line(prefix: &[u8], parts: &[&[u8]]) {
 #[cold]
 pub(crate) fn explain(fault: &Fault<'_>) {
     error(&[
-        b"Wrong is \"",
+        b"Cannot use \"",
         fault.part,
         b"\": ",
         fault.rule.as_bytes(),
-        b". Correct is for example ",
+        b". Example: ",
         fault.example.as_bytes(),
     ]);
 }
