@@ -19,6 +19,18 @@ hardened() {
     ! grep -Eq 'LOAD .* RWE ' <<<"$segments" || { echo "memory writable and executable"; return 1; }
 }
 
+# To load a library is a good part of what each start of a program takes.
+needs_little() {
+    local needed
+    needed=$(readelf -dW "$libdir/libmemkind.so.0" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+    echo "$needed"
+    case $("${cc[@]}" -print-file-name=libgcc_eh.a) in
+    /*) ;;
+    *) echo "the compiler has no static unwinder" && return 77 ;;
+    esac
+    ! grep -Ev '^(libc\.so\.6|ld-linux-.*)$' <<<"$needed"
+}
+
 # The test itself must see a library that is not so.
 is_seen() {
     local work
@@ -31,6 +43,7 @@ is_seen() {
 for library in libmemkind libautohbw libmemtier; do
     check "hardening of $library" hardened "$libdir/$library.so.0"
 done
+check "libmemkind needs the C library alone" needs_little
 check "hardening, executable stack is seen" is_seen stack -Wl,-z,now,-z,relro,-z,execstack
 check "hardening, late binding is seen" is_seen lazy -Wl,-z,lazy,-z,relro
 check "hardening, no RELRO is seen" is_seen norelro -Wl,-z,now,-z,norelro

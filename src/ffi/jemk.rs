@@ -186,7 +186,11 @@ impl Flags {
 fn block_by(size: usize, flags: c_int) -> *mut c_void {
     let wanted = Flags::of(flags);
     if wanted.names_place {
-        let block = je::mallocx(size, flags);
+        let block = if je::initialise() {
+            je::mallocx(size, flags)
+        } else {
+            ptr::null_mut()
+        };
         if !block.is_null() {
             heap::adopt(block);
         }
@@ -313,6 +317,9 @@ unsafe extern "C" fn sdallocx(block: *mut c_void, size: usize, flags: c_int) {
 }
 
 extern "C" fn nallocx(size: usize, flags: c_int) -> usize {
+    if !je::initialise() {
+        return 0;
+    }
     // SAFETY: the size is not 0.
     unsafe { raw::nallocx(size.max(1), flags) }
 }
@@ -352,6 +359,9 @@ unsafe extern "C" fn mallctl(
     new: *mut c_void,
     new_len: usize,
 ) -> c_int {
+    if !je::initialise() {
+        return libc::EAGAIN;
+    }
     // SAFETY: jemalloc's mallctl asks of its arguments no more than this function.
     unsafe {
         let status = raw::mallctl(name, old, old_len, new, new_len);
@@ -369,6 +379,9 @@ unsafe extern "C" fn mallctlnametomib(
     mib: *mut usize,
     len: *mut usize,
 ) -> c_int {
+    if !je::initialise() {
+        return libc::EAGAIN;
+    }
     // SAFETY: jemalloc's mallctlnametomib asks of its arguments no more than this function.
     unsafe { raw::mallctlnametomib(name, mib, len) }
 }
@@ -381,6 +394,9 @@ unsafe extern "C" fn mallctlbymib(
     new: *mut c_void,
     new_len: usize,
 ) -> c_int {
+    if !je::initialise() {
+        return libc::EAGAIN;
+    }
     // SAFETY: jemalloc's mallctlbymib asks of its arguments no more; names in `OURS` have at most
     // two parts.
     unsafe {

@@ -28,13 +28,14 @@ extern "C" fn at_load() {
         backing::keep_freed_memory();
     }
     read_background_threads();
-    // jemalloc's own handlers are registered with its first use. Ours come after them:
-    // prepare handlers run last first, so a thread that loads the topology can still
-    // allocate while we wait for it.
-    je::initialise();
+    // jemalloc starts when it is needed, but its settings are read now, as documented.
+    if sys::forks::ARE_KEPT && env::get(env::JEMALLOC_CONF).is_none() {
+        je::put_off();
+    } else {
+        je::initialise();
+    }
     read_heap_manager();
-    // SAFETY: the handlers are functions of the library, which is never unloaded.
-    unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
+    sys::forks::handle(before_fork, in_parent, in_child);
     sys::use_library();
 }
 
@@ -50,9 +51,12 @@ unsafe extern "C" fn before_fork() {
     signals.keep_over_fork();
     spare::prepare_fork();
     checks::prepare_fork();
+    // After the others: a thread that loads the topology can still allocate while we wait for it.
+    je::prepare_fork();
 }
 
 unsafe extern "C" fn in_parent() {
+    je::parent_after_fork();
     checks::parent_after_fork();
     spare::parent_after_fork();
     let signals = signals::held_over_fork();
@@ -64,6 +68,7 @@ unsafe extern "C" fn in_parent() {
 }
 
 unsafe extern "C" fn in_child() {
+    je::child_after_fork();
     checks::child_after_fork();
     spare::child_after_fork();
     let signals = signals::held_over_fork();

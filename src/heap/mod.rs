@@ -65,6 +65,14 @@ impl Heap {
         self
     }
 
+    /// The heap, which has small blocks from the first memory of the process before jemalloc has
+    /// started. There is only one such heap.
+    #[must_use]
+    pub const fn first(mut self) -> Self {
+        self.store.arenas.is_first = true;
+        self
+    }
+
     /// Whether blocks are overwritten when they are freed.
     pub const fn wipes(&self) -> bool {
         self.store.arenas.wipes
@@ -121,6 +129,11 @@ impl Heap {
     /// on its caches.
     pub fn trim(&self) {
         reclaim::trim_one(&self.store);
+    }
+
+    /// A statistic of its blocks in the first memory, in bytes, from the last snapshot.
+    pub fn first_bytes(&self, stat: je::Stat) -> usize {
+        self.store.first_bytes(stat)
     }
 
     /// Bytes of free blocks that caches held at the last snapshot.

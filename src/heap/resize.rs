@@ -32,7 +32,7 @@ impl Heap {
         if size > MOST {
             return Err(Error::NoMemory);
         }
-        if is_for_jemalloc(old, size) && !pooled {
+        if is_for_jemalloc(old, size) && !pooled && !je::is_first(block) {
             // SAFETY: the caller's promise.
             let moved = unsafe { self.resize_large(block, old, size)? };
             if !moved.is_null() {

@@ -56,11 +56,10 @@ impl Kind {
     /// The static kind with this number and row of the table.
     pub(super) const fn of_row(number: u32, name: &str, spec: Spec) -> Self {
         let source = Anonymous::new(spec.page, spec.thp, spec.bind);
-        Self::new(
-            Head::new(number, name.as_bytes()),
-            spec,
-            Heap::new(Backing::Anonymous(source), number + 1, None),
-        )
+        let is_system = matches!(spec.source, Source::System);
+        let heap = Heap::new(Backing::Anonymous(source), number + 1, None);
+        let heap = if is_system { heap.first() } else { heap };
+        Self::new(Head::new(number, name.as_bytes()), spec, heap)
     }
 
     /// The kind's number, below `registry::NUMBERS`; no two live kinds share one.

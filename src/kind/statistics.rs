@@ -21,7 +21,8 @@ impl Kind {
             Err(_) if self.is_system() => 0,
             sum => sum?,
         };
-        Ok(sum.saturating_sub(match stat {
+        let first: usize = self.heaps().map(|heap| heap.first_bytes(stat)).sum();
+        Ok((sum + first).saturating_sub(match stat {
             Stat::Allocated => self.heaps().map(Heap::cached_bytes).sum(),
             Stat::Active | Stat::Resident => 0,
         }))
@@ -40,7 +41,12 @@ pub fn stat_of_all(stat: Stat) -> Result<usize, Error> {
     Ok(stats::total(stat))
 }
 
-/// The kinds that have arenas.
+/// The kinds that have been given memory, as far as the last snapshot knows.
 pub fn in_use() -> impl Iterator<Item = &'static Kind> {
-    registry::all().filter(|kind| kind.heaps().flat_map(Heap::arenas).next().is_some())
+    registry::all().filter(|kind| {
+        let has_any = |heap: &'static Heap| {
+            heap.arenas().next().is_some() || heap.first_bytes(Stat::Active) > 0
+        };
+        kind.heaps().any(has_any)
+    })
 }

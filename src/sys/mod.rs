@@ -16,6 +16,8 @@
 mod auxiliary;
 #[cfg(target_arch = "x86_64")]
 mod environment;
+#[cfg_attr(not(target_arch = "x86_64"), path = "forks_portable.rs")]
+pub(crate) mod forks;
 #[cfg(target_arch = "x86_64")]
 mod locks;
 #[cfg(target_arch = "x86_64")]

@@ -7,7 +7,7 @@
 use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 
 use super::environment::{getenv, secure_getenv};
-use super::{locks, mappings, raw, vdso};
+use super::{forks, locks, mappings, raw, vdso};
 
 /// Gives functions of this module C names that only this library sees.
 macro_rules! name {
@@ -101,6 +101,7 @@ name! {
     "munmap" => mappings::munmap;
     "mremap" => mappings::mremap;
     "madvise" => mappings::madvise;
+    "pthread_atfork" => forks::keep;
     "posix_fallocate" => posix_fallocate;
     "posix_fallocate64" => posix_fallocate;
     "fstatvfs" => fstatvfs;

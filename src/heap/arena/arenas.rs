@@ -42,6 +42,9 @@ pub(crate) struct Arenas {
     decay_ms: Option<isize>,
     /// Whether blocks are overwritten when they are freed. Then nothing is cached.
     pub(crate) wipes: bool,
+    /// Whether small blocks come from the first memory before jemalloc has started: of one heap
+    /// only.
+    pub(crate) is_first: bool,
     pub(crate) turn: Turn,
     /// The arena that last took many addresses at a time; 0 = none. Of several arenas the others
     /// will grow again.
@@ -75,6 +78,7 @@ impl Arenas {
             previous: AtomicU32::new(0),
             decay_ms,
             wipes: false,
+            is_first: false,
             turn: Turn::new(),
             grown: AtomicU32::new(0),
             slots: OnceBox::new(),
@@ -257,9 +261,15 @@ impl Arenas {
         page_map::set_class(block, self.id(), offset);
     }
 
-    /// A block of `size` bytes from the thread's arena, not yet known to the page map; null when
-    /// the arena has none.
+    /// A block of `size` bytes from the thread's arena, or from the first memory, of a class that
+    /// the page map does not yet know; null when there is none.
     pub(crate) fn raw_block(&'static self, size: usize) -> *mut u8 {
+        if self.is_first {
+            let block = je::first_block(class::offset(size), self.id());
+            if !block.is_null() {
+                return block;
+            }
+        }
         let Ok(own) = self.current() else {
             return ptr::null_mut();
         };

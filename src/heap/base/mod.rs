@@ -1,7 +1,8 @@
 //! What the heap stands on and what knows nothing of heaps: jemalloc, size classes, the page map,
-//! locks, and memory for the time while jemalloc or the loader starts.
+//! locks, and memory for the time before jemalloc starts, and while it or the loader does.
 
 pub(crate) mod class;
+mod first;
 pub mod je;
 pub(crate) mod lock;
 pub mod page_map;

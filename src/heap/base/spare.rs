@@ -33,7 +33,7 @@ impl Drop for Inside {
 }
 
 /// A number that no two threads share: the thread pointer.
-fn thread_pointer() -> usize {
+pub(crate) fn thread_pointer() -> usize {
     #[cfg(target_arch = "x86_64")]
     {
         let pointer: usize;

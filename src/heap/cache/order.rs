@@ -14,7 +14,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 pub(crate) const SIZE_MAX: usize = 128;
 
 /// Words of the set of addresses. Blocks further apart than it reaches, 256 KiB to 4 MiB,
-/// gain nothing from being in order.
+/// gain nothing from being in order. The first of a process lie apart from all others.
 const WORDS: usize = 512;
 /// Words of the set that does for most magazines: less to clear and to look through.
 const FEW_WORDS: usize = 64;
@@ -34,7 +34,8 @@ pub(crate) fn is_wanted(size: usize) -> bool {
 /// Moves the blocks with the lower addresses to `low` and the others to `high`, as many each
 /// as before, so that both give them in ascending order when they are taken from the end.
 /// `size` is that of the blocks; addresses are multiples of the largest power of two in it.
-/// Blocks that lie far apart stay as they are.
+/// Blocks that lie far from most are given last, in any order; if there is no such place where most
+/// are, all stay as they are.
 pub(crate) fn part(low: &mut [usize], high: &mut [usize], size: usize) {
     let Some(&first) = low.first().or(high.first()) else {
         return;
@@ -42,34 +43,73 @@ pub(crate) fn part(low: &mut [usize], high: &mut [usize], size: usize) {
     let shift = size.trailing_zeros();
     let differ = |all: &[usize]| all.iter().fold(0, |bits, block| bits | (block ^ first));
     let units = (differ(low) | differ(high)) >> shift;
+    let start = |words: usize| first & !(((words * 64) << shift) - 1);
     if units < FEW_WORDS * 64 {
-        part_within::<FEW_WORDS>(low, high, first, shift);
+        part_within::<FEW_WORDS>(low, high, start(FEW_WORDS), shift);
     } else if units < WORDS * 64 {
-        part_within::<WORDS>(low, high, first, shift);
+        part_within::<WORDS>(low, high, start(WORDS), shift);
+    } else {
+        part_most(low, high, shift);
     }
 }
 
-/// [`part`] when all blocks lie in the aligned range of `N * 64` units that `first` lies in.
-fn part_within<const N: usize>(low: &mut [usize], high: &mut [usize], first: usize, shift: u32) {
-    let mask = N * 64 - 1;
+/// [`part`] when the blocks lie far apart: where most are is around the one in the middle.
+fn part_most(low: &mut [usize], high: &mut [usize], shift: u32) {
+    let Some(&middle) = low.get(low.len() / 2) else {
+        return;
+    };
+    let start = middle.saturating_sub((WORDS * 32) << shift);
+    let is_far = |block: usize| block.wrapping_sub(start) >= (WORDS * 64) << shift;
+    let count = |all: &[usize]| all.iter().filter(|block| is_far(**block)).count();
+    let far = count(low) + count(high);
+    if far > (low.len() + high.len()) / 2 || (!high.is_empty() && far > high.len()) {
+        return;
+    }
+    let mut front = 0;
+    if high.is_empty() {
+        for at in 0..low.len() {
+            if is_far(low[at]) {
+                low.swap(at, front);
+                front += 1;
+            }
+        }
+        return part_within::<WORDS>(&mut low[front..], high, start, shift);
+    }
+    for at in 0..high.len() {
+        if is_far(high[at]) {
+            high.swap(at, front);
+            front += 1;
+        }
+    }
+    for block in &mut *low {
+        if is_far(*block) {
+            core::mem::swap(block, &mut high[front]);
+            front += 1;
+        }
+    }
+    part_within::<WORDS>(low, &mut high[front..], start, shift);
+}
+
+/// [`part`] when all blocks lie in the `N * 64` units from `start` on.
+fn part_within<const N: usize>(low: &mut [usize], high: &mut [usize], start: usize, shift: u32) {
     // What is in a set is there once: it is sorted without a comparison.
     let mut set = [0_u64; N];
     for block in low.iter().chain(high.iter()) {
-        let unit = (block >> shift) & mask;
+        let unit = ((block - start) >> shift) % (N * 64);
         set[unit / 64] |= 1 << (unit % 64);
     }
     // As many as places, but for a program that has freed a block twice.
     let mut places = low.iter_mut().rev().chain(high.iter_mut().rev());
-    let mut unit = (first >> shift) & !mask;
+    let mut from = start;
     for mut word in set {
         while word != 0 {
             let Some(place) = places.next() else {
                 return;
             };
-            *place = (unit + word.trailing_zeros() as usize) << shift;
+            *place = from + ((word.trailing_zeros() as usize) << shift);
             word &= word - 1;
         }
-        unit += 64;
+        from += 64 << shift;
     }
 }
 
@@ -118,8 +158,28 @@ mod tests {
     }
 
     #[test]
+    fn few_that_lie_far_away_come_last() {
+        let near = blocks(0x7000_0000, 48, &[5000, 3, 255, 41, 900, 1, 7, 30]);
+        let far = blocks(0x10_0000, 48, &[1, 2]);
+        let mut low = [&far[..1], &near[..4]].concat();
+        let mut high = [&near[4..6], &far[1..], &near[6..]].concat();
+        part(&mut low, &mut high, 48);
+        assert_eq!(low, blocks(0x7000_0000, 48, &[41, 30, 7, 3, 1]));
+        assert_eq!(high[2..], blocks(0x7000_0000, 48, &[5000, 900, 255]));
+        high.truncate(2);
+        high.sort_unstable();
+        assert_eq!(high, far);
+        let mut one = [&near[..3], &far[..], &near[3..]].concat();
+        part(&mut one, &mut [], 48);
+        assert_eq!(
+            one[2..],
+            blocks(0x7000_0000, 48, &[5000, 900, 255, 41, 30, 7, 3, 1])
+        );
+    }
+
+    #[test]
     fn what_cannot_be_ordered_stays() {
-        let far = vec![4096, 4096 + (64 << 20)];
+        let far = vec![4096, 4096 + (64 << 20), 4096 + (128 << 20)];
         let (mut low, mut high) = (far.clone(), vec![8192]);
         part(&mut low, &mut high, 64);
         assert_eq!((low, high), (far, vec![8192]));

@@ -24,7 +24,8 @@ pub fn total(stat: Stat) -> usize {
             Stat::Allocated => store.cached_bytes(),
             Stat::Active | Stat::Resident => 0,
         };
-        let all = sum(store.arenas.existing(), stat).unwrap_or(0);
+        let of_arenas = sum(store.arenas.existing(), stat).unwrap_or(0);
+        let all = of_arenas + store.first_bytes(stat);
         all.saturating_sub(cached)
     };
     Store::all().map(of).sum()

@@ -10,8 +10,9 @@ use super::full::Full;
 use super::magazine::Magazine;
 use crate::backing::Backing;
 use crate::heap::arena::Arenas;
+use crate::heap::base::je::{self, Stat};
 use crate::heap::base::lock::Guard;
-use crate::heap::base::{HEAPS, class, je};
+use crate::heap::base::{HEAPS, class};
 use crate::heap::thread::{self, Thread, tops};
 
 /// What a heap has. It must not move once it is open: jemalloc and the caches hold its address.
@@ -22,6 +23,8 @@ pub(crate) struct Store {
     pub(crate) full: Full,
     /// Bytes that caches held at the last snapshot of statistics.
     cached: AtomicUsize,
+    /// Bytes of blocks in the first memory at the last snapshot, and of the pages that hold them.
+    first: [AtomicUsize; 2],
 }
 
 /// The store of each open heap, by the heap's id.
@@ -35,6 +38,7 @@ impl Store {
             depot: Depot::new(),
             full: Full::new(),
             cached: AtomicUsize::new(0),
+            first: [const { AtomicUsize::new(0) }; 2],
         }
     }
 
@@ -103,11 +107,22 @@ impl Store {
         self.cached.load(Ordering::Relaxed)
     }
 
+    /// A statistic of its blocks in the first memory, in bytes, from the last snapshot.
+    pub(crate) fn first_bytes(&self, stat: Stat) -> usize {
+        let place = usize::from(stat != Stat::Allocated);
+        self.first[place].load(Ordering::Relaxed)
+    }
+
     /// Takes a snapshot of the statistics of all heaps as they are; `false` when jemalloc cannot.
     /// With the lock no thread that ends moves blocks from caches to arenas meanwhile.
     pub(crate) fn refresh_all(_lock: &Guard) -> bool {
         for store in Store::all() {
             store.cached.store(store.cached_now(), Ordering::Relaxed);
+            if store.arenas.is_first {
+                let [allocated, active] = [Stat::Allocated, Stat::Active].map(je::first_stat);
+                store.first[0].store(allocated, Ordering::Relaxed);
+                store.first[1].store(active, Ordering::Relaxed);
+            }
         }
         je::refresh_stats()
     }

@@ -76,7 +76,9 @@ fn look_through(now: u32) {
             je::decay(arena);
         }
     }
-    je::decay(je::RECORDS);
+    if je::is_started() {
+        je::decay(je::RECORDS);
+    }
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ impl Thread {
         if ptr::eq(current_or_nested(), &EMPTY) {
             return if spare::is_inside() { None } else { attach() };
         }
+        je::catch_up();
         Self::attached()
     }
 
@@ -113,7 +114,7 @@ fn ended() -> &'static Thread {
 fn attach() -> Option<&'static Thread> {
     let thread = Thread::take_free().or_else(Thread::map)?;
     tls::set_current(thread);
-    je::attach();
+    je::meet();
     // The key's memory may come from a malloc that is built on this library: by now
     // the thread has its record.
     if let Some(key) = key() {

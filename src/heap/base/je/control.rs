@@ -30,13 +30,15 @@ impl<const N: usize> Control<N> {
 
     /// The number form, for arena `index`; `None` if jemalloc lacks the control.
     pub(super) fn mib(&self, index: u32) -> Option<[usize; N]> {
+        if !initialise() {
+            return None;
+        }
         let mut mib = [0; N];
         if self.known.load(Ordering::Acquire) {
             for (part, value) in mib.iter_mut().zip(&self.mib) {
                 *part = value.load(Ordering::Relaxed);
             }
         } else {
-            initialise();
             let mut len = N;
             // SAFETY: `mib` has room for `len` numbers and the name ends in NUL.
             let status = unsafe {

@@ -1,11 +1,12 @@
-//! The only user of jemalloc: allocation by flags, arenas, statistics.
+//! The only user of jemalloc: allocation by flags, arenas, statistics. Before jemalloc has started,
+//! blocks are from the first memory, and every function knows those.
 
 mod control;
 mod start;
 mod stats;
 
-pub(crate) use start::attach;
-pub use start::initialise;
+pub(crate) use start::{catch_up, is_started, meet};
+pub use start::{child_after_fork, initialise, parent_after_fork, prepare_fork, put_off};
 pub use stats::{
     Stat, Utilization, Writer, arena_stat, print_stats, refresh_stats, total_stat, utilization,
 };
@@ -16,6 +17,7 @@ use core::sync::atomic::AtomicUsize;
 
 use tikv_jemalloc_sys as sys;
 
+use super::first;
 use crate::{cancel, log};
 use control::Control;
 
@@ -33,6 +35,8 @@ pub mod raw {
 pub const ZERO: c_int = sys::MALLOCX_ZERO;
 /// Flag: bypass jemalloc's per-thread cache.
 pub const TCACHE_NONE: c_int = sys::MALLOCX_TCACHE_NONE;
+/// The bits of flags that are the binary logarithm of the alignment.
+const ALIGNMENT: c_int = 0x3f;
 /// Page size of the processor, in bytes.
 pub const PAGE: usize = 4096;
 
@@ -59,9 +63,38 @@ pub(crate) fn in_hook<T>(work: impl FnOnce() -> T) -> T {
 /// A block of at least `size` bytes, or null. Size 0 counts as 1.
 #[inline]
 pub fn mallocx(size: usize, flags: c_int) -> *mut u8 {
-    initialise();
+    if !is_started() {
+        let block = first::record(1 << (flags & ALIGNMENT), size, flags & ZERO != 0);
+        if !block.is_null() {
+            return block;
+        }
+    }
+    if !initialise() {
+        return ptr::null_mut();
+    }
     // SAFETY: the size is not 0, jemalloc's only precondition.
     unsafe { sys::mallocx(size.max(1), flags).cast() }
+}
+
+/// A block of the class at `offset` from the first memory, for the heap `id`, which is always the
+/// same one; null when there is none.
+#[inline]
+pub(crate) fn first_block(offset: usize, id: usize) -> *mut u8 {
+    first::block(offset, id, !is_started())
+}
+
+/// Whether a block is from the first memory.
+pub(crate) fn is_first(block: *const u8) -> bool {
+    first::has(block)
+}
+
+/// Bytes of the blocks of [`first_block`], or of the pages that hold them; of all that is in use of
+/// the first memory besides for [`total_stat`].
+pub(crate) fn first_stat(stat: Stat) -> usize {
+    match stat {
+        Stat::Allocated => first::allocated(),
+        Stat::Active | Stat::Resident => first::active(),
+    }
 }
 
 /// Where the library's own records are: in one place, however many threads make them.
@@ -88,7 +121,13 @@ pub unsafe fn free_record(record: *mut u8) {
 #[inline]
 pub unsafe fn dallocx(ptr: *mut u8, flags: c_int) {
     // SAFETY: the caller's promise.
-    unsafe { sys::dallocx(ptr.cast::<c_void>(), flags) }
+    unsafe {
+        if first::has(ptr) {
+            return first::free(ptr);
+        }
+        initialise();
+        sys::dallocx(ptr.cast::<c_void>(), flags);
+    }
 }
 
 /// Resizes a block, moving it if needed; null leaves the old block as it was.
@@ -98,7 +137,30 @@ pub unsafe fn dallocx(ptr: *mut u8, flags: c_int) {
 #[inline]
 pub unsafe fn rallocx(ptr: *mut u8, size: usize, flags: c_int) -> *mut u8 {
     // SAFETY: the caller's promise; the size is not 0.
-    unsafe { sys::rallocx(ptr.cast::<c_void>(), size.max(1), flags).cast() }
+    unsafe {
+        if first::has(ptr) {
+            return move_first(ptr, size, flags);
+        }
+        initialise();
+        sys::rallocx(ptr.cast::<c_void>(), size.max(1), flags).cast()
+    }
+}
+
+/// Moves a block out of the first memory; null leaves it as it was.
+///
+/// # Safety
+/// It is live, and there.
+#[cold]
+unsafe fn move_first(block: *mut u8, size: usize, flags: c_int) -> *mut u8 {
+    let fresh = mallocx(size, flags);
+    if !fresh.is_null() {
+        // SAFETY: the caller's promise; the shorter length fits both.
+        unsafe {
+            ptr::copy_nonoverlapping(block, fresh, size.min(first::size_of_place(block)));
+            first::free(block);
+        }
+    }
+    fresh
 }
 
 /// Resizes a block where it is, to just the size that a new block for `size` bytes would
@@ -107,6 +169,10 @@ pub unsafe fn rallocx(ptr: *mut u8, size: usize, flags: c_int) -> *mut u8 {
 /// # Safety
 /// `ptr` is a live block of this jemalloc.
 pub unsafe fn resize_in_place(ptr: *mut u8, size: usize, flags: c_int) -> bool {
+    if first::has(ptr) {
+        return false;
+    }
+    initialise();
     let size = size.max(1);
     // SAFETY: the caller's promise; the size is not 0.
     unsafe {
@@ -122,7 +188,13 @@ pub unsafe fn resize_in_place(ptr: *mut u8, size: usize, flags: c_int) -> bool {
 #[inline]
 pub unsafe fn sallocx(ptr: *const u8) -> usize {
     // SAFETY: the caller's promise.
-    unsafe { sys::sallocx(ptr.cast::<c_void>(), 0) }
+    unsafe {
+        if first::has(ptr) {
+            return first::size_of_place(ptr);
+        }
+        initialise();
+        sys::sallocx(ptr.cast::<c_void>(), 0)
+    }
 }
 
 /// jemalloc's `arena_config_t` (internal header `arena_types.h`).

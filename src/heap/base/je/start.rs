@@ -1,8 +1,14 @@
-//! jemalloc's options, and its start: the calls that may allocate before it is ready for that.
+//! jemalloc's options, and its start, as late as possible: the calls that may allocate before it is
+//! ready for that.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use tikv_jemalloc_sys as sys;
+
+use crate::backing::map_zeroes;
+use crate::heap::base::lock::Lock;
+use crate::heap::base::{first, spare};
+use crate::log;
 
 // Options that jemalloc reads at its first use, twice. Settings of the user (JEMK_MALLOC_CONF)
 // come in between. Hidden, or every program would see the symbols.
@@ -33,28 +39,171 @@ core::arch::global_asm!(
     ".popsection",
 );
 
-static READY: AtomicBool = AtomicBool::new(false);
+/// What [`STATE`] is before jemalloc has started.
+const NOT_STARTED: usize = 0;
+/// What [`STATE`] is when jemalloc has started, and [`FIRST`] when no thread may be it any more.
+const READY: usize = 1;
 
-/// Makes jemalloc ready before its first use. It calls functions that may allocate, which it
-/// cannot meet yet.
-#[inline]
-pub fn initialise() {
-    if !READY.load(Ordering::Acquire) {
-        start();
+/// [`NOT_STARTED`], [`READY`], or the thread pointer of the one thread that jemalloc does not know
+/// although it has started.
+static STATE: AtomicUsize = AtomicUsize::new(NOT_STARTED);
+/// The thread pointer of the thread that was there before jemalloc; 0 = none yet.
+static FIRST: AtomicUsize = AtomicUsize::new(0);
+/// Held while jemalloc starts. A process with threads has it started before it forks.
+static STARTS: Lock = Lock::new();
+
+unsafe extern "C" {
+    /// How far jemalloc's start has come: a C enum, 0 when it is complete.
+    #[link_name = "_rjem_je_malloc_init_state"]
+    static PROGRESS: AtomicU32;
+}
+const COMPLETE: u32 = 0;
+/// What [`PROGRESS`] was before [`put_off`].
+static BEFORE: AtomicU32 = AtomicU32::new(COMPLETE);
+
+/// Keeps jemalloc from starting before it is needed, which its constructor would have it do: that
+/// finds a start that is complete. Called at load, before any other thread is there.
+pub fn put_off() {
+    // SAFETY: jemalloc's variable; nothing uses jemalloc before `initialise`.
+    let progress = unsafe { &PROGRESS };
+    if !is_started() {
+        BEFORE.store(
+            progress.swap(COMPLETE, Ordering::Relaxed),
+            Ordering::Relaxed,
+        );
     }
 }
 
-#[cold]
-fn start() {
-    if attach() {
-        READY.store(true, Ordering::Release);
+/// Undoes [`put_off`].
+fn put_back() {
+    let before = BEFORE.swap(COMPLETE, Ordering::Relaxed);
+    if before != COMPLETE {
+        // SAFETY: as in `put_off`; the lock is held under which jemalloc is started.
+        unsafe { &PROGRESS }.store(before, Ordering::Relaxed);
     }
+}
+
+/// Whether jemalloc has started.
+#[inline]
+pub(crate) fn is_started() -> bool {
+    STATE.load(Ordering::Acquire) != NOT_STARTED
+}
+
+/// Makes jemalloc know the calling thread if that is the one that it does not know yet: at a
+/// moment at which the thread may allocate.
+#[inline]
+pub(crate) fn catch_up() {
+    if is_started() {
+        initialise();
+    }
+}
+
+/// Makes jemalloc ready for the calling thread, unless that has told jemalloc of itself; `false` when memory for that is short. Its start
+/// calls functions that may allocate, which it cannot meet yet.
+#[inline]
+pub fn initialise() -> bool {
+    let state = STATE.load(Ordering::Acquire);
+    let is_known = state == READY || state != NOT_STARTED && state != spare::thread_pointer();
+    is_known || start(state)
+}
+
+/// [`initialise`] in a thread that jemalloc does not know.
+#[cold]
+fn start(state: usize) -> bool {
+    let own = spare::thread_pointer();
+    if state != NOT_STARTED {
+        if attach() {
+            STATE.store(READY, Ordering::Release);
+        }
+        return true;
+    }
+    let errno = log::errno();
+    let _held = STARTS.hold();
+    // Idle when another thread has started it meanwhile, but that does not make this one known.
+    let known = if is_started() { attach() } else { boot() };
+    if known && !is_started() {
+        let first = FIRST.swap(READY, Ordering::AcqRel);
+        let unknown = first != 0 && first != own;
+        STATE.store(if unknown { first } else { READY }, Ordering::Release);
+    }
+    log::set_errno(errno);
+    known
+}
+
+/// The bytes of the stack on which jemalloc starts: more than a thread may have.
+const STACK: usize = 64 << 10;
+/// The bytes that jemalloc maps when it starts. Where it cannot map a page it crashes.
+const NEEDS: usize = 6 << 20;
+
+/// Starts jemalloc, on a stack of its own; `false` when memory is short. The lock is held.
+fn boot() -> bool {
+    let Some(room) = map_zeroes(STACK + NEEDS) else {
+        return false;
+    };
+    // SAFETY: our own mapping, of which only the stack is used.
+    unsafe { libc::munmap(room.wrapping_add(STACK).cast(), NEEDS) };
+    put_back();
+    // SAFETY: the stack is ours until the work is done.
+    let known = unsafe { on_stack(room.wrapping_add(STACK)) };
+    // SAFETY: nothing is there any more.
+    unsafe { libc::munmap(room.cast(), STACK) };
+    known
+}
+
+/// Calls [`attach`] on the stack that ends at `top`.
+///
+/// # Safety
+/// `top` is a multiple of 16, and [`STACK`] bytes below it are the caller's.
+unsafe fn on_stack(top: *mut u8) -> bool {
+    extern "C" fn work() -> usize {
+        attach().into()
+    }
+    #[cfg(target_arch = "x86_64")]
+    {
+        let known: usize;
+        // SAFETY: the function is called as C has it, and the stack pointer is as before then:
+        // functions keep r12.
+        unsafe {
+            core::arch::asm!(
+                "mov r12, rsp",
+                "mov rsp, {top}",
+                "call {work}",
+                "mov rsp, r12",
+                top = in(reg) top,
+                work = sym work,
+                out("r12") _,
+                lateout("rax") known,
+                clobber_abi("C"),
+            );
+        }
+        known != 0
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = top;
+        work() != 0
+    }
+}
+
+/// Makes jemalloc know the calling thread, which has just got its record. It is started for that,
+/// unless this is the first thread: most programs have no other, and many end before they need
+/// jemalloc.
+pub(crate) fn meet() {
+    let own = spare::thread_pointer();
+    let is_first = FIRST.compare_exchange(0, own, Ordering::AcqRel, Ordering::Relaxed);
+    if is_first.is_ok() && !is_started() {
+        return;
+    }
+    match STATE.load(Ordering::Acquire) {
+        state if state == NOT_STARTED || state == own => start(state),
+        _ => attach(),
+    };
 }
 
 /// Makes jemalloc know the calling thread. It calls functions that may allocate, which it
 /// cannot meet yet.
-pub(crate) fn attach() -> bool {
-    let _inside = crate::heap::base::spare::enter();
+fn attach() -> bool {
+    let _inside = spare::enter();
     let flags = sys::MALLOCX_ARENA(0) | sys::MALLOCX_TCACHE_NONE;
     // SAFETY: the size is not 0, and what is given is taken back as it was given.
     unsafe {
@@ -64,4 +213,26 @@ pub(crate) fn attach() -> bool {
         }
         !block.is_null()
     }
+}
+
+/// Before fork(2): where there are other threads, none may be about to start jemalloc, whose
+/// locks would be lost.
+pub fn prepare_fork() {
+    if !crate::sys::is_single_threaded() {
+        initialise();
+    }
+    first::prepare_fork();
+    crate::sys::forks::prepare();
+}
+
+/// After fork(2), in the parent.
+pub fn parent_after_fork() {
+    crate::sys::forks::in_parent();
+    first::release_after_fork();
+}
+
+/// In a child just forked.
+pub fn child_after_fork() {
+    crate::sys::forks::in_child();
+    first::release_after_fork();
 }

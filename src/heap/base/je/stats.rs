@@ -5,7 +5,9 @@ use core::ffi::{CStr, c_char, c_void};
 use tikv_jemalloc_sys as sys;
 
 use super::control::Control;
+use super::start::initialise;
 use crate::backing::PAGE;
+use crate::heap::base::first;
 
 /// What can be asked about an arena, or about everything, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,16 +39,17 @@ pub fn arena_stat(index: u32, stat: Stat) -> Option<usize> {
     }
 }
 
-/// A statistic of the whole process from the last snapshot.
+/// A statistic of the whole process: of jemalloc from the last snapshot, with the first memory.
 pub fn total_stat(stat: Stat) -> Option<usize> {
     static RESIDENT: Control<2> = Control::new(c"stats.resident", usize::MAX);
     static ACTIVE: Control<2> = Control::new(c"stats.active", usize::MAX);
     static ALLOCATED: Control<2> = Control::new(c"stats.allocated", usize::MAX);
-    match stat {
-        Stat::Resident => RESIDENT.read(0),
-        Stat::Active => ACTIVE.read(0),
-        Stat::Allocated => ALLOCATED.read(0),
-    }
+    let (known, first): (Option<usize>, usize) = match stat {
+        Stat::Resident => (RESIDENT.read(0), first::used()),
+        Stat::Active => (ACTIVE.read(0), first::used()),
+        Stat::Allocated => (ALLOCATED.read(0), first::allocated()),
+    };
+    Some(known? + first)
 }
 
 /// Receives jemalloc's text piece by piece.
@@ -57,6 +60,9 @@ pub type Writer = unsafe extern "C" fn(*mut c_void, *const c_char);
 /// # Safety
 /// `writer` accepts `opaque`.
 pub unsafe fn print_stats(writer: Option<Writer>, opaque: *mut c_void, options: &CStr) {
+    if !initialise() {
+        return;
+    }
     // SAFETY: the caller's promise; the options end in NUL.
     unsafe { sys::malloc_stats_print(writer, opaque, options.as_ptr()) }
 }
@@ -79,12 +85,15 @@ pub struct Utilization {
     pub class_blocks: usize,
 }
 
-/// Asks about the slab of a block.
+/// Asks about the slab of a block; `None` for a block of the first memory.
 ///
 /// # Safety
 /// `ptr` is a live block of this jemalloc.
 pub unsafe fn utilization(ptr: *const u8) -> Option<Utilization> {
     static QUERY: Control<3> = Control::new(c"experimental.utilization.query", usize::MAX);
+    if first::has(ptr) {
+        return None;
+    }
     let mut result = Utilization::default();
     let mut address = ptr;
     // SAFETY: the control takes an address and gives the six words above.
