@@ -39,6 +39,12 @@ pub struct memkind_region {
     _opaque: [u8; 0],
 }
 
+/// Objects of one size (`struct memkind_pool`).
+#[repr(C)]
+pub struct memkind_pool {
+    _opaque: [u8; 0],
+}
+
 pub const MEMKIND_SUCCESS: c_int = 0;
 pub const MEMKIND_ERROR_MESSAGE_SIZE: usize = 128;
 pub const MEMKIND_PMEM_MIN_SIZE: usize = 16 << 20;
@@ -53,6 +59,15 @@ pub const MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE: c_uint = 1;
 pub const MEMKIND_NODES_BIND: c_uint = 0;
 pub const MEMKIND_NODES_PREFERRED: c_uint = 1;
 pub const MEMKIND_NODES_INTERLEAVE: c_uint = 2;
+
+pub const MEMKIND_OPTION_POPULATE: c_uint = 1;
+pub const MEMKIND_OPTION_LOCK: c_uint = 2;
+pub const MEMKIND_OPTION_PIN: c_uint = 4;
+pub const MEMKIND_OPTION_NO_FORK: c_uint = 8;
+pub const MEMKIND_OPTION_SHARED: c_uint = 16;
+pub const MEMKIND_OPTION_NO_DUMP: c_uint = 32;
+pub const MEMKIND_OPTION_WIPE: c_uint = 64;
+pub const MEMKIND_OPTION_TRANSPARENT_HUGE: c_uint = 128;
 
 pub const MEMTIER_POLICY_STATIC_RATIO: c_uint = 0;
 pub const MEMTIER_POLICY_DYNAMIC_THRESHOLD: c_uint = 1;
@@ -90,6 +105,14 @@ unsafe extern "C" {
     pub fn memkind_config_set_path(cfg: *mut memkind_config, pmem_dir: *const c_char);
     pub fn memkind_config_set_size(cfg: *mut memkind_config, pmem_size: usize);
     pub fn memkind_config_set_memory_usage_policy(cfg: *mut memkind_config, policy: c_uint);
+    pub fn memkind_config_set_name(cfg: *mut memkind_config, name: *const c_char);
+    pub fn memkind_config_set_nodes(cfg: *mut memkind_config, nodes: *const c_char, policy: c_uint);
+    pub fn memkind_config_set_page_size(cfg: *mut memkind_config, page_size: usize, required: bool);
+    pub fn memkind_config_set_alignment(cfg: *mut memkind_config, alignment: usize);
+    pub fn memkind_config_set_slab_size(cfg: *mut memkind_config, slab_size: usize);
+    pub fn memkind_config_set_options(cfg: *mut memkind_config, options: c_uint);
+    pub fn memkind_config_set_fallback(cfg: *mut memkind_config, fallback: memkind_t);
+    pub fn memkind_create_with_config(cfg: *mut memkind_config, kind: *mut memkind_t) -> c_int;
     pub fn memkind_create_pmem_with_config(cfg: *mut memkind_config, kind: *mut memkind_t)
     -> c_int;
     pub fn memkind_create_pmem(dir: *const c_char, max_size: usize, kind: *mut memkind_t) -> c_int;
@@ -154,5 +177,23 @@ unsafe extern "C" {
         alignment: usize,
         size: usize,
     ) -> *mut c_void;
-    pub fn memkind_region_reset(region: *mut memkind_region);
+    pub fn memkind_region_reset(region: *mut memkind_region) -> c_int;
+
+    pub fn memkind_pool_create(
+        kind: memkind_t,
+        size: usize,
+        alignment: usize,
+        count: usize,
+        pool: *mut *mut memkind_pool,
+    ) -> c_int;
+    pub fn memkind_pool_destroy(pool: *mut memkind_pool) -> c_int;
+    pub fn memkind_pool_prepare(pool: *mut memkind_pool, count: usize) -> c_int;
+    pub fn memkind_pool_get(pool: *mut memkind_pool) -> *mut c_void;
+    pub fn memkind_pool_put(pool: *mut memkind_pool, object: *mut c_void);
+    pub fn memkind_pool_get_many(
+        pool: *mut memkind_pool,
+        objects: *mut *mut c_void,
+        n: usize,
+    ) -> usize;
+    pub fn memkind_pool_put_many(pool: *mut memkind_pool, objects: *mut *mut c_void, n: usize);
 }

@@ -1,4 +1,5 @@
 use core::fmt;
+use core::marker::PhantomData;
 use core::ptr;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -7,7 +8,7 @@ use std::path::Path;
 use memkind_sys as sys;
 
 use crate::raw::allocator;
-use crate::{Error, Statistics, statistics};
+use crate::{Description, Error, Statistics, statistics};
 
 macro_rules! statics {
     ($($(#[$doc:meta])* $name:ident = $variable:ident;)*) => {
@@ -149,6 +150,43 @@ pub enum Usage {
     Conservative,
 }
 
+impl Nodes {
+    pub(crate) fn policy(self) -> u32 {
+        match self {
+            Self::Bind => sys::MEMKIND_NODES_BIND,
+            Self::Preferred => sys::MEMKIND_NODES_PREFERRED,
+            Self::Interleave => sys::MEMKIND_NODES_INTERLEAVE,
+        }
+    }
+}
+
+/// Where a [`crate::Pool`] or a [`crate::Region`] takes its memory from: a [`Static`], or a reference to a [`Kind`].
+#[derive(Clone, Copy, Debug)]
+pub struct AnyKind<'kind> {
+    handle: sys::memkind_t,
+    kind: PhantomData<&'kind Kind>,
+}
+
+impl AnyKind<'_> {
+    pub(crate) fn handle(self) -> sys::memkind_t {
+        self.handle
+    }
+}
+
+impl From<Static> for AnyKind<'static> {
+    fn from(kind: Static) -> Self {
+        let (handle, kind) = (kind.handle(), PhantomData);
+        Self { handle, kind }
+    }
+}
+
+impl<'kind> From<&'kind Kind> for AnyKind<'kind> {
+    fn from(kind: &'kind Kind) -> Self {
+        let (handle, kind) = (kind.handle(), PhantomData);
+        Self { handle, kind }
+    }
+}
+
 /// A kind that the program makes; it goes when the value is dropped. `&Kind` is an allocator, so what is
 /// allocated from it borrows it.
 pub struct Kind {
@@ -161,7 +199,7 @@ unsafe impl Send for Kind {}
 unsafe impl Sync for Kind {}
 
 impl Kind {
-    fn made(make: impl FnOnce(*mut sys::memkind_t) -> i32) -> Result<Self, Error> {
+    pub(crate) fn made(make: impl FnOnce(*mut sys::memkind_t) -> i32) -> Result<Self, Error> {
         let mut handle = ptr::null_mut();
         Error::check(make(&raw mut handle))?;
         Ok(Self { handle })
@@ -213,13 +251,13 @@ impl Kind {
     /// do not exist or may not be used.
     pub fn nodes(list: &str, how: Nodes) -> Result<Self, Error> {
         let list = CString::new(list).map_err(|_| Error::INVALID)?;
-        let policy = match how {
-            Nodes::Bind => sys::MEMKIND_NODES_BIND,
-            Nodes::Preferred => sys::MEMKIND_NODES_PREFERRED,
-            Nodes::Interleave => sys::MEMKIND_NODES_INTERLEAVE,
-        };
         // SAFETY: the list is a string, and the handle writable.
-        Self::made(|kind| unsafe { sys::memkind_create_nodes(list.as_ptr(), policy, kind) })
+        Self::made(|kind| unsafe { sys::memkind_create_nodes(list.as_ptr(), how.policy(), kind) })
+    }
+
+    /// A kind by description: limit, nodes, page size, alignment and more.
+    pub fn describe() -> Description {
+        Description::default()
     }
 
     /// A heap inside of an area of the program's: device memory that is mapped, shared memory.

@@ -1,16 +1,20 @@
 #![doc = include_str!("../README.md")]
 
+mod description;
 mod error;
 mod global;
 mod kind;
+mod pool;
 mod raw;
 mod region;
 mod statistics;
 mod tiers;
 
+pub use description::Description;
 pub use error::Error;
 pub use global::GlobalKind;
-pub use kind::{Capacity, Kind, Nodes, Static, Usage};
+pub use kind::{AnyKind, Capacity, Kind, Nodes, Static, Usage};
+pub use pool::{Pool, Pooled};
 pub use region::Region;
 pub use statistics::{Statistics, update_statistics};
 pub use tiers::{Policy, Tiers, TiersBuilder};

@@ -4,7 +4,7 @@ use core::ptr::{self, NonNull};
 
 use memkind_sys as sys;
 
-use crate::{Error, Kind, Static};
+use crate::{AnyKind, Error};
 
 /// Values that are freed together, by [`Region::reset`] or when the region is dropped. What is put there is not
 /// dropped, only its memory is taken back.
@@ -23,37 +23,35 @@ use crate::{Error, Kind, Static};
 #[derive(Debug)]
 pub struct Region<'kind> {
     region: *mut sys::memkind_region,
-    kind: PhantomData<&'kind Kind>,
+    kind: PhantomData<AnyKind<'kind>>,
 }
 
 // SAFETY: a region may go from thread to thread; only one uses it at a time, as it is not Sync.
 unsafe impl Send for Region<'_> {}
 
 impl<'kind> Region<'kind> {
-    fn of(kind: sys::memkind_t, limit: usize) -> Result<Self, Error> {
+    /// A region over a kind: a [`crate::Static`] or a reference to a [`crate::Kind`].
+    ///
+    /// # Errors
+    /// Those of memkind_region_create().
+    pub fn new(kind: impl Into<AnyKind<'kind>>) -> Result<Self, Error> {
+        Self::with_limit(kind, 0)
+    }
+
+    /// A region of at most `limit` bytes; 0 for as many as the kind has.
+    ///
+    /// # Errors
+    /// Those of memkind_region_create().
+    pub fn with_limit(kind: impl Into<AnyKind<'kind>>, limit: usize) -> Result<Self, Error> {
         let mut region = ptr::null_mut();
-        // SAFETY: the kind lives, and the place for the region is writable.
-        Error::check(unsafe { sys::memkind_region_create(kind, 0, limit, &raw mut region) })?;
+        // SAFETY: the kind lives as long as the region, and the place for the handle is writable.
+        Error::check(unsafe {
+            sys::memkind_region_create(kind.into().handle(), 0, limit, &raw mut region)
+        })?;
         Ok(Self {
             region,
             kind: PhantomData,
         })
-    }
-
-    /// A region over a static kind.
-    ///
-    /// # Errors
-    /// Those of memkind_region_create().
-    pub fn new(kind: Static) -> Result<Self, Error> {
-        Self::of(kind.handle(), 0)
-    }
-
-    /// A region over a kind of the program's own, of at most `limit` bytes.
-    ///
-    /// # Errors
-    /// Those of memkind_region_create().
-    pub fn with_limit(kind: &'kind Kind, limit: usize) -> Result<Self, Error> {
-        Self::of(kind.handle(), limit)
     }
 
     fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
@@ -101,7 +99,7 @@ impl<'kind> Region<'kind> {
     /// Takes all memory back, for the next values.
     pub fn reset(&mut self) {
         // SAFETY: nothing of the region is borrowed.
-        unsafe { sys::memkind_region_reset(self.region) }
+        unsafe { sys::memkind_region_reset(self.region) };
     }
 }
 

@@ -3,7 +3,7 @@
 use allocator_api2::alloc::{Allocator, Layout};
 use allocator_api2::boxed::Box;
 use allocator_api2::vec::Vec;
-use memkind::{Capacity, Kind, Nodes, Policy, Region, Static, TiersBuilder, Usage};
+use memkind::{Capacity, Kind, Nodes, Policy, Pool, Region, Static, TiersBuilder, Usage};
 
 fn is_in(address: *const u8, kind: &Kind) -> bool {
     // SAFETY: the function takes any address.
@@ -147,5 +147,62 @@ fn kinds_go_between_threads() -> Result<(), memkind::Error> {
             });
         }
     });
+    Ok(())
+}
+
+#[test]
+fn descriptions_make_kinds() -> Result<(), memkind::Error> {
+    let kind = Kind::describe()
+        .name("described")
+        .limit(8 << 20)
+        .alignment(256)
+        .wipe()
+        .create()?;
+    let block = Box::new_in(7_u8, &kind);
+    assert_eq!((&raw const *block).addr() % 256, 0);
+    let mut large: Vec<u8, _> = Vec::new_in(&kind);
+    assert!(large.try_reserve(16 << 20).is_err());
+    // With a fallback what does not fit comes from elsewhere.
+    let kind = Kind::describe()
+        .limit(8 << 20)
+        .fallback(Static::Regular)
+        .create()?;
+    let mut large: Vec<u8, _> = Vec::new_in(&kind);
+    assert!(large.try_reserve(16 << 20).is_ok());
+    drop(large);
+    let refused = Kind::describe().alignment(3).create();
+    assert_eq!(refused.err().map(|error| error.code()), Some(-13));
+    let refused = Kind::describe().name("a\0b").create();
+    assert_eq!(refused.err().map(|error| error.code()), Some(-13));
+    Ok(())
+}
+
+#[test]
+fn pools_reuse_places_and_drop_values() -> Result<(), memkind::Error> {
+    use std::sync::Arc;
+    let kind = Kind::nodes("0", Nodes::Preferred)?;
+    let pool = Pool::new(&kind, Some(2))?;
+    let count = Arc::new(());
+    let (first, second) = (pool.put(count.clone()), pool.put(count.clone()));
+    assert!(pool.put(count.clone()).is_err());
+    let first = first.expect("a place");
+    let place = &raw const *first;
+    // By another thread too.
+    std::thread::scope(|scope| scope.spawn(move || drop(first)).join().expect("no panic"));
+    assert_eq!(Arc::strong_count(&count), 2);
+    let third = pool.put(count.clone()).expect("a place");
+    assert_eq!(&raw const *third, place);
+    drop((second, third));
+    assert_eq!(Arc::strong_count(&count), 1);
+    // Types without bytes, and aligned ones.
+    let empty = Pool::new(Static::Regular, None)?;
+    assert!(empty.put(()).is_ok());
+    #[repr(align(4096))]
+    struct Aligned(u8);
+    let pages = Pool::new(Static::Regular, None)?;
+    pages.prepare(10)?;
+    let page = pages.put(Aligned(1)).ok().expect("there is memory");
+    assert_eq!(((&raw const *page).addr() % 4096, page.0), (0, 1));
+    assert!(Pool::<u8>::new(Static::Regular, Some(0)).is_err());
     Ok(())
 }
