@@ -95,9 +95,10 @@ everything_is_declared() {
     grep -E '^(FUNC|HOOK) ' ctest/abi/exports.txt | while read -r kind name; do
         if [ "$kind" = FUNC ] && ! grep -qw "$name" "$include"/*.h; then continue; fi
         grep -qw "$name" "$work/declared" || echo "no page declares $name"
+        [ "$kind" = HOOK ] || [ -e "man/$name.3" ] || echo "man/$name.3 does not lead to its page"
     done | { ! grep .; }
 }
-check "every exported function is in a manual page" everything_is_declared
+check "every exported function is in a manual page, and found by its name" everything_is_declared
 
 for page in "${pages[@]}"; do is_link "$page" || sed 's/\\-/-/g' "$page"; done >"$work/text"
 # missing TEXT: of the words on standard input, those that TEXT has not; fails if there are any.
