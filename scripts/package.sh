@@ -26,9 +26,9 @@ trap 'rm -rf "$work"' EXIT
 as_built=${PACKAGE_AS_BUILT:-no}
 mkdir -p "$out"
 
-# The date of the last commit, so that the same source gives the same package.
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)}
-export SOURCE_DATE_EPOCH
+# The date of the last commit, so that the same source gives the same package. Not for cargo, which would build
+# jemalloc once more: it writes no dates.
+date=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)}
 
 need() { # need COMMAND PACKAGE
     command -v "$1" >/dev/null || {
@@ -50,6 +50,7 @@ stage() { # stage LIBDIR
         echo "scripts/package.sh: these files name directories of this machine" >&2
         exit 1
     fi
+    export SOURCE_DATE_EPOCH=$date
     # A page under a second name is a line ".so man3/PAGE.3", which finds PAGE.3.gz by itself.
 }
 
@@ -167,7 +168,7 @@ replace-with = "vendored"
 directory = "vendor"
 CONFIG
     mv "$work/merged" "$work/$name/.cargo/config.toml"
-    tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -c "$name" |
+    tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$date" -c "$name" |
         gzip -9n >"$out/$name.tar.gz"
     echo "$out/$name.tar.gz"
 }
