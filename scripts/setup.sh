@@ -3,7 +3,7 @@
 # Installs what is needed to build and check the library on Debian or Ubuntu: packages only, nothing is
 # configured. Safe to run again. As root, or as a user who may use sudo.
 #
-# usage: scripts/setup.sh [build|demo|check|bench|programs|packages]
+# usage: scripts/setup.sh [build|demo|check|bench|programs|packages|site]
 #   what for: each needs a little more than the one before it; check is the default
 set -eu
 cd "$(dirname "$0")/.."
@@ -21,12 +21,15 @@ programs_packages="perl git sqlite3 redis-server redis-tools nginx-light apache2
     default-jdk-headless nodejs golang-go python3-numpy"
 # What make check-packages makes roots and images with.
 packages_packages="debootstrap lintian buildah"
+# What make site writes pages with.
+site_packages="mkdocs mandoc"
 
 case ${1:-check} in
 build) packages=$build_packages ;;
 demo) packages="$build_packages $demo_packages" ;;
 check) packages="$build_packages $demo_packages $check_packages" ;;
 bench) packages="$build_packages $demo_packages $check_packages $bench_packages" ;;
+site) packages="$build_packages $site_packages python3" ;;
 packages) packages="$build_packages $demo_packages $check_packages $packages_packages" ;;
 programs) packages="$build_packages $demo_packages $check_packages $programs_packages" ;;
 *)
