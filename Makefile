@@ -54,7 +54,7 @@ LIBS += $(foreach p,$(PRELOADS),build/lib/$p$(RELEASE) build/lib/$p.0 build/lib/
 .DELETE_ON_ERROR:
 
 .PHONY: all
-all: $(LIBS) $(HEADERS:%=build/include/%) $(COMPAT:%=build/include/%) ## build everything into build/
+all: $(LIBS) $(HEADERS:%=build/include/%) $(COMPAT:%=build/include/%) ## build everything into build/ (two minutes the first time, 400 MB in target/)
 
 # ---- Building. Cargo knows best what is out of date, so it always runs. ----
 
@@ -121,7 +121,7 @@ setup: ## install what building and checking need (Debian, Ubuntu)
 	scripts/setup.sh check
 
 .PHONY: check
-check: ## build, then run every test
+check: ## build, then run every test (17 minutes on two cores, 1 GB)
 	$(call setup,check)
 	@scripts/check.sh
 
@@ -134,9 +134,11 @@ check-preload: ## both preload libraries, real programs under them too (minutes)
 	@scripts/check.sh preload programs
 
 .PHONY: check-stress check-stress-short check-stress-valgrind
-check-stress check-stress-short: check-%: ## the model-based stress test: 10 minutes, or 12 seconds
+check-stress: check-%: ## the model-based stress test (10 minutes)
 	@scripts/check.sh $*
-check-stress-valgrind: check-%: ## the same under valgrind: some minutes
+check-stress-short: check-%: ## the same in 12 seconds
+	@scripts/check.sh $*
+check-stress-valgrind: check-%: ## the same under valgrind (some minutes)
 	@scripts/check.sh $*
 
 .PHONY: check-loom
@@ -161,27 +163,27 @@ demo: ## build, show this machine's kinds, run programs on the library
 # ---- Measuring: bench/README.md says what and how; results go to docs/benchmarks/. ----
 
 .PHONY: bench bench-quick bench-arrays bench-ext bench-preload
-bench: ## compare all allocators on everything: ten minutes
+bench: ## compare all allocators on everything (ten minutes)
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
 	python3 -B bench/bench.py --all
 
-bench-quick: ## the most important figures, in a few minutes
+bench-quick: ## the most important figures (some minutes)
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
 	python3 -B bench/bench.py
 
-bench-arrays: ## blocks of 128 KiB to 1 GiB, in some minutes
+bench-arrays: ## blocks of 128 KiB to 1 GiB (some minutes)
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
 	python3 -B bench/bench.py --arrays
 
-bench-ext: ## instructions of regions, pools and vectors, and what each may take: a minute
+bench-ext: ## instructions of regions, pools and vectors, and what each may take (a minute)
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
 	python3 -B bench/bench.py --ext
 
-bench-preload: ## programs with an allocator preloaded, in a few minutes
+bench-preload: ## programs with an allocator preloaded (some minutes)
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
 	python3 -B bench/preload/preload.py
@@ -245,6 +247,11 @@ rpm: ## the same for rpm: memkind, memkind-devel, memkind-progs
 dist: ## a source archive with all crates, which builds without a network
 	@scripts/package.sh dist
 
+.PHONY: site
+site: ## all pages and the manual as one static site in build/site (seconds)
+	$(call setup,site)
+	@scripts/site.sh
+
 .PHONY: clean
 clean: ## remove build/ and cargo's output
 	rm -rf build
@@ -252,6 +259,6 @@ clean: ## remove build/ and cargo's output
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
-	@echo "  make check-NAME         one part of check: $(CHECKS)"
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 36
+	@echo "  make check-NAME                   one part of check: $(CHECKS)"
 	@echo "Variables: PREFIX LIBDIR INCLUDEDIR BINDIR MANDIR LICENSEDIR DESTDIR CARGO CARGOFLAGS CC CXX"
