@@ -10,7 +10,7 @@
 # MEMKIND_LIBDIR      directory with our libmemkind.so.0   (default: build/lib)
 # MEMKIND_INCLUDE     directory with our headers           (default: include)
 # MEMKIND_DIST_LIBDIR directory with the distribution's    (default: /usr/lib/x86_64-linux-gnu)
-# TEST_TIMEOUT        seconds for one test                 (default: 60)
+# TEST_TIMEOUT        seconds for one test                 (default: 300)
 #
 # A test may name further link flags in a comment line of its own: " * link: -rdynamic", and
 # a source in ctest/api/lib to be built as a shared object beside the program: " * library: NAME".
@@ -21,7 +21,7 @@ root=$(cd "$(dirname "$0")/.." && pwd) || exit 2
 libdir=${MEMKIND_LIBDIR:-$root/build/lib}
 include=${MEMKIND_INCLUDE:-$root/include}
 distribution=${MEMKIND_DIST_LIBDIR:-/usr/lib/x86_64-linux-gnu}
-limit=${TEST_TIMEOUT:-60}
+limit=${TEST_TIMEOUT:-300}
 against=ours
 
 usage() {

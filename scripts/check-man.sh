@@ -63,7 +63,7 @@ runs() {
     local -a compiler=("${cc[@]}" -std=c99 -D_DEFAULT_SOURCE)
     case $1 in *.cc) compiler=("${cxx[@]}" -std=c++11) ;; esac
     "${compiler[@]}" -Wall -Wextra -Werror -I"$include" -o "$1.bin" "$1" -L"$libdir" -lmemkind || return
-    LD_LIBRARY_PATH=$libdir timeout 60 "$1.bin"
+    LD_LIBRARY_PATH=$libdir timeout "$test_limit" "$1.bin"
 }
 
 pages=(man/*.[1-8])

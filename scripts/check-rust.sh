@@ -12,9 +12,9 @@ mkdir -p build
 
 # Each Rust test is a result of its own. Compiled first, so that the time limit is the tests' own.
 check "cargo test compiles" "${cargo[@]}" test --release --no-run "${flags[@]}"
-timeout -k 10 "${RUST_TEST_TIMEOUT:-300}" "${cargo[@]}" test --release --no-fail-fast "${flags[@]}" >build/rust-tests.log 2>&1
+timeout -k 10 "${RUST_TEST_TIMEOUT:-1200}" "${cargo[@]}" test --release --no-fail-fast "${flags[@]}" >build/rust-tests.log 2>&1
 status=$?
-[ $status -eq 124 ] && echo "longer than ${RUST_TEST_TIMEOUT:-300} s" >>build/rust-tests.log
+[ $status -eq 124 ] && echo "longer than ${RUST_TEST_TIMEOUT:-1200} s" >>build/rust-tests.log
 sed -n -e 's/^test \(.*\) \.\.\. ok$/PASS \1/p' \
     -e 's/^test \(.*\) \.\.\. FAILED$/FAIL \1: see below/p' \
     -e 's/^test \(.*\) \.\.\. ignored\(, \(.*\)\)\?$/SKIP \1: \3/p' build/rust-tests.log

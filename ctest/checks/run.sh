@@ -21,13 +21,13 @@ build() {
 
 faults() {
     build faults '' -O1 || return
-    scripts/with-huge-pages.sh 8 timeout 100 "$work/faults"
+    scripts/with-huge-pages.sh 8 timeout "$test_limit" "$work/faults"
 }
 
 # preloaded FAULT KIND VARIABLE...: what the program says that it will be told is what it is told first.
 preloaded() {
     local said
-    said=$(env "${@:3}" timeout 60 "$work/preloaded" "$1" "$2" 2>"$work/preloaded.err")
+    said=$(env "${@:3}" timeout "$test_limit" "$work/preloaded" "$1" "$2" 2>"$work/preloaded.err")
     echo "expected: $said"
     head -n 20 "$work/preloaded.err"
     # libautohbw has messages of its own.
@@ -49,7 +49,7 @@ preload() {
 # memcheck KIND FAULT: the errors that memcheck counts, of each program one.
 memcheck() {
     local status
-    timeout 120 valgrind --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+    timeout "$test_limit" valgrind --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
         "$work/tools" "$1" "$2" >"$work/memcheck.out" 2>&1
     status=$?
     cat "$work/memcheck.out"
@@ -68,7 +68,7 @@ memcheck() {
 # sanitized KIND FAULT. LeakSanitizer lists only what its own malloc gave: lost blocks of kinds are listed by ours.
 sanitized() {
     local status
-    MEMKIND_CHECKS='' ASAN_OPTIONS=detect_leaks=1 timeout 60 "$work/asan-tools" "$1" "$2" >"$work/asan.out" 2>&1
+    MEMKIND_CHECKS='' ASAN_OPTIONS=detect_leaks=1 timeout "$test_limit" "$work/asan-tools" "$1" "$2" >"$work/asan.out" 2>&1
     status=$?
     head -n 12 "$work/asan.out"
     case $2 in
@@ -80,7 +80,7 @@ sanitized() {
 
 # "none" turns all of them off.
 unwatched() {
-    MEMKIND_CHECKS=none ASAN_OPTIONS=detect_leaks=0 timeout 60 "$work/asan-tools" default overflow
+    MEMKIND_CHECKS=none ASAN_OPTIONS=detect_leaks=0 timeout "$test_limit" "$work/asan-tools" default overflow
 }
 
 tools() {

@@ -149,7 +149,7 @@ build_systems() {
 
 # openmp_runs PROGRAM LIBRARY-PATH HBW-KIND LARGE-CAPACITY-KIND
 openmp_runs() {
-    LD_LIBRARY_PATH=$2 timeout 60 "$1" "$(realpath "$libdir")" "$3" "$4"
+    LD_LIBRARY_PATH=$2 timeout "$test_limit" "$1" "$(realpath "$libdir")" "$3" "$4"
 }
 
 openmp() { # openmp NAME PROGRAM LIBRARY-PATH KIND-WITHOUT-NODES
@@ -231,7 +231,7 @@ both() {
         [ $which = theirs ] && path=$dist
         # In a shell of its own, which keeps its "Aborted" to itself.
         (
-            LD_LIBRARY_PATH=$path timeout 60 env "$@" >"$work/$which.out" 2>"$work/$which.err" </dev/null
+            LD_LIBRARY_PATH=$path timeout "$test_limit" env "$@" >"$work/$which.out" 2>"$work/$which.err" </dev/null
             echo "exit status $?" >"$work/$which"
         ) 2>/dev/null
         {
@@ -270,10 +270,10 @@ distribution_tools() {
 preloaded() {
     local tiers=$1
     shift
-    timeout 60 "$@" >"$work/plain.out" 2>"$work/plain.err" </dev/null
+    timeout "$test_limit" "$@" >"$work/plain.out" 2>"$work/plain.err" </dev/null
     echo "exit status $?" >>"$work/plain.out"
     LD_LIBRARY_PATH=$only MEMKIND_MEM_TIERS=$tiers LD_PRELOAD=$dist/libmemtier.so.0 \
-        timeout 60 "$@" >"$work/tiered.out" 2>"$work/tiered.err" </dev/null
+        timeout "$test_limit" "$@" >"$work/tiered.out" 2>"$work/tiered.err" </dev/null
     echo "exit status $?" >>"$work/tiered.out"
     diff -u "$work/plain.out" "$work/tiered.out" && diff -u "$work/plain.err" "$work/tiered.err"
 }

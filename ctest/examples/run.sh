@@ -53,7 +53,7 @@ execute() {
     local program=$work/$1.bin path=$2 output=$3
     shift 3
     mkdir -p "$work/dir"
-    LD_LIBRARY_PATH=$path timeout 120 "$program" "$@" >"$output.out" 2>"$output.err" </dev/null
+    LD_LIBRARY_PATH=$path timeout "$test_limit" "$program" "$@" >"$output.out" 2>"$output.err" </dev/null
     echo "exit status $?" >"$output.status"
     if ! rmdir "$work/dir"; then
         echo "left files behind" >>"$output.status"

@@ -29,7 +29,7 @@ build() {
 }
 
 run() {
-    LD_LIBRARY_PATH=$libdir timeout "${TEST_TIMEOUT:-60}" "$@"
+    LD_LIBRARY_PATH=$libdir timeout "$test_limit" "$@"
 }
 
 one() { # one SOURCE [STANDARD COMPILER...]

@@ -96,7 +96,7 @@ done
 
 # Opened late, without room for its thread-local storage.
 check "libmemkind after static thread-local storage is used up" \
-    timeout 100 "$work/tls_static" "$work" "$libdir/libmemkind.so.0"
+    timeout "$test_limit" "$work/tls_static" "$work" "$libdir/libmemkind.so.0"
 
 # A program with privileges of its own does not read the settings, and is served from ordinary memory: linked with
 # the library, or preloaded by /etc/ld.so.preload; LD_PRELOAD has no effect there.
@@ -166,14 +166,14 @@ for library in libmemtier.so.0 libautohbw.so.0; do
 done
 
 for mode in memtier dynamic dram autohbw; do
-    check "$mode: family.c" with $mode timeout 100 "$work/family"
-    check "$mode: C++ operators" with $mode timeout 100 "$work/aligned_new"
-    check "$mode: many modules with thread-local storage" with $mode timeout 100 "$work/tls_many" "$work"
-    check "$mode: static thread-local storage used up" with $mode timeout 100 "$work/tls_static" "$work"
-    check "$mode: privileges given up" with $mode timeout 100 "$work/privileges"
-    check "$mode: malloc_trim and what is told of memory" with $mode timeout 100 "$work/figures"
-    check "$mode: order of freed blocks" with $mode timeout 100 "$work/order"
-    check "$mode: threads that end leave nothing" with $mode timeout 100 "$work/thread_ends"
+    check "$mode: family.c" with $mode timeout "$test_limit" "$work/family"
+    check "$mode: C++ operators" with $mode timeout "$test_limit" "$work/aligned_new"
+    check "$mode: many modules with thread-local storage" with $mode timeout "$test_limit" "$work/tls_many" "$work"
+    check "$mode: static thread-local storage used up" with $mode timeout "$test_limit" "$work/tls_static" "$work"
+    check "$mode: privileges given up" with $mode timeout "$test_limit" "$work/privileges"
+    check "$mode: malloc_trim and what is told of memory" with $mode timeout "$test_limit" "$work/figures"
+    check "$mode: order of freed blocks" with $mode timeout "$test_limit" "$work/order"
+    check "$mode: threads that end leave nothing" with $mode timeout "$test_limit" "$work/thread_ends"
     check "$mode: ls" with $mode ls -lR ctest
     check "$mode: grep" with $mode grep -rE 'SPDX|(a|b)+c' ctest
     check "$mode: sort" with $mode sort ctest/preload/memtier-settings.txt

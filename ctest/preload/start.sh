@@ -43,7 +43,7 @@ run() {
     local preload=$1 mode=$2 all
     shift 2
     mapfile -t all < <(variables "$mode")
-    timeout -s KILL 60 env "${all[@]}" LD_PRELOAD="$preload" "$@" >"$work/stdout" 2>"$work/stderr"
+    timeout -s KILL "$test_limit" env "${all[@]}" LD_PRELOAD="$preload" "$@" >"$work/stdout" 2>"$work/stderr"
 }
 
 # What must be the same: what the program prints.
@@ -104,10 +104,10 @@ audit() {
     for mode in autohbw dram memtier; do
         library=$(mode_variables $mode | sed -n 's/^LD_PRELOAD=//p')
         mapfile -t all < <(mode_variables $mode)
-        timeout -s KILL 60 env "${all[@]}" LD_AUDIT="$work/audit.so" ls / >"$work/stdout" &&
+        timeout -s KILL "$test_limit" env "${all[@]}" LD_AUDIT="$work/audit.so" ls / >"$work/stdout" &&
             cmp "$work/stdout" "$work/expected" || return
         # Threads too need their variables.
-        timeout -s KILL 60 env "${all[@]}" LD_AUDIT="$work/audit.so" "$work/hooked" "$tier_dir" || return
+        timeout -s KILL "$test_limit" env "${all[@]}" LD_AUDIT="$work/audit.so" "$work/hooked" "$tier_dir" || return
     done
 }
 

@@ -52,7 +52,7 @@ with() { # with LIBRARY COMMAND...
     local library=$1
     shift
     env LD_LIBRARY_PATH="$libdir" LD_PRELOAD="$libdir/$library" MEMKIND_HBW_NODES=0 AUTO_HBW_SIZE=1 \
-        AUTO_HBW_LOG=-2 MEMKIND_MEM_TIERS="KIND:memkind_regular,RATIO:1;POLICY:STATIC_RATIO" timeout 60 "$@"
+        AUTO_HBW_LOG=-2 MEMKIND_MEM_TIERS="KIND:memkind_regular,RATIO:1;POLICY:STATIC_RATIO" timeout "$test_limit" "$@"
 }
 
 # prints TEXT COMMAND...
