@@ -538,8 +538,9 @@ int memkind_destroy_kind(memkind_t kind);
  * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_UNAVAILABLE,
  * MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE, MEMKIND_ERROR_HUGETLB, MEMKIND_ERROR_RUNTIME (two
  * nodes equally near for a preferred kind), MEMKIND_ERROR_MBIND (a container forbids
- * mbind(2)) or MEMKIND_ERROR_ENVIRON with the reason; MEMKIND_ERROR_INVALID for an
- * address that is not a live kind. MT-safe. STANDARD API.
+ * mbind(2)) or MEMKIND_ERROR_ENVIRON with the reason; MEMKIND_ERROR_OPERATION_FAILED if it
+ * cannot be found out for the moment, for want of descriptors or memory; MEMKIND_ERROR_INVALID
+ * for an address that is not a live kind. MT-safe. STANDARD API.
  * See memkind(3), KIND MANAGEMENT.
  */
 int memkind_check_available(memkind_t kind);

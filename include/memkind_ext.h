@@ -303,7 +303,9 @@ int memkind_set_block_order(memkind_block_order_t order);
  *         list and one that means no node; MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE for a node
  *         that does not exist, has no memory or is not allowed by the cpuset;
  *         MEMKIND_ERROR_UNAVAILABLE without NUMA in the kernel; MEMKIND_ERROR_TOOMANY;
- *         MEMKIND_ERROR_ENVIRON. MEMKIND_DEBUG tells what is wrong with a list.
+ *         MEMKIND_ERROR_ENVIRON; MEMKIND_ERROR_MALLOC; MEMKIND_ERROR_OPERATION_FAILED if the
+ *         nodes cannot be read for the moment: no descriptor or memory is left, or a file of
+ *         the system's cannot be read. MEMKIND_DEBUG tells what is wrong with a list.
  * \note MT-safe
  * \note EXPERIMENTAL API
  *
@@ -458,7 +460,8 @@ void memkind_config_set_name(struct memkind_config *cfg,
  *         locked or huge pages, a fallback that is no living kind;
  *         MEMKIND_ERROR_HUGETLB if a page size is required and there are no such pages;
  *         MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE, MEMKIND_ERROR_UNAVAILABLE, MEMKIND_ERROR_TOOMANY,
- *         MEMKIND_ERROR_ENVIRON as for memkind_create_nodes(); MEMKIND_ERROR_MALLOC.
+ *         MEMKIND_ERROR_ENVIRON, MEMKIND_ERROR_OPERATION_FAILED as for memkind_create_nodes();
+ *         MEMKIND_ERROR_MALLOC.
  *         MEMKIND_DEBUG tells what is wrong.
  * \note MT-safe
  * \note EXPERIMENTAL API; see memkind_config(3)
@@ -481,8 +484,8 @@ int memkind_create_with_config(struct memkind_config *cfg,
  * \param options 0, or MEMKIND_OPTION_SHARED for memory that other processes can map
  * \param kind    where the handle goes; untouched on failure
  * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL and other options;
- *         MEMKIND_ERROR_TOOMANY, MEMKIND_ERROR_MALLOC, MEMKIND_ERROR_ENVIRON as for
- *         memkind_create_with_config()
+ *         MEMKIND_ERROR_TOOMANY, MEMKIND_ERROR_MALLOC, MEMKIND_ERROR_ENVIRON,
+ *         MEMKIND_ERROR_OPERATION_FAILED as for memkind_create_with_config()
  * \note MT-safe; some ten instructions after the first call for a node that exists. A forked
  *       child gets kinds of its own.
  * \note EXPERIMENTAL API; see memkind_dma_kind(3)

@@ -1,8 +1,9 @@
 //! Boxes for when memory may be out: `Box::new` would end the process.
 
-use std::alloc::{Layout, alloc};
+use std::alloc::{Layout, alloc, dealloc};
 
 use crate::error::Error;
+use crate::reserve;
 
 /// Moves a value to the heap.
 ///
@@ -33,18 +34,23 @@ pub fn boxed_slice<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Box<[T
 /// # Errors
 /// `Malloc`.
 pub fn room_for<T>(n_values: usize) -> Result<Vec<T>, Error> {
-    let mut room = Vec::new();
+    let mut room: Vec<T> = Vec::new();
     match room.try_reserve_exact(n_values) {
-        Ok(()) => Ok(room),
-        Err(_) => Err(Error::Malloc),
+        Ok(()) if !reserve::owns(room.as_ptr().cast()) => Ok(room),
+        _ => Err(Error::Malloc),
     }
 }
 
 fn room<T>() -> Option<*mut T> {
     const { assert!(size_of::<T>() > 0) };
     // SAFETY: the layout is not of size 0, which the assertion above checks.
-    let place = unsafe { alloc(Layout::new::<T>()) }.cast::<T>();
-    (!place.is_null()).then_some(place)
+    let place = unsafe { alloc(Layout::new::<T>()) };
+    if reserve::owns(place) {
+        // SAFETY: just allocated, and not used. The reserve is for who cannot do without.
+        unsafe { dealloc(place, Layout::new::<T>()) };
+        return None;
+    }
+    (!place.is_null()).then_some(place.cast())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod global;
 pub mod heap;
 pub mod kind;
 pub mod log;
+pub mod reserve;
 pub mod signals;
 mod sys;
 pub mod tier;

@@ -11,7 +11,7 @@ use syn::visit::{self, Visit};
 /// The layers of the library, lowest first. A file may use its own layer and those before it.
 const LAYERS: [&[&str]; 7] = [
     &[
-        "error", "env", "log", "clock", "cancel", "boxed", "signals", "sys",
+        "error", "env", "log", "clock", "cancel", "boxed", "reserve", "signals", "sys",
     ],
     &["topology"],
     &["backing"],

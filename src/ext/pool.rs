@@ -438,7 +438,8 @@ impl Pool {
                 // Classes of sizes may have made it larger.
                 Ok(slab) => return PoolSlab::make(slab, (slab.size / stride).min(left)),
                 Err(Error::NoMemory) if n_objects > 1 => n_objects /= 2,
-                Err(error) => return Err(error),
+                // Whatever the reason why the kind has no memory.
+                Err(_) => return Err(Error::NoMemory),
             }
         }
     }

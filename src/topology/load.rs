@@ -20,6 +20,7 @@ use super::select::{self, Choice, Facts, Nodes, Settings};
 use super::sysfs::Sysfs;
 use super::targets::Targets;
 use super::{hwloc, linux, trouble};
+use crate::boxed::boxed;
 use crate::cancel::{self, Deferred};
 use crate::env;
 use crate::error::Error;
@@ -118,7 +119,8 @@ fn keep<T>(place: &'static OnceBox<T>, find: impl FnOnce() -> T) -> Result<&'sta
         );
         return Err(Error::OperationFailed);
     }
-    Ok(place.get_or_init(|| Box::new(found)))
+    let found = boxed(found)?;
+    Ok(place.get_or_init(|| found))
 }
 
 /// Whether a choice may be decided by bandwidth, latency or locality.

@@ -9,6 +9,7 @@ use super::mask::NodeMask;
 use super::nodes::Machine;
 use super::nodestring::{self, Problem};
 use super::targets::Targets;
+use crate::boxed::boxed;
 use crate::error::Error;
 use crate::log::{self, Bytes};
 
@@ -103,20 +104,24 @@ pub fn named(text: &[u8]) -> Result<&'static Targets, Error> {
         log::error!("Cannot create kind: nodes \"{}\": {refused}.", Bytes(text));
         refused.error()
     })?;
-    Ok(kept(nodes))
+    kept(nodes)
 }
 
-fn kept(nodes: NodeMask) -> &'static Targets {
+/// The record of a set of nodes.
+///
+/// # Errors
+/// `Malloc`.
+fn kept(nodes: NodeMask) -> Result<&'static Targets, Error> {
     let mut place = &FIRST;
     loop {
-        let named = place.get_or_init(|| {
-            Box::new(Named {
+        let named = place.get_or_try_init(|| {
+            boxed(Named {
                 targets: Targets::everywhere(nodes),
                 next: OnceBox::new(),
             })
-        });
+        })?;
         if named.targets.all() == nodes {
-            return &named.targets;
+            return Ok(&named.targets);
         }
         place = &named.next;
     }
@@ -130,10 +135,10 @@ mod tests {
     #[test]
     fn the_same_nodes_are_kept_once() {
         let (two, three) = (NodeMask::single(2), NodeMask::single(3));
-        let first = kept(two);
-        assert!(core::ptr::eq(first, kept(two)));
-        assert_eq!(*kept(three).of_cpu(5), three);
-        assert!(core::ptr::eq(first, kept(two)));
+        let first = kept(two).expect("memory");
+        assert!(core::ptr::eq(first, kept(two).expect("memory")));
+        assert_eq!(*kept(three).expect("memory").of_cpu(5), three);
+        assert!(core::ptr::eq(first, kept(two).expect("memory")));
     }
 
     #[test]

@@ -6,11 +6,13 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::io;
 
+use crate::reserve;
+
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Number of reads that have failed for a reason that passes.
+/// Number of reads that have failed for a reason that passes, or got through on the last memory.
 pub fn count() -> usize {
-    COUNT.load(Ordering::Relaxed)
+    COUNT.load(Ordering::Relaxed) + reserve::count()
 }
 
 /// Whether an `errno` is of a failure that passes.
@@ -29,7 +31,8 @@ pub(super) fn passes(errno: i32) -> bool {
 /// Returns the result of a read, after counting it if it is a failure that passes.
 pub(super) fn noted<T>(result: io::Result<T>) -> io::Result<T> {
     result.inspect_err(|error| {
-        if error.raw_os_error().is_some_and(passes) {
+        // The standard library's own want of memory has no number.
+        if error.kind() == io::ErrorKind::OutOfMemory || error.raw_os_error().is_some_and(passes) {
             note();
         }
     })

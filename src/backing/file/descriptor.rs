@@ -155,10 +155,12 @@ impl Identity {
                 0,
             )
         };
-        if let Some((device, inode)) = look(fd).filter(|_| page != libc::MAP_FAILED) {
+        if page != libc::MAP_FAILED {
             self.page.store(page as usize, Ordering::Relaxed);
-            self.device.store(device, Ordering::Relaxed);
-            self.inode.store(inode, Ordering::Release);
+            if let Ok((device, inode)) = look(fd) {
+                self.device.store(device, Ordering::Relaxed);
+                self.inode.store(inode, Ordering::Release);
+            }
         }
         log::set_errno(errno);
     }
@@ -185,7 +187,12 @@ impl Identity {
         match self.inode.load(Ordering::Acquire) {
             // Another thread has just opened the file.
             0 => true,
-            inode => look(fd) == Some((self.device.load(Ordering::Relaxed), inode)),
+            inode => match look(fd) {
+                Ok(found) => found == (self.device.load(Ordering::Relaxed), inode),
+                // A file system may fail to tell about a file. That the program has put such a
+                // file in this one's place is less likely than that it is this one.
+                Err(errno) => errno != libc::EBADF,
+            },
         }
     }
 }
@@ -203,13 +210,16 @@ impl Drop for Identity {
     }
 }
 
-/// The device and the inode of an open file; `errno` is kept.
-fn look(fd: c_int) -> Option<(u64, u64)> {
+/// The device and the inode of an open file, or why they are not known; `errno` is kept.
+fn look(fd: c_int) -> Result<(u64, u64), c_int> {
     let errno = log::errno();
     let mut status = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: fstat fills the buffer when it answers 0.
     let status =
         unsafe { (libc::fstat(fd, status.as_mut_ptr()) == 0).then(|| status.assume_init()) };
+    let why = log::errno();
     log::set_errno(errno);
-    status.map(|status| (status.st_dev, status.st_ino))
+    status
+        .map(|status| (status.st_dev, status.st_ino))
+        .ok_or(why)
 }

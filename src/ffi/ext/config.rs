@@ -236,7 +236,8 @@ pub unsafe extern "C" fn memkind_config_set_name(cfg: *mut memkind_config, name:
 ///         locked or huge pages, a fallback that is no living kind;
 ///         MEMKIND_ERROR_HUGETLB if a page size is required and there are no such pages;
 ///         MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE, MEMKIND_ERROR_UNAVAILABLE, MEMKIND_ERROR_TOOMANY,
-///         MEMKIND_ERROR_ENVIRON as for memkind_create_nodes(); MEMKIND_ERROR_MALLOC.
+///         MEMKIND_ERROR_ENVIRON, MEMKIND_ERROR_OPERATION_FAILED as for memkind_create_nodes();
+///         MEMKIND_ERROR_MALLOC.
 ///         MEMKIND_DEBUG tells what is wrong.
 /// \note MT-safe
 /// \note EXPERIMENTAL API; see memkind_config(3)

@@ -23,8 +23,8 @@ use crate::topology;
 /// \param options 0, or MEMKIND_OPTION_SHARED for memory that other processes can map
 /// \param kind    where the handle goes; untouched on failure
 /// \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL and other options;
-///         MEMKIND_ERROR_TOOMANY, MEMKIND_ERROR_MALLOC, MEMKIND_ERROR_ENVIRON as for
-///         memkind_create_with_config()
+///         MEMKIND_ERROR_TOOMANY, MEMKIND_ERROR_MALLOC, MEMKIND_ERROR_ENVIRON,
+///         MEMKIND_ERROR_OPERATION_FAILED as for memkind_create_with_config()
 /// \note MT-safe; some ten instructions after the first call for a node that exists. A forked
 ///       child gets kinds of its own.
 /// \note EXPERIMENTAL API; see memkind_dma_kind(3)

@@ -156,7 +156,9 @@ pub struct RawNodesPolicy(c_uint);
 ///         list and one that means no node; MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE for a node
 ///         that does not exist, has no memory or is not allowed by the cpuset;
 ///         MEMKIND_ERROR_UNAVAILABLE without NUMA in the kernel; MEMKIND_ERROR_TOOMANY;
-///         MEMKIND_ERROR_ENVIRON. MEMKIND_DEBUG tells what is wrong with a list.
+///         MEMKIND_ERROR_ENVIRON; MEMKIND_ERROR_MALLOC; MEMKIND_ERROR_OPERATION_FAILED if the
+///         nodes cannot be read for the moment: no descriptor or memory is left, or a file of
+///         the system's cannot be read. MEMKIND_DEBUG tells what is wrong with a list.
 /// \note MT-safe
 /// \note EXPERIMENTAL API
 ///

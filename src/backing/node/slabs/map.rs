@@ -252,12 +252,15 @@ fn lock(made: &Made) -> Result<(), Error> {
 /// # Errors
 /// `NoMemory` where there is no memory for one: never a signal.
 pub(super) fn populate(start: usize, size: usize, page: usize) -> Result<(), Error> {
+    // What the kernel is short of for the moment it may be short of for long.
+    let mut patience = 100;
     loop {
         if base::populate(start, size) {
             return Ok(());
         }
         match log::errno() {
-            libc::EINTR | libc::EAGAIN => {}
+            libc::EINTR => {}
+            libc::EAGAIN if patience > 0 => patience -= 1,
             libc::EINVAL => {
                 log::error!(
                     "Memory cannot be made ready for use in advance: that takes Linux 5.14."

@@ -21,10 +21,12 @@ use crate::log;
 // * tcache: a thread that has no memory for its own crashes in jemalloc. Nothing would use it but
 //   the library's records: threads have magazines.
 // * dss: sbrk(2) is the C library's.
+// * trust_madvise: a page of memory to try MADV_DONTNEED on, for the sake of emulators: jemalloc crashes without
+//   it, and the hooks do not ask either.
 core::arch::global_asm!(
     ".pushsection .rodata.memkind_conf, \"a\"",
     ".Lmemkind_conf: .asciz \"disable_large_size_classes:false,lg_extent_max_active_fit:40\"",
-    ".Lmemkind_last: .asciz \"narenas:1,tcache:false,dss:disabled\"",
+    ".Lmemkind_last: .asciz \"narenas:1,tcache:false,dss:disabled,trust_madvise:true\"",
     ".popsection",
     ".pushsection .data.rel.ro.memkind_conf, \"aw\"",
     ".p2align 3",
