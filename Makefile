@@ -141,6 +141,10 @@ check-stress-short: check-%: ## the same in 12 seconds
 check-stress-valgrind: check-%: ## the same under valgrind (some minutes)
 	@scripts/check.sh $*
 
+.PHONY: check-faults check-faults-short
+check-faults check-faults-short: check-%: ## each system call of the library fails in turn: an hour, or half a minute
+	@scripts/check.sh $*
+
 .PHONY: check-loom
 check-loom: check-%: ## the heap's lock-free parts under a model of memory (needs the crate loom)
 	@scripts/check.sh $*

@@ -3,7 +3,7 @@
 # Runs the parts of the test suite and counts their results.
 #
 # usage: scripts/check.sh [part...]
-#   default: every part but programs, packages, numa, loom and the long stress ones, in the order below
+#   default: every part but programs, packages, numa, loom, faults and the long stress ones, in the order below
 #
 # Builds first; if that fails, nothing else is run.
 # The last line of output is "N passed, N failed, N skipped"; the exit status is
@@ -12,7 +12,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 
-all_parts="scripts headers rust abi api ext checks preload programs-short examples tbb consumers bindings pages install packages-short debug-heap stress-short numa-ci reports"
+all_parts="scripts headers rust abi api ext checks preload programs-short examples tbb consumers bindings pages install packages-short debug-heap stress-short faults-short numa-ci reports"
 
 # Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
 run_part() {
@@ -41,6 +41,8 @@ run_part() {
     stress-short) ctest/stress/run.sh short ;;
     stress) ctest/stress/run.sh long ;;
     stress-valgrind) ctest/stress/run.sh valgrind ;;
+    faults-short) ctest/faults/run.sh short ;;
+    faults) ctest/faults/run.sh long ;;
     # Four machines show most of what can go wrong.
     numa-ci) ctest/numa/run.sh --jobs "$(nproc)" hbm kmem hbm-tie hbm-tiny ;;
     numa) ctest/numa/run.sh ;;
