@@ -1,40 +1,168 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A program that frees much in large blocks and then goes on without memory calls does not hold it for good: at
- * most 256 MiB of it, and what one free in the end leaves. With less, the next blocks have the pages of the last. */
+/* Freed blocks above 8 MiB are kept for the next ones, which touch no page again; for at most some seconds, and no more
+ * of them than an eighth of the machine's memory. What is too large for a request by more than a quarter is left for
+ * others, and a request that would get nothing gets what is kept. jemalloc is told to wait one second instead of ten,
+ * which holds for these blocks too. */
+#include "machine.h"
+#include "output.h"
+#include "pmem.h"
 #include "process.h"
 
-enum { BLOCKS = 32, KEPT = 8 };
+#include <time.h>
 
-static const size_t size = 10 * MIB;
+enum { BLOCKS = 8 };
 
-static void take(char **blocks, size_t n)
+static const size_t size = 24 * MIB;
+
+static void take(memkind_t kind, char **blocks, size_t bytes)
 {
-    for (size_t i = 0; i < n; i++) {
-        blocks[i] = memkind_malloc(MEMKIND_DEFAULT, size);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        blocks[i] = memkind_malloc(kind, bytes);
         CHECK_NOT_NULL(blocks[i]);
-        memset(blocks[i], 1, size);
+        memset(blocks[i], 1, bytes);
     }
 }
 
-static void give(char **blocks, size_t n)
+static void give(memkind_t kind, char **blocks)
 {
-    for (size_t i = 0; i < n; i++) {
-        memkind_free(MEMKIND_DEFAULT, blocks[i]);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        memkind_free(kind, blocks[i]);
     }
 }
 
-int main(void)
+/* The next blocks have the pages of the last ones, also if these are a little larger. */
+static void check_reuse(memkind_t kind)
 {
     char *blocks[BLOCKS];
-    size_t before;
 
-    take(blocks, KEPT);
-    before = resident_memory();
-    give(blocks, KEPT);
-    CHECK(resident_memory() + KEPT * size / 2 > before || original());
-    take(blocks, BLOCKS);
-    CHECK(resident_memory() >= before + (BLOCKS - KEPT - 1) * size);
-    give(blocks, BLOCKS);
-    CHECK(resident_memory() < before);
+    take(kind, blocks, size);
+    for (size_t n = 0; n < 5; n++) {
+        const size_t next = size - n * MIB;
+        const long faults = n_faults();
+        give(kind, blocks);
+        take(kind, blocks, next);
+        CHECK_INT(next, memkind_malloc_usable_size(kind, blocks[0]));
+        if (n_faults() - faults > 200) {
+            FAIL("%ld faults at %zu MiB", n_faults() - faults, next / MIB);
+        }
+    }
+    give(kind, blocks);
+    /* A large one is not cut down for a small one. */
+    char *large = memkind_malloc(kind, 10 * size);
+    CHECK_NOT_NULL(large);
+    memset(large, 1, 10 * size);
+    memkind_free(kind, large);
+    take(kind, blocks, size);
+    char *ninth = memkind_malloc(kind, size);
+    const long faults = n_faults();
+    large = memkind_malloc(kind, 10 * size);
+    memset(large, 1, 10 * size);
+    CHECK(n_faults() - faults < 200);
+    memkind_free(kind, large);
+    memkind_free(kind, ninth);
+    give(kind, blocks);
+}
+
+/* Blocks of a file are not mappings of their own: of these up to 256 MiB are kept. */
+static void check_file(void)
+{
+    memkind_t kind = make_pmem(test_dir(), 0);
+    char *blocks[4][BLOCKS];
+
+    for (size_t i = 0; i < 4; i++) {
+        take(kind, blocks[i], size / 2);
+    }
+    const size_t full = pmem_record(kind)->current_size;
+    for (size_t i = 0; i < 4; i++) {
+        give(kind, blocks[i]);
+    }
+    CHECK(pmem_record(kind)->current_size < full - 200 * MIB);
+    CHECK_INT(0, memkind_destroy_kind(kind));
+}
+
+/* Within three seconds, for a program that does little else. */
+static void check_goes_back(memkind_t kind)
+{
+    const size_t before = resident_memory();
+    const struct timespec pause = {0, 20000000};
+    char *blocks[BLOCKS];
+
+    take(kind, blocks, size);
+    give(kind, blocks);
+    CHECK(resident_memory() > before + BLOCKS * size / 2);
+    for (unsigned n = 0; resident_memory() > before + size; n++) {
+        if (n == 1000) {
+            FAIL("%zu MiB are still there", (resident_memory() - before) / MIB);
+        }
+        nanosleep(&pause, NULL);
+        for (size_t i = 0; i < 100; i++) {
+            memkind_free(NULL, memkind_malloc(MEMKIND_DEFAULT, 100));
+        }
+    }
+}
+
+/* Untouched blocks of a quarter of the memory: addresses tell what is kept. */
+static void check_most(memkind_t kind)
+{
+    const size_t all = proc_bytes("/proc/meminfo", "MemTotal:"), each = 64 * MIB, count = all / 4 / each;
+    char **blocks = malloc(count * sizeof(*blocks));
+
+    CHECK_NOT_NULL(blocks);
+    for (size_t i = 0; i < count; i++) {
+        blocks[i] = memkind_malloc(kind, each);
+        CHECK_NOT_NULL(blocks[i]);
+    }
+    const size_t full = address_space();
+    for (size_t i = 0; i < count; i++) {
+        memkind_free(kind, blocks[i]);
+    }
+    const size_t gone = full - address_space();
+    CHECK(gone >= count * each - all / 8);
+    CHECK(gone < count * each - all / 8 + 2 * each);
+    free(blocks);
+}
+
+/* What is kept is there when addresses are short, for this kind's blocks of any size. */
+static void with_limit(void)
+{
+    char *blocks[BLOCKS];
+
+    take(MEMKIND_DEFAULT, blocks, size);
+    give(MEMKIND_DEFAULT, blocks);
+    limit_address_space(address_space() + size);
+    char *all = memkind_malloc(MEMKIND_DEFAULT, BLOCKS * size);
+    CHECK_NOT_NULL(all);
+    memkind_free(MEMKIND_DEFAULT, all);
+}
+
+static int child(const char *what)
+{
+    if (strcmp(what, "soon") == 0) {
+        check_goes_back(MEMKIND_DEFAULT);
+        check_goes_back(MEMKIND_REGULAR);
+        return 0;
+    }
+    check_reuse(MEMKIND_DEFAULT);
+    check_reuse(MEMKIND_REGULAR);
+    if (strcmp(what, "later") == 0) {
+        check_most(MEMKIND_DEFAULT);
+        check_most(MEMKIND_INTERLEAVE);
+        CHECK_CHILD(run_forked(with_limit));
+        check_file();
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (original()) {
+        SKIP("the original unmaps some and keeps others");
+    }
+    if (argc > 1) {
+        return child(argv[1]);
+    }
+    CHECK_CHILD(run_again("soon", ENV("JEMK_MALLOC_CONF=dirty_decay_ms:1000,muzzy_decay_ms:0", "MEMKIND_HOG_MEMORY")));
+    CHECK_CHILD(run_again("later", ENV("JEMK_MALLOC_CONF=dirty_decay_ms:100000", "MEMKIND_HOG_MEMORY")));
+    CHECK_CHILD(run_again("hog", ENV("JEMK_MALLOC_CONF=dirty_decay_ms:0", "MEMKIND_HOG_MEMORY=1")));
     return 0;
 }

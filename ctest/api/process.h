@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory and addresses of this process, in bytes, and the limit on its addresses. */
+/* Memory and addresses of this process, in bytes, its page faults, and the limit on its addresses. */
 #ifndef MEMKIND_CTEST_PROCESS_H
 #define MEMKIND_CTEST_PROCESS_H
 
@@ -29,6 +29,15 @@ static inline size_t address_space(void)
 static inline size_t resident_memory(void)
 {
     return statm_bytes(1);
+}
+
+/* How often the process has touched a page that was not there. */
+static inline long n_faults(void)
+{
+    struct rusage usage;
+
+    CHECK_INT(0, getrusage(RUSAGE_SELF, &usage));
+    return usage.ru_minflt;
 }
 
 /* Sets the soft limit on the process's addresses (RLIMIT_AS), in bytes. */

@@ -247,6 +247,42 @@ static int too_large(const void *unused)
     return 0;
 }
 
+// An array grows by what the nodes have left: as a copy beside it, it would not fit. One that cannot grow stays. When
+// it is freed, what it had is there for blocks of any size.
+static int array_grows(const void *unused)
+{
+    (void)unused;
+    size_t most = free_bytes(), size = most / 8 * 5, next = most / 4 * 3;
+    if (size < 9 * MIB)
+        return 0;
+    char *block = memkind_malloc(kind(), size);
+    if (!block) {
+        remark("malloc of %zu MiB: NULL, %zu MiB were free", size / MIB, most / MIB);
+        return 0;
+    }
+    touch(block, size);
+    memset(block, 7, PAGE);
+    char *grown = memkind_realloc(kind(), block, next);
+    if (!grown) {
+        remark("realloc from %zu to %zu MiB: NULL, %zu MiB were free", size / MIB, next / MIB, most / MIB);
+        return 0;
+    }
+    touch(grown + size, next - size);
+    struct census census = count_pages(grown, next);
+    if (census_nodes(&census) & ~kind_nodes)
+        remark("pages of an array that has grown are elsewhere");
+    errno = 0;
+    if (memkind_realloc(kind(), grown, 2 * held()) || errno != ENOMEM)
+        remark("realloc to twice what there is: errno %d", errno);
+    if (grown[0] != 7 || grown[PAGE - 1] != 7 || memkind_malloc_usable_size(kind(), grown) < next)
+        remark("an array that could not grow has changed");
+    memkind_free(kind(), grown);
+    size_t n = fill(60000, true);
+    if (n * 60000 < most / 2)
+        remark("only %zu MiB in small blocks after an array was freed, %zu MiB were free", n * 60000 / MIB, most / MIB);
+    return 0;
+}
+
 // Fresh memory is not touched by the library as long as there is plenty.
 static int untouched(const void *unused)
 {
@@ -438,6 +474,8 @@ int main(void)
         test("a request for more than there is", 0, too_large, NULL);
         test_bound("");
         test("untouched memory", 0, untouched, NULL);
+        if (!kind_row->huge)
+            test("an array that grows", 0, array_grows, NULL);
         if (kind_row->huge) {
             test("pages made on demand", 0, pages_on_demand, kind_row);
             test("pages made on demand, touched late", 0, pages_on_demand, NULL);

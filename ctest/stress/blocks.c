@@ -18,9 +18,10 @@ void unlock_block(struct block *block)
 }
 
 /* ---- Contents: 8-byte words that depend on the pattern and the place. Of a large block the beginning,
- * the end and a word of each KiB, so that the test does more than writing. ---- */
+ * the end and a word of each KiB, so that the test does more than writing; of a huge one a word of each 4 MiB and a
+ * little more, so that most of it stays untouched. ---- */
 
-enum { ALL_UP_TO = 16384, EDGE = 512, STRIDE = 1024 };
+enum { ALL_UP_TO = 16384, EDGE = 512, STRIDE = 1024, HUGE_FROM = 24 << 20, HUGE_STRIDE = (4 << 20) + 1024 };
 
 static uint64_t word(uint64_t pattern, size_t at)
 {
@@ -33,7 +34,8 @@ static size_t next_word(size_t at, size_t size)
     if (size <= ALL_UP_TO || at + 8 < EDGE || at + EDGE >= size) {
         return at + 8;
     }
-    size_t next = at - at % STRIDE + STRIDE;
+    size_t stride = size >= HUGE_FROM ? HUGE_STRIDE : STRIDE;
+    size_t next = at - at % stride + stride;
     size_t end = (size - EDGE) / 8 * 8;
     return next < end ? next : at < end ? end : at + 8;
 }
@@ -90,7 +92,16 @@ static size_t any_size(struct thread *thread, const struct kind *kind)
     if (r < 1999 || kind->limit != 0 || chance(thread, 10) != 0) {
         return 1 + chance(thread, 2 << 20);
     }
-    return 1 + chance(thread, 20 << 20);
+    if (kind->dynamic || chance(thread, 4) != 0) {
+        return 1 + chance(thread, 20 << 20);
+    }
+    return 1 + chance(thread, (uint64_t)16 << 20 << chance(thread, 7));
+}
+
+/* Whether an anonymous kind may have blocks of up to 1 GiB. */
+static bool may_be_huge(const struct kind *kind)
+{
+    return !kind->dynamic && !kind->huge;
 }
 
 /* The kind to name in a call about a block: its own, none, or (with a lock on it) another one. */
@@ -168,7 +179,7 @@ void make_block(struct thread *thread, struct block *block)
     case 0:
         thread->what = "calloc";
         p = memkind_calloc(kind->kind, 1, size);
-        for (size_t at = 0; p != NULL && at < size; at++) {
+        for (size_t at = 0; p != NULL && at < size; at += size < HUGE_FROM || at % 4096 != 0 ? 1 : 409600) {
             REQUIRE(thread, ((unsigned char *)p)[at] == 0, "%s: byte %zu of calloc(%zu) at %p is not zero", kind->name,
                     at, size, p);
         }
@@ -230,10 +241,15 @@ void resize_block(struct thread *thread, struct block *block)
         size = 0;
     }
     /* The limits of any_size() hold for growth, too. */
-    if (size > ((size_t)24 << 20)) {
+    struct named named = any_name(thread, block);
+    const bool own = named.entered < 0;
+    if (size > ((size_t)24 << 20) && !(own && may_be_huge(kind) && size <= (size_t)1 << 30)) {
         size = 1;
     }
-    struct named named = any_name(thread, block);
+    /* Over the border of 8 MiB, and there and back. */
+    if (own && may_be_huge(kind) && block->size > ((size_t)6 << 20) && chance(thread, 2) == 0) {
+        size = chance(thread, 2) == 0 ? ((size_t)7 << 20) + chance(thread, 2 << 20) : 2 * smaller(block->size, 1 << 28);
+    }
     void *p = memkind_realloc(named.kind, block->address, size);
     if (size == 0) {
         done_with(named);

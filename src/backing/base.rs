@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 /// Page size of the processor, in bytes.
 pub const PAGE: usize = 4096;
 /// Bytes of a transparent huge page, in which memory of nodes is counted.
-pub(super) const UNIT: usize = 2 << 20;
+pub const UNIT: usize = 2 << 20;
 
 /// Whether freed memory is kept.
 static KEEP: AtomicBool = AtomicBool::new(false);
@@ -16,7 +16,7 @@ pub fn keep_freed_memory() {
 }
 
 /// Whether freed memory is kept for reuse instead of given back.
-pub(super) fn keeps_freed_memory() -> bool {
+pub fn keeps_freed_memory() -> bool {
     KEEP.load(Ordering::Relaxed)
 }
 

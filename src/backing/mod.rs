@@ -20,13 +20,14 @@ mod node;
 mod ranges;
 mod table;
 
-pub use base::{Extent, PAGE, keep_freed_memory, round_up};
+pub use base::{Extent, PAGE, UNIT, keep_freed_memory, keeps_freed_memory, round_up};
 pub use file::{File, dax_path};
 pub use fixed::Fixed;
 pub use node::{
     Anonymous, Bind, Options, PageSize, Plan, Slabs, TransparentHuge, Watch, interleave_by_weights,
     interleaves_by_weights, thp,
 };
+pub(crate) use ranges::Ranges;
 pub(crate) use table::map_zeroes;
 
 use crate::error::Error;
@@ -139,6 +140,15 @@ impl Backing {
         }
     }
 
+    /// Bytes of the nodes that memory comes from, and no more than the process may have; `None`
+    /// for other sources, and when that could not be found out for a reason that passes.
+    pub fn size_of_nodes(&self) -> Option<usize> {
+        match self {
+            Self::Anonymous(source) => source.size_of_nodes(),
+            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => None,
+        }
+    }
+
     /// Bytes left in the source; 0 where they are not counted.
     pub fn left(&self) -> usize {
         match self {
@@ -179,11 +189,47 @@ impl Backing {
         }
     }
 
-    /// Unmaps a whole extent of anonymous memory, which only pools of TBB do; other sources keep
-    /// their addresses.
+    /// Unmaps a whole extent of anonymous memory: of a pool of TBB, or of a block that is one;
+    /// other sources keep their addresses.
     pub fn release(&self, address: usize, size: usize) {
         if let Self::Anonymous(source) = self {
             source.release(address, size);
+        }
+    }
+
+    /// Whether an extent may be resized, by [`Backing::resize`].
+    pub const fn can_resize(&self) -> bool {
+        match self {
+            Self::Anonymous(source) => source.can_resize(),
+            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => false,
+        }
+    }
+
+    /// Resizes an extent that was taken with memory, from `before` to `size` bytes, both whole
+    /// pages, and returns its address; only with `moves` that may be another one. `is_known` is
+    /// told of the start and the size of addresses that the extent may have before it has them.
+    /// On an error nothing has changed. Keeps `errno` on success.
+    ///
+    /// # Errors
+    /// `NoMemory` when there is no memory for more, or `is_known` refuses; `OperationFailed` when
+    /// only a copy can be larger, and from a source whose extents cannot be resized.
+    ///
+    /// # Safety
+    /// The extent is the caller's, and pages that it loses are not used any more.
+    pub unsafe fn resize(
+        &self,
+        address: usize,
+        before: usize,
+        size: usize,
+        moves: bool,
+        is_known: impl Fn(usize, usize) -> bool,
+    ) -> Result<usize, Error> {
+        match self {
+            // SAFETY: the caller's promise.
+            Self::Anonymous(source) if source.can_resize() => unsafe {
+                source.resize(address, before, size, moves, is_known)
+            },
+            _ => Err(Error::OperationFailed),
         }
     }
 

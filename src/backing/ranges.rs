@@ -23,12 +23,12 @@ struct Block {
 }
 
 /// A list of ranges.
-pub(super) struct Ranges {
+pub(crate) struct Ranges {
     first: AtomicPtr<Block>,
 }
 
 impl Ranges {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             first: AtomicPtr::new(ptr::null_mut()),
         }
@@ -46,7 +46,7 @@ impl Ranges {
     }
 
     /// Adds a range; `false` when there is no memory for it. Neither number is 0.
-    pub(super) fn insert(&self, start: usize, size: usize) -> bool {
+    pub(crate) fn insert(&self, start: usize, size: usize) -> bool {
         loop {
             let place = self.all().find(|range| {
                 range.start.load(Ordering::Relaxed) == 0
@@ -73,6 +73,45 @@ impl Ranges {
         {
             range.size.store(0, Ordering::Relaxed);
             range.start.store(0, Ordering::Release);
+        }
+    }
+
+    /// Puts another range in the place of the one that begins at `start`.
+    pub(super) fn replace(&self, start: usize, to: usize, size: usize) {
+        let begins = |range: &&Range| range.start.load(Ordering::Relaxed) == start;
+        if let Some(range) = self.all().find(begins) {
+            range.size.store(0, Ordering::Relaxed);
+            range.start.store(to, Ordering::Release);
+            range.size.store(size, Ordering::Release);
+        }
+    }
+
+    /// Takes the range out for which `rank`, which is told start and size, is least, and returns
+    /// both; those without a rank stay. Two threads never get the same range.
+    pub(crate) fn take_least(
+        &self,
+        rank: impl Fn(usize, usize) -> Option<usize>,
+    ) -> Option<(usize, usize)> {
+        loop {
+            let ranked = self.all().filter_map(|range| {
+                let size = range.size.load(Ordering::Acquire);
+                let start = range.start.load(Ordering::Relaxed);
+                let complete = size != 0 && start != 0;
+                let rank = complete.then(|| rank(start, size)).flatten()?;
+                Some((rank, range, start, size))
+            });
+            let (_, range, start, size) = ranked.min_by_key(|(rank, ..)| *rank)?;
+            let (done, seen) = (Ordering::AcqRel, Ordering::Relaxed);
+            if range.size.compare_exchange(size, 0, done, seen).is_err() {
+                continue;
+            }
+            // Another range of that size may have come to the place meanwhile.
+            let now = range.start.load(Ordering::Relaxed);
+            if now == start {
+                range.start.store(0, Ordering::Release);
+                return Some((start, size));
+            }
+            range.size.store(size, Ordering::Release);
         }
     }
 
@@ -126,7 +165,7 @@ impl Drop for Ranges {
 
 #[cfg(test)]
 mod tests {
-    use super::{N_RANGES, Ranges};
+    use super::{N_RANGES, Ordering, Ranges};
     use std::thread;
 
     fn sum(ranges: &Ranges) -> (usize, usize) {
@@ -150,6 +189,43 @@ mod tests {
         assert_eq!(sum(&ranges), (all - 15, 2 * N_RANGES - 2));
         assert!(ranges.insert(15, 2));
         assert_eq!(sum(&ranges), (all, 2 * N_RANGES));
+    }
+
+    #[test]
+    fn the_least_is_taken_once() {
+        let ranges = Ranges::new();
+        for (start, size) in [(1, 30), (2, 10), (3, 20)] {
+            assert!(ranges.insert(start, size));
+        }
+        let at_least = |least| move |_, size| Some(size).filter(|size| *size >= least);
+        assert_eq!(ranges.take_least(at_least(11)), Some((3, 20)));
+        ranges.replace(1, 5, 15);
+        assert_eq!(ranges.take_least(at_least(11)), Some((5, 15)));
+        assert_eq!(ranges.take_least(at_least(11)), None);
+        assert_eq!(sum(&ranges), (2, 10));
+    }
+
+    #[test]
+    fn each_range_is_taken_by_one_thread() {
+        let ranges = Ranges::new();
+        let taken = std::sync::atomic::AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for first in 0..4 {
+                let (ranges, taken) = (&ranges, &taken);
+                scope.spawn(move || {
+                    for i in 0..500 {
+                        assert!(ranges.insert(4 * i + first + 1, 8));
+                        if let Some((start, _)) = ranges.take_least(|start, _| Some(start)) {
+                            taken.fetch_add(start, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        while let Some((start, _)) = ranges.take_least(|start, _| Some(start)) {
+            taken.fetch_add(start, Ordering::Relaxed);
+        }
+        assert_eq!(taken.into_inner(), (1..=2000).sum::<usize>());
     }
 
     #[test]

@@ -31,7 +31,8 @@ use core::sync::atomic::Ordering;
 use crate::backing::Backing;
 use crate::error::Error;
 use crate::log;
-use base::class;
+use base::je::Stat;
+use base::{class, mapped};
 use cache::Store;
 use giveback::grown::after_growth;
 use giveback::large::Large;
@@ -139,6 +140,11 @@ impl Heap {
     /// Bytes of free blocks that caches held at the last snapshot.
     pub fn cached_bytes(&self) -> usize {
         self.store.cached_bytes()
+    }
+
+    /// A statistic of the blocks that are mappings of their own, at the last snapshot, in bytes.
+    pub fn bytes_in_mappings(&self, stat: Stat) -> usize {
+        self.store.arenas.mappings.stat(stat)
     }
 
     /// Whether the heap is to have a pool of TBB's allocator and has none.
@@ -249,7 +255,7 @@ impl Heap {
         block.map(NonNull::as_ptr)
     }
 
-    /// A block straight from jemalloc, of zeroes if `zeroed`. `tried` says that the thread's own
+    /// A block that no cache has, of zeroes if `zeroed`. `tried` says that the thread's own
     /// arena has just had none.
     fn uncached_block(
         &'static self,
@@ -262,10 +268,10 @@ impl Heap {
         let mut block = if tried {
             ptr::null_mut()
         } else {
-            request.ask(own, zeroed)
+            request.ask(arenas, own, zeroed)
         };
         if block.is_null() {
-            let ask = || request.ask(own, zeroed);
+            let ask = || request.ask(arenas, own, zeroed);
             block = self.block_after_growth(request.size, request.align, ask);
         }
         if block.is_null() {
@@ -276,8 +282,10 @@ impl Heap {
         if block.is_null() {
             return Err(Error::NoMemory);
         }
-        arenas.note(block, !is_aligned);
-        self.large.taken(request.size);
+        if !arenas.maps(request.size) {
+            arenas.note(block, !is_aligned);
+            self.large.taken(request.size);
+        }
         Ok(block)
     }
 
@@ -313,7 +321,10 @@ impl Heap {
 pub unsafe fn free(block: *mut u8) -> bool {
     let entry = page_map::entry(block as usize) as usize;
     let (id, offset) = (entry >> 16, entry & 0xffff);
-    if id == 0 || offset == class::NO_BLOCKS {
+    if id == 0 {
+        return free_mapped(block as usize);
+    }
+    if offset == class::NO_BLOCKS {
         return false;
     }
     if id == spare::ID {
@@ -379,6 +390,29 @@ pub unsafe fn free(block: *mut u8) -> bool {
     true
 }
 
+/// Frees the block at an address if it is a mapping of its own; `false` if not.
+#[cold]
+fn free_mapped(block: usize) -> bool {
+    let Some((id, size)) = mapped::take(block) else {
+        return false;
+    };
+    if !thread::may_enter() {
+        // Of a heap that is in the middle of something: lost, as no code may touch it here.
+        return true;
+    }
+    let errno = log::errno();
+    if let Some(heap) = Heap::by_id(id) {
+        heap.store.arenas.free_mapped(block, size);
+        heap.store.arenas.turn.next();
+    }
+    if let Some(thread) = Thread::attached() {
+        thread.beat.come_soon();
+    }
+    giveback::tick();
+    log::set_errno(errno);
+    true
+}
+
 /// The id of the heap that has the block at an address, in an arena or in a pool; 0 when no heap
 /// has.
 #[inline]
@@ -412,7 +446,7 @@ pub fn adopt(block: *mut u8) {
 /// `block` is a live block of a heap or not on a heap's page at all.
 pub unsafe fn usable_size(block: *const u8) -> usize {
     match page_map::entry(block as usize) as usize {
-        0 => 0,
+        0 => mapped::block(block as usize).map_or(0, |(_, size)| size),
         // SAFETY: the page map says whose the block is, which is live by the caller's promise.
         entry if entry >> 16 == spare::ID => unsafe { spare::usable_size(block) },
         // SAFETY: the page is a heap's, and the block live by the caller's promise.

@@ -4,11 +4,12 @@ use core::ffi::c_int;
 use core::ptr;
 
 use super::arena::LARGE_KEPT;
-use super::base::{class, je};
-use super::giveback::grown::after_growth;
+use super::base::{class, je, mapped};
+use super::giveback::{self, grown::after_growth};
 use super::pressure::MOST;
 use super::thread::{Thread, growing};
 use super::{Heap, free, tbb, usable_size};
+use crate::backing::{PAGE, round_up};
 use crate::error::Error;
 
 impl Heap {
@@ -32,7 +33,16 @@ impl Heap {
         if size > MOST {
             return Err(Error::NoMemory);
         }
-        if is_for_jemalloc(old, size) && !pooled && !je::is_first(block) {
+        if mapped::block(block as usize).is_some() {
+            // SAFETY: the block is live, and a mapping of this heap's.
+            if let Some(moved) = unsafe { self.remap(block, old, size) } {
+                return moved;
+            }
+        } else if is_for_jemalloc(old, size)
+            && !pooled
+            && !je::is_first(block)
+            && !self.store.arenas.maps(size)
+        {
             // SAFETY: the caller's promise.
             let moved = unsafe { self.resize_large(block, old, size)? };
             if !moved.is_null() {
@@ -41,7 +51,7 @@ impl Heap {
         }
         let fresh = match self.allocate(size) {
             Ok(fresh) => fresh,
-            Err(_) if shrinks && pooled => return Ok(block),
+            Err(_) if shrinks && (pooled || mapped::begins(block as usize)) => return Ok(block),
             Err(_) if shrinks => {
                 // SAFETY: the caller's promise.
                 let moved = unsafe { self.resize_large(block, old, size) };
@@ -57,6 +67,39 @@ impl Heap {
             free(block);
         }
         Ok(fresh)
+    }
+
+    /// Resizes a block of `old` bytes that is a mapping of its own; `None` when it has to be copied,
+    /// as for a size of caches or of arenas.
+    ///
+    /// # Safety
+    /// `block` is a live block of this heap, and a mapping.
+    unsafe fn remap(
+        &'static self,
+        block: *mut u8,
+        old: usize,
+        size: usize,
+    ) -> Option<Result<*mut u8, Error>> {
+        let arenas = &self.store.arenas;
+        if !arenas.maps(size) {
+            return None;
+        }
+        let size = round_up(size, PAGE)?;
+        // SAFETY: the caller's promise.
+        let resize = || unsafe { arenas.resize_mapped(block, old, size, true) };
+        let mut moved = resize();
+        let more = size.saturating_sub(old);
+        if matches!(moved, Err(Error::NoMemory)) && self.pressure.make_room(&self.store, more) {
+            moved = resize();
+        }
+        if size < old {
+            arenas.turn.next();
+        }
+        giveback::tick();
+        match moved {
+            Err(Error::OperationFailed) => None,
+            moved => Some(moved),
+        }
     }
 
     /// Resizes a block of `old` usable bytes without caches; null when the arena has no other
@@ -173,7 +216,18 @@ impl Heap {
         if is_same(old, size) {
             return true;
         }
-        if !is_for_jemalloc(old, size) || size > MOST {
+        if size > MOST {
+            return false;
+        }
+        if mapped::block(block as usize).is_some() {
+            let pages = round_up(size, PAGE).filter(|_| self.store.arenas.maps(size));
+            // SAFETY: the block is live, and a mapping of this heap's.
+            return pages.is_some_and(|pages| unsafe {
+                let resized = self.store.arenas.resize_mapped(block, old, pages, false);
+                resized.is_ok()
+            });
+        }
+        if !is_for_jemalloc(old, size) || self.store.arenas.maps(size) {
             return false;
         }
         // SAFETY: the caller's promise.

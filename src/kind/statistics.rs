@@ -22,10 +22,12 @@ impl Kind {
             sum => sum?,
         };
         let first: usize = self.heaps().map(|heap| heap.first_bytes(stat)).sum();
-        Ok((sum + first).saturating_sub(match stat {
+        let in_arenas = (sum + first).saturating_sub(match stat {
             Stat::Allocated => self.heaps().map(Heap::cached_bytes).sum(),
             Stat::Active | Stat::Resident => 0,
-        }))
+        });
+        let in_mappings: usize = self.heaps().map(|heap| heap.bytes_in_mappings(stat)).sum();
+        Ok(in_arenas + in_mappings)
     }
 }
 
@@ -36,7 +38,8 @@ impl Kind {
 /// `Invalid` when jemalloc does not know it.
 pub fn stat_of_all(stat: Stat) -> Result<usize, Error> {
     if stat == Stat::Resident {
-        return je::total_stat(stat).ok_or(Error::Invalid);
+        let of_jemalloc = je::total_stat(stat).ok_or(Error::Invalid)?;
+        return Ok(of_jemalloc + stats::of_mappings(stat));
     }
     Ok(stats::total(stat))
 }

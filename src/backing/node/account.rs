@@ -14,6 +14,7 @@
 //! | the control groups have an account for each sort of pages, with the sum of all others | a container's limit then counts like a full node |
 
 mod open;
+pub(super) mod resize;
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -90,6 +91,12 @@ impl Account {
     /// Bytes that the nodes have together, used or not.
     pub(super) fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// [`Account::capacity`], and no more than the limit of the process's control groups.
+    pub(super) fn capacity_in_groups(&self) -> usize {
+        let limit = self.of_all().map_or(usize::MAX, |all| all.capacity);
+        self.capacity.min(limit)
     }
 
     /// Whether two accounts draw on the same memory: on common nodes, or on the limit of the

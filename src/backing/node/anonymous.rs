@@ -12,7 +12,7 @@ use crate::backing::base::{Extent, PAGE, UNIT, keeps_freed_memory, populate, rou
 use crate::backing::ranges::Ranges;
 use crate::error::Error;
 use crate::log;
-use crate::topology::{self, NodeMask};
+use crate::topology::{self, Left, NodeMask};
 
 /// The page size of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +73,13 @@ pub struct Anonymous {
     /// The account of the nodes; null when memory is not counted.
     account: AtomicPtr<Account>,
     /// The mappings.
-    ranges: Ranges,
+    pub(super) ranges: Ranges,
     /// The name that /proc shows for the mappings.
     name: Name,
 }
+
+/// Access to memory that is used.
+const READ_WRITE: libc::c_int = libc::PROT_READ | libc::PROT_WRITE;
 
 /// The most bytes by which a heap of base pages grows at a time.
 const GROWTH: usize = 1 << 30;
@@ -149,7 +152,7 @@ impl Anonymous {
         Ok(())
     }
 
-    fn account(&self) -> Option<&'static Account> {
+    pub(super) fn account(&self) -> Option<&'static Account> {
         // SAFETY: null or an account, which stays.
         unsafe { self.account.load(Ordering::Acquire).as_ref() }
     }
@@ -167,6 +170,28 @@ impl Anonymous {
     /// Bytes that the nodes have together, if what is promised there is counted.
     pub(in crate::backing) fn capacity(&self) -> Option<usize> {
         self.account().map(Account::capacity)
+    }
+
+    /// Bytes that the nodes have together, or the machine where memory may come from any node, and
+    /// no more than the process may have; `None` when that could not be found out for a reason
+    /// that passes.
+    pub(in crate::backing) fn size_of_nodes(&self) -> Option<usize> {
+        if let Some(account) = self.account() {
+            return Some(account.capacity_in_groups());
+        }
+        let limit = topology::container().ok()?.memory_limit();
+        // SAFETY: null or a `&'static NodeMask` from `set_nodes`.
+        let nodes = match unsafe { self.nodes.load(Ordering::Acquire).as_ref() } {
+            Some(nodes) => topology::capacity(nodes),
+            None => topology::capacity(&topology::memory_nodes()),
+        };
+        // Some virtual machines do not report what their nodes have.
+        let nodes = match nodes {
+            0 => Left::HOST.memory_of_all()?,
+            bytes => bytes,
+        };
+        let most = limit.map_or(nodes, |(bytes, _)| bytes.min(nodes));
+        Some(usize::try_from(most).unwrap_or(usize::MAX))
     }
 
     /// Whether two sources draw on the same nodes, and either may be refused memory that
@@ -220,10 +245,9 @@ impl Anonymous {
             UNIT
         };
         let address = if align <= natural {
-            self.map(length)?
+            self.map(length, READ_WRITE)?
         } else {
-            let address = self.map(length.checked_add(align).ok_or(Error::NoMemory)?)?;
-            trim(address, length, align)
+            self.map_aligned(length, align, READ_WRITE)?
         };
         if let Err(error) = self.settle(address, length, size, memory) {
             self.release(address, size);
@@ -242,8 +266,14 @@ impl Anonymous {
         self.ranges.remove(address);
         if let Some(account) = self.account() {
             account.remove_range(address, length);
+            account.gone_back(length);
         }
         unmap(address, length);
+    }
+
+    /// Whether an extent may be resized: one of ordinary pages.
+    pub(in crate::backing) const fn can_resize(&self) -> bool {
+        matches!(self.page, PageSize::Base)
     }
 
     /// The unit of extents, in bytes.
@@ -274,13 +304,24 @@ impl Anonymous {
         Ok(())
     }
 
-    fn map(&self, length: usize) -> Result<usize, Error> {
+    /// Addresses for `length` bytes at a multiple of `align`, more than a page.
+    pub(super) fn map_aligned(
+        &self,
+        length: usize,
+        align: usize,
+        access: libc::c_int,
+    ) -> Result<usize, Error> {
+        let with_room = length.checked_add(align).ok_or(Error::NoMemory)?;
+        Ok(trim(self.map(with_room, access)?, length, align))
+    }
+
+    fn map(&self, length: usize, access: libc::c_int) -> Result<usize, Error> {
         // SAFETY: a fresh anonymous mapping; no existing memory is touched.
         let address = unsafe {
             libc::mmap(
                 ptr::null_mut(),
                 length,
-                libc::PROT_READ | libc::PROT_WRITE,
+                access,
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | self.page.flags(),
                 -1,
                 0,
@@ -427,7 +468,12 @@ fn trim(address: usize, length: usize, align: usize) -> usize {
     start
 }
 
-fn unmap(address: usize, length: usize) {
-    // SAFETY: our own mapping; the heap has not seen this part of it, or is gone.
-    unsafe { libc::munmap(address as *mut _, length) };
+pub(super) fn unmap(address: usize, length: usize) {
+    // SAFETY: our own mapping; the heap has not seen this part of it, has given it up, or is gone.
+    unsafe {
+        // With as many mappings as may be, the kernel does not cut one out of a larger one.
+        if libc::munmap(address as *mut _, length) != 0 {
+            libc::madvise(address as *mut _, length, libc::MADV_DONTNEED);
+        }
+    }
 }

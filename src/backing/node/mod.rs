@@ -9,12 +9,14 @@
 //! | `known` | answers that are valid for a short while |
 //! | `account` | promised bytes of a set of nodes |
 //! | `anonymous`, `slabs` | sources of extents: a mapping for each; parts of what is ready |
+//! | `resize` | mappings that grow, shrink and move |
 
 mod account;
 mod anonymous;
 mod known;
 mod names;
 mod policy;
+mod resize;
 mod slabs;
 pub mod thp;
 mod units;

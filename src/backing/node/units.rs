@@ -62,6 +62,14 @@ pub(super) fn remove(start: usize, size: usize) -> usize {
     })
 }
 
+/// The number of pages that are promised in a range of whole units and what is behind them.
+pub(super) fn promised(start: usize, size: usize) -> usize {
+    change(start, size, |unit, _| {
+        let count = unit.load(Ordering::Relaxed);
+        pages_changed(count, count & !BY_PAGE, count != 0)
+    })
+}
+
 /// Forgets the units of a mapping, and returns the number of pages that were promised there.
 pub(super) fn close(start: usize, size: usize) -> usize {
     change(start, size, |unit, _| {
@@ -127,7 +135,7 @@ fn leaf(address: usize) -> Option<&'static [AtomicU16]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PAGE, SPAN, UNIT, add, close, for_each_promised, open, remove};
+    use super::{PAGE, SPAN, UNIT, add, close, for_each_promised, open, promised, remove};
 
     const WHOLE: usize = UNIT / PAGE;
 
@@ -166,6 +174,7 @@ mod tests {
         assert_eq!(add(start, UNIT + PAGE), WHOLE + 1);
         assert_eq!(add(start + UNIT + PAGE, PAGE), 1);
         assert_eq!(remove(start + PAGE, UNIT), 1);
+        assert_eq!(promised(start, UNIT + 8 * PAGE), WHOLE + 1);
         assert_eq!(remove(start, PAGE), WHOLE);
         assert_eq!(close(start, UNIT + 8 * PAGE), 1);
     }

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering
 
 use once_cell::race::OnceBox;
 
+use super::kept::Mappings;
 use super::records::METADATA;
 use super::turn::Turn;
 use crate::backing::Backing;
@@ -18,7 +19,7 @@ use crate::log;
 /// The most arenas a kind can have.
 pub(crate) const MAX: usize = 256;
 
-/// How many bytes of freed large blocks a heap keeps for as long as jemalloc keeps unused pages: a
+/// How many bytes of freed large blocks, which are no mappings, a heap keeps for as long as jemalloc keeps unused pages: a
 /// program that frees and takes such blocks in turn would otherwise unmap and fault them each
 /// time. Pages of a single larger block go back at once.
 pub(crate) const LARGE_KEPT: usize = 256 << 20;
@@ -46,6 +47,8 @@ pub(crate) struct Arenas {
     /// only.
     pub(crate) is_first: bool,
     pub(crate) turn: Turn,
+    /// Blocks that are in no arena.
+    pub(crate) mappings: Mappings,
     /// The arena that last took many addresses at a time; 0 = none. Of several arenas the others
     /// will grow again.
     pub(crate) grown: AtomicU32,
@@ -80,6 +83,7 @@ impl Arenas {
             wipes: false,
             is_first: false,
             turn: Turn::new(),
+            mappings: Mappings::new(),
             grown: AtomicU32::new(0),
             slots: OnceBox::new(),
             count: AtomicU32::new(0),
@@ -208,6 +212,7 @@ impl Arenas {
         for arena in self.existing() {
             je::purge(arena);
         }
+        self.give_unused_mappings_back();
     }
 
     /// Destroys all arenas and with them every block, and forgets the heap's pages.
@@ -227,7 +232,7 @@ impl Arenas {
         }
         let before = self.previous.load(Ordering::Relaxed).saturating_sub(1);
         self.backing.for_each_range(|start, size| {
-            page_map::change_owner(start, size, before as usize);
+            page_map::forget_mapping(start, size, before as usize);
         });
     }
 

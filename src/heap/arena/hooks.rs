@@ -50,7 +50,7 @@ impl Arenas {
         let extent = self.backing.take(size, align, memory).ok()?;
         if let Backing::Fixed(_) = self.backing {
             // The area may be a block of another kind; that kind gets it back.
-            let before = page_map::owner(extent.address);
+            let before = page_map::owner_of_page(extent.address);
             if before != self.id() {
                 let _ = self.previous.compare_exchange(
                     0,

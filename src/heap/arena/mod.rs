@@ -2,6 +2,8 @@
 
 mod arenas;
 mod hooks;
+mod kept;
+mod mappings;
 mod records;
 mod turn;
 mod usage;

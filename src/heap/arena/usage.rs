@@ -24,10 +24,11 @@ impl Arenas {
         }))
     }
 
-    /// Pages of all arenas that hold blocks, those in caches included; `None` when that
+    /// Pages that hold blocks, those in caches included; `None` when that
     /// cannot be told.
     pub(crate) fn active_pages(&self) -> Option<usize> {
-        self.active()?.sum()
+        let in_arenas: usize = self.active()?.sum::<Option<usize>>()?;
+        Some(in_arenas + self.mappings.live() / je::PAGE)
     }
 
     /// The pages of each arena that hold blocks; `None` when that cannot be told, or would take

@@ -5,6 +5,7 @@ pub(crate) mod class;
 mod first;
 pub mod je;
 pub(crate) mod lock;
+pub(crate) mod mapped;
 pub mod page_map;
 pub mod spare;
 pub(crate) mod sync;

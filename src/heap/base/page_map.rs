@@ -13,6 +13,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::class::NO_BLOCKS;
+use super::mapped;
 use crate::backing::map_zeroes;
 use crate::error::Error;
 
@@ -160,18 +161,27 @@ fn shifted<const BITS: u32>(address: usize) -> usize {
 
 /// The heap that owns the page at `address`, 0 for none.
 pub fn owner(address: usize) -> usize {
-    (entry(address) >> 16) as usize
+    match (entry(address) >> 16) as usize {
+        0 => mapped::owner(address),
+        id => id,
+    }
 }
 
 /// Whether blocks that can be freed may lie on the page at `address`, if it is a heap's.
 pub fn has_blocks(address: usize) -> bool {
-    entry(address) as usize & 0xffff != NO_BLOCKS
+    match entry(address) as usize {
+        0 => mapped::block(address).is_some(),
+        entry => entry & 0xffff != NO_BLOCKS,
+    }
 }
 
 /// Says of all pages of a block that they hold no blocks: addresses there are the heap's, but
 /// none to be freed. Whole pages; returns what the first one's entry was, for [`give_blocks`].
 pub fn take_blocks(start: usize, size: usize) -> u32 {
     let before = entry(start);
+    if before == 0 && mapped::take(start).is_some() {
+        return before;
+    }
     let id = before as usize >> 16;
     change_entries(start, size, (id << 16 | NO_BLOCKS) as u32);
     before
@@ -179,6 +189,9 @@ pub fn take_blocks(start: usize, size: usize) -> u32 {
 
 /// Undoes [`take_blocks`], so that the block can be freed.
 pub fn give_blocks(start: usize, size: usize, first: u32) {
+    if first == 0 && mapped::give(start) {
+        return;
+    }
     let id = first as usize >> 16;
     change_owner(start, size, id);
     set_class(start as *mut u8, id, first as usize & 0xffff);
@@ -216,6 +229,22 @@ pub fn set_owner(start: usize, size: usize, id: usize) -> Result<(), Error> {
 /// away.
 pub fn change_owner(start: usize, size: usize, id: usize) {
     change_entries(start, size, (id << 16) as u32);
+}
+
+/// Takes the owner of the pages of a mapping away, which is about to go. A block that is all of it
+/// has no entries.
+pub(crate) fn forget_mapping(start: usize, size: usize, before: usize) {
+    if mapped::begins(start) {
+        mapped::clear(start, size);
+    } else {
+        change_owner(start, size, before);
+    }
+}
+
+/// The heap that has said that the page at `address` is its own; 0 for none. Not that of a block
+/// which is a mapping.
+pub(crate) fn owner_of_page(address: usize) -> usize {
+    (entry(address) >> 16) as usize
 }
 
 fn change_entries(start: usize, size: usize, value: u32) {

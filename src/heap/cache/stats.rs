@@ -28,6 +28,12 @@ pub fn total(stat: Stat) -> usize {
         let all = of_arenas + store.first_bytes(stat);
         all.saturating_sub(cached)
     };
+    Store::all().map(of).sum::<usize>() + of_mappings(stat)
+}
+
+/// The part of all blocks that are mappings of their own, which jemalloc does not know, in bytes.
+pub fn of_mappings(stat: Stat) -> usize {
+    let of = |store: &Store| store.arenas.mappings.stat(stat);
     Store::all().map(of).sum()
 }
 

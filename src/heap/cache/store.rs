@@ -123,6 +123,7 @@ impl Store {
                 store.first[0].store(allocated, Ordering::Relaxed);
                 store.first[1].store(active, Ordering::Relaxed);
             }
+            store.arenas.mappings.take_snapshot();
         }
         je::refresh_stats()
     }

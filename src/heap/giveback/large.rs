@@ -1,4 +1,4 @@
-//! Freed large blocks: a heap keeps a certain amount of them for reuse.
+//! Freed large blocks where they are no mappings of their own: a heap keeps a certain amount of them for reuse.
 #![forbid(unsafe_code)]
 
 use core::sync::atomic::{AtomicUsize, Ordering};

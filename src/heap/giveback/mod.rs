@@ -75,6 +75,7 @@ fn look_through(now: u32) {
         for arena in store.arenas.existing() {
             je::decay(arena);
         }
+        store.arenas.give_old_mappings_back(now);
     }
     if je::is_started() {
         je::decay(je::RECORDS);

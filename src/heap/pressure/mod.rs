@@ -9,6 +9,7 @@ use core::ffi::c_int;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use super::arena::Arenas;
 use super::base::{class, je};
 use super::cache::Store;
 use super::thread::Thread;
@@ -53,8 +54,12 @@ impl Request {
         }
     }
 
-    /// The block from an arena, of zeroes if `zeroed`; null when it has none.
-    pub(crate) fn ask(self, arena: u32, zeroed: bool) -> *mut u8 {
+    /// The block from an arena, or as a mapping of its own, of zeroes if `zeroed`; null when there
+    /// is none.
+    pub(crate) fn ask(self, arenas: &Arenas, arena: u32, zeroed: bool) -> *mut u8 {
+        if arenas.maps(self.size) {
+            return arenas.map_block(self.size, self.align, zeroed);
+        }
         let align: c_int = match self.align {
             0 => 0,
             _ => je::align(self.align),
@@ -118,6 +123,18 @@ impl Pressure {
         promised.checked_sub(active.saturating_add(beside))
     }
 
+    /// Makes room for a block that has no memory for `least` bytes more, in whole pages, if a search
+    /// is worth the time; whether anything may have been given back.
+    #[cold]
+    pub(crate) fn make_room(&self, store: &'static Store, least: usize) -> bool {
+        let turn = store.arenas.turn.get();
+        let worth = !self.is_in_use(store, least) || self.throttle.is_due() || store.is_cached();
+        worth
+            && self.throttle.spend(false, || {
+                reclaim::for_request(store, &self.active_beside, least, turn)
+            })
+    }
+
     /// A block although the arena `own`, the thread's, has none: from other arenas of the heap,
     /// from what is cached, and from other heaps on the same memory; of zeroes if `zeroed`. Null if
     /// there is none, or if to search this heap is not worth the time.
@@ -130,8 +147,14 @@ impl Pressure {
         zeroed: bool,
     ) -> *mut u8 {
         let least = request.least();
-        let ask = |arena| request.ask(arena, zeroed);
-        let others = || block_of_others(store, own, ask);
+        let ask = |arena| request.ask(&store.arenas, arena, zeroed);
+        let others = || {
+            if store.arenas.maps(request.size) {
+                ptr::null_mut()
+            } else {
+                block_of_others(store, own, ask)
+            }
+        };
         let all = || match ask(own) {
             block if block.is_null() => others(),
             block => block,

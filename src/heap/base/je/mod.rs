@@ -250,6 +250,12 @@ pub fn set_decay(index: u32, milliseconds: isize) -> bool {
     DIRTY.write(index, milliseconds) && MUZZY.write(index, milliseconds)
 }
 
+/// After how many milliseconds new arenas give back unused pages; 0 at once, -1 never.
+pub fn usual_decay() -> isize {
+    static DIRTY: Control<2> = Control::new(c"arenas.dirty_decay_ms", usize::MAX);
+    DIRTY.read(0).unwrap_or(0)
+}
+
 /// Sets from what size on a freed block's pages go back at once, in bytes.
 pub fn set_oversize_threshold(index: u32, bytes: usize) -> bool {
     static THRESHOLD: Control<3> = Control::new(c"arena.0.oversize_threshold", 1);

@@ -1,0 +1,138 @@
+//! Mappings that are resized, and moved if need be, without a copy: mremap(2).
+//!
+//! The kernel keeps the policy, the advice and the name of a mapping that it enlarges or moves, and
+//! does neither where a program has given parts of it others.
+
+use core::ptr;
+
+use super::account::resize::Mapping;
+use super::anonymous::{Anonymous, unmap};
+use crate::backing::base::UNIT;
+use crate::error::Error;
+use crate::log;
+
+impl Anonymous {
+    /// Resizes an extent that was taken with memory, from `before` to `size` bytes, both whole
+    /// pages, and returns its address; only with `moves` that may be another one. `is_known` is
+    /// told of the start and the size of addresses that the extent may have before it has them.
+    /// On an error nothing has changed. Keeps `errno` on success.
+    ///
+    /// # Errors
+    /// `NoMemory` when there is no memory for more, or `is_known` refuses; `OperationFailed` when
+    /// only a copy can be larger.
+    ///
+    /// # Safety
+    /// The extent is the caller's, and pages that it loses are not used any more.
+    pub(in crate::backing) unsafe fn resize(
+        &self,
+        address: usize,
+        before: usize,
+        size: usize,
+        moves: bool,
+        is_known: impl Fn(usize, usize) -> bool,
+    ) -> Result<usize, Error> {
+        let errno = log::errno();
+        let old = Mapping {
+            start: address,
+            size: before,
+        };
+        if size <= before {
+            self.cut(old, size);
+            return Ok(address);
+        }
+        if remap(old, size, None) {
+            let grown = Mapping {
+                start: address,
+                size,
+            };
+            let counted = match self.account() {
+                _ if !is_known(address, size) => Err(Error::NoMemory),
+                Some(account) => account.grow(grown, before),
+                None => Ok(()),
+            };
+            if let Err(error) = counted {
+                unmap(address + before, size - before);
+                return Err(error);
+            }
+            self.ranges.replace(address, address, size);
+            log::set_errno(errno);
+            return Ok(address);
+        }
+        // Other answers than that there is no room mean that it cannot grow elsewhere either.
+        if !moves || log::errno() != libc::ENOMEM {
+            return Err(Error::OperationFailed);
+        }
+        let start = self.map_aligned(size, UNIT, libc::PROT_NONE)?;
+        let new = Mapping { start, size };
+        if !is_known(start, size) {
+            unmap(start, size);
+            return Err(Error::NoMemory);
+        }
+        if let Some(account) = self.account() {
+            account
+                .begin_move(old, new)
+                .inspect_err(|_| unmap(start, size))?;
+        }
+        // Before the kernel gives the old addresses to another thread.
+        self.ranges.replace(address, start, size);
+        if remap(old, size, Some(start)) {
+            log::set_errno(errno);
+            return Ok(start);
+        }
+        self.ranges.replace(start, address, before);
+        if let Some(account) = self.account() {
+            account.undo_move(old, new);
+        }
+        give_up(new);
+        Err(Error::OperationFailed)
+    }
+
+    /// Unmaps all but the first `size` bytes of an extent.
+    fn cut(&self, old: Mapping, size: usize) {
+        let rest = old.size - size;
+        if rest == 0 {
+            return;
+        }
+        self.ranges.replace(old.start, old.start, size);
+        if let Some(account) = self.account() {
+            account.shrink(old, size);
+        }
+        unmap(old.start + size, rest);
+    }
+}
+
+/// Enlarges a mapping to `size` bytes, where it is or at an address that is reserved for it; whether
+/// the kernel has.
+fn remap(old: Mapping, size: usize, to: Option<usize>) -> bool {
+    let flags = match to {
+        None => 0,
+        Some(_) => libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED,
+    };
+    let place = to.unwrap_or(0) as *mut libc::c_void;
+    // SAFETY: a mapping of the heap's that is resized, and goes where it is or where only addresses
+    // were reserved for it.
+    let moved = unsafe { libc::mremap(old.start as *mut _, old.size, size, flags, place) };
+    moved != libc::MAP_FAILED
+}
+
+/// Unmaps addresses to which the kernel has refused to move a mapping. It may have unmapped them
+/// before it refused, and given them to another thread: what is mapped there stays.
+fn give_up(reserved: Mapping) {
+    // SAFETY: nothing that is mapped is touched.
+    let mapped = unsafe {
+        libc::mmap(
+            reserved.start as *mut _,
+            reserved.size,
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE,
+            -1,
+            0,
+        )
+    };
+    if ptr::eq(mapped, reserved.start as *mut libc::c_void) {
+        unmap(reserved.start, reserved.size);
+    } else if mapped != libc::MAP_FAILED {
+        // A kernel that does not know the flag (before 4.17).
+        unmap(mapped as usize, reserved.size);
+    }
+}
