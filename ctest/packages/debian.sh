@@ -38,7 +38,7 @@ in_root() {
         mount --rbind /sys "$inside/sys"
         mount --rbind /dev "$inside/dev"
         mount --bind -o ro "$SOURCE" "$inside/src"
-        exec chroot "$inside" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+        exec chroot "$inside" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
             DEBIAN_FRONTEND=noninteractive MEMKIND_STAGE=/usr "$@"' - "$@"
 }
 apt_get() { in_root "$1" apt-get -y -q --no-install-recommends "${@:2}"; }
@@ -78,7 +78,7 @@ readme() {
     check "README: a program by pkg-config" in_root "$inside" bash -euc 'ldconfig; cd /root
         gcc /memkind/examples/kinds.c $(pkg-config --cflags --libs memkind) && ./a.out && memkind-info'
     check "README: sudo make uninstall" in_root "$inside" make -C /memkind uninstall SETUP=no
-    same "README: nothing is left" /dev/null <(find "$inside/usr/local" ! -type d)
+    same "README: nothing is left" <(files "$work/bare/usr/local") <(files "$inside/usr/local")
     if [ "${README_CHECK:-no}" = yes ]; then
         check "README: make check" in_root "$inside" make -C /memkind check
     else

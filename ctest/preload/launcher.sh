@@ -39,6 +39,10 @@ compare() { # compare ARGUMENTS...: on both
     same "memtier $* ${settings[*]}" "$work/expected" "$work/got"
 }
 
+same_answer() { # same_answer OPTION OPTION: to both
+    diff <("$ours" "$1" -n) <("$ours" "$2" -n) && "$ours" "$1" -n | grep -q 'RATIO:1'
+}
+
 settings=()
 compare
 compare -h
@@ -65,6 +69,7 @@ compare -r 1:0 -t INIT_VAL:64 env
 compare -r 1:0 /nowhere/program
 compare -r 1:0 /tmp
 compare -r 0:1 env
+check "memtier -r=1:0 is -r 1:0" same_answer -r=1:0 -r1:0
 settings=(LD_PRELOAD=libdl.so.2)
 compare -r 1:0 env
 settings=(MEMKIND_DAX_KMEM_NODES=0)

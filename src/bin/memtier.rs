@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use lexopt::prelude::*;
 use memkind::ffi::memkind::{MEMKIND_DAX_KMEM, MEMKIND_REGULAR, memkind_get_capacity};
 
 const HELP: &str = "\
@@ -87,13 +88,13 @@ enum Switch {
     Help,
 }
 
-const SWITCHES: [(Switch, u8, &str, bool); 6] = [
-    (Switch::Ratio, b'r', "ratio", true),
-    (Switch::Kind, b'k', "kind", true),
-    (Switch::Threshold, b't', "threshold", true),
-    (Switch::Verbose, b'v', "verbose", false),
-    (Switch::DryRun, b'n', "dry-run", false),
-    (Switch::Help, b'h', "help", false),
+const SWITCHES: [(Switch, char, &str, bool); 6] = [
+    (Switch::Ratio, 'r', "ratio", true),
+    (Switch::Kind, 'k', "kind", true),
+    (Switch::Threshold, 't', "threshold", true),
+    (Switch::Verbose, 'v', "verbose", false),
+    (Switch::DryRun, 'n', "dry-run", false),
+    (Switch::Help, 'h', "help", false),
 ];
 
 #[derive(Default)]
@@ -110,95 +111,67 @@ struct Options {
 
 impl Options {
     /// As getopt_long(3) reads them, up to the first argument that is no option.
-    fn read(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, Failure> {
+    fn read(mut arguments: lexopt::Parser) -> Result<Self, Failure> {
         let mut options = Self::default();
-        while let Some(argument) = arguments.next() {
-            match argument.as_bytes() {
-                b"--" => {
-                    options.command = arguments.collect();
+        loop {
+            // Only flags can be followed by what does not belong to them: -v=1.
+            let argument = arguments.next();
+            match argument.map_err(|_| misuse("memtier: invalid option -- '='"))? {
+                None => break,
+                Some(Value(program)) => {
+                    let rest = arguments.raw_args().into_iter().flatten();
+                    options.command = std::iter::once(program).chain(rest).collect();
                     break;
                 }
-                [b'-', b'-', long @ ..] => options.read_long(long, &mut arguments)?,
-                [b'-', letters @ ..] if !letters.is_empty() => {
-                    options.read_short(letters, &mut arguments)?;
+                Some(Short(letter)) => {
+                    let Some((switch, _, _, takes)) =
+                        SWITCHES.iter().find(|(_, known, _, _)| *known == letter)
+                    else {
+                        return Err(misuse(format!("memtier: invalid option -- '{letter}'")));
+                    };
+                    let missing = || {
+                        misuse(format!(
+                            "memtier: option requires an argument -- '{letter}'"
+                        ))
+                    };
+                    let value = takes.then(|| arguments.value());
+                    options.set(*switch, value.transpose().map_err(|_| missing())?);
                 }
-                _ => {
-                    options.command = std::iter::once(argument).chain(arguments).collect();
-                    break;
+                Some(Long(name)) => {
+                    let name = name.to_owned();
+                    options.read_long(&name, &mut arguments)?;
                 }
             }
         }
         Ok(options)
     }
 
-    fn read_long(
-        &mut self,
-        text: &[u8],
-        arguments: &mut impl Iterator<Item = OsString>,
-    ) -> Result<(), Failure> {
-        let mut parts = text.splitn(2, |byte| *byte == b'=');
-        let name = parts.next().unwrap_or_default();
-        let value = parts
-            .next()
-            .map(|value| OsStr::from_bytes(value).to_owned());
-        let shown = String::from_utf8_lossy(name);
+    fn read_long(&mut self, name: &str, arguments: &mut lexopt::Parser) -> Result<(), Failure> {
+        let value = arguments.optional_value();
         // Not to be shortened: --v and --ver mean --verbose, as they do in the original.
-        if text == b"version" {
+        if name == "version" && value.is_none() {
             self.version = true;
             return Ok(());
         }
         // An option may be shortened while only one option begins so.
         let mut fitting = SWITCHES
             .iter()
-            .filter(|(_, _, long, _)| long.as_bytes().starts_with(name));
+            .filter(|(_, _, long, _)| long.starts_with(name));
         let (Some((switch, _, long, takes)), None) = (fitting.next(), fitting.next()) else {
-            return Err(misuse(format!("memtier: unrecognized option '--{shown}'")));
+            return Err(misuse(format!("memtier: unrecognized option '--{name}'")));
         };
         if value.is_some() && !takes {
             return Err(misuse(format!(
                 "memtier: option '--{long}' doesn't allow an argument"
             )));
         }
-        let value = if *takes {
-            let value = value.or_else(|| arguments.next());
-            Some(value.ok_or_else(|| {
-                misuse(format!("memtier: option '--{long}' requires an argument"))
-            })?)
-        } else {
-            None
+        let missing = || misuse(format!("memtier: option '--{long}' requires an argument"));
+        // Any word is the value, also one that looks like an option.
+        let value = match value {
+            None if *takes => Some(arguments.value().map_err(|_| missing())?),
+            value => value,
         };
         self.set(*switch, value);
-        Ok(())
-    }
-
-    fn read_short(
-        &mut self,
-        letters: &[u8],
-        arguments: &mut impl Iterator<Item = OsString>,
-    ) -> Result<(), Failure> {
-        for (index, letter) in letters.iter().enumerate() {
-            let shown = char::from(*letter);
-            let Some((switch, _, _, takes)) =
-                SWITCHES.iter().find(|(_, known, _, _)| known == letter)
-            else {
-                return Err(misuse(format!("memtier: invalid option -- '{shown}'")));
-            };
-            if !takes {
-                self.set(*switch, None);
-                continue;
-            }
-            let rest = &letters[index + 1..];
-            let value = if rest.is_empty() {
-                arguments.next()
-            } else {
-                Some(OsStr::from_bytes(rest).to_owned())
-            };
-            let value = value.ok_or_else(|| {
-                misuse(format!("memtier: option requires an argument -- '{shown}'"))
-            })?;
-            self.set(*switch, Some(value));
-            break;
-        }
         Ok(())
     }
 
@@ -377,7 +350,7 @@ fn variables(options: &Options) -> Result<Vec<(&'static str, OsString)>, Failure
 }
 
 fn run() -> Result<(), Failure> {
-    let options = Options::read(env::args_os().skip(1))?;
+    let options = Options::read(lexopt::Parser::from_env())?;
     if options.help {
         return put(HELP.as_bytes());
     }

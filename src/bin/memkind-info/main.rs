@@ -12,11 +12,14 @@ mod text;
 mod why;
 mod words;
 
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
+
+use lexopt::prelude::*;
 
 use report::Report;
 
@@ -69,37 +72,55 @@ enum Form {
     Svg,
 }
 
-fn request(arguments: impl Iterator<Item = String>) -> Result<Request, String> {
+fn request(mut arguments: lexopt::Parser) -> Result<Request, String> {
     let (mut form, mut sysfs, mut pid, mut every) = (Form::Text, None, None, None);
-    let mut arguments = arguments.peekable();
-    while let Some(argument) = arguments.next() {
-        let (option, mut value) = match argument.split_once('=') {
-            Some((option, value)) if option.starts_with("--") => (option, Some(value.to_owned())),
-            _ => (argument.as_str(), None),
-        };
-        match option {
-            "--json" if value.is_none() => form = Form::Json,
-            "--svg" if value.is_none() => form = Form::Svg,
-            "-h" | "--help" if value.is_none() => return Ok(Request::Help),
-            "--version" if value.is_none() => return Ok(Request::Version),
-            "--sysfs" => {
-                let dir = value.or_else(|| arguments.next());
-                sysfs = Some(dir.ok_or("Option --sysfs needs a directory.")?);
+    loop {
+        let argument = match arguments.next() {
+            Ok(Some(argument)) => argument,
+            Ok(None) => break,
+            Err(lexopt::Error::UnexpectedValue { option, value }) => {
+                return Err(format!(
+                    "Unknown option {option}={}.",
+                    value.to_string_lossy()
+                ));
             }
-            "--pid" => {
-                let number = value.or_else(|| arguments.next());
+            Err(error) => return Err(format!("{error}.")),
+        };
+        match argument {
+            Long("json") => form = Form::Json,
+            Long("svg") => form = Form::Svg,
+            Short('h') | Long("help") => return Ok(Request::Help),
+            Long("version") => return Ok(Request::Version),
+            Long("sysfs") => {
+                let dir = arguments.value();
+                let dir = dir.map_err(|_| "Option --sysfs needs a directory.")?;
+                sysfs = Some(dir.to_string_lossy().into_owned());
+            }
+            Long("pid") => {
+                let number = arguments.value().ok();
                 let number = number.and_then(|number| number.parse().ok());
                 pid = Some(number.ok_or("Option --pid needs the number of a process.")?);
             }
-            "--watch" => {
-                let is_number = |text: &String| text.parse::<u64>().is_ok();
-                value = value.or_else(|| arguments.next_if(is_number));
+            Long("watch") => {
+                let is_number = |text: &OsStr| {
+                    text.to_str()
+                        .is_some_and(|text| text.parse::<u64>().is_ok())
+                };
+                let value = arguments.optional_value();
+                let value = value.or_else(|| arguments.try_raw_args()?.next_if(is_number));
                 let seconds = value.map_or(Some(1), |text| text.parse().ok());
                 let seconds = seconds.filter(|seconds| *seconds > 0);
                 every =
                     Some(seconds.ok_or("Option --watch takes a number of seconds, at least 1.")?);
             }
-            _ => return Err(format!("Unknown option {argument}.")),
+            other => {
+                let shown = match other {
+                    Short(letter) => format!("-{letter}"),
+                    Long(name) => format!("--{name}"),
+                    Value(word) => word.to_string_lossy().into_owned(),
+                };
+                return Err(format!("Unknown option {shown}."));
+            }
         }
     }
     match pid {
@@ -140,9 +161,7 @@ fn put(text: &str) -> ExitCode {
 }
 
 fn main() -> ExitCode {
-    let arguments = std::env::args_os().skip(1);
-    let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
-    let answer = match request(arguments) {
+    let answer = match request(lexopt::Parser::from_env()) {
         Ok(Request::Help) => return put(HELP),
         Ok(Request::Version) => {
             return put(concat!("memkind-info ", env!("CARGO_PKG_VERSION"), "\n"));
