@@ -68,7 +68,7 @@ if [ -n "$cargo" ]; then
     check "Rust: the example" in_crates $cargo run -q --locked --example kinds
     check "Rust: a program outside of the tree, with a kind as its global allocator" outside
     # shellcheck disable=SC2086
-    check "Rust: cargo package" in_crates $cargo package -q --locked --allow-dirty --no-verify -p memkind-sys
+    check "Rust: documentation" in_crates env RUSTDOCFLAGS="-D warnings" $cargo doc -q --locked --no-deps
 else
     skip "Rust" "no cargo"
 fi
