@@ -10,12 +10,15 @@ static struct {
     size_t size;
 } known[1024];
 static int n_known, n_adds, refuse_at = -1;
+static char *refused_address;
 
 static int add(void *context, void *address, size_t size, void **handle)
 {
     CHECK_PTR(known, context);
-    if (n_adds++ == refuse_at)
+    if (n_adds++ == refuse_at) {
+        refused_address = address;
         return 1;
+    }
     known[n_known].address = address;
     known[n_known].size = size;
     *handle = (void *)(uintptr_t)(n_known + 1);
@@ -120,6 +123,8 @@ static void refused(void)
         CHECK_ALLOC_FAILS(ENOMEM, memkind_malloc(kind, 7 * MIB));
         CHECK_INT(before, n_known);
         CHECK_INT(held, usage_of(kind).held);
+        /* What is mapped there next is not the kind's. */
+        CHECK_NULL(memkind_detect_kind(refused_address));
     }
     refuse_at = -1;
     CHECK_NOT_NULL(memkind_malloc(kind, 7 * MIB));

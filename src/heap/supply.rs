@@ -65,8 +65,9 @@ impl Heap {
 
     fn grow(&self, slabs: &Slabs, need: usize, seen: u32) -> Result<bool, Error> {
         let _deferred = cancel::defer();
-        slabs.grow(need, seen, |start, size| {
-            page_map::set_owner(start, size, self.id())
+        let publish = |start, size| page_map::set_owner(start, size, self.id());
+        slabs.grow(need, seen, publish, |start, size| {
+            page_map::change_owner(start, size, 0);
         })
     }
 

@@ -29,9 +29,9 @@ pub use plan::{Options, Plan};
 /// Who is told of slabs: before anything of one is handed out, and before it goes.
 pub trait Watch: Sync {
     /// A slab of pages of `page` bytes; `false` refuses it, and nothing of it is known then.
-    fn add(&self, start: usize, size: usize, page: usize) -> bool;
+    fn add(&'static self, start: usize, size: usize, page: usize) -> bool;
     /// A slab that `add` has accepted goes.
-    fn remove(&self, start: usize, size: usize, page: usize);
+    fn remove(&'static self, start: usize, size: usize, page: usize);
 }
 
 /// The most watchers of a source.
@@ -163,7 +163,8 @@ impl Slabs {
     }
 
     /// Makes a slab ready from which `need` bytes can be cut, unless there is a new one since
-    /// `seen`. `publish` is told of its addresses first. Whether it was made here.
+    /// `seen`. `publish` is told of its addresses first, and `retract` if it is taken down again.
+    /// Whether it was made here.
     ///
     /// # Errors
     /// `NoMemory`: the limit, the nodes, the pool of huge pages, a watcher, a lock that the
@@ -173,6 +174,7 @@ impl Slabs {
         need: usize,
         seen: u32,
         publish: impl Fn(usize, usize) -> Result<(), Error>,
+        retract: impl Fn(usize, usize),
     ) -> Result<bool, Error> {
         let left = self.plan.most() - self.mapped.load(Ordering::Relaxed);
         if need > left || self.is_gone() || self.was_refused(need) {
@@ -182,7 +184,7 @@ impl Slabs {
         if self.turn() != seen {
             return Ok(false);
         }
-        self.add_slab(&guard, need, publish)?;
+        self.add_slab(&guard, need, publish, retract)?;
         Ok(true)
     }
 
@@ -201,6 +203,7 @@ impl Slabs {
         guard: &Guard<'_>,
         need: usize,
         publish: impl Fn(usize, usize) -> Result<(), Error>,
+        retract: impl Fn(usize, usize),
     ) -> Result<(), Error> {
         let left = self.plan.most() - self.mapped.load(Ordering::Relaxed);
         let made = self.refusal.find(|| self.make(need, left));
@@ -220,7 +223,10 @@ impl Slabs {
             self.tell(guard, &made)?;
             Ok(record)
         });
-        let record = known.inspect_err(|_| map::unmake(&made, self.account))?;
+        let record = known.inspect_err(|_| {
+            retract(made.start, made.size);
+            map::unmake(&made, self.account);
+        })?;
         let mapped = self.mapped.fetch_add(made.size, Ordering::Relaxed) + made.size;
         let held = mapped - self.given.load(Ordering::Relaxed);
         self.peak.fetch_max(held, Ordering::Relaxed);
@@ -256,9 +262,6 @@ impl Slabs {
 
     /// Tells all watchers of a slab; those that have accepted it forget it if one refuses.
     fn tell(&self, _guard: &Guard<'_>, made: &Made) -> Result<(), Error> {
-        if self.inherited.load(Ordering::Relaxed) {
-            return Ok(());
-        }
         // SAFETY: the lock is held.
         let watchers = unsafe { *self.watchers.get() };
         for (index, watcher) in watchers.iter().enumerate() {
@@ -313,10 +316,8 @@ impl Slabs {
         };
         if let Some(place) = watchers.iter_mut().find(is_it) {
             *place = None;
-            if !self.inherited.load(Ordering::Relaxed) {
-                for slab in self.all() {
-                    watcher.remove(slab.made.start, slab.made.size, slab.made.page);
-                }
+            for slab in self.all() {
+                watcher.remove(slab.made.start, slab.made.size, slab.made.page);
             }
         }
         Ok(())
@@ -453,9 +454,11 @@ impl Slabs {
         self.plan.options.has(Options::NO_FORK | Options::SHARED)
     }
 
-    /// In a child just forked; whether it has no use of the slabs.
+    /// In a child just forked, whose watchers are its parent's; whether it has no use of the slabs.
     pub fn after_fork_in_child(&self) -> bool {
         self.growth.after_fork_in_child();
+        // SAFETY: the child has one thread, and the lock is free.
+        unsafe { *self.watchers.get() = [None; WATCHERS] };
         self.inherited.store(true, Ordering::Relaxed);
         self.is_lost_by_fork()
     }
