@@ -611,7 +611,8 @@ int memkind_get_fd(const void *ptr,
  * \param map      where the handle goes; untouched on failure
  *
  * The functions are called while the kind grows: they may use kinds that are not attached to
- * this map. They are not called in a forked child.
+ * this map. A forked child can look up what its parent's map knew, and destroy that map, which
+ * calls nothing; it makes maps of its own.
  *
  * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID if add or map is NULL; MEMKIND_ERROR_MALLOC
  * \note MT-safe

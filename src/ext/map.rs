@@ -1,42 +1,51 @@
 //! Maps: a handle for each range of memory that a device was told of, and for each address of it.
 //!
-//! An address is looked up in a table by pages: two loads lead to the record of its range. Records
-//! of ranges that have gone stay until the map goes, since a look-up may still be reading them.
+//! No lock is held while the program's functions run. The locks are held over fork(2), so a child
+//! finds the tables whole; there a map that its parent has made is only looked up.
 
+use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
 use core::ptr;
-use core::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
-
-use crate::backing::{Options, PAGE, Watch, map_zeroes, round_up};
+pub use super::map_table::Range;
+use super::map_table::Table;
+use crate::backing::{Options, PAGE, Watch, round_up};
 use crate::boxed::boxed;
 use crate::error::Error;
+use crate::heap::lock::Lock;
 use crate::heap::page_map::END;
 use crate::kind::Kind;
-
-const PAGE_BITS: u32 = PAGE.trailing_zeros();
-const LEAF_BITS: u32 = 18;
-const ROOT_SIZE: usize = END >> (PAGE_BITS + LEAF_BITS);
-
-type Leaf = [AtomicPtr<Range>; 1 << LEAF_BITS];
-type Root = [AtomicPtr<Leaf>; ROOT_SIZE];
 
 /// The program's function for a new range: nonzero refuses it.
 pub type Add = unsafe extern "C" fn(*mut c_void, *mut c_void, usize, *mut *mut c_void) -> c_int;
 /// The program's function for a range that goes.
 pub type Remove = unsafe extern "C" fn(*mut c_void, *mut c_void, usize, *mut c_void);
 
-/// A range with its handle; laid out as C has it.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct Range {
-    /// Its start.
-    pub address: *mut c_void,
-    /// Its bytes.
-    pub size: usize,
-    /// What the program's function has made of it.
-    pub handle: *mut c_void,
+/// A value behind a lock that survives fork(2).
+struct Locked<T> {
+    lock: Lock,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value is only touched under the lock, by one thread at a time, whichever it is: what
+// is kept here belongs to no thread.
+unsafe impl<T> Sync for Locked<T> {}
+
+impl<T> Locked<T> {
+    const fn new(value: T) -> Self {
+        Self {
+            lock: Lock::new(),
+            value: UnsafeCell::new(value),
+        }
+    }
+
+    /// Calls `work` under the lock: it is short, and calls nothing of the program's.
+    fn with<R>(&'static self, work: impl FnOnce(&mut T) -> R) -> R {
+        let _held = self.lock.hold();
+        // SAFETY: the lock is held, and `work` cannot come back here.
+        work(unsafe { &mut *self.value.get() })
+    }
 }
 
 #[allow(
@@ -46,22 +55,52 @@ pub struct Range {
 struct State {
     /// Ranges that the map knows, oldest first.
     live: Vec<Box<Range>>,
-    /// Those that have gone.
+    /// Those that have gone, by start and size.
     gone: Vec<Box<Range>>,
+}
+
+impl State {
+    fn place_of_gone(&self, start: usize, size: usize) -> Result<usize, usize> {
+        let wanted = (start, size);
+        let order = |range: &Box<Range>| (range.start, range.size).cmp(&wanted);
+        self.gone.binary_search_by(order)
+    }
+
+    /// A record for a range: the one that it had before, or a fresh one. There is room for it
+    /// among those that have gone.
+    fn record(&mut self, start: usize, size: usize) -> Result<Box<Range>, Error> {
+        if let Ok(place) = self.place_of_gone(start, size) {
+            return Ok(self.gone.remove(place));
+        }
+        let all = self.live.len() + 1;
+        self.gone.try_reserve(all).map_err(|_| Error::Malloc)?;
+        boxed(Range::new(start, size))
+    }
+
+    /// Keeps the record of a range that has gone.
+    fn put_away(&mut self, record: Box<Range>) {
+        let (Ok(place) | Err(place)) = self.place_of_gone(record.start, record.size);
+        self.gone.insert(place, record);
+    }
+}
+
+/// A kind that a map is attached to, or is just being attached to or detached from.
+struct Attached {
+    kind: &'static Kind,
+    changing: bool,
 }
 
 /// A map.
 pub struct Map {
+    table: Table,
     add: Add,
     remove: Option<Remove>,
     max_size: usize,
     context: *mut c_void,
-    root: *const Root,
-    /// The process that made it: a forked child calls nothing.
-    process: c_int,
-    state: Mutex<State>,
-    /// The kinds it is attached to.
-    kinds: Mutex<Vec<&'static Kind>>,
+    /// Whether this is a forked child of the process that made it: it calls nothing.
+    inherited: AtomicBool,
+    state: Locked<State>,
+    kinds: Locked<Vec<Attached>>,
 }
 
 // SAFETY: the context is only handed to the program's functions, which any thread may call by
@@ -69,12 +108,7 @@ pub struct Map {
 unsafe impl Sync for Map {}
 
 /// All maps.
-struct Maps(Mutex<Vec<*const Map>>);
-// SAFETY: maps are Sync, and leave the list before they go.
-unsafe impl Sync for Maps {}
-static MAPS: Maps = Maps(Mutex::new(Vec::new()));
-/// The process that has made maps last: a forked child's locks may be held by threads that are gone.
-static PROCESS: AtomicI32 = AtomicI32::new(0);
+static MAPS: Locked<Vec<*const Map>> = Locked::new(Vec::new());
 
 fn push<T>(list: &mut Vec<T>, value: T) -> Result<(), Error> {
     list.try_reserve(1).map_err(|_| Error::Malloc)?;
@@ -96,24 +130,21 @@ impl Map {
         max_size: usize,
         context: *mut c_void,
     ) -> Result<*mut Map, Error> {
-        let root = map_zeroes(size_of::<Root>()).ok_or(Error::Malloc)?;
         let map = boxed(Map {
+            table: Table::new()?,
             add,
             remove,
             max_size: if max_size == 0 { usize::MAX } else { max_size },
             context,
-            root: root.cast(),
-            // SAFETY: no preconditions.
-            process: unsafe { libc::getpid() },
-            state: Mutex::new(State {
+            inherited: AtomicBool::new(false),
+            state: Locked::new(State {
                 live: Vec::new(),
                 gone: Vec::new(),
             }),
-            kinds: Mutex::new(Vec::new()),
+            kinds: Locked::new(Vec::new()),
         })?;
-        PROCESS.store(map.process, Ordering::Relaxed);
         let map = Box::into_raw(map);
-        if let Err(error) = push(&mut MAPS.0.lock(), map.cast_const()) {
+        if let Err(error) = MAPS.with(|maps| push(maps, map.cast_const())) {
             // SAFETY: just made, and seen by no other thread.
             drop(unsafe { Box::from_raw(map) });
             return Err(error);
@@ -121,118 +152,95 @@ impl Map {
         Ok(map)
     }
 
-    /// Detaches the map from all kinds, tells of all ranges that they go, and frees it.
+    /// Detaches the map from all kinds, tells of all ranges that they go, and frees it. It stays, as
+    /// what it is, if a kind cannot be detached: within a function of its own.
     ///
     /// # Safety
     /// The map is from `create`, and no thread uses it any more.
     pub unsafe fn destroy(map: *mut Map) {
-        MAPS.0.lock().retain(|known| !ptr::eq(*known, map));
         // SAFETY: the caller's promise.
         let this: &'static Map = unsafe { &*map };
-        loop {
-            let last = this.kinds.lock().last().copied();
-            let Some(kind) = last else { break };
-            // It is attached, and no other thread detaches it.
-            let _ = this.detach(kind);
+        if !this.is_inherited() {
+            while let Some(kind) = this.kinds.with(|kinds| kinds.last().map(|last| last.kind)) {
+                if this.detach(kind).is_err() {
+                    return;
+                }
+            }
+            while let Some(last) = this.newest() {
+                this.forget(last);
+            }
         }
-        loop {
-            let last = this.state.lock().live.last().map(|range| **range);
-            let Some(range) = last else { break };
-            this.forget(range.address as usize);
-        }
+        MAPS.with(|maps| maps.retain(|known| !ptr::eq(*known, map)));
         // SAFETY: made by `into_raw`.
         drop(unsafe { Box::from_raw(map) });
     }
 
-    fn is_ours(&self) -> bool {
-        // SAFETY: no preconditions.
-        unsafe { libc::getpid() == self.process }
+    fn newest(&'static self) -> Option<usize> {
+        let last = |state: &mut State| state.live.last().map(|range| range.start);
+        self.state.with(last)
+    }
+
+    fn is_inherited(&self) -> bool {
+        self.inherited.load(Ordering::Relaxed)
     }
 
     /// The range that has an address.
     #[inline]
     pub fn find(&self, address: usize) -> Option<&Range> {
-        // SAFETY: the mapping of `create`.
-        let root = unsafe { &*self.root };
-        let leaf = root.get(address >> (PAGE_BITS + LEAF_BITS))?;
-        // SAFETY: null or a leaf, which stays as long as the map.
-        let leaf = unsafe { leaf.load(Ordering::Acquire).as_ref() }?;
-        let entry = &leaf[(address >> PAGE_BITS) & ((1 << LEAF_BITS) - 1)];
-        // SAFETY: null or a record, which stays as long as the map.
-        unsafe { entry.load(Ordering::Acquire).as_ref() }
-    }
-
-    /// Sets the entries of a range. Without memory for the table some may be set already.
-    fn enter(&self, start: usize, size: usize, record: *mut Range) -> Result<(), Error> {
-        // SAFETY: the mapping of `create`.
-        let root = unsafe { &*self.root };
-        for page in start >> PAGE_BITS..(start + size) >> PAGE_BITS {
-            let place = root.get(page >> LEAF_BITS).ok_or(Error::NoMemory)?;
-            let mut leaf = place.load(Ordering::Acquire);
-            if leaf.is_null() {
-                if record.is_null() {
-                    continue;
-                }
-                leaf = map_zeroes(size_of::<Leaf>()).ok_or(Error::NoMemory)?.cast();
-                place.store(leaf, Ordering::Release);
-            }
-            // SAFETY: a leaf, which stays as long as the map; entries change under the lock.
-            let entry = unsafe { &(*leaf)[page & ((1 << LEAF_BITS) - 1)] };
-            entry.store(record, Ordering::Release);
-        }
-        Ok(())
+        self.table.find(address)
     }
 
     /// Tells the program of one range, and remembers it.
-    fn learn(&self, start: usize, size: usize) -> Result<(), Error> {
+    fn learn(&'static self, start: usize, size: usize) -> Result<(), Error> {
         let mut handle = ptr::null_mut();
         let address = start as *mut c_void;
         // SAFETY: the promise of who made the map.
         if unsafe { (self.add)(self.context, address, size, &raw mut handle) } != 0 {
             return Err(Error::OperationFailed);
         }
-        let range = Range {
-            address,
-            size,
-            handle,
-        };
-        let mut state = self.state.lock();
-        let known = boxed(range).and_then(|mut record| {
+        let known = self.state.with(|state| {
+            let mut record = state.record(start, size)?;
+            record.set_handle(handle);
             let place: *mut Range = &raw mut *record;
-            push(&mut state.live, record)?;
-            self.enter(start, size, place)
+            let entered = match state.live.try_reserve(1) {
+                Ok(()) => self.table.enter(start, size, place),
+                Err(_) => Err(Error::NoMemory),
+            };
+            if entered.is_ok() {
+                state.live.push(record);
+            } else {
+                // Clearing takes no memory.
+                let _ = self.table.enter(start, size, ptr::null_mut());
+                state.put_away(record);
+            }
+            entered
         });
-        if known.is_err() {
-            drop(state);
-            self.forget(start);
-            return Err(Error::NoMemory);
-        }
-        Ok(())
+        known.map_err(|_| {
+            self.tell_of_end(start, size, handle);
+            Error::NoMemory
+        })
     }
 
-    /// Tells the program that the range with this start goes, and forgets it.
-    fn forget(&self, start: usize) {
-        let range = {
-            let mut state = self.state.lock();
-            let is_it = |range: &Range| range.address as usize == start;
-            let Some(index) = state.live.iter().rposition(|range| is_it(range)) else {
-                return;
-            };
-            let record = state.live.remove(index);
-            let range = *record;
+    /// Forgets the range with this start, if there is one, and tells the program that it goes.
+    fn forget(&'static self, start: usize) {
+        let found = self.state.with(|state| {
+            let is_it = |range: &Box<Range>| range.start == start;
+            let record = state.live.remove(state.live.iter().rposition(is_it)?);
             // Clearing takes no memory.
-            let _ = self.enter(start, range.size, ptr::null_mut());
-            if let Err(_full) = state.gone.try_reserve(1) {
-                // A look-up may be reading it: it is lost instead.
-                let _ = Box::into_raw(record);
-            } else {
-                state.gone.push(record);
-            }
-            range
-        };
-        if let Some(remove) = self.remove.filter(|_| self.is_ours()) {
+            let _ = self.table.enter(start, record.size, ptr::null_mut());
+            let range = (record.size, record.handle());
+            state.put_away(record);
+            Some(range)
+        });
+        if let Some((size, handle)) = found {
+            self.tell_of_end(start, size, handle);
+        }
+    }
+
+    fn tell_of_end(&self, start: usize, size: usize, handle: *mut c_void) {
+        if let Some(remove) = self.remove {
             // SAFETY: the promise of who made the map.
-            unsafe { remove(self.context, range.address, range.size, range.handle) };
+            unsafe { remove(self.context, start as *mut c_void, size, handle) };
         }
     }
 
@@ -243,7 +251,7 @@ impl Map {
     }
 
     /// Tells the program of a range in parts. All or nothing.
-    fn learn_all(&self, start: usize, size: usize, page: usize) -> Result<(), Error> {
+    fn learn_all(&'static self, start: usize, size: usize, page: usize) -> Result<(), Error> {
         for (offset, part) in self.parts(size, page) {
             if let Err(error) = self.learn(start + offset, part) {
                 let before = self.parts(size, page).rev();
@@ -256,7 +264,7 @@ impl Map {
         Ok(())
     }
 
-    fn forget_all(&self, start: usize, size: usize, page: usize) {
+    fn forget_all(&'static self, start: usize, size: usize, page: usize) {
         let parts = self.parts(size, page).rev();
         parts.for_each(|(offset, _)| self.forget(start + offset));
     }
@@ -264,19 +272,17 @@ impl Map {
     /// Adds memory of the program's.
     ///
     /// # Errors
-    /// `Invalid` for what is not whole pages, or known in part; `OperationFailed` if the program's
-    /// function refuses; `NoMemory`.
-    pub fn add(&self, start: usize, size: usize) -> Result<(), Error> {
+    /// `Invalid` for what is not whole pages, or known in part, and in a forked child;
+    /// `OperationFailed` if the program's function refuses; `NoMemory`.
+    pub fn add(&'static self, start: usize, size: usize) -> Result<(), Error> {
         let end = start.checked_add(size).ok_or(Error::Invalid)?;
         let whole = start != 0 && size != 0 && (start | size) % PAGE == 0 && end <= END;
-        if !whole || !self.is_ours() {
+        if !whole || self.is_inherited() {
             return Err(Error::Invalid);
         }
-        let overlaps = |range: &Range| {
-            let other = range.address as usize;
-            other < end && start < other + range.size
-        };
-        if self.state.lock().live.iter().any(|range| overlaps(range)) {
+        let overlaps = |range: &Range| range.start < end && start < range.start + range.size;
+        let known = |state: &mut State| state.live.iter().any(|range| overlaps(range));
+        if self.state.with(known) {
             return Err(Error::Invalid);
         }
         self.learn_all(start, size, PAGE)
@@ -285,15 +291,16 @@ impl Map {
     /// Removes what [`Map::add`] has added.
     ///
     /// # Errors
-    /// `Invalid` for anything else.
-    pub fn remove(&self, start: usize, size: usize) -> Result<(), Error> {
+    /// `Invalid` for anything else, and in a forked child.
+    pub fn remove(&'static self, start: usize, size: usize) -> Result<(), Error> {
         let is_known = |(offset, part): (usize, usize)| {
             let known = self.find(start.wrapping_add(offset));
             known.is_some_and(|known| {
-                known.address as usize == start.wrapping_add(offset) && known.size == part
+                known.start == start.wrapping_add(offset) && known.size == part
             })
         };
-        if size == 0 || start.checked_add(size).is_none() || !self.parts(size, PAGE).all(is_known) {
+        let range = size != 0 && start.checked_add(size).is_some();
+        if !range || self.is_inherited() || !self.parts(size, PAGE).all(is_known) {
             return Err(Error::Invalid);
         }
         self.forget_all(start, size, PAGE);
@@ -303,67 +310,83 @@ impl Map {
     /// Tells of all ranges of a kind, and of each to come. All or nothing.
     ///
     /// # Errors
-    /// `Invalid` for a kind that is neither pinned nor fixed, or attached; `OperationFailed` if the
-    /// program's function refuses; `Malloc`.
+    /// `Invalid` for a kind that is neither pinned nor fixed, or attached, and in a forked child;
+    /// `OperationFailed` if the program's function refuses; `Malloc`.
     pub fn attach(&'static self, kind: &'static Kind) -> Result<(), Error> {
-        let mut kinds = self.kinds.lock();
-        if !self.is_ours() || kinds.iter().any(|known| ptr::eq(*known, kind)) {
+        if self.is_inherited() {
             return Err(Error::Invalid);
         }
-        kinds.try_reserve(1).map_err(|_| Error::Malloc)?;
+        self.kinds.with(|kinds| {
+            if kinds.iter().any(|known| ptr::eq(known.kind, kind)) {
+                return Err(Error::Invalid);
+            }
+            let changing = true;
+            push(kinds, Attached { kind, changing })
+        })?;
         let told = match (kind.slabs(), whole_pages(kind)) {
             (Some(slabs), _) if slabs.plan().options.has(Options::PIN) => slabs.watch(self),
             (_, Some((start, size))) => self.learn_all(start, size, PAGE),
-            _ => return Err(Error::Invalid),
+            _ => Err(Error::Invalid),
         };
+        self.settle(kind, told.is_ok());
         told.map_err(|error| match error {
             Error::Invalid => error,
             _ => Error::OperationFailed,
-        })?;
-        kinds.push(kind);
-        Ok(())
+        })
     }
 
     /// Tells that all ranges of a kind go, and then no more of it.
     ///
     /// # Errors
-    /// `Invalid` for a kind that is not attached.
+    /// `Invalid` for a kind that is not attached, or is just being so; from within a function of
+    /// the map's; in a forked child.
     pub fn detach(&'static self, kind: &'static Kind) -> Result<(), Error> {
-        let mut kinds = self.kinds.lock();
-        let place = kinds.iter().position(|known| ptr::eq(*known, kind));
-        let place = place.ok_or(Error::Invalid)?;
-        match (kind.slabs(), whole_pages(kind)) {
-            (Some(slabs), _) => slabs.unwatch(self)?,
-            (None, Some((start, size))) => self.forget_all(start, size, PAGE),
-            (None, None) => {}
+        if self.is_inherited() {
+            return Err(Error::Invalid);
         }
-        kinds.remove(place);
-        Ok(())
+        self.kinds.with(|kinds| {
+            let is_it = |known: &&mut Attached| ptr::eq(known.kind, kind) && !known.changing;
+            let known = kinds.iter_mut().find(is_it).ok_or(Error::Invalid)?;
+            known.changing = true;
+            Ok(())
+        })?;
+        let told = match (kind.slabs(), whole_pages(kind)) {
+            (Some(slabs), _) => slabs.unwatch(self),
+            (None, Some((start, size))) => {
+                self.forget_all(start, size, PAGE);
+                Ok(())
+            }
+            (None, None) => Ok(()),
+        };
+        self.settle(kind, told.is_err());
+        told
+    }
+
+    /// Notes that a kind is attached, or is not, after a change.
+    fn settle(&'static self, kind: &'static Kind, attached: bool) {
+        self.kinds.with(|kinds| {
+            if attached {
+                let known = kinds.iter_mut().find(|known| ptr::eq(known.kind, kind));
+                known.into_iter().for_each(|known| known.changing = false);
+            } else {
+                kinds.retain(|known| !ptr::eq(known.kind, kind));
+            }
+        });
+    }
+
+    fn is_attached(&'static self, kind: &'static Kind) -> bool {
+        let is_it = |known: &Attached| ptr::eq(known.kind, kind) && !known.changing;
+        self.kinds.with(|kinds| kinds.iter().any(is_it))
     }
 }
 
 impl Watch for Map {
-    fn add(&self, start: usize, size: usize, page: usize) -> bool {
+    fn add(&'static self, start: usize, size: usize, page: usize) -> bool {
         self.learn_all(start, size, page).is_ok()
     }
 
-    fn remove(&self, start: usize, size: usize, page: usize) {
+    fn remove(&'static self, start: usize, size: usize, page: usize) {
         self.forget_all(start, size, page);
-    }
-}
-
-impl Drop for Map {
-    fn drop(&mut self) {
-        // SAFETY: the mappings of this map, which no thread reads any more.
-        unsafe {
-            for leaf in &*self.root {
-                let leaf = leaf.load(Ordering::Acquire);
-                if !leaf.is_null() {
-                    libc::munmap(leaf.cast(), size_of::<Leaf>());
-                }
-            }
-            libc::munmap(self.root.cast_mut().cast(), size_of::<Root>());
-        }
     }
 }
 
@@ -377,14 +400,43 @@ fn whole_pages(kind: &Kind) -> Option<(usize, usize)> {
 
 /// A kind is about to go: all maps forget it.
 pub fn forget_kind(kind: &'static Kind) {
-    // SAFETY: no preconditions.
-    if PROCESS.load(Ordering::Relaxed) != unsafe { libc::getpid() } {
-        return;
+    let attached = |map: &&'static Map| !map.is_inherited() && map.is_attached(kind);
+    // SAFETY: a map leaves the list before it goes.
+    let all = |maps: &mut Vec<*const Map>| maps.iter().map(|map| unsafe { &**map }).find(attached);
+    // The map's functions are called without the lock of the list.
+    while let Some(map) = MAPS.with(all) {
+        if map.detach(kind).is_err() {
+            return;
+        }
     }
-    let maps = MAPS.0.lock();
-    for map in maps.iter() {
-        // SAFETY: a map leaves the list before it goes.
-        let map: &'static Map = unsafe { &**map };
-        let _ = map.detach(kind);
-    }
+}
+
+/// Before fork(2): no map is half changed.
+pub fn prepare_fork() {
+    MAPS.lock.hold_over_fork();
+    for_each_held(|map| {
+        map.kinds.lock.hold_over_fork();
+        map.state.lock.hold_over_fork();
+    });
+}
+
+/// After fork(2), in the parent.
+pub fn parent_after_fork() {
+    for_each_held(|map| {
+        map.state.lock.release();
+        map.kinds.lock.release();
+    });
+    MAPS.lock.release();
+}
+
+/// In a child just forked: the maps there are its parent's.
+pub fn after_fork_in_child() {
+    for_each_held(|map| map.inherited.store(true, Ordering::Relaxed));
+    parent_after_fork();
+}
+
+/// Visits all maps; the lock of the list is held over a fork.
+fn for_each_held(visit: impl Fn(&'static Map)) {
+    // SAFETY: the lock is held; a map leaves the list before it goes.
+    unsafe { (*MAPS.value.get()).iter().for_each(|map| visit(&**map)) };
 }

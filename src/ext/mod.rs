@@ -5,6 +5,7 @@
 
 mod buffer;
 pub mod map;
+mod map_table;
 pub mod physical;
 pub mod pool;
 mod pool_slab;

@@ -6,7 +6,7 @@
 
 use super::answer::abort;
 use super::decorate;
-use crate::ext::pool;
+use crate::ext::{map, pool};
 use crate::heap::{self, fast, je, spare, tbb};
 use crate::kind::checks;
 use crate::kind::manager::{self, Missing};
@@ -43,6 +43,7 @@ unsafe extern "C" fn before_fork() {
     let signals = signals::hold_back();
     // Before the others: a thread that holds a pool's lock may wait for threads that want those.
     pool::prepare_fork();
+    map::prepare_fork();
     topology::prepare_fork();
     tbb::prepare_fork();
     // Before the kinds: while it is held, no kind is destroyed that other threads look at.
@@ -63,6 +64,7 @@ unsafe extern "C" fn in_parent() {
     heap::release_after_fork();
     kind::parent_after_fork();
     topology::parent_after_fork();
+    map::parent_after_fork();
     pool::parent_after_fork();
     signals.release();
 }
@@ -74,6 +76,7 @@ unsafe extern "C" fn in_child() {
     let signals = signals::held_over_fork();
     topology::child_after_fork();
     kind::after_fork_in_child();
+    map::after_fork_in_child();
     pool::after_fork_in_child();
     signals.release();
 }

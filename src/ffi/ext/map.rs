@@ -5,7 +5,7 @@ use core::ffi::{c_int, c_void};
 use super::super::answer::{kind_of, status};
 use super::super::memkind::memkind_t;
 use crate::error::Error;
-use crate::ext::map::{Map, Range};
+use crate::ext::map::Map;
 
 /// A handle for each range of memory that a device was told of; see memkind_map_create().
 #[allow(
@@ -26,8 +26,6 @@ pub struct memkind_range {
     /// What the function `add` has stored for it.
     pub handle: *mut c_void,
 }
-
-const _: () = assert!(size_of::<memkind_range>() == size_of::<Range>());
 
 /// The map behind a handle; `None` for NULL.
 ///
@@ -53,7 +51,8 @@ unsafe fn map_of(map: *const memkind_map) -> Option<&'static Map> {
 /// \param map      where the handle goes; untouched on failure
 ///
 /// The functions are called while the kind grows: they may use kinds that are not attached to
-/// this map. They are not called in a forked child.
+/// this map. A forked child can look up what its parent's map knew, and destroy that map, which
+/// calls nothing; it makes maps of its own.
 ///
 /// \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID if add or map is NULL; MEMKIND_ERROR_MALLOC
 /// \note MT-safe
@@ -222,8 +221,15 @@ pub unsafe extern "C" fn memkind_map_find(
     // SAFETY: the caller's promise.
     match unsafe { map_of(map) }.and_then(|map| map.find(ptr as usize)) {
         Some(found) if !range.is_null() => {
-            // SAFETY: writable, by the caller's promise, and laid out in one way.
-            unsafe { *range.cast::<Range>() = *found };
+            let (address, size, handle) = (found.address(), found.size(), found.handle());
+            // SAFETY: writable, by the caller's promise.
+            unsafe {
+                *range = memkind_range {
+                    address,
+                    size,
+                    handle,
+                }
+            };
             0
         }
         _ => Error::Invalid.code(),
