@@ -107,6 +107,9 @@ int main(void)
     CHECK_INT(4096, usage.page_size);
     CHECK_INT(0, memkind_get_usage(kind, &usage, sizeof(size_t)));
 
+    /* Blocks that are checked have more bytes than were asked for. */
+    if (getenv("MEMKIND_CHECKS") != NULL)
+        return 0;
     prepared(MIB);
     prepared(64 * KIB);
     prepared(100000);

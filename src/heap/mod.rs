@@ -420,6 +420,12 @@ pub fn owner(address: usize) -> usize {
     tbb::heap_id(page_map::owner(address))
 }
 
+/// Whether an address is memory of a heap that a forked child has no use of.
+pub fn is_abandoned(address: usize) -> bool {
+    let owner = page_map::owner(address);
+    owner != 0 && !page_map::has_blocks(address) && Heap::by_id(owner).is_none()
+}
+
 /// Frees a block past all caches, for defragmentation.
 ///
 /// # Safety

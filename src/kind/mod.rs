@@ -39,7 +39,7 @@ pub use registry::{by_address as from_ptr, detect};
 pub use statistics::{in_use, stat_of_all};
 
 use crate::backing::{Backing, File, Slabs, file};
-use crate::heap::{self, Heap, page_map};
+use crate::heap::{self, page_map};
 
 /// Resizes the block at `ptr` to `size` bytes without moving it; whether that was possible.
 ///
@@ -67,14 +67,6 @@ fn files() -> impl Iterator<Item = &'static File> {
     })
 }
 
-/// The heaps of all dynamic kinds on slabs, with these.
-fn on_slabs() -> impl Iterator<Item = (&'static Heap, &'static Slabs)> {
-    registry::dynamic().filter_map(|kind| match kind.heap.backing() {
-        Backing::Slabs(slabs) => Some((&kind.heap, &**slabs)),
-        _ => None,
-    })
-}
-
 /// Before a fork: gets ready to wait for a child that copies files.
 pub fn prepare_fork() {
     if files().any(File::is_in_use) {
@@ -93,9 +85,10 @@ pub fn after_fork_in_child() {
     files().for_each(File::after_fork_in_child);
     file::child_after_fork();
     heap::after_fork_in_child();
-    for (heap, slabs) in on_slabs() {
-        if slabs.after_fork_in_child() {
-            heap.abandon();
+    for kind in registry::dynamic() {
+        if kind.slabs().is_some_and(Slabs::after_fork_in_child) {
+            kind.heap.abandon();
+            checks::lose(&kind.head);
         }
     }
     dma::after_fork_in_child();

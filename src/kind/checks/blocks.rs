@@ -155,10 +155,10 @@ fn no_block(address: *mut u8, wrong: Fault, callers: &Callers) {
     fault::end()
 }
 
-/// Whether a block is none of those that are checked: of `spare`, or of a kind's heap when only
-/// some blocks are.
+/// Whether a block is none of those that are checked: of `spare`, of a kind that a forked child does
+/// not have, or of a kind's heap when only some blocks are.
 fn is_unchecked(block: *mut u8) -> bool {
-    if heap::owner(block as usize) == spare::ID {
+    if heap::owner(block as usize) == spare::ID || heap::is_abandoned(block as usize) {
         return true;
     }
     !records_all() && (!guard::any() || records::hold().find(block).is_none())
@@ -455,6 +455,22 @@ pub(crate) fn forget(kind: &'static Head) {
         }
         records.remove(record.block());
         // Another may have moved there.
+        index = at;
+    }
+}
+
+/// Forgets all blocks of a kind that a forked child does not have, without a look at them.
+pub(crate) fn lose(kind: &'static Head) {
+    if !settings::on() {
+        return;
+    }
+    let mut records = records::hold();
+    let mut index = 0;
+    while let Some((at, record)) = records.next_of(kind, index) {
+        if record.state() == State::Kept && !record.guarded {
+            records.kept_bytes -= record.whole;
+        }
+        records.remove(record.block());
         index = at;
     }
 }

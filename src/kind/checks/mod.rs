@@ -29,7 +29,9 @@ mod settings;
 mod trace;
 
 pub use blocks::{Origin, child_after_fork, parent_after_fork, prepare_fork};
-pub(crate) use blocks::{base, forget, free, malloc, moved, realloc, resize_in_place, usable_size};
+pub(crate) use blocks::{
+    base, forget, free, lose, malloc, moved, realloc, resize_in_place, usable_size,
+};
 pub use report::{at_exit, report};
 pub(crate) use settings::on;
 pub use settings::{Malformed, at_load, set};
