@@ -74,6 +74,14 @@ impl Heap {
         self
     }
 
+    /// The heap, of which only blocks at multiples of `alignment`, a power of two, will be asked for:
+    /// sizes that are no multiples of it have no blocks of their own.
+    #[must_use]
+    pub const fn aligned_to(mut self, alignment: usize) -> Self {
+        self.store.arenas.align_bits = alignment.trailing_zeros() as u8;
+        self
+    }
+
     /// Whether blocks are overwritten when they are freed.
     pub const fn wipes(&self) -> bool {
         self.store.arenas.wipes

@@ -120,7 +120,7 @@ impl Description<'_> {
             let name = self
                 .name
                 .map_or(automatic.text().as_bytes(), CStr::to_bytes);
-            let heap = Heap::new(backing, number + 1, decay_ms);
+            let heap = Heap::new(backing, number + 1, decay_ms).aligned_to(alignment);
             let heap = if options.has(Options::WIPE) {
                 heap.wiping()
             } else {

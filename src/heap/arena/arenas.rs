@@ -46,6 +46,8 @@ pub(crate) struct Arenas {
     /// Whether small blocks come from the first memory before jemalloc has started: of one heap
     /// only.
     pub(crate) is_first: bool,
+    /// What every block is to be aligned to, as a power of two.
+    pub(crate) align_bits: u8,
     pub(crate) turn: Turn,
     /// Blocks that are in no arena.
     pub(crate) mappings: Mappings,
@@ -82,6 +84,7 @@ impl Arenas {
             decay_ms,
             wipes: false,
             is_first: false,
+            align_bits: 0,
             turn: Turn::new(),
             mappings: Mappings::new(),
             grown: AtomicU32::new(0),
