@@ -37,7 +37,7 @@ HEADERS := memkind.h memkind_deprecated.h hbwmalloc.h memkind_memtier.h \
 	memkind_allocator.h hbw_allocator.h pmem_allocator.h fixed_allocator.h \
 	autohbw_api.h memkind_ext.h memkind_ext.hpp
 # Foreign names on this library, for -I alone: each in a directory of its own.
-COMPAT := memkind/compat/evpl/evpl.h memkind/compat/spdk/env.h memkind/compat/spdk/log.h
+COMPAT := memkind/compat/evpl/evpl.h $(addprefix memkind/compat/spdk/,env.h env_map.h env_pool.h log.h)
 BINS := $(basename $(notdir $(wildcard src/bin/*.rs) $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs))))
 MANS := $(wildcard man/*.[1-8])
 # The license of this library, and those of the code that it contains (scripts/notices.py).

@@ -38,6 +38,9 @@ one() { # one SOURCE [STANDARD COMPILER...]
     build "$1" "$program" "${@:2}" && run "$program"
 }
 
+# SPDK_EXAMPLE: a document to take the code from instead.
+"$here/spdk_example.sh" "${SPDK_EXAMPLE:-$here/spdk_example.md}" >"$work/spdk_example.h"
+
 for source in "$here"/*.c "$here"/*.cc; do
     name=${source##*/}
     case $name in *"$pattern"*) ;; *) continue ;; esac
@@ -57,15 +60,18 @@ if wanted compat_evpl.c; then
     check "ext/compat_evpl.c, gnu99" one "$here/compat_evpl.c" gnu99 "${cc[@]}"
 fi
 # A program that has the real library is told so.
-real() {
+real() { # real HEADER GUARD DIRECTORY NAME
     local output
-    output=$(echo '#include <evpl.h>' | "${cc[@]}" -x c -DEVPL_INCLUDED -I"$include" -I"$include/memkind/compat/evpl" -fsyntax-only - 2>&1) && return 1
-    [[ $output == *"real libevpl"* ]]
+    output=$(echo "#include <$1>" | "${cc[@]}" -x c "-D$2" -I"$include" -I"$include/memkind/compat/$3" -fsyntax-only - 2>&1) && return 1
+    [[ $output == *"$4"* ]]
 }
 if wanted compat_real; then
-    check "ext: the adapter refuses to stand beside the real libevpl" real
+    check "ext: the adapter refuses to stand beside the real libevpl" real evpl.h EVPL_INCLUDED evpl "real libevpl"
+    for name in env log; do
+        check "ext: $name.h refuses to stand beside SPDK's" real "spdk/$name.h" "SPDK_${name^^}_H" "" "SPDK's own header"
+    done
 fi
-for example in packet_pool.c echo.c memory_pool.cpp; do
+for example in packet_pool.c echo.c memory_pool.cpp uring_copy.c node_buffers.c; do
     if wanted "$example"; then check "examples/$example" one "examples/$example"; fi
 done
 exit 0

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* SPDK's names for DMA memory (spdk/env.h) on memkind_dma_kind(3): no hugepage setup, no root, no DPDK. Found as
- * "spdk/env.h" with -I$includedir/memkind/compat; not for programs that have SPDK itself. Maps, pools, threads and PCI
- * are not here: see memkind_map(3) and memkind_pool(3). */
+/* SPDK's names for DMA memory (spdk/env.h) on memkind_dma_kind(3), memkind_map(3) and memkind_pool(3): no hugepage
+ * setup, no root, no DPDK. Found as "spdk/env.h" with -I$includedir/memkind/compat; not for programs that have SPDK
+ * itself. Threads, rings, PCI and named memory zones are not here. */
 #ifndef MEMKIND_COMPAT_SPDK_ENV_H
 #define MEMKIND_COMPAT_SPDK_ENV_H
 
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <memkind_ext.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +90,16 @@ static inline void *spdk_dma_zmalloc(size_t size, size_t align, uint64_t *unused
     return spdk_zmalloc(size, align, unused, SPDK_ENV_NUMA_ID_ANY, SPDK_MALLOC_DMA | SPDK_MALLOC_SHARE);
 }
 
+static inline void *spdk_dma_zmalloc_socket(size_t size, size_t align, uint64_t *unused, int numa_id)
+{
+    return spdk_zmalloc(size, align, unused, numa_id, SPDK_MALLOC_DMA | SPDK_MALLOC_SHARE);
+}
+
+static inline void *spdk_dma_realloc(void *buf, size_t size, size_t align, uint64_t *unused)
+{
+    return unused == NULL ? spdk_realloc(buf, size, align) : NULL;
+}
+
 static inline void spdk_dma_free(void *buf)
 {
     memkind_free(NULL, buf);
@@ -98,6 +109,54 @@ static inline void spdk_dma_free(void *buf)
 static inline uint32_t spdk_env_get_current_core(void)
 {
     return SPDK_ENV_LCORE_ID_ANY;
+}
+
+/* The first node with memory after `numa_id`; INT32_MAX if there is none. A machine without NUMA has node 0. */
+static inline int32_t spdk_env_get_next_numa_id(int32_t numa_id)
+{
+    FILE *nodes = fopen("/sys/devices/system/node/has_memory", "re");
+    int32_t next = INT32_MAX;
+    int first = 0, last = 0, got;
+
+    if (nodes == NULL)
+        return numa_id < 0 ? 0 : INT32_MAX;
+    while (next == INT32_MAX && fscanf(nodes, "%d", &first) == 1) {
+        got = fgetc(nodes);
+        last = first;
+        if (got == '-' && fscanf(nodes, "%d", &last) == 1)
+            got = fgetc(nodes);
+        if (numa_id < last)
+            next = numa_id < first ? first : numa_id + 1;
+        if (got != ',')
+            break;
+    }
+    fclose(nodes);
+    return next;
+}
+
+static inline int32_t spdk_env_get_first_numa_id(void)
+{
+    return spdk_env_get_next_numa_id(-1);
+}
+
+#define SPDK_ENV_FOREACH_NUMA_ID(i) \
+    for (i = spdk_env_get_first_numa_id(); i < INT32_MAX; i = spdk_env_get_next_numa_id(i))
+
+static inline int32_t spdk_env_get_last_numa_id(void)
+{
+    int32_t id, last = 0;
+
+    SPDK_ENV_FOREACH_NUMA_ID(id)
+    {
+        last = id;
+    }
+    return last;
+}
+
+/* One more than the highest node with memory, as earlier releases of SPDK have it. */
+static inline int spdk_env_get_socket_count(void)
+{
+    return spdk_env_get_last_numa_id() + 1;
 }
 
 /* The physical address, as far as the kernel tells it. */
@@ -113,11 +172,15 @@ static inline uint64_t spdk_vtophys(const void *buf, uint64_t *size)
     return address;
 }
 
-/* The node of the page at an address; SPDK_ENV_NUMA_ID_ANY if there is none. */
+/* The node of the page at an address, and how many bytes of that page are left; SPDK_ENV_NUMA_ID_ANY if there is none. */
 static inline int32_t spdk_mem_get_numa_id(const void *buf, uint64_t *size)
 {
-    (void)size;
-    return memkind_get_node(buf);
+    const uint64_t left = 4096 - (uintptr_t)buf % 4096;
+    const int node = memkind_get_node(buf);
+
+    if (node >= 0 && size != NULL && *size > left)
+        *size = left;
+    return node;
 }
 
 static inline int spdk_mem_get_fd_and_offset(void *vaddr, uint64_t *offset)
@@ -134,5 +197,8 @@ static inline int spdk_mem_get_fd_and_offset(void *vaddr, uint64_t *offset)
 #ifdef __cplusplus
 }
 #endif
+
+#include "env_map.h"
+#include "env_pool.h"
 
 #endif

@@ -20,5 +20,8 @@
 #else
 #define SPDK_INFOLOG(component, ...) ((void)sizeof(fprintf(stderr, __VA_ARGS__)))
 #endif
+#define SPDK_DEBUGLOG(component, ...) SPDK_INFOLOG(component, __VA_ARGS__)
+/* Components need no registration. */
+#define SPDK_LOG_REGISTER_COMPONENT(component)
 
 #endif
