@@ -62,8 +62,8 @@ struct State {
 impl State {
     fn place_of_gone(&self, start: usize, size: usize) -> Result<usize, usize> {
         let wanted = (start, size);
-        let order = |range: &Box<Range>| (range.start, range.size).cmp(&wanted);
-        self.gone.binary_search_by(order)
+        self.gone
+            .binary_search_by(|range| (range.start, range.size).cmp(&wanted))
     }
 
     /// A record for a range: the one that it had before, or a fresh one. There is room for it
@@ -224,8 +224,8 @@ impl Map {
     /// Forgets the range with this start, if there is one, and tells the program that it goes.
     fn forget(&'static self, start: usize) {
         let found = self.state.with(|state| {
-            let is_it = |range: &Box<Range>| range.start == start;
-            let record = state.live.remove(state.live.iter().rposition(is_it)?);
+            let place = state.live.iter().rposition(|range| range.start == start)?;
+            let record = state.live.remove(place);
             // Clearing takes no memory.
             let _ = self.table.enter(start, record.size, ptr::null_mut());
             let range = (record.size, record.handle());
