@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The operations of memkind_ext.h, n times each: `ext OP n`. bench/ext.py counts their instructions. */
 #include <memkind_ext.h>
+#include <memkind/compat/spdk/env.h>
 #include <obstack.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +103,87 @@ static void reserve(long n)
     }
 }
 
+static void dma_pair(long n, size_t size)
+{
+    memkind_t kind;
+
+    if (memkind_dma_kind(-1, 0, &kind) != 0) {
+        exit(1);
+    }
+    while (n-- > 0) {
+        memkind_free(NULL, memkind_malloc(kind, size));
+    }
+}
+
+static void dma_64(long n)
+{
+    dma_pair(n, 64);
+}
+
+static void dma_100(long n)
+{
+    dma_pair(n, 100);
+}
+
+static void dma_4k(long n)
+{
+    dma_pair(n, 4096);
+}
+
+static void dma_64k(long n)
+{
+    dma_pair(n, 65536);
+}
+
+static void regular_64k(long n)
+{
+    while (n-- > 0) {
+        memkind_free(NULL, memkind_malloc(MEMKIND_REGULAR, 65536));
+    }
+}
+
+static void spdk_node(long n)
+{
+    while (n-- > 0) {
+        spdk_free(spdk_malloc(4096, 64, NULL, 0, SPDK_MALLOC_DMA));
+    }
+}
+
+static void spdk_any(long n)
+{
+    while (n-- > 0) {
+        spdk_dma_free(spdk_dma_malloc(4096, 64, NULL));
+    }
+}
+
+static void spdk_100(long n)
+{
+    while (n-- > 0) {
+        spdk_free(spdk_malloc(100, 64, NULL, 0, SPDK_MALLOC_DMA));
+    }
+}
+
+static int accept_all(void *context, void *address, size_t size, void **handle)
+{
+    (void)address, (void)size;
+    *handle = context;
+    return 0;
+}
+
+static void map_find(long n)
+{
+    static char area[4096] __attribute__((aligned(4096)));
+    struct memkind_map *map;
+    struct memkind_range range;
+
+    if (memkind_map_create(accept_all, NULL, 0, area, &map) != 0 || memkind_map_add(map, area, sizeof(area)) != 0) {
+        exit(1);
+    }
+    while (n-- > 0) {
+        memkind_map_find(map, area + 100, &range);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(long n);
@@ -111,6 +193,9 @@ static const struct {
     {"pool_pair", pool_pair, 4096}, {"pool_pair_1m", pool_pair, 1 << 20},
     {"pool_bulk", pool_bulk, 2048}, {"alloc_local", alloc_local, 2 << 20}, {"alloc_shared", alloc_shared, 2 << 20},
     {"clone_local", clone_local, 2 << 20}, {"clone_shared", clone_shared, 2 << 20}, {"reserve", reserve, 2 << 20},
+    {"dma_64", dma_64, 4096}, {"dma_100", dma_100, 4096}, {"dma_4k", dma_4k, 4096}, {"dma_64k", dma_64k, 4096},
+    {"regular_64k", regular_64k, 4096}, {"spdk_node", spdk_node, 4096}, {"spdk_any", spdk_any, 4096},
+    {"spdk_100", spdk_100, 4096}, {"map_find", map_find, 4096},
 };
 
 int main(int argc, char *argv[])

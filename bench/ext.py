@@ -24,6 +24,15 @@ OPERATIONS = [
     ("clone_local", "memkind_iovec_clone + _release, LOCAL", 28),
     ("clone_shared", "memkind_iovec_clone + _release, SHARED", 30),
     ("reserve", "memkind_iovec_reserve(4096), _commit(100), _release", 90),
+    ("dma_64", "malloc + free of memkind_dma_kind(), 64 bytes", 65),
+    ("dma_4k", "malloc + free of memkind_dma_kind(), 4 KiB", 65),
+    ("dma_100", "malloc + free of memkind_dma_kind(), 100 bytes", 130),
+    ("dma_64k", "malloc + free of memkind_dma_kind(), 64 KiB", 78),
+    ("regular_64k", "malloc + free of MEMKIND_REGULAR, 64 KiB", 78),
+    ("spdk_node", "spdk_malloc(4096, node 0) + spdk_free", 90),
+    ("spdk_any", "spdk_dma_malloc(4096) + spdk_dma_free", 90),
+    ("spdk_100", "spdk_malloc(100, node 0) + spdk_free", 90),
+    ("map_find", "memkind_map_find", 32),
 ]
 
 

@@ -164,12 +164,27 @@ static void translations(void)
     spdk_mem_map_free(&map);
 }
 
+/* What is registered is known without any map. */
+static void without_maps(void)
+{
+    static char area[8192] __attribute__((aligned(4096)));
+    char *block = spdk_malloc(4 * MIB, 4096, NULL, 0, SPDK_MALLOC_DMA);
+
+    CHECK_INT(-EBUSY, spdk_mem_register(block, 4096));
+    CHECK_INT(0, spdk_mem_register(area, 4096));
+    CHECK_INT(-EBUSY, spdk_mem_register(area, 8192));
+    CHECK_INT(0, spdk_mem_unregister(area, 4096));
+    CHECK_INT(-EINVAL, spdk_mem_unregister(area, 4096));
+    spdk_free(block);
+}
+
 int main(void)
 {
     struct spdk_mem_map *maps[8];
     struct told told[8] = {0};
     int n = 0;
 
+    without_maps();
     all_memory_is_told();
     own_memory_is_told();
     translations();

@@ -19,9 +19,23 @@ const ALIGNMENT: usize = 64;
 /// What such memory is.
 const OPTIONS: u32 = Options::POPULATE | Options::PIN | Options::NO_FORK;
 
-/// Of each node: not shared, and shared.
-static KINDS: [[AtomicPtr<Kind>; 2]; N_NODES] =
-    [const { [const { AtomicPtr::new(ptr::null_mut()) }; 2] }; N_NODES];
+/// Kinds that are not shared and shared, once they are made.
+type Pair = [AtomicPtr<Kind>; 2];
+
+const fn none() -> Pair {
+    [const { AtomicPtr::new(ptr::null_mut()) }; 2]
+}
+
+/// Of each node.
+static KINDS: [Pair; N_NODES] = [const { none() }; N_NODES];
+/// Near each CPU, as far as they have been asked for: a kind of [`KINDS`].
+static NEAR: [Pair; 1024] = [const { none() }; 1024];
+
+fn load(pair: Option<&'static Pair>, shared: bool) -> Option<&'static Kind> {
+    let kind = pair?[usize::from(shared)].load(Ordering::Acquire);
+    // SAFETY: null or a kind of this table, none of which is destroyed.
+    unsafe { kind.as_ref() }
+}
 
 /// The kind for a node, or for the node nearest to the calling CPU if the machine has no such
 /// node with memory for the process. `shared` asks for memory that other processes can map.
@@ -29,25 +43,33 @@ static KINDS: [[AtomicPtr<Kind>; 2]; N_NODES] =
 /// # Errors
 /// Those of making a kind.
 pub fn of_node(node: i32, shared: bool) -> Result<&'static Kind, Error> {
-    let known = |node: u16| {
-        let kind = KINDS.get(usize::from(node))?[usize::from(shared)].load(Ordering::Acquire);
-        // SAFETY: null or a kind of this table, none of which is destroyed.
-        unsafe { kind.as_ref() }
-    };
+    let known = |node: u16| load(KINDS.get(usize::from(node)), shared);
     // A kind is in the table only if there is such a node.
     let asked = u16::try_from(node).ok();
     if let Some(kind) = asked.and_then(known) {
         return Ok(kind);
     }
-    let allowed = &topology::machine()?.allowed;
-    let node = match asked.filter(|node| allowed.contains(*node)) {
-        Some(node) => node,
-        None => topology::nearest(topology::current_node())?,
-    };
-    match known(node) {
-        Some(kind) => Ok(kind),
-        None => make(node, shared),
+    if asked.is_none() {
+        if let Some(kind) = load(NEAR.get(topology::current_cpu()), shared) {
+            return Ok(kind);
+        }
     }
+    let allowed = &topology::machine()?.allowed;
+    let asked = asked.filter(|node| allowed.contains(*node));
+    let (cpu, here) = topology::current_cpu_and_node();
+    let node = match asked {
+        Some(node) => node,
+        None => topology::nearest(here)?,
+    };
+    let kind = match known(node) {
+        Some(kind) => kind,
+        None => make(node, shared)?,
+    };
+    if let (None, Some(near)) = (asked, NEAR.get(cpu)) {
+        let fresh = ptr::from_ref(kind).cast_mut();
+        near[usize::from(shared)].store(fresh, Ordering::Release);
+    }
+    Ok(kind)
 }
 
 #[cold]
@@ -101,7 +123,10 @@ pub fn is_one(kind: &Kind) -> bool {
 
 /// In a child just forked: those of the parent's are of no use, and others are made.
 pub(super) fn after_fork_in_child() {
-    for place in KINDS.iter().flatten() {
-        place.store(ptr::null_mut(), Ordering::Relaxed);
+    for place in KINDS.iter().chain(&NEAR).flatten() {
+        // What was never written takes no memory, and is to stay so.
+        if !place.load(Ordering::Relaxed).is_null() {
+            place.store(ptr::null_mut(), Ordering::Relaxed);
+        }
     }
 }

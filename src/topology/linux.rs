@@ -91,11 +91,16 @@ pub fn current_cpu() -> usize {
 
 /// The node of the CPU that the calling thread runs on; 0 where the kernel does not tell.
 pub fn current_node() -> u16 {
-    let mut node: libc::c_uint = 0;
+    current_cpu_and_node().1
+}
+
+/// The CPU that the calling thread runs on, and the node of that; 0 where the kernel does not tell.
+pub fn current_cpu_and_node() -> (usize, u16) {
+    let (mut cpu, mut node): (libc::c_uint, libc::c_uint) = (0, 0);
     let none = ptr::null_mut::<libc::c_uint>();
-    // SAFETY: one argument is writable, the others may be null.
-    unsafe { libc::syscall(libc::SYS_getcpu, none, &raw mut node, none) };
-    u16::try_from(node).unwrap_or(0)
+    // SAFETY: two arguments are writable, the last may be null.
+    unsafe { libc::syscall(libc::SYS_getcpu, &raw mut cpu, &raw mut node, none) };
+    (cpu as usize, u16::try_from(node).unwrap_or(0))
 }
 
 /// The CPUs that libc counts, online or not; at least 1.

@@ -30,8 +30,8 @@ pub use container::Container;
 pub use huge::HugePages;
 pub use left::Left;
 pub use linux::{
-    PREFERRED_MANY, current_cpu, current_node, mbind_mode, node_of_pages, numa_available,
-    prefers_many,
+    PREFERRED_MANY, current_cpu, current_cpu_and_node, current_node, mbind_mode, node_of_pages,
+    numa_available, prefers_many,
 };
 pub use load::{
     attributes, child_after_fork, container, dax_kmem_nodes, everywhere, huge_pages_available,

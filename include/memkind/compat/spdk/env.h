@@ -27,20 +27,55 @@ extern "C" {
 #define SPDK_MALLOC_SHARE      0x02
 #define SPDK_VTOPHYS_ERROR     UINT64_MAX
 
+/* The kinds of memory on each node, not shared and shared, once they are known: of SPDK_ENV_NUMA_ID_ANY only where there is
+ * one node. */
+#define MEMKIND_SPDK_NODES 64
+__attribute__((weak)) memkind_t memkind_spdk_kinds[2][1 + MEMKIND_SPDK_NODES] = {{NULL}};
+
+static inline int32_t spdk_env_get_next_numa_id(int32_t numa_id);
+
+/* What spdk_malloc() does when it does not know the kind, or that has no memory. */
+static __attribute__((noinline, unused)) void *memkind_spdk_malloc(size_t size, size_t align, int numa_id,
+                                                                    unsigned shared)
+{
+    const unsigned place = (unsigned)numa_id + 1;
+    const int32_t first = numa_id < 0 ? spdk_env_get_next_numa_id(-1) : numa_id;
+    memkind_t kind, known = NULL;
+    void *block = NULL;
+
+    if (memkind_dma_kind(numa_id, shared ? MEMKIND_OPTION_SHARED : 0, &kind) != MEMKIND_SUCCESS)
+        return NULL;
+    if (place <= MEMKIND_SPDK_NODES) {
+        known = __atomic_load_n(&memkind_spdk_kinds[shared][place], __ATOMIC_RELAXED);
+        /* A node that does not exist is any, and which one that is changes. */
+        if (numa_id < 0 ? spdk_env_get_next_numa_id(first) == INT32_MAX : spdk_env_get_next_numa_id(numa_id - 1) == numa_id)
+            __atomic_store_n(&memkind_spdk_kinds[shared][place], kind, __ATOMIC_RELAXED);
+    }
+    if (align > 64)
+        return memkind_posix_memalign(kind, &block, align, size) == 0 ? block : NULL;
+    /* A forked child has other kinds than its parent. */
+    return kind == known ? NULL : memkind_malloc(kind, size);
+}
+
 /* `flags` are not 0, `unused` is NULL, as SPDK demands. Alignment 0 is that of a cache line; a node that is full or
  * does not exist is any. NULL without memory. */
 static inline void *spdk_malloc(size_t size, size_t align, uint64_t *unused, int numa_id, uint32_t flags)
 {
-    memkind_t kind;
-    void *block = NULL;
+    const unsigned place = (unsigned)numa_id + 1, shared = (flags & SPDK_MALLOC_SHARE) != 0;
+    /* Whole cache lines: other sizes have no blocks of their own. Near SIZE_MAX it is 0, for which there is none. */
+    const size_t whole = (size + 63) & ~(size_t)63;
+    void *block;
 
     if (flags == 0 || unused != NULL)
         return NULL;
-    if (memkind_dma_kind(numa_id, flags & SPDK_MALLOC_SHARE ? MEMKIND_OPTION_SHARED : 0, &kind) != MEMKIND_SUCCESS)
-        return NULL;
-    if (align <= 64)
-        return memkind_malloc(kind, size);
-    return memkind_posix_memalign(kind, &block, align, size) == 0 ? block : NULL;
+    if (align <= 64 && place <= MEMKIND_SPDK_NODES) {
+        const memkind_t kind = __atomic_load_n(&memkind_spdk_kinds[shared][place], __ATOMIC_RELAXED);
+
+        block = kind != NULL ? memkind_malloc(kind, whole) : NULL;
+        if (block != NULL)
+            return block;
+    }
+    return memkind_spdk_malloc(align <= 64 ? whole : size, align, numa_id, shared);
 }
 
 static inline void *spdk_zmalloc(size_t size, size_t align, uint64_t *unused, int numa_id, uint32_t flags)
