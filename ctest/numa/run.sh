@@ -80,11 +80,14 @@ say() { tee -a "$results"; }
 
 # What goes into the machines.
 build() {
-    local source program
+    local source program compat=$root/include/memkind/compat
+    "$root/ctest/ext/spdk_example.sh" "$root/ctest/ext/spdk_example.md" >"$payload/spdk_example.h" || return 1
     for source in "$here"/*.c "$root/examples/stream.c"; do
         program=$payload/$(basename "$source" .c)
+        # The distribution's library has no memory for devices.
+        [ "$against/${program##*/}" != distribution/dma ] || continue
         [ -n "$(find "$program" -newer "$source" -newer "$here/machine.h" -newer "$here/sandbox.h" 2>/dev/null)" ] && continue
-        "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -g -fopenmp -I"$here" -I"$root/include" \
+        "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -g -fopenmp -I"$here" -I"$root/include" -I"$compat" -I"$payload" \
             -o "$program" "$source" "$library/libmemkind.so.0" -lpthread || return 1
     done
     cp -L "$library/libmemkind.so.0" "$payload/lib/" || return 1
