@@ -93,6 +93,9 @@ struct end_kind {
 struct end_config {
     void operator()(struct memkind_config *config) const noexcept { memkind_config_delete(config); }
 };
+struct end_map {
+    void operator()(struct memkind_map *map) const noexcept { memkind_map_destroy(map); }
+};
 struct end_pool {
     void operator()(struct memkind_pool *pool) const noexcept { memkind_pool_destroy(pool); }
 };
@@ -108,6 +111,63 @@ struct end_region {
 using unique_kind = detail::handle<memkind_t, detail::end_kind>;
 /** Settings of memkind_config_new(). */
 using unique_config = detail::handle<struct memkind_config *, detail::end_config>;
+
+/** The description of a kind; see memkind_config(3): `config().options(MEMKIND_OPTION_PIN).alignment(64).make()`.
+ *  Strings that it is given are not copied. */
+class config : public detail::handle<struct memkind_config *, detail::end_config>
+{
+public:
+    config() : handle(memkind_config_new())
+    {
+        if (get() == nullptr) {
+            throw std::bad_alloc();
+        }
+    }
+    config &path(const char *dir) noexcept { return memkind_config_set_path(get(), dir), *this; }
+    config &limit(std::size_t bytes) noexcept { return memkind_config_set_size(get(), bytes), *this; }
+    config &policy(memkind_mem_usage_policy policy) noexcept { return memkind_config_set_memory_usage_policy(get(), policy), *this; }
+    config &options(unsigned options) noexcept { return memkind_config_set_options(get(), options), *this; }
+    config &nodes(const char *list, memkind_nodes_policy_t policy) noexcept { return memkind_config_set_nodes(get(), list, policy), *this; }
+    config &page_size(std::size_t bytes, bool required = false) noexcept { return memkind_config_set_page_size(get(), bytes, required), *this; }
+    config &alignment(std::size_t bytes) noexcept { return memkind_config_set_alignment(get(), bytes), *this; }
+    config &slab_size(std::size_t bytes) noexcept { return memkind_config_set_slab_size(get(), bytes), *this; }
+    config &fallback(memkind_t kind) noexcept { return memkind_config_set_fallback(get(), kind), *this; }
+    config &exhausted(int (*function)(void *context, memkind_t kind, std::size_t size), void *context) noexcept { return memkind_config_set_exhausted(get(), function, context), *this; }
+    config &name(const char *text) noexcept { return memkind_config_set_name(get(), text), *this; }
+    /** The kind; throws libmemkind::error. */
+    unique_kind make() const
+    {
+        memkind_t kind = nullptr;
+        detail::check(memkind_create_with_config(get(), &kind));
+        return unique_kind(kind);
+    }
+};
+
+/** A map; see memkind_map(3). Its functions are C's: they must not throw. */
+class map : public detail::handle<struct memkind_map *, detail::end_map>
+{
+public:
+    using add_function = int (*)(void *context, void *address, std::size_t size, void **handle);
+    using remove_function = void (*)(void *context, void *address, std::size_t size, void *handle);
+
+    map() noexcept = default;
+    explicit map(add_function add, remove_function remove = nullptr, void *context = nullptr, std::size_t max_size = 0) : handle(made(add, remove, max_size, context)) {}
+    void attach(memkind_t kind) { detail::check(memkind_map_attach(get(), kind)); }
+    void attach(const unique_kind &kind) { attach(kind.get()); }
+    void detach(memkind_t kind) { detail::check(memkind_map_detach(get(), kind)); }
+    void add(void *address, std::size_t size) { detail::check(memkind_map_add(get(), address, size)); }
+    void remove(void *address, std::size_t size) { detail::check(memkind_map_remove(get(), address, size)); }
+    /** Whether an address is in a range, which goes to `range`. */
+    bool find(const void *address, struct memkind_range &range) const noexcept { return memkind_map_find(get(), address, &range) == 0; }
+
+private:
+    static struct memkind_map *made(add_function add, remove_function remove, std::size_t max_size, void *context)
+    {
+        struct memkind_map *map = nullptr;
+        detail::check(memkind_map_create(add, remove, max_size, context, &map));
+        return map;
+    }
+};
 
 /** A pool; see memkind_pool(3). Streams and buffers of it must end before it. */
 class pool : public detail::handle<struct memkind_pool *, detail::end_pool>

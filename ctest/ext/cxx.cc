@@ -55,6 +55,49 @@ static void handles()
     CHECK(code == MEMKIND_ERROR_INVALID);
 }
 
+static int add(void *context, void *, std::size_t, void **handle)
+{
+    *handle = context;
+    ++*static_cast<int *>(context);
+    return 0;
+}
+
+static void forget(void *context, void *, std::size_t, void *)
+{
+    --*static_cast<int *>(context);
+}
+
+/* A kind by description, its memory in a map: both end by themselves, whichever is first. */
+static void configs_and_maps()
+{
+    int n_ranges = 0, code = 0;
+    {
+        map registered(add, forget, &n_ranges);
+        unique_kind kind = config().options(MEMKIND_OPTION_PIN).slab_size(2 << 20).limit(8 << 20).alignment(128).name("dma").make();
+        registered.attach(kind);
+        void *block = memkind_malloc(kind.get(), 100);
+        struct memkind_range range;
+        CHECK(reinterpret_cast<std::size_t>(block) % 128 == 0 && n_ranges > 0);
+        CHECK(registered.find(block, range) && range.handle == &n_ranges && !registered.find(&range, range));
+        map moved(std::move(registered));
+        CHECK(!registered && moved.find(block, range));
+        try {
+            moved.attach(kind);
+        } catch (const error &failed) {
+            code = failed.code();
+        }
+        CHECK(code == MEMKIND_ERROR_INVALID);
+    }
+    CHECK(n_ranges == 0);
+    code = 0;
+    try {
+        config().alignment(3).make();
+    } catch (const error &failed) {
+        code = failed.code();
+    }
+    CHECK(code == MEMKIND_ERROR_INVALID);
+}
+
 static void buffers()
 {
     pool objects(MEMKIND_DEFAULT, 1 << 16, 4096);
@@ -134,6 +177,7 @@ static void containers()
 int main()
 {
     handles();
+    configs_and_maps();
     buffers();
     memory_pool();
     containers();

@@ -38,20 +38,33 @@ static void take(memkind_t kind, size_t bytes, size_t size)
     }
 }
 
+static int n_told;
+
+static int add(void *context, void *address, size_t size, void **handle)
+{
+    (void)context, (void)address, (void)size, (void)handle;
+    n_told++;
+    return 0;
+}
+
 static void prepared(size_t size)
 {
     pid_t child = fork();
 
     if (child == 0) {
+        struct memkind_map *map;
         memkind_t kind;
         size_t n_ranges;
 
         CHECK_INT(0, memkind_dma_kind(-1, 0, &kind));
+        CHECK_INT(0, memkind_map_create(add, NULL, 0, NULL, &map));
+        CHECK_INT(0, memkind_map_attach(map, kind));
         CHECK_INT(0, memkind_prepare(kind, 64 * MIB));
         n_ranges = usage_of(kind).n_ranges;
         forbid_growth();
         take(kind, 64 * MIB, size);
         CHECK_INT(n_ranges, usage_of(kind).n_ranges);
+        CHECK_INT(n_ranges, n_told);
         _exit(0);
     }
     CHECK_INT(0, child_wait(child));
