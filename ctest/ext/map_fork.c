@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A process forks while other threads let kinds grow into a map, add to it and remove from it. The child looks up what its
+/* A process forks while other threads let kinds grow into a map, add to it and remove from it, and all maps are asked
+ * to forget a kind. The child looks up what its
  * parent knew, is told nothing, makes maps of its own, also on a kind that it has inherited, and ends its parent's map. */
 #include "kind.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { FORKS = 40 };
+enum { FORKS = 40, IDLE_MAPS = 500 };
 
 static char area[64 * 4096] __attribute__((aligned(4096)));
-static struct memkind_map *map;
+static struct memkind_map *map, *idle[IDLE_MAPS];
 static memkind_t inherited;
 static atomic_bool is_over, is_child;
 static atomic_int n_own;
@@ -70,6 +71,22 @@ static void *add_and_remove(void *unused)
     return unused;
 }
 
+/* Of each kind that goes all maps are told: for most of the time this thread looks through them. */
+static void *come_and_go(void *unused)
+{
+    const memkind_t fixed = small_kind(MIB);
+
+    while (!is_over) {
+        CHECK_INT(0, memkind_map_attach(idle[0], fixed));
+        CHECK_INT(0, memkind_map_detach(idle[0], fixed));
+        for (int i = 0; i < 10; i++) {
+            memkind_t kind = make_wanted((struct wanted){.alignment = 64});
+            CHECK_INT(0, memkind_destroy_kind(kind));
+        }
+    }
+    return unused;
+}
+
 static void in_child(void)
 {
     struct memkind_map *own;
@@ -93,6 +110,7 @@ static void in_child(void)
     }
     CHECK_INT(usage_of(inherited).n_ranges, n_own);
     memkind_map_destroy(map);
+    memkind_map_destroy(idle[0]);
     CHECK_INT(0, memkind_destroy_kind(inherited));
     CHECK_INT(0, n_own);
     memkind_map_destroy(own);
@@ -100,15 +118,18 @@ static void in_child(void)
 
 int main(void)
 {
-    pthread_t threads[2];
+    pthread_t threads[3];
 
     CHECK_INT(0, memkind_map_create(add, forget, 0, NULL, &map));
     CHECK_INT(0, memkind_map_add(map, area, 2 * 4096));
     inherited = growing(0);
     CHECK_INT(0, memkind_map_attach(map, inherited));
     CHECK_NOT_NULL(memkind_malloc(inherited, 100));
+    for (int i = 0; i < IDLE_MAPS; i++)
+        CHECK_INT(0, memkind_map_create(add, forget, 0, NULL, &idle[i]));
     CHECK_INT(0, pthread_create(&threads[0], NULL, grow, NULL));
     CHECK_INT(0, pthread_create(&threads[1], NULL, add_and_remove, NULL));
+    CHECK_INT(0, pthread_create(&threads[2], NULL, come_and_go, NULL));
     for (int i = 0; i < FORKS; i++) {
         const pid_t child = fork();
 
@@ -119,8 +140,10 @@ int main(void)
         CHECK_INT(0, child_wait(child));
     }
     is_over = true;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
     memkind_map_destroy(map);
+    for (int i = 0; i < IDLE_MAPS; i++)
+        memkind_map_destroy(idle[i]);
     return 0;
 }

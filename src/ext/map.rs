@@ -1,7 +1,7 @@
 //! Maps: a handle for each range of memory that a device was told of, and for each address of it.
 //!
-//! No lock is held while the program's functions run. The locks are held over fork(2), so a child
-//! finds the tables whole; there a map that its parent has made is only looked up.
+//! No lock is held while the program's functions run. A map that its parent has made is only looked
+//! up in a forked child, since threads may have been changing it; the list of maps is whole there.
 
 use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
@@ -160,7 +160,8 @@ impl Map {
     pub unsafe fn destroy(map: *mut Map) {
         // SAFETY: the caller's promise.
         let this: &'static Map = unsafe { &*map };
-        if !this.is_inherited() {
+        let inherited = this.is_inherited();
+        if !inherited {
             while let Some(kind) = this.kinds.with(|kinds| kinds.last().map(|last| last.kind)) {
                 if this.detach(kind).is_err() {
                     return;
@@ -172,7 +173,12 @@ impl Map {
         }
         MAPS.with(|maps| maps.retain(|known| !ptr::eq(*known, map)));
         // SAFETY: made by `into_raw`.
-        drop(unsafe { Box::from_raw(map) });
+        let whole = unsafe { Box::from_raw(map) };
+        if inherited {
+            // The parent's threads may have been changing the lists.
+            let Map { state, kinds, .. } = *whole;
+            core::mem::forget((state, kinds));
+        }
     }
 
     fn newest(&'static self) -> Option<usize> {
@@ -411,32 +417,22 @@ pub fn forget_kind(kind: &'static Kind) {
     }
 }
 
-/// Before fork(2): no map is half changed.
+/// Before fork(2): no map comes or goes.
 pub fn prepare_fork() {
     MAPS.lock.hold_over_fork();
-    for_each_held(|map| {
-        map.kinds.lock.hold_over_fork();
-        map.state.lock.hold_over_fork();
-    });
 }
 
 /// After fork(2), in the parent.
 pub fn parent_after_fork() {
-    for_each_held(|map| {
-        map.state.lock.release();
-        map.kinds.lock.release();
-    });
     MAPS.lock.release();
 }
 
 /// In a child just forked: the maps there are its parent's.
 pub fn after_fork_in_child() {
-    for_each_held(|map| map.inherited.store(true, Ordering::Relaxed));
-    parent_after_fork();
-}
-
-/// Visits all maps; the lock of the list is held over a fork.
-fn for_each_held(visit: impl Fn(&'static Map)) {
-    // SAFETY: the lock is held; a map leaves the list before it goes.
-    unsafe { (*MAPS.value.get()).iter().for_each(|map| visit(&**map)) };
+    // SAFETY: the lock is held over the fork; a map leaves the list before it goes.
+    for map in unsafe { &*MAPS.value.get() } {
+        // SAFETY: a map leaves the list before it goes.
+        unsafe { (**map).inherited.store(true, Ordering::Relaxed) };
+    }
+    MAPS.lock.release();
 }
