@@ -26,7 +26,7 @@ OPERATIONS = [
     ("reserve", "memkind_iovec_reserve(4096), _commit(100), _release", 90),
     ("dma_64", "malloc + free of memkind_dma_kind(), 64 bytes", 65),
     ("dma_4k", "malloc + free of memkind_dma_kind(), 4 KiB", 65),
-    ("dma_100", "malloc + free of memkind_dma_kind(), 100 bytes", 130),
+    ("dma_100", "malloc + free of memkind_dma_kind(), 100 bytes", 105),
     ("dma_64k", "malloc + free of memkind_dma_kind(), 64 KiB", 78),
     ("regular_64k", "malloc + free of MEMKIND_REGULAR, 64 KiB", 78),
     ("spdk_node", "spdk_malloc(4096, node 0) + spdk_free", 90),

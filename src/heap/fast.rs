@@ -80,21 +80,24 @@ pub(crate) fn allocate_larger(kind: usize, size: usize) -> Option<NonNull<u8>> {
     take(kind, offset)
 }
 
+/// Whether nearly every call asks for such a size.
+#[inline(always)]
+pub(crate) const fn is_fine(size: usize) -> bool {
+    size <= class::FINE_MAX
+}
+
 /// A block of a kind of which every block is aligned, by the kind's address: of the size that is a
-/// multiple of that. `None` if the slow path has to find one.
+/// multiple of that, for a size up to `class::FINE_MAX`. `None` if the slow path has to find one.
 #[inline(always)]
 pub(crate) fn allocate_rounded(kind: usize, size: usize) -> Option<NonNull<u8>> {
     let store = cache::Store::by_id(index_of(kind).wrapping_add(1))?;
     let last = (1 << store.arenas.align_bits) - 1;
-    // Whole multiples have been looked for already.
-    if size & last == 0 || size > class::MAX {
-        return None;
-    }
     let rounded = (size | last) + 1;
-    if rounded > class::MAX {
+    // Whole multiples have been looked for already.
+    if size & last == 0 || rounded > class::FINE_MAX {
         return None;
     }
-    take(kind, class::offset(rounded))
+    take(kind, class::fine_offset(rounded))
 }
 
 /// The heap of each CPU of a kind whose heap depends on that, as an id.

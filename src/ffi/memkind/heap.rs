@@ -30,8 +30,18 @@ pub extern "C" fn memkind_malloc(kind: memkind_t, size: usize) -> *mut c_void {
 #[cold]
 #[inline(never)]
 extern "C" fn malloc_slow(kind: memkind_t, size: usize) -> *mut c_void {
+    if fast::is_fine(size) {
+        if let Some(block) = fast::allocate_rounded(kind as usize, size) {
+            return block.as_ptr().cast();
+        }
+    }
+    malloc_slower(kind, size)
+}
+
+#[cold]
+#[inline(never)]
+extern "C" fn malloc_slower(kind: memkind_t, size: usize) -> *mut c_void {
     let found = fast::allocate_larger(kind as usize, size)
-        .or_else(|| fast::allocate_rounded(kind as usize, size))
         .or_else(|| fast::allocate_here(kind as usize, size));
     if let Some(block) = found {
         return block.as_ptr().cast();
