@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { FORKS = 40, IDLE_MAPS = 500 };
+enum { FORKS = 20, IDLE_MAPS = 500 };
 
 static char area[64 * 4096] __attribute__((aligned(4096)));
 static struct memkind_map *map, *idle[IDLE_MAPS];

@@ -3,7 +3,7 @@
  * ranges, takes back what is refused, and forgets in reverse order. */
 #include "kind.h"
 
-#include <pthread.h>
+#include <sys/resource.h>
 
 static struct {
     char *address;
@@ -168,8 +168,35 @@ static void own_memory(void)
     memkind_map_destroy(NULL);
 }
 
+/* Without memory for its table a map takes back what it was told. */
+static void without_memory(void)
+{
+    static char area[4096] __attribute__((aligned(4096)));
+    struct memkind_map *map = make_map(0);
+    struct memkind_range range;
+    memkind_t kind = pinned();
+    struct rlimit any;
+
+    CHECK_NOT_NULL(memkind_malloc(kind, 100));
+    CHECK_INT(0, getrlimit(RLIMIT_AS, &any));
+    CHECK_INT(0, setrlimit(RLIMIT_AS, &(struct rlimit){MIB, any.rlim_max}));
+    CHECK_INT(ENOMEM, memkind_map_add(map, area, sizeof(area)));
+    CHECK_INT(0, n_known);
+    CHECK_INT(MEMKIND_ERROR_OPERATION_FAILED, memkind_map_attach(map, kind));
+    CHECK_INT(0, n_known);
+    CHECK_INT(0, setrlimit(RLIMIT_AS, &any));
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_map_find(map, area, &range));
+    CHECK_INT(0, memkind_map_add(map, area, sizeof(area)));
+    CHECK_INT(0, memkind_map_attach(map, kind));
+    check_found(map);
+    memkind_map_destroy(map);
+    CHECK_INT(0, n_known);
+    CHECK_INT(0, memkind_destroy_kind(kind));
+}
+
 int main(void)
 {
+    without_memory();
     grows(0);
     grows(2 * MIB);
     refused();

@@ -59,6 +59,13 @@ fi
 if wanted compat_evpl.c; then
     check "ext/compat_evpl.c, gnu99" one "$here/compat_evpl.c" gnu99 "${cc[@]}"
 fi
+# Blocks that a child does not inherit, and memory that is taken in advance, with MEMKIND_CHECKS too.
+with_checks() {
+    MEMKIND_CHECKS=all one "$1"
+}
+for name in kind_fork dma_kind map_fork; do
+    if wanted $name.c; then check "ext/$name.c, with checks" with_checks "$here/$name.c"; fi
+done
 # A program that has the real library is told so.
 real() { # real HEADER GUARD DIRECTORY NAME
     local output
