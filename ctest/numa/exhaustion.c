@@ -252,7 +252,7 @@ static int too_large(const void *unused)
 static int array_grows(const void *unused)
 {
     (void)unused;
-    size_t most = free_bytes(), size = most / 8 * 5, next = most / 4 * 3;
+    size_t most = free_bytes(), size = most / 8 * 3, next = most / 2;
     if (size < 9 * MIB)
         return 0;
     char *block = memkind_malloc(kind(), size);
@@ -278,7 +278,7 @@ static int array_grows(const void *unused)
         remark("an array that could not grow has changed");
     memkind_free(kind(), grown);
     size_t n = fill(60000, true);
-    if (n * 60000 < most / 2)
+    if (n * 60000 < most / 5 * 2)
         remark("only %zu MiB in small blocks after an array was freed, %zu MiB were free", n * 60000 / MIB, most / MIB);
     return 0;
 }
