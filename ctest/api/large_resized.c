@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Blocks above 8 MiB on ordinary pages are whole pages, and realloc does not copy them: contents, policy and name of
- * the mapping stay, and no page is touched again, however often the block moves. Where the kernel cannot, a
+/* Blocks above 8 MiB on ordinary pages are whole pages, and realloc does not copy them: contents and policy stay, and
+ * no page is touched again, however often the block moves. Where the kernel cannot, a
  * block is copied; where there is no room, it stays as it was. A forked child has its own. */
 #include "machine.h"
 #include "process.h"

@@ -50,6 +50,14 @@ int main(void)
     void *block = memkind_malloc(MEMKIND_REGULAR, MIB);
     CHECK(is_named(block, "[anon:memkind_regular]"));
     CHECK(is_named(memkind_malloc(MEMKIND_DEFAULT, 100), "[anon:memkind_default]"));
+    /* One that has moved, all of it. */
+    char *large = memkind_malloc(MEMKIND_REGULAR, 20 * MIB);
+    CHECK_NOT_NULL(large);
+    (void)mmap(large + 20 * MIB, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    large = memkind_realloc(MEMKIND_REGULAR, large, 200 * MIB);
+    CHECK_NOT_NULL(large);
+    CHECK(is_named(large, "[anon:memkind_regular]"));
+    CHECK(is_named(large + 200 * MIB - 1, "[anon:memkind_regular]"));
     int (*create)(const char *, int, memkind_t *) = dlsym(RTLD_DEFAULT, "memkind_create_nodes");
     CHECK_NOT_NULL(create);
     CHECK_INT(0, create("0", 0, &nodes));
