@@ -66,8 +66,8 @@ impl Heap {
         self
     }
 
-    /// The heap, which has small blocks from the first memory of the process before jemalloc has
-    /// started. There is only one such heap.
+    /// The heap, which has small blocks from the first memory of the process while there are some.
+    /// There is only one such heap.
     #[must_use]
     pub const fn first(mut self) -> Self {
         self.store.arenas.is_first = true;

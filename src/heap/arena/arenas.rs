@@ -43,8 +43,7 @@ pub(crate) struct Arenas {
     decay_ms: Option<isize>,
     /// Whether blocks are overwritten when they are freed. Then nothing is cached.
     pub(crate) wipes: bool,
-    /// Whether small blocks come from the first memory before jemalloc has started: of one heap
-    /// only.
+    /// Whether small blocks come from the first memory while that has some: of one heap only.
     pub(crate) is_first: bool,
     /// What every block is to be aligned to, as a power of two.
     pub(crate) align_bits: u8,

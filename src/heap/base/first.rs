@@ -3,8 +3,8 @@
 //!
 //! It serves the library's records, which have a header, and small blocks of the one heap that may
 //! use it: pages of one class each, which the page map knows as it knows jemalloc's slabs, so
-//! caches, free and detect_kind make no difference. Once jemalloc has started, only what was freed
-//! is handed out again. Pages never go back: they are few.
+//! caches, free and detect_kind make no difference. Pages never go back: they are few. So a thread
+//! that lives for a moment does not have jemalloc make slabs and join them again.
 
 use core::cell::UnsafeCell;
 use core::ptr;
@@ -25,9 +25,10 @@ const MOST: usize = class::MAX;
 const CLASSES: usize = class::SMALL_COUNT;
 const _: () = assert!(class::SIZES[CLASSES - 1] as usize == MOST && CLASSES < 64);
 
-/// The most bytes of a class, but for one block: where there are many blocks, those here, which lie
-/// apart, are to be few.
+/// The most bytes of a class, but for one block, and the most blocks: where there are many blocks,
+/// those here, which lie apart, are to be few.
 const PART: usize = 32 << 10;
+const PART_BLOCKS: usize = 512;
 
 /// What [`TAGS`] says of a page with records.
 const RECORDS: u8 = 0xff;
@@ -67,6 +68,8 @@ struct State {
     blocks: [Fresh; CLASSES],
     /// Pages with blocks of each class.
     counts: [u16; CLASSES],
+    /// Live blocks that begin on each page.
+    live: [u16; PAGES],
     free_records: Lists,
     free_blocks: Lists,
 }
@@ -81,16 +84,17 @@ static STATE: Shared = Shared(UnsafeCell::new(State {
     records: Fresh { at: 0, end: 0 },
     blocks: [Fresh { at: 0, end: 0 }; CLASSES],
     counts: [0; CLASSES],
+    live: [0; PAGES],
     free_records: [ptr::null_mut(); CLASSES],
     free_blocks: [ptr::null_mut(); CLASSES],
 }));
 static LOCK: Lock = Lock::new();
 
-/// The classes of which there are free blocks, a bit each.
-static FREE: AtomicU64 = AtomicU64::new(0);
+/// The classes of which there may be blocks, a bit each.
+static FREE: AtomicU64 = AtomicU64::new(u64::MAX);
 /// Bytes of blocks that are handed out, those in caches included.
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
-/// Bytes of the pages that hold blocks.
+/// Bytes of the pages that hold them.
 static ACTIVE: AtomicUsize = AtomicUsize::new(0);
 
 fn start() -> *mut u8 {
@@ -103,9 +107,13 @@ pub(super) fn has(address: *const u8) -> bool {
     (address as usize).wrapping_sub(start() as usize) < SIZE
 }
 
+/// The number of the page of an address in the area.
+fn page_of(address: *const u8) -> usize {
+    (address as usize - start() as usize) / PAGE
+}
+
 fn tag(address: *const u8) -> u8 {
-    let page = (address as usize - start() as usize) / PAGE;
-    TAGS[page].load(Ordering::Relaxed)
+    TAGS[page_of(address)].load(Ordering::Relaxed)
 }
 
 impl State {
@@ -160,19 +168,19 @@ unsafe fn push(list: &mut *mut u8, place: *mut u8) {
     *list = place;
 }
 
-/// A block of the class at `offset` for the heap `id`; null when there is none. `more` says that
-/// it may be one that was never used. The page map knows it.
+/// A block of the class at `offset` for the heap `id`, which the page map knows; null when there is
+/// none.
 #[inline]
-pub(super) fn block(offset: usize, id: usize, more: bool) -> *mut u8 {
+pub(super) fn block(offset: usize, id: usize) -> *mut u8 {
     let class = offset >> class::BIN_BITS;
-    if class >= CLASSES || !more && FREE.load(Ordering::Relaxed) & 1 << class == 0 {
+    if class >= CLASSES || FREE.load(Ordering::Relaxed) & 1 << class == 0 {
         return ptr::null_mut();
     }
-    block_of(class, id, more)
+    block_of(class, id)
 }
 
 #[cold]
-fn block_of(class: usize, id: usize, more: bool) -> *mut u8 {
+fn block_of(class: usize, id: usize) -> *mut u8 {
     let size = class::SIZES[class] as usize;
     let _held = LOCK.hold();
     // SAFETY: the lock is held.
@@ -182,18 +190,15 @@ fn block_of(class: usize, id: usize, more: bool) -> *mut u8 {
         (state, block)
     };
     if block.is_null() {
-        FREE.fetch_and(!(1 << class), Ordering::Relaxed);
-        if !more {
-            return block;
-        }
         block = state.blocks[class].take(0, 1, size);
     }
     if block.is_null() {
         let count = usize::from(state.counts[class]);
-        if count > 0 && count * PAGE + size > PART {
-            return block;
-        }
-        let Some(pages) = state.pages(size, class as u8) else {
+        let most = PART.min(PART_BLOCKS * size);
+        let is_much = count > 0 && count * PAGE + size > most;
+        let pages = (!is_much).then(|| state.pages(size, class as u8));
+        let Some(pages) = pages.flatten() else {
+            FREE.fetch_and(!(1 << class), Ordering::Relaxed);
             return block;
         };
         let bytes = (pages.end - pages.at) as usize;
@@ -202,10 +207,14 @@ fn block_of(class: usize, id: usize, more: bool) -> *mut u8 {
         if page_map::set_owner(first as usize, bytes, id).is_err() {
             return block;
         }
-        ACTIVE.fetch_add(bytes, Ordering::Relaxed);
         state.blocks[class] = pages;
         block = state.blocks[class].take(0, 1, size);
     }
+    let live = &mut state.live[page_of(block)];
+    if *live == 0 {
+        ACTIVE.fetch_add(size.next_multiple_of(PAGE), Ordering::Relaxed);
+    }
+    *live += 1;
     ALLOCATED.fetch_add(size, Ordering::Relaxed);
     block
 }
@@ -271,6 +280,11 @@ pub(super) unsafe fn free(place: *mut u8) {
         } else {
             push(&mut state.free_blocks[class], place);
             FREE.fetch_or(1 << class, Ordering::Relaxed);
+            let live = &mut state.live[page_of(place)];
+            *live -= 1;
+            if *live == 0 {
+                ACTIVE.fetch_sub(size.next_multiple_of(PAGE), Ordering::Relaxed);
+            }
             ALLOCATED.fetch_sub(size, Ordering::Relaxed);
         }
     }

@@ -30,6 +30,9 @@ pub(crate) struct Store {
 /// The store of each open heap, by the heap's id.
 static BY_ID: [AtomicPtr<Store>; HEAPS] = [const { AtomicPtr::new(ptr::null_mut()) }; HEAPS];
 
+/// The highest id of a heap that has been opened.
+static HIGHEST: AtomicUsize = AtomicUsize::new(0);
+
 impl Store {
     /// See [`Arenas::new`].
     pub(crate) const fn new(backing: Backing, id: u32, decay_ms: Option<isize>) -> Self {
@@ -55,6 +58,7 @@ impl Store {
         this.arenas.turn.open();
         // Without memory for the note there is none for arenas: the heap stays closed.
         if thread::at_end(0, end_of_thread).is_ok() {
+            HIGHEST.fetch_max(this.arenas.id(), Ordering::Release);
             BY_ID[this.arenas.id()].store(store, Ordering::Release);
             this.arenas.open(count);
         }
@@ -74,7 +78,7 @@ impl Store {
 
     /// Those of all open heaps. While the lock of caches is held none of them goes away.
     pub(crate) fn all() -> impl Iterator<Item = &'static Store> {
-        (1..HEAPS).filter_map(Store::by_id)
+        (1..=HIGHEST.load(Ordering::Acquire)).filter_map(Store::by_id)
     }
 
     /// Whether any thread has a cache of the heap.
@@ -237,7 +241,7 @@ impl Store {
 /// Gives the blocks in the caches of the calling thread, whose record this is, to the depots and
 /// frees the caches. The caller holds the lock of caches and is in no operation on its own.
 pub(crate) fn hand_over(thread: &Thread) {
-    for id in 1..HEAPS {
+    for id in 1..=HIGHEST.load(Ordering::Acquire) {
         if thread.cache(id) == tops::none() {
             continue;
         }

@@ -80,7 +80,7 @@ pub fn mallocx(size: usize, flags: c_int) -> *mut u8 {
 /// same one; null when there is none.
 #[inline]
 pub(crate) fn first_block(offset: usize, id: usize) -> *mut u8 {
-    first::block(offset, id, !is_started())
+    first::block(offset, id)
 }
 
 /// Whether a block is from the first memory.
