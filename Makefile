@@ -166,7 +166,7 @@ demo: ## build, show this machine's kinds, run programs on the library
 
 # ---- Measuring: bench/README.md says what and how; results go to docs/benchmarks/. ----
 
-.PHONY: bench bench-quick bench-arrays bench-ext bench-preload
+.PHONY: bench bench-quick bench-arrays bench-ext bench-preload bench-programs bench-start
 bench: ## compare all allocators on everything (ten minutes)
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
@@ -186,6 +186,16 @@ bench-ext: ## instructions of regions, pools and vectors, and what each may take
 	$(call setup,bench)
 	@$(MAKE) --no-print-directory all
 	python3 -B bench/bench.py --ext
+
+bench-start: ## what each library adds to the start of a program (some minutes)
+	$(call setup,bench)
+	@$(MAKE) --no-print-directory all
+	python3 -B bench/bench.py --start
+
+bench-programs: ## real programs with an allocator preloaded (some minutes)
+	$(call setup,bench)
+	@$(MAKE) --no-print-directory all
+	python3 -B bench/bench.py --programs
 
 bench-preload: ## programs with an allocator preloaded (some minutes)
 	$(call setup,bench)

@@ -17,6 +17,7 @@ import count
 import ext
 import groups
 import lifecycle
+import programs
 import report
 import targets
 import timing
@@ -52,6 +53,8 @@ def main():
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--arrays", action="store_true")
     parser.add_argument("--ext", action="store_true")
+    parser.add_argument("--start", action="store_true")
+    parser.add_argument("--programs", action="store_true")
     parser.add_argument("--library", default=os.path.join(targets.ROOT, "build", "lib", "libmemkind.so.0"))
     parser.add_argument("--output", default=os.path.join(targets.ROOT, "docs", "benchmarks"))
     parser.add_argument("--rounds", type=int)
@@ -65,10 +68,15 @@ def main():
             sys.exit("no instruction counts: valgrind is missing (package valgrind)")
         rows = ext.measure(options.library, say)
         sys.exit(ext.write(options.output, rows, report.machine()) > 0)
+    if options.programs:
+        programs.write(os.path.dirname(options.library), options.output, options.rounds or 9)
+        return
     targets.compile_all()
     found = targets.find_targets(options.library)
     results = Results()
-    if options.arrays:
+    if options.start:
+        lifecycle.measure_start(found, results, say)
+    elif options.arrays:
         say("arrays")
     elif count.available():
         say("instruction counts")
@@ -81,7 +89,7 @@ def main():
 
     if options.arrays:
         measure(groups.ARRAYS, results.ns, rounds, slice_ms=6)
-    else:
+    elif not options.start:
         measure(groups.SINGLE if options.all else groups.QUICK, results.ns, rounds)
     if options.all:
         measure(groups.LARGE + groups.BRIEF, results.ns, rounds, slice_ms=6)
@@ -91,7 +99,7 @@ def main():
         measure_live([t for t in found if t.how != "hbw"], results.live)
     took = time.monotonic() - began
     os.makedirs(options.output, exist_ok=True)
-    name = "arrays" if options.arrays else "full" if options.all else "quick"
+    name = "start" if options.start else "arrays" if options.arrays else "full" if options.all else "quick"
     report.write(options.output, name, found, results, took, rounds, options.threads)
 
 

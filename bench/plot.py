@@ -6,6 +6,7 @@ from xml.sax.saxutils import escape
 
 COLOURS = ("#0b6e4f", "#12a150", "#5fbf3f", "#a4c639", "#8b0000", "#c0392b", "#e67e22", "#f1a85b", "#34495e", "#2980b9",
            "#8e44ad", "#16a0c0", "#7f8c8d")
+GREYS = ("#34495e", "#2980b9", "#8e44ad", "#e67e22", "#7f8c8d", "#c0392b")
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 960, 460, 60, 40, 190, 50
 
 
@@ -84,4 +85,35 @@ def lines(title, x_unit, unit, series):
         canvas.items.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"><title>{escape(name)}</title></polyline>')
         canvas.items += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>' for x, y in drawn]
     canvas.legend(list(series))
+    return canvas.finish()
+
+
+def shares(title, groups):
+    """groups: [(label, [(series, value or 0)])], the same series in each; the axis begins at 0, and 1 is marked."""
+    most = min(max(value for _, series in groups for _, value in series), 3)
+    canvas = Canvas(title, 1, 10, "")
+    canvas.items = canvas.items[:3]
+
+    def height(value):
+        return HEIGHT - BOTTOM - min(value, most) / most * (HEIGHT - BOTTOM - TOP)
+
+    tenths = range(0, int(most * 10) + 1, 2 if most < 2 else 5)
+    for tenth in tenths:
+        y = height(tenth / 10)
+        canvas.line(LEFT, y, WIDTH - RIGHT, y, "#444444" if tenth == 10 else "#cccccc")
+        canvas.text(LEFT - 6, y + 4, f"{tenth / 10:g}", anchor="end")
+    step = (WIDTH - LEFT - RIGHT) / len(groups)
+    for g, (label, series) in enumerate(groups):
+        width = step * 0.85 / len(series)
+        canvas.text(LEFT + step * (g + 0.5), HEIGHT - BOTTOM + 16, label, anchor="middle")
+        for i, (name, value) in enumerate(series):
+            x, y = LEFT + step * g + step * 0.075 + i * width, height(value)
+            colour = "#0b6e4f" if name == "ours" else GREYS[i % len(GREYS)]
+            canvas.items.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{width * 0.9:.1f}" height="{HEIGHT - BOTTOM - y:.1f}" '
+                                f'fill="{colour}"><title>{escape(name)}: {value:.2f}</title></rect>')
+    for i, (name, _) in enumerate(groups[0][1]):
+        y = TOP + 16 * i
+        colour = "#0b6e4f" if name == "ours" else GREYS[i % len(GREYS)]
+        canvas.items.append(f'<rect x="{WIDTH - RIGHT + 20}" y="{y}" width="11" height="11" fill="{colour}"/>')
+        canvas.text(WIDTH - RIGHT + 37, y + 10, name)
     return canvas.finish()

@@ -257,7 +257,9 @@ def plot_names(found, values):
 def plots(directory, name, found, results):
     names = plot_names(found, results.ns)
     lines = {n: [(size, median(results.ns[n][("pair", size)])) for op, size in results.ns[n] if op == "pair"] for n in names}
-    written = [(f"{name}-pair.svg", plot.lines("malloc and free of one size", "bytes", "CPU ns", lines))]
+    written = []
+    if any(lines.values()):
+        written.append((f"{name}-pair.svg", plot.lines("malloc and free of one size", "bytes", "CPU ns", lines)))
     chosen = [(table_, op, size) for table_, op, size in (
         (results.ns, "pair", 64), (results.ns, "fdet", 64), (results.ns, "lifo", 64), (results.ns, "rand", 256),
         (results.ns, "mixed", 1024), (results.ns, "rgrow", 1024), (results.threaded, "larson", 512),
@@ -294,9 +296,10 @@ def write(directory, name, found, results, took, rounds, threads):
     lines = [f"# Benchmarks: {command}", "",
              f"Written by `{command}` in {took / 60:.0f} minutes; see [bench/README.md](../../bench/README.md). "
              "*original* is the distribution's libmemkind, *ours* this one.", "", *machine(), ""]
-    lines += ["## Targets", "", f"Ratios, ours to the original's, smallest to largest of the operations and kinds in the row: {v.met} "
+    if v.rows:
+        lines += ["## Targets", "", f"Ratios, ours to the original's, smallest to largest of the operations and kinds in the row: {v.met} "
               f"met, {v.missed} missed. CPU time: medians of the ratios of {rounds} rounds that five processes of each target share, all targets in turn.", ""]
-    lines += table(["what", "of", "ratio", "target", "verdict"], v.rows)
+        lines += table(["what", "of", "ratio", "target", "verdict"], v.rows)
     lines += [f"![{file}]({file})" for file in plots(directory, name, found, results)] + [""]
     lines += per_operation(results.ns, found, "One thread: CPU ns per operation", LEGEND)
     lines += per_operation(results.instructions, found, "One thread: instructions per operation",

@@ -15,7 +15,7 @@ demo_packages="libmemkind-dev"
 check_packages="g++ clang libomp-dev lld python3 cmake autoconf automake shellcheck
     libjemalloc-dev libmemkind-progs libtbbmalloc2 libhwloc-dev libhwloc-plugins numactl groff-base gfortran python3-numpy dpkg-dev rpm"
 # What make bench compares with, and counts instructions with.
-bench_packages="libmemkind0 libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 valgrind"
+bench_packages="libmemkind0 libmemkind-progs libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2 valgrind perl sqlite3 redis-server"
 # The programs that make check-preload runs, beside what is there anyway.
 programs_packages="perl git sqlite3 redis-server redis-tools nginx-light apache2-utils openssl xz-utils
     default-jdk-headless nodejs golang-go python3-numpy"
