@@ -145,6 +145,14 @@ check-stress-valgrind: check-%: ## the same under valgrind (some minutes)
 check-faults check-faults-short: check-%: ## each system call of the library fails in turn: an hour, or half a minute
 	@scripts/check.sh $*
 
+.PHONY: fuzz check-fuzz-short soak
+fuzz: ## random inputs, found by coverage: 30 minutes, or FUZZ=seconds for each of three targets
+	@scripts/check.sh fuzz
+check-fuzz-short: check-%:
+	@scripts/check.sh $*
+soak: ## a long life in short: 12 minutes, or SOAK=seconds
+	@scripts/check.sh soak
+
 .PHONY: check-loom
 check-loom: check-%: ## the heap's lock-free parts under a model of memory (needs the crate loom)
 	@scripts/check.sh $*

@@ -3,7 +3,7 @@
 # Runs the parts of the test suite and counts their results.
 #
 # usage: scripts/check.sh [part...]
-#   default: every part but programs, packages, numa, loom, faults and the long stress ones, in the order below
+#   default: every part but programs, packages, numa, loom, faults, fuzz, soak and the long stress ones, in the order below
 #
 # Builds first; if that fails, nothing else is run.
 # The last line of output is "N passed, N failed, N skipped"; the exit status is
@@ -12,7 +12,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 
-all_parts="scripts headers rust abi api ext checks preload programs-short examples tbb consumers bindings pages install packages-short debug-heap stress-short faults-short numa-ci reports"
+all_parts="scripts headers rust abi api ext checks preload programs-short examples tbb consumers bindings pages install packages-short debug-heap stress-short fuzz-short faults-short numa-ci reports"
 
 # Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
 run_part() {
@@ -21,7 +21,7 @@ run_part() {
     scripts) scripts/check-scripts.sh ;;
     headers) scripts/check-headers.sh ;;
     rust) scripts/check-rust.sh ;;
-    abi) ctest/abi/run.sh && ctest/abi/hardening.sh ;;
+    abi) ctest/abi/run.sh && ctest/abi/hardening.sh && ctest/abi/secure.sh ;;
     api) api_tests ;;
     ext) ctest/ext/run.sh ;;
     checks) ctest/checks/run.sh ;;
@@ -38,7 +38,10 @@ run_part() {
     packages) ctest/packages/run.sh full ;;
     debug-heap) scripts/check-debug-heap.sh ;;
     loom) scripts/check-loom.sh ;;
-    stress-short) ctest/stress/run.sh short ;;
+    stress-short) ctest/stress/run.sh short && ctest/soak/run.sh 8 ;;
+    soak) ctest/soak/run.sh ;;
+    fuzz-short) ctest/fuzz/run.sh short ;;
+    fuzz) ctest/fuzz/run.sh long ;;
     stress) ctest/stress/run.sh long ;;
     stress-valgrind) ctest/stress/run.sh valgrind ;;
     faults-short) ctest/faults/run.sh short ;;

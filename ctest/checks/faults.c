@@ -278,6 +278,8 @@ static void report(void)
     _exit(0);
 }
 
+#include "misuse.h"
+
 /* No fault: nothing is to be said. */
 static void clean(void)
 {
@@ -359,6 +361,16 @@ static const struct fault {
     {"underflow", underflow, "overflow", ABORTED},
     {"use after free seen at exit", use_seen_at_exit, "use", ABORTED},
     {"use after free seen later", use_seen_later, "use", ABORTED},
+    {"overflow of a large block", overflow_large, "overflow", ABORTED},
+    {"underflow of a large block", underflow_large, "overflow", ABORTED},
+    {"overflow by a text", overflow_by_text, "overflow", ABORTED},
+    {"delayed double free", delayed_double_free, "free,use", ABORTED},
+    {"double free of a large block", large_double_free, "free,use", ABORTED},
+    {"free of a misaligned pointer", misaligned_free, "free", ABORTED},
+    {"free of an interior page", large_interior_free, "free", ABORTED},
+    {"free of a protected page", protected_free, "free", ABORTED},
+    {"free of a wild pointer", uninitialized_free, "free", ABORTED},
+    {"use of a large block after free", use_of_large_seen_at_exit, "use", ABORTED},
     {"leak", leak, "leak", 0},
     {"leak in a destroyed kind", leak_in_destroyed, "leak", 0},
     {"read behind a guarded block", guard_behind, "guard=1", SEGFAULT},

@@ -46,7 +46,8 @@ static const struct call calls[] = {
     CALL(write, INSTEAD, {EIO, EINTR, ENOSPC, EPIPE}),
     CALL(writev, INSTEAD, {EIO, EINTR, ENOSPC, EPIPE}),
     CALL(pwrite64, INSTEAD, {EIO, EINTR, ENOSPC, EDQUOT}),
-    CALL(lseek, INSTEAD, {EINVAL, ENXIO}),
+    /* ENXIO is an answer: nothing but a hole follows. */
+    CALL(lseek, INSTEAD, {EINVAL}),
     CALL(fstat, INSTEAD, {EIO, ENOMEM, EOVERFLOW}),
     CALL(newfstatat, INSTEAD, {EACCES, ENOENT, ENOMEM}),
     CALL(statx, INSTEAD, {EACCES, ENOENT, ENOMEM, ENOSYS}),
