@@ -25,7 +25,7 @@ struct call {
 #define CALL(name, ...) {SYS_##name, #name, __VA_ARGS__}
 
 static const struct call calls[] = {
-    CALL(mmap, INSTEAD, {ENOMEM, EAGAIN, ENFILE, EPERM}),
+    CALL(mmap, INSTEAD, {ENOMEM, EAGAIN, EPERM}),
     CALL(munmap, INSTEAD, {ENOMEM}),
     CALL(mremap, INSTEAD, {ENOMEM, EAGAIN}),
     CALL(mprotect, INSTEAD, {ENOMEM, EACCES}),
@@ -81,7 +81,8 @@ static const struct call calls[] = {
     CALL(clone3, INSTEAD, {EAGAIN, ENOMEM, ENOSYS}),
     CALL(fork, INSTEAD, {EAGAIN, ENOMEM}),
     CALL(wait4, NOT_EVER, {EINTR}),
-    CALL(futex, NOT_EVER, {EAGAIN, EINTR}),
+    /* Who is not woken waits for ever. */
+    CALL(futex, NEVER, {0}),
     CALL(clock_gettime, INSTEAD, {EPERM}),
     /* The program break is moved by the C library only. */
     CALL(brk, NEVER, {0}),

@@ -29,8 +29,8 @@ unset LD_PRELOAD MEMKIND_MEM_TIERS MEMKIND_HBW_NODES MEMKIND_DEBUG MEMKIND_CHECK
 files=$(mktemp -d "$tier_dir/memkind-faults.XXXXXX") || exit 2
 trap 'rm -rf "$files"' EXIT
 # What ends a process by design: a kernel without NUMA, a child that would write to its parent's file, and a preload
-# library that cannot be what it was asked to be.
-fatal='^MEMKIND_FATAL: (\[.*\] NUMA not available|A forked child cannot make its file-backed memory private)'
+# library that cannot be what it was asked to be. The C library knows ENOMEM only for the stack of a thread.
+fatal='^Unexpected error\.|^MEMKIND_FATAL: (\[.*\] NUMA not available|A forked child cannot make its file-backed memory private)'
 refused='^MEMKIND_FATAL|HBW init call FAILED|^MEMKIND_MEM_TIERING_LOG_ERROR|memory exhausted|[Cc]annot allocate memory|error while loading shared libraries'
 
 compile() {
