@@ -40,13 +40,14 @@ need() { # need COMMAND PACKAGE
 # Installs below $work/root. Names of the building user's directories stay out of the binaries.
 stage() { # stage LIBDIR
     local registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
-    [ "$as_built" = yes ] || export RUSTFLAGS="--remap-path-prefix=$registry=crates"
+    [ "$as_built" = yes ] || export RUSTFLAGS="--remap-path-prefix=$registry=crates --remap-path-prefix=$PWD/vendor=crates"
     "${MAKE:-make}" -s --no-print-directory install SUDO_UID= PREFIX=/usr LIBDIR="$1" DESTDIR="$work/root" \
         INCLUDEDIR=/usr/include BINDIR=/usr/bin MANDIR=/usr/share/man \
         LICENSEDIR=/usr/share/licenses/memkind >&2
     find "$work/root" -type f \( -name '*.so.*' -o -path '*/bin/*' \) -exec strip --strip-unneeded {} +
     find "$work/root/usr/share/man" -type f -exec gzip -9n {} +
-    if [ "$as_built" != yes ] && grep -rlaF -e "$registry" -e "$PWD" "$work/root"; then
+    if [ "$as_built" != yes ] && grep -rlaF -e "$registry" -e "$PWD/vendor/" -e "$PWD/src/" \
+        -e "$PWD/target/" -e "$PWD/preload/" "$work/root"; then
         echo "scripts/package.sh: these files name directories of this machine" >&2
         exit 1
     fi
