@@ -24,6 +24,12 @@ const SILENT: u8 = 1;
 const SHOWN: u8 = 2;
 static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
+/// The calling thread's number, as the system has it.
+pub fn thread() -> u32 {
+    // SAFETY: no preconditions.
+    unsafe { libc::gettid() as u32 }
+}
+
 /// A line under construction; text that does not fit is cut off.
 pub struct Line {
     bytes: [u8; 1024],

@@ -3,7 +3,7 @@
 # Checks of what programs do with blocks (MEMKIND_CHECKS): each fault in each sort of kind, in programs with the
 # libraries preloaded, and under valgrind and AddressSanitizer; and the property tests of ctest/api with all checks on.
 #
-# usage: ctest/checks/run.sh [faults | preload | tools | load | api]...
+# usage: ctest/checks/run.sh [faults | objects | preload | tools | load | api | ext]...
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . scripts/testlib.sh
@@ -22,6 +22,10 @@ build() {
 faults() {
     build faults '' -O1 || return
     scripts/with-huge-pages.sh 8 timeout "$test_limit" "$work/faults"
+}
+
+objects() {
+    build objects '' -O1 && timeout "$test_limit" "$work/objects"
 }
 
 # preloaded FAULT KIND VARIABLE...: what the program says that it will be told is what it is told first.
@@ -67,14 +71,17 @@ memcheck() {
 
 # sanitized KIND FAULT. LeakSanitizer lists only what its own malloc gave: lost blocks of kinds are listed by ours.
 sanitized() {
-    local status
-    MEMKIND_CHECKS='' ASAN_OPTIONS=detect_leaks=1 timeout "$test_limit" "$work/asan-tools" "$1" "$2" >"$work/asan.out" 2>&1
+    local status checks=
+    [ "$2" != leak ] || checks=leak
+    MEMKIND_CHECKS=$checks ASAN_OPTIONS=detect_leaks=1 timeout "$test_limit" "$work/asan-tools" "$1" "$2" >"$work/asan.out" 2>&1
     status=$?
     head -n 12 "$work/asan.out"
     case $2 in
     none) [ $status -eq 0 ] && [ ! -s "$work/asan.out" ] ;;
     overflow | use) [ $status -eq 1 ] && grep -q 'ERROR: AddressSanitizer: use-after-poison' "$work/asan.out" ;;
     double) [ $status -eq 134 ] && grep -q '^memkind: double free of 10 bytes' "$work/asan.out" ;;
+    leak) [ $status -eq 0 ] && grep -q '^memkind: alive: 1 block, 100 bytes' "$work/asan.out" &&
+        ! grep -q LeakSanitizer "$work/asan.out" ;;
     esac
 }
 
@@ -102,7 +109,7 @@ tools() {
         return
     fi
     check "checks/asan none" unwatched
-    for fault in overflow use double none; do
+    for fault in overflow use double leak none; do
         for sort in default regular pmem fixed; do
             check "checks/asan $sort, $fault" sanitized $sort $fault
         done
@@ -132,11 +139,22 @@ api() {
     done
 }
 
-[ $# -gt 0 ] || set -- faults preload tools load api
+# And those of ctest/ext.
+ext() {
+    local source name mode
+    for source in ctest/ext/*.c; do
+        name=$(basename "$source" .c)
+        mode=$(awk -v name="ext/$name" '$1 == name { print $2 }' "$here/exceptions.txt")
+        [ "$mode" = never ] ||
+            MEMKIND_CHECKS=${mode:-all} ctest/ext/run.sh "$name.c" | sed -n "s:^\([A-Z]* \)\(ext/$name\.c.*\):\1checks/\2:p"
+    done
+}
+
+[ $# -gt 0 ] || set -- faults objects preload tools load api ext
 for part; do
     case $part in
-    faults) check checks/faults faults ;;
-    preload | tools | load | api) $part ;;
+    faults | objects) check "checks/$part" "$part" ;;
+    preload | tools | load | api | ext) $part ;;
     *) echo "ctest/checks/run.sh: no part called '$part'" >&2; exit 2 ;;
     esac
 done

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A fault of each sort in a block of a kind, for tools that watch accesses: `tools KIND FAULT`. Besides, a block of a
- * kind holds the only pointer to one of malloc(3)'s, which is not lost. */
+ * kind, an object of a pool and a block of a region hold the only pointers to some of malloc(3)'s, which are not lost. */
 #include "../api/check.h"
 
-static void **root;
+#include <memkind_ext.h>
+
+static void **root, **object, **part;
 static char *kept;
 static char area[32 * MIB] __attribute__((aligned(4096)));
 
@@ -20,6 +22,8 @@ int main(int argc, char **argv)
     const char *const sort = argc > 1 ? argv[1] : "";
     const char *const fault = argc > 2 ? argv[2] : "";
     memkind_t kind = MEMKIND_DEFAULT;
+    struct memkind_pool *pool;
+    struct memkind_region *region;
 
     if (strcmp(sort, "regular") == 0) {
         kind = MEMKIND_REGULAR;
@@ -32,6 +36,16 @@ int main(int argc, char **argv)
     CHECK_NOT_NULL(root);
     memset(root, 0, 64);
     root[0] = malloc(1000);
+    CHECK_INT(0, memkind_pool_create(kind, 1000, 0, 0, &pool));
+    CHECK_INT(0, memkind_region_create(kind, 0, 0, &region));
+    object = memkind_pool_get(pool);
+    part = memkind_region_alloc(region, 64);
+    CHECK_NOT_NULL(object);
+    CHECK_NOT_NULL(part);
+    memset(object, 0, 1000);
+    memset(part, 0, 64);
+    object[100] = malloc(2000);
+    part[7] = malloc(3000);
     kept = memkind_malloc(kind, 10);
     CHECK_NOT_NULL(kept);
     memset(kept, 1, 10);

@@ -70,19 +70,23 @@ impl Buffer {
 /// Bit of an owner that says that the count is plain.
 pub(super) const LOCAL: usize = 1;
 
-/// Counts a reference more.
+/// Counts a reference more; `false` for 0.
 ///
 /// # Safety
 /// `owner` is 0 or of a live vector; with [`LOCAL`] the vector is the calling thread's.
 #[inline(always)]
-pub(super) unsafe fn add_ref(owner: usize) {
+pub(super) unsafe fn add_ref(owner: usize) -> bool {
     if owner & LOCAL != 0 {
         // SAFETY: the caller's promise.
         unsafe { *(*((owner - LOCAL) as *const Buffer)).plain() += 1 };
+        true
     } else if owner != 0 {
         // SAFETY: the caller's promise.
         unsafe { &*(owner as *const Buffer) }
             .atomic()
             .fetch_add(1, Ordering::Relaxed);
+        true
+    } else {
+        false
     }
 }

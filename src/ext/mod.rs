@@ -3,6 +3,7 @@
 //! All of it takes memory from a kind in slabs (`slab`), which the page map knows as the kind's
 //! without blocks: what lies there is told apart from what memkind_free() may be given.
 
+pub mod alive;
 mod buffer;
 pub mod map;
 mod map_table;
@@ -10,10 +11,15 @@ pub mod physical;
 pub mod pool;
 mod pool_slab;
 pub mod region;
+mod region_watch;
 mod slab;
+mod slice;
 mod usage;
 pub mod users;
 pub mod vector;
+mod vector_table;
+mod vector_watch;
+pub mod watch;
 
 pub use pool::Pool;
 pub use region::Region;

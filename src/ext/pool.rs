@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::heap::objects::{self, Held, Objects, POOLS};
 use crate::heap::page_map;
 use crate::kind::Kind;
+use crate::kind::checks::{self, Home, Origin, objects::are_checked};
 
 /// The alignment that a program gets which asks for none.
 const USUAL_ALIGN: usize = 16;
@@ -177,6 +178,9 @@ impl Pool {
         if self.n_streams.load(Ordering::Acquire) > 0 || self.slabs.in_vectors() {
             return Err(Error::OperationFailed);
         }
+        if are_checked() {
+            checks::objects::forget_home(self);
+        }
         let _others = objects::making();
         let held = self.objects.hold();
         // SAFETY: the caller's promise.
@@ -228,10 +232,11 @@ impl Pool {
         unsafe { &mut *self.growth.get() }
     }
 
-    /// What C programs get: the address, and one more if threads reach their caches without the lock.
-    /// One look at a handle then tells that it is not null, and that they do.
+    /// What C programs get: the address, and one more if threads reach their caches without the lock,
+    /// and objects are not checked. One look at a handle then tells that it is not null, and that they do.
     pub fn handle(&'static self) -> usize {
-        ptr::from_ref(self) as usize | usize::from(objects::is_fast())
+        let is_fast = objects::is_fast() && !are_checked();
+        ptr::from_ref(self) as usize | usize::from(is_fast)
     }
 
     /// The pool of a handle; `None` for 0.
@@ -313,9 +318,29 @@ impl Pool {
     /// not live; and those of [`Kind::malloc`].
     #[cold]
     pub fn get(&'static self) -> Result<NonNull<u8>, Error> {
+        self.lend(false)
+    }
+
+    /// An object for the program, or for vectors.
+    ///
+    /// # Errors
+    /// As [`Pool::get`].
+    pub(super) fn lend(&'static self, in_vectors: bool) -> Result<NonNull<u8>, Error> {
         if !self.is_live() {
             return Err(Error::InvalidArgument);
         }
+        let object = self.fetch()?;
+        let place = object.as_ptr();
+        if are_checked()
+            && !checks::objects::lent(self, place, self.size(), self.stride(), in_vectors)
+        {
+            self.objects.hold().give(object);
+            return Err(Error::NoMemory);
+        }
+        Ok(object)
+    }
+
+    fn fetch(&'static self) -> Result<NonNull<u8>, Error> {
         loop {
             let held = self.objects.hold();
             let cut = |places: &mut [usize]| self.slabs.cut(places, self.stride());
@@ -327,7 +352,9 @@ impl Pool {
                 Err(error) => error,
             };
             // What other threads have in their caches, before it is refused.
-            if !self.objects.hold().collect() {
+            let found = self.objects.hold().collect();
+            let found = found || (are_checked() && checks::objects::release_kept());
+            if !found {
                 self.n_refused.fetch_add(1, Ordering::Relaxed);
                 return Err(refused);
             }
@@ -337,7 +364,17 @@ impl Pool {
     /// Puts an object back.
     #[cold]
     pub fn put(&'static self, object: NonNull<u8>) {
-        if self.is_live() {
+        self.take_from(object, false);
+    }
+
+    /// Takes an object from the program, or from vectors.
+    pub(super) fn take_from(&'static self, object: NonNull<u8>, vectors: bool) {
+        if !self.is_live() {
+            return;
+        }
+        if are_checked() {
+            checks::objects::returned(self, object.as_ptr(), vectors);
+        } else {
             self.objects.hold().give(object);
         }
     }
@@ -486,9 +523,14 @@ impl Pool {
     /// What it uses.
     pub fn usage(&'static self) -> Usage {
         let (stride, limit) = (self.stride(), self.limit.load(Ordering::Relaxed));
+        let n_kept = if are_checked() {
+            checks::objects::kept_of(self)
+        } else {
+            0
+        };
         let held = self.objects.hold();
         let growth = self.growth(&held);
-        let n_free = held.count() + self.slabs.uncut();
+        let n_free = held.count() + self.slabs.uncut() + n_kept;
         let n_objects = self.n_objects.load(Ordering::Relaxed);
         Usage {
             limit: if limit == usize::MAX {
@@ -502,6 +544,18 @@ impl Pool {
             page_size: usage::page_size(self.kind()),
             n_ranges: growth.n_slabs,
             n_refused: self.n_refused.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Home for Pool {
+    fn origin(&'static self) -> &'static dyn Origin {
+        self.kind()
+    }
+
+    fn take_back(&'static self, object: *mut u8) {
+        if let Some(object) = NonNull::new(object) {
+            self.objects.hold().give(object);
         }
     }
 }

@@ -11,6 +11,7 @@
 use core::cell::UnsafeCell;
 use core::ptr;
 
+use super::region_watch::{self, Watch};
 use super::slab::Slab;
 use super::usage::{self, Usage};
 use super::users;
@@ -104,9 +105,9 @@ impl Place {
         Self(place as *mut Bump)
     }
 
-    /// What led here.
+    /// What leads here.
     pub(crate) fn handle(self) -> usize {
-        Region::handle(self.0.cast())
+        (self.0 as usize).wrapping_sub(NO_REGION.0.get() as usize)
     }
 
     /// A block from the current chunk, of minus `minus_size` bytes as [`minus`] gives them;
@@ -157,6 +158,11 @@ pub struct Region {
     /// What `left` is when the region is not read-only any more.
     left_then: usize,
     read_only: bool,
+    /// Chunks with blocks, the current one among them.
+    depth: usize,
+    /// Where handles lead when the region is checked.
+    closed: Bump,
+    watch: Option<Watch>,
 }
 
 /// `size` with the other sign, as the processor has it: a compiler that sees the subtraction
@@ -211,9 +217,28 @@ impl Region {
             n_refused: 0,
             left_then: 0,
             read_only: false,
+            depth: 0,
+            closed: Bump {
+                left: 0,
+                base: ptr::null_mut(),
+            },
+            watch: None,
         })?;
+        let region = Box::into_raw(region);
+        if region_watch::is_on() {
+            // SAFETY: just made, and from a box.
+            unsafe {
+                match Watch::new(kind, region as usize) {
+                    Ok(watch) => (*region).watch = Some(watch),
+                    Err(error) => {
+                        drop(Box::from_raw(region));
+                        return Err(error);
+                    }
+                }
+            }
+        }
         users::add(kind);
-        Ok(Box::into_raw(region))
+        Ok(region)
     }
 
     /// Gives everything back, the region itself as well.
@@ -223,6 +248,9 @@ impl Region {
     pub unsafe fn destroy(region: *mut Region) {
         // SAFETY: the caller's promise.
         let mut region = unsafe { Box::from_raw(region) };
+        if region.watch.is_some() {
+            Watch::end(region.address());
+        }
         if region.protect(false).is_err() {
             // Memory that cannot be made writable cannot be used again: it stays, and so does the kind.
             return;
@@ -231,6 +259,11 @@ impl Region {
         // SAFETY: no block is used any more.
         unsafe { region.give_back_spare(0) };
         users::remove(region.kind);
+    }
+
+    /// What it is known by to those that check.
+    fn address(&self) -> usize {
+        ptr::from_ref(self) as usize
     }
 
     /// The kind.
@@ -243,16 +276,28 @@ impl Region {
         self.read_only
     }
 
-    /// What C programs get: how far behind [`NO_REGION`] the region is.
+    /// What C programs get: how far behind [`NO_REGION`] the region is. Where it is checked, it
+    /// leads to a part of the region that has never anything left.
     pub fn handle(region: *mut Region) -> usize {
-        (region as usize).wrapping_sub(NO_REGION.0.get() as usize)
+        let offset = match region_watch::is_on() {
+            true => core::mem::offset_of!(Region, closed),
+            false => 0,
+        };
+        Place(region.wrapping_byte_add(offset).cast()).handle()
     }
 
-    /// The region of a handle; null for 0.
+    /// The region of a handle; null for 0. Does not return for what is none, where this is
+    /// checked.
     pub fn of_handle(handle: usize) -> *mut Region {
         let place = Place::of_handle(handle);
         if place.0 == NO_REGION.0.get() {
             return ptr::null_mut();
+        }
+        if region_watch::is_on() {
+            let offset = core::mem::offset_of!(Region, closed);
+            let region = place.0.wrapping_byte_sub(offset);
+            region_watch::is_region(region as usize);
+            return region.cast();
         }
         place.0.cast()
     }
@@ -272,6 +317,9 @@ impl Region {
     /// As [`Region::allocate`].
     pub fn allocate_aligned(&mut self, align: usize, size: usize) -> Result<*mut u8, Error> {
         let align = align.max(UNIT);
+        if let Some(watch) = &mut self.watch {
+            watch.prepare()?;
+        }
         if let Some(block) = self.take_aligned(align, size) {
             return Ok(block);
         }
@@ -290,6 +338,11 @@ impl Region {
         // `end` may be 0, and `place` below the base.
         let left = place.checked_sub(base).filter(|_| self.bump.left > 0)?;
         self.bump.left = left;
+        let (address, depth) = (self.address(), self.depth);
+        if let Some(watch) = &mut self.watch {
+            // SAFETY: the end of what was left, down to the block.
+            unsafe { watch.add(place, size, end, base, depth, address) };
+        }
         Some(self.bump.base.wrapping_add(left))
     }
 
@@ -323,6 +376,7 @@ impl Region {
             (*chunk).room
         };
         self.current = chunk;
+        self.depth += 1;
         self.bump.base = Chunk::base(chunk);
         self.bump.left = room;
         self.take_aligned(align, size).ok_or(Error::NoMemory)
@@ -430,12 +484,18 @@ impl Region {
             self.drop_current();
         }
         self.bump.left = position as usize - self.bump.base as usize;
+        let (address, depth) = (self.address(), self.depth);
+        if let Some(watch) = &mut self.watch {
+            // SAFETY: the caller does not use what is newer.
+            unsafe { watch.rewind(position as usize, depth, address) };
+        }
         Ok(())
     }
 
     /// Makes the current chunk a spare one.
     fn drop_current(&mut self) {
         let chunk = self.current;
+        self.depth -= 1;
         // SAFETY: the current chunk and the one below it are this region's, and writable.
         unsafe {
             self.current = (*chunk).below;
@@ -459,6 +519,11 @@ impl Region {
     fn clear(&mut self) {
         while !self.current.is_null() {
             self.drop_current();
+        }
+        let address = self.address();
+        if let Some(watch) = &mut self.watch {
+            // SAFETY: no block is used any more.
+            unsafe { watch.rewind(usize::MAX, 0, address) };
         }
     }
 
@@ -496,6 +561,9 @@ impl Region {
                 } else {
                     self.held -= slab.size;
                     self.n_chunks -= 1;
+                    if let Some(watch) = &mut self.watch {
+                        watch.forget_chunk(Chunk::base(chunk) as usize);
+                    }
                     slab.give_back();
                 }
             }

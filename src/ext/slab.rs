@@ -2,8 +2,8 @@
 
 use crate::backing::{PAGE, round_up};
 use crate::error::Error;
-use crate::heap::page_map;
-use crate::kind::{self, Kind};
+use crate::heap::{self, page_map};
+use crate::kind::Kind;
 
 /// Whole pages of a kind.
 #[derive(Clone, Copy, Debug)]
@@ -27,15 +27,15 @@ impl Slab {
             return Err(Error::NoMemory);
         }
         let bytes = round_up(bytes.max(1), PAGE).ok_or(Error::NoMemory)?;
-        let start = kind.memalign(align.max(PAGE), bytes)?;
+        let start = kind.memalign_unchecked(align.max(PAGE), bytes)?;
         // SAFETY: a live block.
-        let usable = unsafe { kind::usable_size(start) };
+        let usable = unsafe { heap::usable_size(start) };
         let size = usable & !(PAGE - 1);
         // In a thread whose end is near, a block may come from where the page map knows one
         // page alone (`Heap::owns`): it is no slab.
         if page_map::owner(start as usize) != page_map::owner(start as usize + size - 1) {
             // SAFETY: a live block that no other thread has seen.
-            unsafe { kind::free(start) };
+            unsafe { heap::free(start) };
             return Err(Error::NoMemory);
         }
         let entry = page_map::take_blocks(start as usize, size);
@@ -49,6 +49,6 @@ impl Slab {
     pub(super) unsafe fn give_back(self) {
         page_map::give_blocks(self.start as usize, self.size, self.entry);
         // SAFETY: the block that `cut` took, known as one again.
-        unsafe { kind::free(self.start) };
+        unsafe { heap::free(self.start) };
     }
 }

@@ -10,6 +10,8 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::buffer::{Buffer, LOCAL, add_ref};
 use super::pool::Pool;
+pub use super::slice::Vector;
+use super::vector_watch;
 use crate::boxed::boxed;
 use crate::error::Error;
 use crate::kind::Kind;
@@ -26,26 +28,49 @@ pub enum Refused {
     Pool(Error),
 }
 
-/// Counts a reference less; the last one puts the buffer back.
+/// Counts a reference less to a LOCAL buffer; the last one puts it back.
+///
+/// # Safety
+/// As [`add_ref`], with [`LOCAL`]; the reference is gone.
+#[inline(always)]
+unsafe fn drop_local(owner: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let buffer = (owner - LOCAL) as *const Buffer;
+        let refs = (*buffer).plain();
+        *refs -= 1;
+        if *refs == 0 {
+            recycle(buffer);
+        }
+    }
+}
+
+/// The same for a SHARED one.
+///
+/// # Safety
+/// As [`add_ref`], without [`LOCAL`]; the reference is gone.
+#[inline(always)]
+unsafe fn drop_shared(owner: usize) {
+    let buffer = owner as *const Buffer;
+    // SAFETY: the caller's promise.
+    unsafe {
+        if (*buffer).atomic().fetch_sub(1, Ordering::Release) == 1 {
+            recycle(buffer);
+        }
+    }
+}
+
+/// The same for either, and for 0.
 ///
 /// # Safety
 /// As [`add_ref`]; the reference is gone.
-#[inline(always)]
 unsafe fn drop_ref(owner: usize) {
     // SAFETY: the caller's promise.
     unsafe {
         if owner & LOCAL != 0 {
-            let buffer = (owner - LOCAL) as *const Buffer;
-            let refs = (*buffer).plain();
-            *refs -= 1;
-            if *refs == 0 {
-                recycle(buffer);
-            }
+            drop_local(owner);
         } else if owner != 0 {
-            let buffer = owner as *const Buffer;
-            if (*buffer).atomic().fetch_sub(1, Ordering::Release) == 1 {
-                recycle(buffer);
-            }
+            drop_shared(owner);
         }
     }
 }
@@ -62,30 +87,12 @@ unsafe extern "C" fn recycle(buffer: *const Buffer) {
         if !Pool::put_fast((*buffer).pool, data) {
             if let Some(pool) = Pool::of_handle((*buffer).pool) {
                 let errno = log::errno();
-                pool.put(data);
+                pool.take_from(data, true);
                 log::set_errno(errno);
             }
         }
     }
 }
-
-/// A reference to a slice; see memkind_iovec.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct Vector {
-    data: *mut u8,
-    length: u32,
-    unused: u32,
-    /// The buffer, as [`Buffer::owner`] says; 0 for an empty one.
-    owner: usize,
-}
-
-const EMPTY: Vector = Vector {
-    data: ptr::null_mut(),
-    length: 0,
-    unused: 0,
-    owner: 0,
-};
 
 impl Vector {
     /// Counts a reference more through the same vector.
@@ -95,7 +102,11 @@ impl Vector {
     #[inline(always)]
     pub unsafe fn add_ref(vector: *const Vector) {
         // SAFETY: the caller's promise.
-        unsafe { add_ref((*vector).owner) }
+        unsafe {
+            if !add_ref((*vector).owner) && (*vector).number != 0 {
+                vector_watch::add_ref(vector);
+            }
+        }
     }
 
     /// Makes `to` refer to what `from` refers to.
@@ -107,21 +118,14 @@ impl Vector {
         // SAFETY: the caller's promise.
         unsafe {
             let owner = (*from).owner;
-            add_ref(owner);
+            if !add_ref(owner) && (*from).number != 0 {
+                vector_watch::clone_part(to, from, 0, (*from).length);
+                return;
+            }
             // The rest in one piece.
             ptr::copy(from.cast::<[u64; 2]>(), to.cast::<[u64; 2]>(), 1);
             (*to).owner = owner;
         }
-    }
-
-    /// The part of a vector from `offset` on; `None` if the vector is shorter.
-    fn part(self, offset: u32, length: u32) -> Option<Vector> {
-        let inside = offset <= self.length && length <= self.length - offset;
-        inside.then(|| Vector {
-            data: self.data.wrapping_add(offset as usize),
-            length,
-            ..self
-        })
     }
 
     /// Makes `to` refer to a part of what `from` refers to; otherwise `to` is empty.
@@ -138,13 +142,15 @@ impl Vector {
         unsafe {
             match (*from).part(offset, length) {
                 Some(part) => {
-                    add_ref(part.owner);
+                    if !add_ref(part.owner) && part.number != 0 {
+                        return vector_watch::clone_part(to, from, offset, length);
+                    }
                     *to = part;
                     true
                 }
                 None => {
                     if !ptr::eq(to, from) {
-                        *to = EMPTY;
+                        *to = Vector::EMPTY;
                     }
                     false
                 }
@@ -160,8 +166,12 @@ impl Vector {
     pub unsafe fn move_to(to: *mut Vector, from: *mut Vector) {
         // SAFETY: the caller's promise. In this order they may be the same.
         unsafe {
-            let moved = *from;
-            *from = EMPTY;
+            let moved = if (*from).number == 0 {
+                *from
+            } else {
+                vector_watch::moved(from, 0, (*from).length)
+            };
+            *from = Vector::EMPTY;
             *to = moved;
         }
     }
@@ -175,14 +185,17 @@ impl Vector {
         // SAFETY: the caller's promise.
         unsafe {
             match (*from).part(offset, length) {
-                Some(part) => {
-                    *from = EMPTY;
+                Some(mut part) => {
+                    if part.number != 0 {
+                        part = vector_watch::moved(from, offset, length);
+                    }
+                    *from = Vector::EMPTY;
                     *to = part;
                     true
                 }
                 None => {
                     if !ptr::eq(to, from) {
-                        *to = EMPTY;
+                        *to = Vector::EMPTY;
                     }
                     false
                 }
@@ -199,9 +212,31 @@ impl Vector {
         // SAFETY: the caller's promise.
         unsafe {
             let owner = (*vector).owner;
-            *vector = EMPTY;
-            drop_ref(owner);
+            if owner & LOCAL != 0 {
+                *vector = Vector::EMPTY;
+                drop_local(owner);
+            } else if owner != 0 {
+                *vector = Vector::EMPTY;
+                drop_shared(owner);
+            } else {
+                release_other(vector);
+            }
         }
+    }
+}
+
+/// Releases a vector that is empty, or checked.
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn release_other(vector: *mut Vector) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let owner = match (*vector).number {
+            0 => 0,
+            _ => vector_watch::release(vector),
+        };
+        *vector = Vector::EMPTY;
+        drop_ref(owner);
     }
 }
 
@@ -246,8 +281,10 @@ impl Cursor {
 /// A place to cut slices from. One thread at a time uses it.
 #[repr(C)]
 pub struct Stream {
-    /// LOCAL, SHARED.
+    /// LOCAL, SHARED. Where vectors are checked, the fast paths find nothing here.
     cursors: [Cursor; 2],
+    /// The same where vectors are checked.
+    checked: [Cursor; 2],
     /// The alignment of buffers.
     align: usize,
     /// Their size.
@@ -279,6 +316,7 @@ impl Stream {
         }
         let stream = boxed(Stream {
             cursors: [NOWHERE; 2],
+            checked: [NOWHERE; 2],
             align: pool.align(),
             size: pool.size(),
             pool,
@@ -294,11 +332,28 @@ impl Stream {
     pub unsafe fn destroy(stream: *mut Stream) {
         // SAFETY: the caller's promise.
         let stream = unsafe { Box::from_raw(stream) };
-        for cursor in stream.cursors {
+        for cursor in stream.cursors.iter().chain(&stream.checked) {
             // SAFETY: the cursor's own reference.
             unsafe { drop_ref(cursor.owner) };
         }
+        if vector_watch::is_on() {
+            vector_watch::committed(stream.address());
+        }
         stream.pool.n_streams.fetch_sub(1, Ordering::Release);
+    }
+
+    /// What it is known by to those that check.
+    fn address(&self) -> usize {
+        ptr::from_ref(self) as usize
+    }
+
+    /// The cursors that are in use.
+    fn in_use(&mut self) -> &mut [Cursor; 2] {
+        if vector_watch::is_on() {
+            &mut self.checked
+        } else {
+            &mut self.cursors
+        }
     }
 
     /// The kind behind it.
@@ -371,7 +426,10 @@ impl Stream {
             return Ok(0);
         }
         let which = usize::from(request.shared);
-        let mut cursor = self.cursors[which];
+        if which == 0 && vector_watch::is_on() {
+            vector_watch::nothing_reserved(self.address());
+        }
+        let mut cursor = self.in_use()[which];
         if let Some(buffer) = cursor.buffer() {
             // All slices are gone: the buffer is as good as a fresh one.
             if buffer.atomic().load(Ordering::Acquire) == 1 {
@@ -393,7 +451,7 @@ impl Stream {
                 *vectors.add(n) = Vector {
                     data: start as *mut u8,
                     length: length as u32,
-                    unused: 0,
+                    number: 0,
                     owner,
                 };
             }
@@ -435,12 +493,17 @@ impl Stream {
         if move_on {
             self.move_to(which, after);
         }
+        if vector_watch::is_on() {
+            let stream = if move_on { 0 } else { self.address() };
+            // SAFETY: so many vectors have been made.
+            unsafe { vector_watch::made(vectors, n_vectors, stream) };
+        }
         Ok(n_vectors as u32)
     }
 
     /// Cuts from somewhere else from now on.
     fn move_to(&mut self, which: usize, cursor: Cursor) {
-        let before = core::mem::replace(&mut self.cursors[which], cursor);
+        let before = core::mem::replace(&mut self.in_use()[which], cursor);
         if before.owner != cursor.owner {
             // SAFETY: a reference for the new one; the cursor's own to the other is gone.
             unsafe {
@@ -455,10 +518,10 @@ impl Stream {
         // SAFETY: the handle of a pool that lives.
         let object = match unsafe { Pool::get_fast(self.pool.handle()) } {
             Some(object) => object,
-            None => self.pool.get()?,
+            None => self.pool.lend(true)?,
         };
         self.pool.buffer(object).inspect_err(|_| {
-            self.pool.put(object);
+            self.pool.take_from(object, true);
         })
     }
 
@@ -487,7 +550,7 @@ impl Stream {
         let mut last = None;
         for index in 0..n {
             // SAFETY: the caller's promise.
-            let vector = unsafe { *vectors.add(index) };
+            let vector = unsafe { vector_watch::real(vectors.add(index)) };
             // SAFETY: a live vector, or an empty one.
             let buffer = unsafe { Buffer::of_owner(vector.owner) }
                 .filter(|buffer| vector.owner & LOCAL != 0 && buffer.pool == self.pool.handle())
@@ -504,6 +567,9 @@ impl Stream {
                     refs: buffer.plain(),
                 });
             }
+        }
+        if vector_watch::is_on() {
+            vector_watch::committed(self.address());
         }
         if let Some(cursor) = last {
             self.move_to(0, cursor);

@@ -6,7 +6,7 @@
 
 use super::answer::abort;
 use super::decorate;
-use crate::ext::{map, pool};
+use crate::ext::{alive, map, pool, watch};
 use crate::heap::{self, fast, je, spare, tbb};
 use crate::kind::checks;
 use crate::kind::manager::{self, Missing};
@@ -44,6 +44,7 @@ unsafe extern "C" fn before_fork() {
     // Before the others: a thread that holds a pool's lock may wait for threads that want those.
     pool::prepare_fork();
     map::prepare_fork();
+    watch::prepare_fork();
     topology::prepare_fork();
     tbb::prepare_fork();
     // Before the kinds: while it is held, no kind is destroyed that other threads look at.
@@ -66,6 +67,7 @@ unsafe extern "C" fn in_parent() {
     topology::parent_after_fork();
     map::parent_after_fork();
     pool::parent_after_fork();
+    watch::release_after_fork();
     signals.release();
 }
 
@@ -78,6 +80,7 @@ unsafe extern "C" fn in_child() {
     kind::after_fork_in_child();
     map::after_fork_in_child();
     pool::after_fork_in_child();
+    watch::release_after_fork();
     signals.release();
 }
 
@@ -97,6 +100,7 @@ static AT_EXIT: extern "C" fn() = at_exit;
 /// After the destructors of the program and of all libraries that use this one.
 extern "C" fn at_exit() {
     checks::at_exit();
+    alive::at_exit();
 }
 
 fn read_heap_manager() {

@@ -447,6 +447,31 @@ pub unsafe fn free_uncached(block: *mut u8) {
     }
 }
 
+/// Frees by the calling thread since it last looked at the clock, if it is to look at it now.
+pub(crate) fn frees_when_due() -> Option<usize> {
+    let thread = Thread::attached().filter(|thread| thread.beat.is_due())?;
+    Some(thread.beat.period() as usize)
+}
+
+/// [`free`], after which the calling thread's next request for such a block does not take the fast
+/// path, as a rule.
+///
+/// # Safety
+/// As for [`free`].
+#[cold]
+pub(crate) unsafe fn free_and_set_aside(block: *mut u8) -> bool {
+    let entry = page_map::entry(block as usize) as usize;
+    let (id, offset) = (entry >> 16, entry & 0xffff);
+    // SAFETY: the caller's promise.
+    let done = unsafe { free(block) };
+    if let Some(thread) = Thread::attached().filter(|_| offset != 0 && Heap::by_id(id).is_some()) {
+        thread.enter();
+        cache::set_aside(thread, id, offset);
+        thread.leave();
+    }
+    done
+}
+
 /// Notes a block that a program took straight from an arena of jemalloc's, if it is a heap's.
 pub fn adopt(block: *mut u8) {
     if let Some(heap) = Heap::by_id(page_map::owner(block as usize)) {

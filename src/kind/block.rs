@@ -15,8 +15,15 @@ pub fn heap_id(ptr: *const u8) -> usize {
 /// # Safety
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
 pub unsafe fn free(ptr: *mut u8) {
-    if checks::on() && checks::free(ptr) {
-        return;
+    if checks::on() {
+        if checks::free(ptr) {
+            return;
+        }
+        if checks::is_sample_due() {
+            // SAFETY: as below.
+            unsafe { heap::free_and_set_aside(ptr) };
+            return;
+        }
     }
     // SAFETY: `ptr` is null, a live block or not the library's, as `heap::free` asks too.
     if !unsafe { heap::free(ptr) } && !ptr.is_null() {

@@ -312,6 +312,24 @@ impl Kind {
         }
     }
 
+    /// [`Kind::memalign`] of memory that is cut up, and whose parts are checked: nothing is
+    /// around it, and `heap::free` frees it.
+    ///
+    /// # Errors
+    /// Those of [`Kind::malloc`].
+    pub fn memalign_unchecked(&'static self, align: usize, size: usize) -> Result<*mut u8, Error> {
+        if !checks::on() || !heap::may_enter() || size == 0 {
+            return self.memalign(align, size);
+        }
+        let align = align.max(self.alignment());
+        match checks::Origin::take(self, align, size, false) {
+            Err(Error::NoMemory) if checks::objects::release_kept() => {
+                checks::Origin::take(self, align, size, false)
+            }
+            other => other,
+        }
+    }
+
     /// Resizes a block of any kind to `size` bytes of this kind. A null block is
     /// allocated, size 0 frees. The old block stays valid on error.
     ///
@@ -335,6 +353,22 @@ impl Kind {
                 return result;
             }
         }
+        // SAFETY: the caller's promise.
+        unsafe { self.realloc_unchecked(ptr, size) }
+    }
+
+    /// [`Kind::realloc`] of a block that is not null to a size above 0, without checks.
+    ///
+    /// # Errors
+    /// Those of [`Kind::realloc`].
+    ///
+    /// # Safety
+    /// As for [`Kind::realloc`].
+    unsafe fn realloc_unchecked(
+        &'static self,
+        ptr: *mut u8,
+        size: usize,
+    ) -> Result<*mut u8, Error> {
         let id = heap::owner(ptr as usize);
         if id == 0 || !page_map::has_blocks(ptr as usize) {
             log_foreign(ptr);
@@ -370,7 +404,7 @@ impl Kind {
         // SAFETY: both blocks are live; the shorter length fits both.
         unsafe {
             ptr::copy_nonoverlapping(ptr, fresh, size.min(before));
-            free(ptr);
+            heap::free(ptr);
         }
         Ok(fresh)
     }
@@ -530,6 +564,11 @@ impl checks::Origin for Kind {
     unsafe fn resize(&'static self, base: *mut u8, size: usize) -> bool {
         // SAFETY: the caller's promise.
         unsafe { self.resize_in_place(base, size) }
+    }
+
+    unsafe fn realloc(&'static self, base: *mut u8, size: usize) -> Result<*mut u8, Error> {
+        // SAFETY: the caller's promise.
+        unsafe { self.realloc_unchecked(base, size) }
     }
 }
 

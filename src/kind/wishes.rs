@@ -4,7 +4,6 @@ use core::ffi::{c_int, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::block::free;
 use crate::backing::{Backing, round_up};
 use crate::error::Error;
 use crate::heap::{self, Heap};
@@ -178,7 +177,7 @@ impl<K: Memory> Wishes<K> {
         // SAFETY: both blocks are live; the shorter length fits both.
         unsafe {
             ptr::copy_nonoverlapping(block, fresh, size.min(before));
-            free(block);
+            heap::free(block);
         }
         Ok(fresh)
     }

@@ -5,6 +5,7 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 use super::super::answer::kind_of;
 use super::super::memkind::memkind_t;
 use crate::error::Error;
+use crate::ext::alive;
 use crate::kind::checks;
 use crate::log::Line;
 
@@ -85,7 +86,12 @@ pub unsafe extern "C" fn memkind_report(
         None => line.write(),
     };
     match checks::report(found.map(|kind| &kind.head), &mut write) {
-        Ok(faults) => c_int::try_from(faults).unwrap_or(c_int::MAX),
+        Ok(faults) => {
+            if found.is_none() {
+                alive::tell_alive(&mut write);
+            }
+            c_int::try_from(faults).unwrap_or(c_int::MAX)
+        }
         Err(Error::NoMemory) => Error::Malloc.code(),
         Err(error) => error.code(),
     }

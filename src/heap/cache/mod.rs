@@ -213,6 +213,33 @@ fn fetch_one(arenas: &'static Arenas, offset: usize) -> Option<(*mut u8, bool)> 
     Some((block, owned))
 }
 
+/// Sets the thread's blocks of a class aside, so that its next request for one comes to
+/// [`refill`], as far as they have room there. The caller has entered the thread.
+#[cold]
+pub(crate) fn set_aside(thread: &Thread, id: usize, offset: usize) {
+    let cache = thread.cache(id);
+    if cache == tops::none() || class::is_large(offset) {
+        return;
+    }
+    // SAFETY: the cache is this thread's, which has entered.
+    let cache = unsafe { &*cache.cast::<Cache>() };
+    if !cache.has_bins() {
+        return;
+    }
+    let bin = cache.bin(offset >> class::BIN_BITS);
+    let previous = bin.take_previous();
+    // SAFETY: null or this bin's magazine.
+    if unsafe { previous.as_ref() }.is_some_and(|magazine| magazine.count > 0) {
+        bin.set_previous(previous);
+        return;
+    }
+    let current = bin.unload();
+    bin.set_previous(current);
+    if !previous.is_null() {
+        bin.load(previous);
+    }
+}
+
 /// Turns the pointers round, so that blocks are handed out in ascending order, as they
 /// came: neighbours in time are neighbours in memory.
 fn sort(bin: Bin<'_>) {

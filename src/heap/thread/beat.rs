@@ -57,6 +57,11 @@ impl Beat {
         unsafe { *self.left.get() < 0 }
     }
 
+    /// Frees that were to pass from the last look to the next.
+    pub(crate) fn period(&self) -> u32 {
+        self.period.load(Ordering::Relaxed)
+    }
+
     fn start(&self, period: u32) {
         self.period.store(period, Ordering::Relaxed);
         // SAFETY: the record's own thread is here, as `Sync` above says.

@@ -2,9 +2,9 @@
 
 use super::canary::{self, BEHIND, FREED, FRONT, damage, opened};
 use super::fault::{self, Fault};
+use super::home::Origin;
 use super::records::{self, Record, Records, State};
 use super::settings::{self, FREE, GUARD, OVERFLOW, TOOL, USE, has, records_all};
-use super::trace::{self, Callers};
 use super::{guard, report};
 use crate::backing::PAGE;
 use crate::error::Error;
@@ -16,28 +16,6 @@ use crate::sys::tools;
 /// Bytes of freed blocks that are kept back, and the largest block that is.
 const KEPT_BYTES: usize = 16 << 20;
 const KEPT_LARGEST: usize = 1 << 20;
-
-/// A kind, as far as checks need it.
-pub trait Origin: Sync {
-    /// Its head, which stays where it is as long as blocks of it are known.
-    fn head(&'static self) -> &'static Head;
-    /// What every block of it is aligned to, at least 1.
-    fn least_alignment(&self) -> usize;
-    /// Whether its memory is a file's.
-    fn is_file(&self) -> bool;
-    /// Whether single pages of its memory can be closed.
-    fn can_close_pages(&self) -> bool;
-    /// `size` bytes of its heap at a multiple of `align`, a power of two or 0; zeroed if so asked.
-    ///
-    /// # Errors
-    /// Those of an allocation.
-    fn take(&'static self, align: usize, size: usize, zeroed: bool) -> Result<*mut u8, Error>;
-    /// Resizes what the heap gave without moving it; whether that was possible.
-    ///
-    /// # Safety
-    /// `base` is a live block of a heap.
-    unsafe fn resize(&'static self, base: *mut u8, size: usize) -> bool;
-}
 
 /// Allocates `size` bytes, more than 0, at a multiple of `align`, a power of two or less than 2.
 pub(crate) fn malloc(
@@ -57,7 +35,6 @@ pub(crate) fn malloc(
         return kind.take(align, size, zeroed);
     }
     let errno = log::errno();
-    let callers = trace::capture();
     let mut record = match guarded {
         Some(record) => record,
         None => make(kind, align, size, zeroed)?,
@@ -68,14 +45,9 @@ pub(crate) fn malloc(
     }
     record.head = Some(kind.head());
     record.of_file = kind.is_file();
-    // SAFETY: no preconditions.
-    record.made_by = unsafe { libc::gettid() } as u32;
     tools::made(record.base(), opened(&record), record.block(), size, zeroed);
-    let known = {
-        let mut records = records::hold();
-        record.made_at = records.places.number(&callers);
-        records.insert(record)
-    };
+    record.note_made(records::here());
+    let known = records::hold().insert(record);
     log::set_errno(errno);
     if !known {
         tools::freed(record.block(), size);
@@ -85,7 +57,13 @@ pub(crate) fn malloc(
     Ok(record.block())
 }
 
-/// A block with room before and behind it.
+/// Whether something lies around each block. Without that a block is the heap's own, and the
+/// program may use all that the heap gave.
+fn are_within() -> bool {
+    has(OVERFLOW | TOOL)
+}
+
+/// A block, with room before and behind it if something is to lie there.
 fn make(
     kind: &'static dyn Origin,
     align: usize,
@@ -93,8 +71,12 @@ fn make(
     zeroed: bool,
 ) -> Result<Record, Error> {
     // Blocks at multiples of more than a page have nothing before them: it would be as much.
-    let front = if align > PAGE { 0 } else { align.max(FRONT) };
-    let whole = size.checked_add(front + BEHIND).ok_or(Error::NoMemory)?;
+    let (front, behind) = match are_within() {
+        true if align > PAGE => (0, BEHIND),
+        true => (align.max(FRONT), BEHIND),
+        false => (0, 0),
+    };
+    let whole = size.checked_add(front + behind).ok_or(Error::NoMemory)?;
     let base = match kind.take(align, whole, zeroed) {
         Err(Error::NoMemory) if release_all() => kind.take(align, whole, zeroed)?,
         other => other?,
@@ -104,20 +86,29 @@ fn make(
     Ok(Record::new(block, size, usable, front))
 }
 
+/// The bytes of a block that the program may use.
+fn usable(record: &Record) -> usize {
+    if record.guarded || are_within() {
+        record.size
+    } else {
+        record.whole
+    }
+}
+
 /// The record of a live block for what a function is about to do; not found: `None`. Does not
 /// return if the block was freed or the address is no block, and this is checked.
-fn live(block: *mut u8, wrong: Fault, callers: &Callers) -> Option<Record> {
+fn live(block: *mut u8, wrong: Fault) -> Option<Record> {
     let found = records::hold().find(block).copied();
-    match found {
+    match found.filter(|record| record.home.is_none()) {
         Some(record) if record.state() == State::Live => Some(record),
         Some(record) => {
             if has(FREE) {
-                fault::fatal(wrong, &record, callers);
+                fault::fatal(wrong, &record);
             }
             None
         }
         None => {
-            no_block(block, wrong, callers);
+            no_block(block, wrong);
             None
         }
     }
@@ -125,7 +116,7 @@ fn live(block: *mut u8, wrong: Fault, callers: &Callers) -> Option<Record> {
 
 /// Says what an address is that is no block, if that is checked.
 #[cold]
-fn no_block(address: *mut u8, wrong: Fault, callers: &Callers) {
+fn no_block(address: *mut u8, wrong: Fault) {
     if !has(FREE) {
         return;
     }
@@ -138,9 +129,10 @@ fn no_block(address: *mut u8, wrong: Fault, callers: &Callers) {
     if let Some(record) = around {
         let (start, size, kind) = (record.block(), record.size, fault::kind_name(&record));
         let distance = address.addr().wrapping_sub(start.addr()) as isize;
+        let of = fault::whose(&record);
         fault::say!(
             sink,
-            "memkind: {what} of {address:p}, which is byte {distance} of {size} bytes at {start:p} (kind {kind})"
+            "memkind: {what} of {address:p}, which is byte {distance} of {size} bytes at {start:p} ({of}{kind})"
         );
         fault::tell_history(&record, sink);
     } else if heap::owner(address as usize) != 0 {
@@ -151,7 +143,7 @@ fn no_block(address: *mut u8, wrong: Fault, callers: &Callers) {
             "memkind: {what} of {address:p}, which is no memory of this library"
         );
     }
-    fault::tell_now(callers, sink);
+    fault::tell_now(sink);
     fault::end()
 }
 
@@ -170,8 +162,7 @@ pub(crate) fn free(block: *mut u8) -> bool {
         return false;
     }
     let errno = log::errno();
-    let callers = trace::capture();
-    let Some(mut record) = live(block, Fault::FreedTwice, &callers) else {
+    let Some(mut record) = live(block, Fault::FreedTwice) else {
         log::error!("The pointer {block:p} was not allocated by memkind and is ignored.");
         // For memcheck, which has a message of its own for what is no block.
         tools::freed(block, 0);
@@ -179,11 +170,9 @@ pub(crate) fn free(block: *mut u8) -> bool {
         return true;
     };
     record.set_state(State::Freeing);
-    // SAFETY: no preconditions.
-    record.freed_by = unsafe { libc::gettid() } as u32;
+    record.note_freed(records::here());
     let first = {
         let mut records = records::hold();
-        record.freed_at = records.places.number(&callers);
         // Another thread may have freed it just now.
         let first = records
             .find(block)
@@ -191,13 +180,13 @@ pub(crate) fn free(block: *mut u8) -> bool {
         first.map(|found| *found = record).is_some()
     };
     if !first {
-        fault::fatal(Fault::FreedTwice, &record, &callers);
+        fault::fatal(Fault::FreedTwice, &record);
     }
     tools::freed(block, record.size);
     tools::open(record.base(), opened(&record));
     // SAFETY: freed just now, and the heap has not got it.
     if let Some(fault) = unsafe { damage(&record) } {
-        fault::fatal(fault, &record, &callers);
+        fault::fatal(fault, &record);
     }
     keep(record);
     log::set_errno(errno);
@@ -205,7 +194,7 @@ pub(crate) fn free(block: *mut u8) -> bool {
 }
 
 /// Keeps a freed block back, if it is not too large, and gives older ones to their heaps.
-fn keep(mut record: Record) {
+pub(super) fn keep(mut record: Record) {
     if record.guarded {
         guard::close(&record);
     } else {
@@ -271,7 +260,7 @@ fn next_to_go(bytes: usize, guarded: usize) -> Option<Record> {
 
 /// Gives all blocks that are kept back to their heaps; whether there was any.
 #[cold]
-fn release_all() -> bool {
+pub(super) fn release_all() -> bool {
     let mut any = false;
     while let Some(old) = next_to_go(0, 0) {
         release(old);
@@ -291,7 +280,7 @@ fn release(record: Record) {
     tools::open(record.base(), record.whole);
     // SAFETY: kept back, and open.
     if let Some(fault) = unsafe { damage(&record) } {
-        fault::fatal(fault, &record, &trace::capture());
+        fault::fatal(fault, &record);
     }
     give_back_open(&record);
 }
@@ -306,12 +295,21 @@ fn give_back(record: &Record) {
 }
 
 fn give_back_open(record: &Record) {
-    records::hold().has_gone(record.block());
-    // SAFETY: a block of the heap's that the program has freed.
-    unsafe { heap::free(record.base()) };
+    records::hold().has_gone(record);
+    match record.home {
+        Some(home) => {
+            home.take_back(record.block());
+            records::hold().flying -= 1;
+        }
+        None => {
+            // SAFETY: a block of the heap's that the program has freed.
+            unsafe { heap::free(record.base()) };
+        }
+    }
 }
 
-/// Resizes a block by moving it; `None` if it is not one of those that are checked.
+/// Resizes a block: as the heap does if it is all the heap's, else by moving it. `None` if it is
+/// not one of those that are checked.
 ///
 /// # Safety
 /// `block` is not null; if it is a live block, no other thread uses it.
@@ -323,10 +321,14 @@ pub(crate) unsafe fn realloc(
     if is_unchecked(block) {
         return None;
     }
-    let Some(record) = live(block, Fault::ResizedFreed, &trace::capture()) else {
+    let Some(record) = live(block, Fault::ResizedFreed) else {
         log::error!("The pointer {block:p} was not allocated by memkind and is ignored.");
         return Some(Err(Error::InvalidArgument));
     };
+    if !record.guarded && !has(OVERFLOW | USE | TOOL) {
+        // SAFETY: a live block of a heap.
+        return Some(unsafe { resize(kind, record, size) });
+    }
     let fresh = match malloc(kind, kind.least_alignment(), size, false) {
         Ok(fresh) => fresh,
         Err(error) => {
@@ -337,9 +339,37 @@ pub(crate) unsafe fn realloc(
         }
     };
     // SAFETY: two live blocks; the shorter length fits both.
-    unsafe { core::ptr::copy_nonoverlapping(block, fresh, size.min(record.size)) };
+    unsafe { core::ptr::copy_nonoverlapping(block, fresh, size.min(usable(&record))) };
     free(block);
     Some(Ok(fresh))
+}
+
+/// Resizes a block that is all the heap's as the heap does.
+///
+/// # Safety
+/// A live block, which no other thread uses.
+unsafe fn resize(
+    kind: &'static dyn Origin,
+    mut record: Record,
+    size: usize,
+) -> Result<*mut u8, Error> {
+    let block = record.block();
+    // Another thread may get that address, as soon as the heap has it.
+    records::hold().remove(block);
+    // SAFETY: the caller's promise.
+    let result = unsafe { kind.realloc(block, size) };
+    if let Ok(fresh) = result {
+        // SAFETY: a live block of a heap.
+        let whole = unsafe { heap::usable_size(fresh) };
+        let mut moved = Record::new(fresh, size, whole, 0);
+        moved.head = Some(kind.head());
+        moved.of_file = kind.is_file();
+        moved.note_made(records::here());
+        record = moved;
+    }
+    // One has just gone, so there is room.
+    records::hold().insert(record);
+    result
 }
 
 /// Resizes a checked block where it is; whether that was possible.
@@ -355,7 +385,8 @@ pub(crate) unsafe fn resize_in_place(
     let Some(mut record) = found.filter(|record| record.state() == State::Live) else {
         return false;
     };
-    let Some(whole) = size.checked_add(record.front as usize + BEHIND) else {
+    let behind = if are_within() { BEHIND } else { 0 };
+    let Some(whole) = size.checked_add(record.front as usize + behind) else {
         return false;
     };
     if record.guarded {
@@ -365,7 +396,7 @@ pub(crate) unsafe fn resize_in_place(
     tools::open(record.base(), record.whole);
     // SAFETY: a live block, open to us.
     if let Some(fault) = unsafe { damage(&record) } {
-        fault::fatal(fault, &record, &trace::capture());
+        fault::fatal(fault, &record);
     }
     // SAFETY: what the heap gave is a live block of it.
     let resized = whole <= record.whole || unsafe { kind.resize(record.base(), whole) };
@@ -385,16 +416,16 @@ pub(crate) unsafe fn resize_in_place(
     resized
 }
 
-/// The bytes of a block that the program may use: those that it asked for. `None` if it is not
-/// one of those that are checked.
+/// The bytes of a block that the program may use. `None` if it is not one of those that are
+/// checked.
 pub(crate) fn usable_size(block: *mut u8) -> Option<usize> {
     if block.is_null() || is_unchecked(block) {
         return None;
     }
     let found = records::hold().find(block).copied();
-    match found {
-        Some(record) if record.state() == State::Live => Some(record.size),
-        Some(record) if has(FREE) => fault::fatal(Fault::MeasuredFreed, &record, &trace::capture()),
+    match found.filter(|record| record.home.is_none()) {
+        Some(record) if record.state() == State::Live => Some(usable(&record)),
+        Some(record) if has(FREE) => fault::fatal(Fault::MeasuredFreed, &record),
         _ => Some(0),
     }
 }
@@ -406,7 +437,8 @@ pub(crate) fn base(block: *mut u8) -> Option<*mut u8> {
         return Some(block);
     }
     let found = records::hold().find(block).copied()?;
-    (found.state() == State::Live && !found.guarded && !has(TOOL)).then(|| found.base())
+    (found.state() == State::Live && found.home.is_none() && !found.guarded && !has(TOOL))
+        .then(|| found.base())
 }
 
 /// Notes that what the heap gave for a block has moved to `fresh`; where the block is now.
@@ -439,7 +471,7 @@ pub(crate) fn forget(kind: &'static Head) {
     report::at_end_of(kind);
     let mut records = records::hold();
     let mut index = 0;
-    while let Some(record) = records.next_of(kind, index) {
+    while let Some(record) = records.next_where(index, |record| record.is_of(kind)) {
         let (at, record) = record;
         if record.state() == State::Kept && !record.guarded {
             records.kept_bytes -= record.whole;
@@ -466,7 +498,7 @@ pub(crate) fn lose(kind: &'static Head) {
     }
     let mut records = records::hold();
     let mut index = 0;
-    while let Some((at, record)) = records.next_of(kind, index) {
+    while let Some((at, record)) = records.next_where(index, |record| record.is_of(kind)) {
         if record.state() == State::Kept && !record.guarded {
             records.kept_bytes -= record.whole;
         }
@@ -490,6 +522,6 @@ pub fn parent_after_fork() {
 pub fn child_after_fork() {
     records::release();
     if settings::any() {
-        records::hold().share_files();
+        records::hold().after_fork_in_child();
     }
 }

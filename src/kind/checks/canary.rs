@@ -11,9 +11,9 @@ pub(super) const FRONT: usize = 32;
 /// Bytes behind a block that have a known value, at least; the most.
 pub(super) const BEHIND: usize = 16;
 const MOST: usize = PAGE;
-const CANARY: u8 = 0xca;
+pub(crate) const CANARY: u8 = 0xca;
 /// What freed blocks are filled with.
-pub(super) const FREED: u8 = 0xdf;
+pub(crate) const FREED: u8 = 0xdf;
 /// The bytes of a block from its base that can be used at all.
 pub(super) fn opened(record: &Record) -> usize {
     record.whole - if record.guarded { PAGE } else { 0 }
@@ -34,9 +34,18 @@ fn canaries(record: &Record) -> [(*mut u8, usize); 2] {
 ///
 /// # Safety
 /// The range can be read.
-unsafe fn other_than(value: u8, start: *const u8, length: usize) -> Option<usize> {
+pub(crate) unsafe fn other_than(value: u8, start: *const u8, length: usize) -> Option<usize> {
     // SAFETY: the caller's promise.
     let bytes = unsafe { core::slice::from_raw_parts(start, length) };
+    // SAFETY: bytes of any value make words.
+    let (first, words, last) = unsafe { bytes.align_to::<usize>() };
+    let all = usize::from_ne_bytes([value; size_of::<usize>()]);
+    let differ = |bytes: &[u8]| bytes.iter().any(|byte| *byte != value);
+    // Without a branch for each: most of the cost of checks would be here.
+    if words.iter().fold(0, |sum, word| sum | (word ^ all)) == 0 && !differ(first) && !differ(last)
+    {
+        return None;
+    }
     bytes.iter().position(|byte| *byte != value)
 }
 

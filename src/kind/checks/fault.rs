@@ -1,15 +1,17 @@
 //! What is said about faults, and what is alive.
 
 use super::records::{self, Record, State};
-use super::trace::{Callers, Shown};
+use super::trace::{Shown, capture};
 use crate::kind::head::Head;
-use crate::log::Line;
+use crate::log::{self, Line};
 
 /// What is wrong with a block. Numbers are of bytes, the nearest to the block first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Freed once more.
     FreedTwice,
+    /// Put back although vectors refer to it.
+    InVectors,
     /// To be resized although it was freed.
     ResizedFreed,
     /// Asked for its size although it was freed.
@@ -29,7 +31,7 @@ pub(super) enum Fault {
 }
 
 /// Takes lines of a message.
-pub(super) type Sink<'a> = &'a mut dyn FnMut(&mut Line);
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(&mut Line);
 
 /// Puts one line together, and hands it on.
 macro_rules! say {
@@ -40,10 +42,10 @@ macro_rules! say {
         $sink(&mut line);
     }};
 }
-pub(super) use say;
+pub(crate) use say;
 
 /// Writes a line to standard error.
-pub(super) fn on_standard_error(line: &mut Line) {
+pub(crate) fn on_standard_error(line: &mut Line) {
     line.write();
 }
 
@@ -52,112 +54,120 @@ pub(super) fn kind_name(record: &Record) -> &'static str {
     record.head.map_or("?", Head::name)
 }
 
+/// What comes before the name of a block's kind.
+pub(super) fn whose(record: &Record) -> &'static str {
+    match record.home {
+        Some(_) => "pool of kind ",
+        None => "kind ",
+    }
+}
+
 /// Describes what is wrong with a block.
 pub(super) fn describe(fault: Fault, record: &Record, sink: Sink<'_>) {
     let (size, block) = (record.size, record.block());
-    let kind = kind_name(record);
+    let (of, kind) = (whose(record), kind_name(record));
     match fault {
         Fault::FreedTwice => {
+            let what = if record.home.is_some() { "put" } else { "free" };
             say!(
                 sink,
-                "memkind: double free of {size} bytes at {block:p} (kind {kind})"
+                "memkind: double {what} of {size} bytes at {block:p} ({of}{kind})"
+            );
+        }
+        Fault::InVectors => {
+            say!(
+                sink,
+                "memkind: put of {size} bytes at {block:p} ({of}{kind}), to which vectors refer"
             );
         }
         Fault::ResizedFreed => {
             say!(
                 sink,
-                "memkind: realloc of freed {size} bytes at {block:p} (kind {kind})"
+                "memkind: realloc of freed {size} bytes at {block:p} ({of}{kind})"
             );
         }
         Fault::MeasuredFreed => {
             say!(
                 sink,
-                "memkind: usable size asked of freed {size} bytes at {block:p} (kind {kind})"
+                "memkind: usable size asked of freed {size} bytes at {block:p} ({of}{kind})"
             );
         }
         Fault::Before(byte) => {
             say!(
                 sink,
-                "memkind: byte -{byte} before {size} bytes at {block:p} (kind {kind}) was written to"
+                "memkind: byte -{byte} before {size} bytes at {block:p} ({of}{kind}) was written to"
             );
         }
         Fault::Behind(byte) => {
             say!(
                 sink,
-                "memkind: byte {byte} behind {size} bytes at {block:p} (kind {kind}) was written to"
+                "memkind: byte {byte} behind {size} bytes at {block:p} ({of}{kind}) was written to"
             );
         }
         Fault::After(byte) => {
             say!(
                 sink,
-                "memkind: byte {byte} of freed {size} bytes at {block:p} (kind {kind}) was written to"
+                "memkind: byte {byte} of freed {size} bytes at {block:p} ({of}{kind}) was written to"
             );
         }
         Fault::AccessBehind(byte) => {
             say!(
                 sink,
-                "memkind: access to byte {byte} behind {size} bytes at {block:p} (kind {kind})"
+                "memkind: access to byte {byte} behind {size} bytes at {block:p} ({of}{kind})"
             );
         }
         Fault::AccessBefore(byte) => {
             say!(
                 sink,
-                "memkind: access to byte -{byte} before {size} bytes at {block:p} (kind {kind})"
+                "memkind: access to byte -{byte} before {size} bytes at {block:p} ({of}{kind})"
             );
         }
         Fault::AccessAfter(byte) => {
             say!(
                 sink,
-                "memkind: access to byte {byte} of freed {size} bytes at {block:p} (kind {kind})"
+                "memkind: access to byte {byte} of freed {size} bytes at {block:p} ({of}{kind})"
             );
         }
     }
     tell_history(record, sink);
 }
 
+/// Says in which thread and where something was done with a block.
+pub(crate) fn tell_place(what: &str, thread: u32, place: u32, sink: Sink<'_>) {
+    let callers = records::hold().places.callers(place);
+    say!(sink, "  {what} by thread {thread} at {}", Shown(&callers));
+}
+
+/// Says where what is alive has come from.
+pub(crate) fn tell_origin(place: u32, sink: Sink<'_>) {
+    let callers = records::hold().places.callers(place);
+    say!(sink, "  allocated at {}", Shown(&callers));
+}
+
 /// Says where a block came from and where it went.
 pub(super) fn tell_history(record: &Record, sink: Sink<'_>) {
-    let (made, freed) = {
-        let records = records::hold();
-        let places = &records.places;
-        (
-            places.callers(record.made_at),
-            places.callers(record.freed_at),
-        )
-    };
-    say!(
-        sink,
-        "  allocated by thread {} at {}",
-        record.made_by,
-        Shown(&made)
-    );
+    tell_place("allocated", record.made_by, record.made_at, sink);
     if record.state() != State::Live {
-        say!(
-            sink,
-            "  freed by thread {} at {}",
-            record.freed_by,
-            Shown(&freed)
-        );
+        tell_place("freed", record.freed_by, record.freed_at, sink);
     }
 }
 
 /// Says where the calling thread is.
-pub(super) fn tell_now(callers: &Callers, sink: Sink<'_>) {
-    // SAFETY: no preconditions.
-    let thread = unsafe { libc::gettid() };
-    say!(sink, "  found in thread {thread} at {}", Shown(callers));
+pub(crate) fn tell_now(sink: Sink<'_>) {
+    let thread = log::thread();
+    say!(sink, "  found in thread {thread} at {}", Shown(&capture()));
 }
 
 /// Ends the process once all has been said.
-pub(super) fn end() -> ! {
+pub(crate) fn end() -> ! {
     // SAFETY: no preconditions; it does not return.
     unsafe { libc::abort() }
 }
 
 /// Says what is wrong with a block, and ends the process.
 #[cold]
-pub(super) fn fatal(fault: Fault, record: &Record, callers: &Callers) -> ! {
+pub(super) fn fatal(fault: Fault, record: &Record) -> ! {
     describe(fault, record, &mut on_standard_error);
-    tell_now(callers, &mut on_standard_error);
+    tell_now(&mut on_standard_error);
     end()
 }

@@ -12,10 +12,10 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::canary::FRONT;
 use super::fault::{self, Fault};
 use super::records::{self, Record, State};
-use super::{settings, trace};
+use super::settings;
 use crate::backing::{PAGE, round_up};
 use crate::error::Error;
-use crate::heap;
+use crate::heap::{self, page_map};
 use crate::log;
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -26,10 +26,32 @@ const MOST_CLOSED: usize = 8192;
 /// Freed ones that stay closed.
 pub(super) const KEPT: usize = 1024;
 
+/// Whether the next block that does not take the fast path is to be one.
+static DUE: AtomicBool = AtomicBool::new(false);
+
+/// Counts `n` blocks; whether one of them is to be guarded.
+fn count(n: usize) -> bool {
+    let rate = settings::rate();
+    let before = COUNT.fetch_add(n, Ordering::Relaxed);
+    rate != 0 && before / rate != before.wrapping_add(n) / rate
+}
+
 /// Whether the next block is to be one. Counts it.
 pub(super) fn is_due() -> bool {
-    let rate = settings::rate();
-    rate != 0 && (COUNT.fetch_add(1, Ordering::Relaxed) + 1) % rate == 0
+    count(1) | (DUE.load(Ordering::Relaxed) && DUE.swap(false, Ordering::Relaxed))
+}
+
+/// Whether the calling thread, which frees a block, is to get the next one where it can be guarded.
+/// Counts those that it has freed by the fast path.
+pub(crate) fn is_sample_due() -> bool {
+    if !settings::is_seldom() {
+        return false;
+    }
+    let due = heap::frees_when_due().is_some_and(count);
+    if due {
+        DUE.store(true, Ordering::Relaxed);
+    }
+    due
 }
 
 /// Whether there is any block with closed pages.
@@ -75,6 +97,8 @@ pub(super) fn make(
     }
     let mut record = Record::new(block, size, whole, front);
     record.guarded = true;
+    // The fast paths are to leave it alone.
+    record.entry = page_map::take_blocks(base as usize, whole);
     Some(record)
 }
 
@@ -87,6 +111,9 @@ pub(super) fn close(record: &Record) {
 pub(super) fn open(record: &Record) -> bool {
     let access = libc::PROT_READ | libc::PROT_WRITE;
     let opened = protect(record.base(), record.whole, access);
+    if opened {
+        page_map::give_blocks(record.base().addr(), record.whole, record.entry);
+    }
     CLOSED.fetch_sub(1, Ordering::Relaxed);
     opened
 }
@@ -180,5 +207,5 @@ fn tell(address: usize) {
         Fault::AccessBehind(address - start - record.size)
     };
     fault::describe(fault, &record, &mut fault::on_standard_error);
-    fault::tell_now(&trace::capture(), &mut fault::on_standard_error);
+    fault::tell_now(&mut fault::on_standard_error);
 }

@@ -13,25 +13,36 @@
 //! |---|---|
 //! | `settings` | which checks are on |
 //! | `trace` | where calls come from |
+//! | `trails` | the same, without unwinding each time |
+//! | `home` | what is to be known of a kind, and of a pool |
 //! | `records` | what is known of each block |
 //! | `fault` | messages |
 //! | `canary`, `guard` | bytes of known values; pages without access |
 //! | `report` | looking at all blocks |
 //! | `blocks` | allocating, resizing and freeing |
+//! | `objects` | the same for objects of pools |
 
 mod blocks;
 mod canary;
-mod fault;
+pub(crate) mod fault;
 mod guard;
+mod home;
+pub(crate) mod objects;
 mod records;
 mod report;
 mod settings;
 mod trace;
+mod trails;
 
-pub use blocks::{Origin, child_after_fork, parent_after_fork, prepare_fork};
 pub(crate) use blocks::{
     base, forget, free, lose, malloc, moved, realloc, resize_in_place, usable_size,
 };
+pub use blocks::{child_after_fork, parent_after_fork, prepare_fork};
+pub(crate) use canary::{CANARY, FREED, other_than};
+pub(crate) use guard::is_sample_due;
+pub use home::{Home, Origin};
+pub(crate) use records::here;
 pub use report::{at_exit, report};
 pub(crate) use settings::on;
+pub(crate) use settings::{FREE, LEAK, OVERFLOW, USE, has};
 pub use settings::{Malformed, at_load, set};

@@ -7,10 +7,13 @@
 use core::cell::UnsafeCell;
 use core::ptr;
 
-use super::trace::Places;
+use super::home::Home;
+use super::trace::{Places, Steps};
+use super::trails::Trails;
 use crate::backing::map_zeroes;
 use crate::heap::lock::{Guard, Lock};
 use crate::kind::head::Head;
+use crate::log;
 
 /// What has become of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,14 +41,20 @@ pub(super) struct Record {
     pub(super) whole: usize,
     /// The head of its kind.
     pub(super) head: Option<&'static Head>,
+    /// Where it goes when it is freed, if not to a heap.
+    pub(super) home: Option<&'static dyn Home>,
     pub(super) front: u32,
     state: u8,
     /// Whether the kind's memory is a file's.
     pub(super) of_file: bool,
     /// Whether a page without access is behind it.
     pub(super) guarded: bool,
+    /// What the page map said of it before.
+    pub(super) entry: u32,
     /// Whether another process may write to it: a forked child's view of a file.
     pub(super) shared: bool,
+    /// Whether vectors count references to it: what is alive are these.
+    pub(super) in_vectors: bool,
     pub(super) made_by: u32,
     pub(super) freed_by: u32,
     pub(super) made_at: u32,
@@ -63,12 +72,27 @@ impl Record {
             of_file: false,
             head: None,
             guarded: false,
+            entry: 0,
             shared: false,
+            in_vectors: false,
+            home: None,
             made_by: 0,
             freed_by: 0,
             made_at: 0,
             freed_at: 0,
         }
+    }
+
+    /// Notes that the calling thread gets it, at a place.
+    pub(super) fn note_made(&mut self, place: u32) {
+        self.made_by = log::thread();
+        self.made_at = place;
+    }
+
+    /// Notes that the calling thread frees it, at a place.
+    pub(super) fn note_freed(&mut self, place: u32) {
+        self.freed_by = log::thread();
+        self.freed_at = place;
     }
 
     /// The block.
@@ -169,6 +193,9 @@ pub(super) struct Records {
     /// Blocks that the heap has again, but of which it is still known that they were freed.
     gone: Ring,
     pub(super) places: Places,
+    trails: Trails,
+    /// Objects on their way home: a pool that goes waits for its own.
+    pub(super) flying: usize,
 }
 
 struct Shared(UnsafeCell<Records>);
@@ -185,6 +212,8 @@ static SHARED: Shared = Shared(UnsafeCell::new(Records {
     kept_guarded: Ring::new(),
     gone: Ring::new(),
     places: Places::new(),
+    trails: Trails::new(),
+    flying: 0,
 }));
 static LOCK: Lock = Lock::new();
 
@@ -224,6 +253,37 @@ pub(super) fn hold_over_fork() {
 /// After fork(2), in parent and child.
 pub(super) fn release() {
     LOCK.release();
+}
+
+/// The number of the place where the library was called, in the calling thread.
+#[inline(never)]
+pub(crate) fn here() -> u32 {
+    let stack = stack();
+    // SAFETY: this function's frame.
+    if let Some(number) = unsafe { hold().trails.find(stack) } {
+        return number;
+    }
+    let steps = Steps::from(stack);
+    let mut records = hold();
+    let number = records.places.number(&steps.addresses());
+    records.trails.note(stack, &steps, number);
+    number
+}
+
+/// Where the frame of the function that this is written into is.
+#[inline(always)]
+fn stack() -> usize {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let stack: usize;
+        // SAFETY: a register is read.
+        unsafe {
+            core::arch::asm!("mov {}, rsp", out(reg) stack, options(pure, nomem, nostack));
+        }
+        stack
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    0
 }
 
 impl Records {
@@ -335,7 +395,9 @@ impl Records {
     }
 
     /// Notes that the heap has a block again. That it was freed stays known for a while.
-    pub(super) fn has_gone(&mut self, block: *mut u8) {
+    pub(super) fn has_gone(&mut self, record: &Record) {
+        let block = record.block();
+        self.flying += usize::from(record.home.is_some());
         if let Some(record) = self.find(block) {
             record.set_state(State::Gone);
         }
@@ -362,8 +424,10 @@ impl Records {
         unsafe { core::slice::from_raw_parts(self.slots, self.capacity()) }
     }
 
-    /// Notes that another process may write to the blocks of file-backed kinds.
-    pub(super) fn share_files(&mut self) {
+    /// Notes that another process may write to the blocks of file-backed kinds, and that what
+    /// other threads were freeing is lost.
+    pub(super) fn after_fork_in_child(&mut self) {
+        self.flying = 0;
         if self.slots.is_null() {
             return;
         }
@@ -371,13 +435,20 @@ impl Records {
         let all = unsafe { core::slice::from_raw_parts_mut(self.slots, self.capacity()) };
         for record in all {
             record.shared |= record.of_file;
+            if record.state() == State::Freeing {
+                record.set_state(State::Gone);
+            }
         }
     }
 
-    /// The next record of a kind, with its place, from a place on; then from the first, to
+    /// The next record that is wanted, with its place, from a place on; then from the first, to
     /// where removing may have moved some.
-    pub(super) fn next_of(&self, kind: &Head, from: usize) -> Option<(usize, Record)> {
-        let wanted = |(_, record): &(usize, &Record)| Self::is_used(record) && record.is_of(kind);
+    pub(super) fn next_where(
+        &self,
+        from: usize,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Option<(usize, Record)> {
+        let wanted = |(_, record): &(usize, &Record)| Self::is_used(record) && wanted(record);
         let all = || self.all().iter().enumerate();
         let found = all().skip(from).find(wanted).or_else(|| all().find(wanted));
         found.map(|(index, record)| (index, *record))

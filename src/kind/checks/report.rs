@@ -6,7 +6,6 @@ use super::canary::damage;
 use super::fault::{self, Fault, Sink, on_standard_error, say};
 use super::records::{self, Record, Records, State};
 use super::settings::{LEAK, TOOL, has, on};
-use super::trace::{self, Shown};
 use crate::backing::map_zeroes;
 use crate::error::Error;
 use crate::kind::head::Head;
@@ -69,23 +68,28 @@ impl Survey {
     fn tell_alive(&self, sink: Sink<'_>) {
         let entries = self.entries();
         let number = |record: &Record| record.head.map_or(0, Head::partition);
-        let key = |record: &Record| (number(record), record.made_at);
-        entries.sort_unstable_by_key(|(record, _)| (record.state() as u8, key(record)));
+        let key = |record: &Record| (record.home.is_some(), number(record), record.made_at);
+        let is_alive = |record: &Record| record.state() == State::Live && !record.in_vectors;
+        entries.sort_unstable_by_key(|(record, _)| (!is_alive(record), key(record)));
         let alive = entries
             .iter()
-            .take_while(|(record, _)| record.state() == State::Live)
+            .take_while(|(record, _)| is_alive(record))
             .count();
         for group in entries[..alive].chunk_by(|a, b| key(&a.0) == key(&b.0)) {
             let bytes: usize = group.iter().map(|(record, _)| record.size).sum();
             let first = &group[0].0;
-            let callers = records::hold().places.callers(first.made_at);
-            let (count, kind) = (group.len(), fault::kind_name(first));
-            let word = if count == 1 { "block" } else { "blocks" };
+            let (count, of, kind) = (group.len(), fault::whose(first), fault::kind_name(first));
+            let word = match (first.home.is_some(), count) {
+                (false, 1) => "block",
+                (false, _) => "blocks",
+                (true, 1) => "object",
+                (true, _) => "objects",
+            };
             say!(
                 sink,
-                "memkind: alive: {count} {word}, {bytes} bytes (kind {kind})"
+                "memkind: alive: {count} {word}, {bytes} bytes ({of}{kind})"
             );
-            say!(sink, "  allocated at {}", Shown(&callers));
+            fault::tell_origin(first.made_at, sink);
         }
     }
 }
@@ -119,7 +123,7 @@ fn look(kind: Option<&Head>) {
         return;
     };
     if survey.tell_faults(&mut on_standard_error) > 0 {
-        fault::tell_now(&trace::capture(), &mut on_standard_error);
+        fault::tell_now(&mut on_standard_error);
         fault::end();
     }
     if has(LEAK) {

@@ -9,13 +9,13 @@ use crate::heap::fast;
 use crate::sys::tools::{self, Tool};
 
 /// Double frees and pointers that are no blocks.
-pub(super) const FREE: u32 = 1;
+pub(crate) const FREE: u32 = 1;
 /// Bytes before and behind blocks.
-pub(super) const OVERFLOW: u32 = 2;
+pub(crate) const OVERFLOW: u32 = 2;
 /// Writes into freed blocks.
-pub(super) const USE: u32 = 4;
+pub(crate) const USE: u32 = 4;
 /// What is alive at the end.
-pub(super) const LEAK: u32 = 8;
+pub(crate) const LEAK: u32 = 8;
 /// Pages without access.
 pub(super) const GUARD: u32 = 16;
 /// All of them.
@@ -40,13 +40,23 @@ pub(crate) fn on() -> bool {
     checks != 0 && (checks != UNKNOWN || decide() != 0)
 }
 
-pub(super) fn has(check: u32) -> bool {
+/// Whether one of some checks is on.
+pub(crate) fn has(check: u32) -> bool {
     CHECKS.load(Ordering::Relaxed) & check != 0
 }
 
 /// Whether there is a record of each block, not only of those before closed pages.
 pub(super) fn records_all() -> bool {
     has(!GUARD)
+}
+
+/// From this rate on the fast paths stay on when nothing else is checked: blocks that
+/// are to be guarded are chosen where they are left anyway.
+const SELDOM: usize = 256;
+
+/// Whether only one block in many is checked, and the fast paths are on.
+pub(super) fn is_seldom() -> bool {
+    CHECKS.load(Ordering::Relaxed) == GUARD && rate() >= SELDOM
 }
 
 /// One block in how many is guarded; 0 for none.
@@ -140,7 +150,7 @@ pub fn at_load() -> Result<bool, Malformed> {
     if asked.is_some() || tools::tool() != Tool::Nothing {
         on();
     }
-    Ok(matches!(CHECKS.load(Ordering::Relaxed), 0 | UNKNOWN))
+    Ok(is_seldom() || matches!(CHECKS.load(Ordering::Relaxed), 0 | UNKNOWN))
 }
 
 /// Turns checks on, before the first allocation.
@@ -159,7 +169,7 @@ pub fn set(checks: u32) -> Result<(), Error> {
         return Ok(());
     }
     // Nothing has been allocated, so nothing is in a cache.
-    if !fast::disable() {
+    if checks != GUARD && !fast::disable() {
         return Err(Error::NoMemory);
     }
     if settle(checks, GUARD_RATE) == checks {

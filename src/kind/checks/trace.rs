@@ -16,7 +16,7 @@ pub(super) type Callers = [usize; DEPTH];
 
 /// Where the library's own code is: its callers are of interest, not itself. Both 0 until
 /// known, and where the library is part of the program.
-static OWN: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+pub(super) static OWN: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 
 unsafe extern "C" {
     // Of libgcc_s, which Rust's standard library needs for itself.
@@ -25,47 +25,119 @@ unsafe extern "C" {
         argument: *mut c_void,
     ) -> c_int;
     fn _Unwind_GetIP(context: *mut c_void) -> usize;
+    fn _Unwind_GetCFA(context: *mut c_void) -> usize;
 }
 
 const GO_ON: c_int = 0;
 const STOP: c_int = 4;
 
-struct Walk {
-    callers: Callers,
-    count: usize,
-    /// Whether all so far were the library's own.
-    inside: bool,
+/// A return address, and the place on the stack that holds it.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    pub(super) place: usize,
+    pub(super) address: usize,
+}
+
+/// The most steps through the library's own code that are kept.
+const OWN_DEPTH: usize = 16;
+
+/// The way from a function of the library's out to its callers.
+pub(super) struct Steps {
+    own: [Step; OWN_DEPTH],
+    n_own: usize,
+    callers: [Step; DEPTH],
+    n_callers: usize,
+    /// Steps at lower addresses of the stack are of no interest.
+    from: usize,
+    /// Whether each place holds the address: not so on all processors, nor behind signals.
+    pub(super) are_words: bool,
+}
+
+impl Steps {
+    /// The steps from the function that has this address in its frame.
+    #[inline(never)]
+    pub(super) fn from(stack: usize) -> Self {
+        let none = Step {
+            place: 0,
+            address: 0,
+        };
+        let mut steps = Self {
+            own: [none; OWN_DEPTH],
+            n_own: 0,
+            callers: [none; DEPTH],
+            n_callers: 0,
+            from: stack,
+            are_words: true,
+        };
+        // What the unwinder may allocate at its first use comes from there.
+        let _inside = spare::enter();
+        // SAFETY: `note` is such a function, and gets steps that live until it is done.
+        unsafe { _Unwind_Backtrace(note, (&raw mut steps).cast()) };
+        steps
+    }
+
+    /// Those in the library's own code, the innermost first.
+    pub(super) fn own(&self) -> &[Step] {
+        &self.own[..self.n_own]
+    }
+
+    /// Those behind them.
+    pub(super) fn callers(&self) -> &[Step] {
+        &self.callers[..self.n_callers]
+    }
+
+    /// The first one that is not the library's own.
+    pub(super) fn first(&self) -> Option<Step> {
+        self.callers().first().copied()
+    }
+
+    /// The addresses of the callers.
+    pub(super) fn addresses(&self) -> Callers {
+        self.callers.map(|step| step.address)
+    }
 }
 
 unsafe extern "C" fn note(context: *mut c_void, argument: *mut c_void) -> c_int {
-    // SAFETY: the argument is the `Walk` of `capture`, which waits for this; the context is the
+    // SAFETY: the argument is what `Steps::from` fills, which waits for this; the context is the
     // unwinder's.
-    let (walk, address) = unsafe { (&mut *argument.cast::<Walk>(), _Unwind_GetIP(context)) };
-    let [start, end] = [&OWN[0], &OWN[1]].map(|bound| bound.load(Ordering::Relaxed));
+    let (steps, address, end) = unsafe {
+        let steps = &mut *argument.cast::<Steps>();
+        (steps, _Unwind_GetIP(context), _Unwind_GetCFA(context))
+    };
     if address == 0 {
         return STOP;
     }
-    walk.inside = walk.inside && (start..end).contains(&address);
-    if !walk.inside {
-        walk.callers[walk.count] = address;
-        walk.count += 1;
+    let place = end.wrapping_sub(size_of::<usize>());
+    if place < steps.from {
+        return GO_ON;
     }
-    if walk.count == DEPTH { STOP } else { GO_ON }
+    // SAFETY: the end of a frame that waits for this one.
+    let word = unsafe { core::ptr::with_exposed_provenance::<usize>(place).read_volatile() };
+    steps.are_words &= word == address;
+    let step = Step { place, address };
+    let [start, end] = [&OWN[0], &OWN[1]].map(|bound| bound.load(Ordering::Relaxed));
+    if steps.n_callers == 0 && (start..end).contains(&address) {
+        match steps.own.get_mut(steps.n_own) {
+            Some(own) => {
+                *own = step;
+                steps.n_own += 1;
+            }
+            None => steps.are_words = false,
+        }
+        return GO_ON;
+    }
+    steps.callers[steps.n_callers] = step;
+    steps.n_callers += 1;
+    if steps.n_callers == DEPTH {
+        STOP
+    } else {
+        GO_ON
+    }
 }
 
-/// The callers of the library, in the calling thread. What the unwinder may allocate at its
-/// first use comes from `spare`.
-#[inline(never)]
+/// The callers of the library, in the calling thread.
 pub(super) fn capture() -> Callers {
-    let mut walk = Walk {
-        callers: [0; DEPTH],
-        count: 0,
-        inside: true,
-    };
-    let _inside = spare::enter();
-    // SAFETY: `note` is such a function, and gets a `Walk` that lives until it is done.
-    unsafe { _Unwind_Backtrace(note, (&raw mut walk).cast()) };
-    walk.callers
+    Steps::from(0).addresses()
 }
 
 /// Finds out where the library's own code is.

@@ -1,0 +1,242 @@
+//! Regions that are checked: what lies behind a block, up to the one before it, has a known value, and
+//! so has what has been freed. Both are looked at when blocks are freed, and memory used again.
+
+use super::watch::{self, Alive, make_room};
+use crate::error::Error;
+use crate::kind::Kind;
+use crate::kind::checks::{self, CANARY, FREE, FREED, OVERFLOW, USE, fault, has, other_than};
+use crate::log;
+use crate::sys::tools;
+
+/// A block.
+#[derive(Clone, Copy)]
+struct Block {
+    start: usize,
+    size: usize,
+    /// Where the block before it begins, or the chunk ends.
+    end: usize,
+    /// Its chunk, by how many there are below it.
+    depth: usize,
+    made_at: u32,
+}
+
+/// The part of a chunk that has been in blocks: what is not any more has a known value.
+#[derive(Clone, Copy)]
+struct Used {
+    chunk: usize,
+    from: usize,
+    to: usize,
+}
+
+/// What is known of one region.
+pub(super) struct Watch {
+    kind: &'static Kind,
+    blocks: Vec<Block>,
+    used: Vec<Used>,
+    made_by: u32,
+    made_at: u32,
+}
+
+/// Whether regions are checked: always the same answer.
+pub(super) fn is_on() -> bool {
+    checks::objects::are_checked()
+}
+
+/// Ends the process if there is no region at an address, and this is checked.
+pub(super) fn is_region(address: usize) {
+    if !has(FREE)
+        || watch::hold()
+            .regions
+            .iter()
+            .any(|one| one.address == address)
+    {
+        return;
+    }
+    let sink = &mut fault::on_standard_error;
+    fault::say!(
+        sink,
+        "memkind: use of a region that was destroyed, or never made"
+    );
+    fault::tell_now(sink);
+    fault::end()
+}
+
+impl Watch {
+    /// For a region that has just been made at this address.
+    ///
+    /// # Errors
+    /// `Malloc`.
+    pub(super) fn new(kind: &'static Kind, address: usize) -> Result<Self, Error> {
+        let made_at = checks::here();
+        let mut watched = watch::hold();
+        make_room(&mut watched.regions)?;
+        watched.regions.push(Alive {
+            address,
+            kind: &kind.head,
+            made_at,
+            count: 0,
+            bytes: 0,
+        });
+        Ok(Self {
+            kind,
+            blocks: Vec::new(),
+            used: Vec::new(),
+            made_by: log::thread(),
+            made_at,
+        })
+    }
+
+    /// Sees to it that a block can be noted.
+    ///
+    /// # Errors
+    /// `NoMemory`.
+    pub(super) fn prepare(&mut self) -> Result<(), Error> {
+        make_room(&mut self.blocks)
+            .and_then(|()| make_room(&mut self.used))
+            .map_err(|_| Error::NoMemory)
+    }
+
+    /// Notes a block of `size` bytes, with `end` where the one before it begins. The chunk is known by
+    /// its base and by how many are below it.
+    ///
+    /// # Safety
+    /// From `start` to `end` is the region's, writable, and used by no block.
+    pub(super) unsafe fn add(
+        &mut self,
+        start: usize,
+        size: usize,
+        end: usize,
+        chunk: usize,
+        depth: usize,
+        region: usize,
+    ) {
+        tools::open(start as *const u8, end - start);
+        let used = match self.used.iter_mut().find(|used| used.chunk == chunk) {
+            Some(used) => used,
+            None => {
+                self.used.push(Used {
+                    chunk,
+                    from: end,
+                    to: end,
+                });
+                let last = self.used.len() - 1;
+                &mut self.used[last]
+            }
+        };
+        let filled = *used;
+        used.from = used.from.min(start);
+        used.to = used.to.max(end);
+        let (from, to) = (start.max(filled.from), end.min(filled.to));
+        if from < to {
+            // SAFETY: memory that was in blocks, and has been filled since.
+            unsafe { self.is_filled(from, to) };
+        }
+        if has(OVERFLOW) {
+            // SAFETY: behind the block, and before the next.
+            unsafe { ((start + size) as *mut u8).write_bytes(CANARY, end - start - size) };
+        }
+        tools::close((start + size) as *const u8, end - start - size);
+        self.blocks.push(Block {
+            start,
+            size,
+            end,
+            depth,
+            made_at: checks::here(),
+        });
+        self.tell(region);
+    }
+
+    /// Brings the list of what is alive up to date.
+    fn tell(&self, region: usize) {
+        let mut watched = watch::hold();
+        let found = watched.regions.iter_mut().find(|one| one.address == region);
+        if let Some(found) = found {
+            found.count = self.blocks.len();
+            found.bytes = self.blocks.iter().map(|block| block.size).sum();
+        }
+    }
+
+    /// # Safety
+    /// The bytes can be read, and were in blocks.
+    unsafe fn is_filled(&self, from: usize, to: usize) {
+        if !has(USE) {
+            return;
+        }
+        // SAFETY: the caller's promise.
+        let Some(byte) = (unsafe { other_than(FREED, from as *const u8, to - from) }) else {
+            return;
+        };
+        let sink = &mut fault::on_standard_error;
+        let (at, kind) = (from + byte, self.kind.head.name());
+        fault::say!(
+            sink,
+            "memkind: write to {at:#x} after it was freed (region of kind {kind})"
+        );
+        fault::tell_place("region made", self.made_by, self.made_at, sink);
+        fault::tell_now(sink);
+        fault::end()
+    }
+
+    /// Looks at a block and fills it.
+    ///
+    /// # Safety
+    /// It is writable, and not used any more.
+    unsafe fn drop_block(&self, block: Block) {
+        let behind = block.start + block.size;
+        tools::open(block.start as *const u8, block.end - block.start);
+        if has(OVERFLOW) {
+            // SAFETY: behind the block, and before the next.
+            let byte = unsafe { other_than(CANARY, behind as *const u8, block.end - behind) };
+            if let Some(byte) = byte {
+                let sink = &mut fault::on_standard_error;
+                let (size, start, kind) = (block.size, block.start, self.kind.head.name());
+                fault::say!(
+                    sink,
+                    "memkind: byte {byte} behind {size} bytes at {start:#x} (region of kind {kind}) was written to"
+                );
+                fault::tell_place("allocated", self.made_by, block.made_at, sink);
+                fault::tell_now(sink);
+                fault::end()
+            }
+        }
+        // SAFETY: the caller's promise.
+        unsafe { (block.start as *mut u8).write_bytes(FREED, block.end - block.start) };
+        tools::close(block.start as *const u8, block.end - block.start);
+    }
+
+    /// Notes that all blocks are freed but those in chunks with fewer below them than `depth`, and
+    /// those in that one from `position` on.
+    ///
+    /// # Safety
+    /// The others are writable, and not used any more.
+    pub(super) unsafe fn rewind(&mut self, position: usize, depth: usize, region: usize) {
+        while let Some(block) = self.blocks.last().copied() {
+            if block.depth < depth || (block.depth == depth && block.start >= position) {
+                break;
+            }
+            // SAFETY: the caller's promise.
+            unsafe { self.drop_block(block) };
+            self.blocks.pop();
+        }
+        self.tell(region);
+    }
+
+    /// Looks at the memory of a chunk, of which no block is left, and forgets it.
+    ///
+    /// # Safety
+    /// It can be read.
+    pub(super) unsafe fn forget_chunk(&mut self, chunk: usize) {
+        if let Some(index) = self.used.iter().position(|used| used.chunk == chunk) {
+            let used = self.used.swap_remove(index);
+            tools::open(used.from as *const u8, used.to - used.from);
+            // SAFETY: the caller's promise.
+            unsafe { self.is_filled(used.from, used.to) };
+        }
+    }
+
+    /// The region is gone.
+    pub(super) fn end(address: usize) {
+        let mut watched = watch::hold();
+        watched.regions.retain(|one| one.address != address);
+    }
+}

@@ -1,0 +1,113 @@
+//! What vectors refer to that are checked, by their numbers.
+
+use super::buffer::Buffer;
+use super::pool::Pool;
+use crate::boxed::room_for;
+
+/// Numbers of vectors that are gone stay known until so many others are.
+const GONE: usize = 1 << 14;
+/// Bits of a number that are an index into the table; the rest tells uses of an entry apart.
+const INDEX_BITS: u32 = 22;
+
+/// An entry: what a vector refers to.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) number: u32,
+    /// References through vectors with this number; 0 when it is gone.
+    pub(super) references: u32,
+    pub(super) data: usize,
+    pub(super) length: u32,
+    pub(super) thread: u32,
+    pub(super) made_at: u32,
+    pub(super) released_by: u32,
+    pub(super) released_at: u32,
+    /// The buffer, as vectors name it.
+    pub(super) owner: usize,
+    /// The vector that gave the last reference up.
+    pub(super) vector: usize,
+    /// The stream that has reserved it, and not been told how much of it was used; 0 for none.
+    pub(super) reserved: usize,
+    /// The next one that is gone, by index.
+    pub(super) next: u32,
+}
+
+/// All of them.
+pub(super) struct Table {
+    pub(super) entries: Vec<Entry>,
+    /// Those that are gone, the oldest first, by index; how many.
+    oldest: u32,
+    newest: u32,
+    n_gone: usize,
+}
+
+impl Table {
+    pub(super) const fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            oldest: 0,
+            newest: 0,
+            n_gone: 0,
+        }
+    }
+
+    /// Those that hold references.
+    pub(super) fn alive(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.references > 0)
+    }
+
+    /// The entry with a number.
+    pub(super) fn find(&mut self, number: u32) -> Option<&mut Entry> {
+        let index = number as usize & ((1 << INDEX_BITS) - 1);
+        self.entries
+            .get_mut(index)
+            .filter(|entry| entry.number == number)
+    }
+
+    /// A number for a new entry; `None` without memory.
+    pub(super) fn add(&mut self, mut entry: Entry) -> Option<u32> {
+        if self.n_gone > GONE {
+            let index = self.oldest as usize;
+            let old = self.entries.get_mut(index)?;
+            self.oldest = old.next;
+            self.n_gone -= 1;
+            entry.number = old.number.wrapping_add(1 << INDEX_BITS);
+            *old = entry;
+            return Some(entry.number);
+        }
+        let index = self.entries.len();
+        if index == self.entries.capacity() {
+            let mut larger = room_for((2 * index).max(256)).ok()?;
+            larger.extend_from_slice(&self.entries);
+            self.entries = larger;
+        }
+        // 0 stands for a vector that is not checked.
+        entry.number = index as u32 | 1 << INDEX_BITS;
+        if index >= 1 << INDEX_BITS {
+            return None;
+        }
+        self.entries.push(entry);
+        Some(entry.number)
+    }
+
+    /// Notes that an entry is gone.
+    pub(super) fn bury(&mut self, number: u32) {
+        let index = number & ((1 << INDEX_BITS) - 1);
+        if self.n_gone == 0 {
+            self.oldest = index;
+        } else if let Some(last) = self.entries.get_mut(self.newest as usize) {
+            last.next = index;
+        }
+        self.newest = index;
+        self.n_gone += 1;
+    }
+}
+
+impl Entry {
+    /// The name of the kind behind it.
+    pub(super) fn kind(&self) -> &'static str {
+        // SAFETY: the record of a buffer that a vector has referred to, and the handle in it.
+        let pool =
+            unsafe { Buffer::of_owner(self.owner).and_then(|buffer| Pool::of_handle(buffer.pool)) };
+        pool.map_or("?", |pool| pool.kind().head.name())
+    }
+}

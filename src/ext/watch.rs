@@ -1,0 +1,81 @@
+//! What is checked of vectors and regions, and what of them is alive, under one lock. A kind, a
+//! heap or the program is never called while it is held.
+
+use core::cell::UnsafeCell;
+use core::ops::{Deref, DerefMut};
+
+use super::vector_table::Table;
+use crate::boxed::room_for;
+use crate::error::Error;
+use crate::heap::lock::{Guard, Lock};
+use crate::kind::Head;
+
+/// A region for the list of what is alive.
+#[derive(Clone, Copy)]
+pub(super) struct Alive {
+    pub(super) address: usize,
+    pub(super) kind: &'static Head,
+    pub(super) made_at: u32,
+    pub(super) count: usize,
+    pub(super) bytes: usize,
+}
+
+/// Room for one element more, or an error.
+pub(super) fn make_room<T: Copy>(all: &mut Vec<T>) -> Result<(), Error> {
+    if all.len() == all.capacity() {
+        let mut larger = room_for((2 * all.len()).max(64))?;
+        larger.extend_from_slice(all);
+        *all = larger;
+    }
+    Ok(())
+}
+
+/// All that is known.
+pub(super) struct Watched {
+    pub(super) vectors: Table,
+    pub(super) regions: Vec<Alive>,
+}
+
+struct Shared(UnsafeCell<Watched>);
+
+// SAFETY: used under the lock alone.
+unsafe impl Sync for Shared {}
+
+static SHARED: Shared = Shared(UnsafeCell::new(Watched {
+    vectors: Table::new(),
+    regions: Vec::new(),
+}));
+static LOCK: Lock = Lock::new();
+
+/// What is known, while the lock is held.
+pub(super) struct Held(#[allow(dead_code, reason = "lets go of the lock")] Guard);
+
+impl Deref for Held {
+    type Target = Watched;
+    fn deref(&self) -> &Watched {
+        // SAFETY: the lock is held as long as `self` lives.
+        unsafe { &*SHARED.0.get() }
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Watched {
+        // SAFETY: the lock is held as long as `self` lives, and this is its only reference.
+        unsafe { &mut *SHARED.0.get() }
+    }
+}
+
+/// Waits for it.
+pub(super) fn hold() -> Held {
+    Held(LOCK.hold())
+}
+
+/// Before fork(2): nothing is half changed.
+pub fn prepare_fork() {
+    LOCK.hold_over_fork();
+}
+
+/// After fork(2), in parent and child.
+pub fn release_after_fork() {
+    LOCK.release();
+}

@@ -1,0 +1,42 @@
+//! What checks need to know of a kind, and of what else hands out memory of one.
+
+use crate::error::Error;
+use crate::kind::head::Head;
+
+/// A kind, as far as checks need it.
+pub trait Origin: Sync {
+    /// Its head, which stays where it is as long as blocks of it are known.
+    fn head(&'static self) -> &'static Head;
+    /// What every block of it is aligned to, at least 1.
+    fn least_alignment(&self) -> usize;
+    /// Whether its memory is a file's.
+    fn is_file(&self) -> bool;
+    /// Whether single pages of its memory can be closed.
+    fn can_close_pages(&self) -> bool;
+    /// `size` bytes of its heap at a multiple of `align`, a power of two or 0; zeroed if so asked.
+    ///
+    /// # Errors
+    /// Those of an allocation.
+    fn take(&'static self, align: usize, size: usize, zeroed: bool) -> Result<*mut u8, Error>;
+    /// Resizes what the heap gave without moving it; whether that was possible.
+    ///
+    /// # Safety
+    /// `base` is a live block of a heap.
+    unsafe fn resize(&'static self, base: *mut u8, size: usize) -> bool;
+    /// Resizes what a heap gave to `size` bytes of this kind, more than 0, as if it were not checked.
+    ///
+    /// # Errors
+    /// Those of an allocation.
+    ///
+    /// # Safety
+    /// `base` is a live block of a heap.
+    unsafe fn realloc(&'static self, base: *mut u8, size: usize) -> Result<*mut u8, Error>;
+}
+
+/// Where objects belong that are cut from memory of a kind.
+pub trait Home: Sync {
+    /// The kind.
+    fn origin(&'static self) -> &'static dyn Origin;
+    /// Takes back an object that is not used any more. No lock is held.
+    fn take_back(&'static self, object: *mut u8);
+}
