@@ -10,11 +10,11 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use super::buffer::Buffer;
-use super::pool_slab::{PoolSlab, Slabs};
+use super::pool_slab::{self, PoolSlab};
 use super::slab::Slab;
 use super::usage::{self, Usage};
 use super::users;
-use crate::backing::{PAGE, round_up};
+use crate::backing::{PAGE, Slabs, round_up};
 use crate::boxed::boxed;
 use crate::error::Error;
 use crate::heap::objects::{self, Held, Objects, POOLS};
@@ -54,6 +54,8 @@ pub struct Pool {
     /// First: the fast paths know no more of a pool.
     objects: Objects,
     live: AtomicBool,
+    /// Whether a forked child has this pool but not its memory.
+    lost: AtomicBool,
     kind: AtomicPtr<Kind>,
     /// Bytes that the program asked for; from object to object; alignment.
     size: AtomicUsize,
@@ -66,7 +68,7 @@ pub struct Pool {
     n_refused: AtomicUsize,
     /// Streams that take buffers from it.
     pub(super) n_streams: AtomicU32,
-    pub(super) slabs: Slabs,
+    pub(super) slabs: pool_slab::Slabs,
     growth: UnsafeCell<Growth>,
 }
 
@@ -87,6 +89,7 @@ impl Pool {
         Self {
             objects: Objects::new(),
             live: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
             kind: AtomicPtr::new(ptr::null_mut()),
             size: AtomicUsize::new(0),
             stride: AtomicUsize::new(0),
@@ -95,7 +98,7 @@ impl Pool {
             n_objects: AtomicUsize::new(0),
             n_refused: AtomicUsize::new(0),
             n_streams: AtomicU32::new(0),
-            slabs: Slabs::new(),
+            slabs: pool_slab::Slabs::new(),
             growth: UnsafeCell::new(Growth {
                 busy: false,
                 held: 0,
@@ -135,6 +138,7 @@ impl Pool {
         pool.align.store(align, Ordering::Relaxed);
         let limit = if count == 0 { usize::MAX } else { count };
         pool.limit.store(limit, Ordering::Relaxed);
+        pool.lost.store(false, Ordering::Relaxed);
         pool.n_objects.store(0, Ordering::Relaxed);
         pool.n_refused.store(0, Ordering::Relaxed);
         let capacity = (MAGAZINE / stride).clamp(MAGAZINE_MIN, MAGAZINE_MAX);
@@ -340,7 +344,14 @@ impl Pool {
         Ok(object)
     }
 
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     fn fetch(&'static self) -> Result<NonNull<u8>, Error> {
+        if self.is_lost() {
+            return Err(Error::NoMemory);
+        }
         loop {
             let held = self.objects.hold();
             let cut = |places: &mut [usize]| self.slabs.cut(places, self.stride());
@@ -369,7 +380,7 @@ impl Pool {
 
     /// Takes an object from the program, or from vectors.
     pub(super) fn take_from(&'static self, object: NonNull<u8>, vectors: bool) {
-        if !self.is_live() {
+        if !self.is_live() || self.is_lost() {
             return;
         }
         if are_checked() {
@@ -491,7 +502,7 @@ impl Pool {
             return Err(Error::Invalid);
         }
         let too_many = count.checked_mul(self.stride());
-        if too_many.is_none_or(|bytes| bytes >= page_map::END) {
+        if too_many.is_none_or(|bytes| bytes >= page_map::END) || self.is_lost() {
             return Err(Error::NoMemory);
         }
         loop {
@@ -570,11 +581,18 @@ pub fn parent_after_fork() {
     objects::release_after_fork();
 }
 
-/// In a child just forked: threads that were taking slabs are gone.
+/// In a child just forked: threads that were taking slabs are gone, and with a kind that is not
+/// inherited the objects.
 pub fn after_fork_in_child() {
     for pool in all() {
         // SAFETY: the locks are held over the fork, and the child has one thread.
         unsafe { (*pool.growth.get()).busy = false };
     }
     objects::release_after_fork();
+    let is_gone = |pool: &Pool| pool.kind().slabs().is_some_and(Slabs::is_gone);
+    for pool in all().filter(|pool| pool.is_live() && is_gone(pool)) {
+        pool.lost.store(true, Ordering::Relaxed);
+        // SAFETY: the child has one thread, and no use of the objects.
+        unsafe { pool.objects.hold().forget() };
+    }
 }

@@ -445,7 +445,7 @@ impl Slabs {
 
     /// Whether the process has no use of the slabs: it is a child that does not have them, or
     /// whose parent manages them.
-    fn is_gone(&self) -> bool {
+    pub fn is_gone(&self) -> bool {
         self.inherited.load(Ordering::Relaxed) && self.is_lost_by_fork()
     }
 
