@@ -157,6 +157,10 @@ soak: ## a long life in short: 12 minutes, or SOAK=seconds
 check-loom: check-%: ## the heap's lock-free parts under a model of memory (needs the crate loom)
 	@scripts/check.sh $*
 
+.PHONY: check-guards
+check-guards: check-%: ## the rules that make the heap fast still do: instructions, counted by valgrind
+	@scripts/check.sh $*
+
 .PHONY: check-numa
 check-numa: ## boot every memory topology as a virtual machine, check placement there (minutes)
 	@scripts/check.sh numa

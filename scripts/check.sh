@@ -3,7 +3,7 @@
 # Runs the parts of the test suite and counts their results.
 #
 # usage: scripts/check.sh [part...]
-#   default: every part but programs, packages, numa, loom, faults, fuzz, soak and the long stress ones, in the order below
+#   default: every part but programs, packages, numa, loom, guards, faults, fuzz, soak and the long stress ones, in the order below
 #
 # Builds first; if that fails, nothing else is run.
 # The last line of output is "N passed, N failed, N skipped"; the exit status is
@@ -38,6 +38,7 @@ run_part() {
     packages) ctest/packages/run.sh full ;;
     debug-heap) scripts/check-debug-heap.sh ;;
     loom) scripts/check-loom.sh ;;
+    guards) python3 -B bench/guards.py ;;
     stress-short) ctest/stress/run.sh short && ctest/soak/run.sh 8 ;;
     soak) ctest/soak/run.sh ;;
     fuzz-short) ctest/fuzz/run.sh short ;;
