@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A program that has met a full kind for long, freeing its oldest block each time, still gets what another
- * thread frees: after a few refusals, if not at once. And when it has freed all, nothing is refused. */
+ * thread frees: after a few refusals, if not at once. When it has freed all, or another thread half of the kind, nothing
+ * is refused. */
 #include "pmem.h"
 #include "threads.h"
 
@@ -8,13 +9,13 @@
 
 #define AREA (64 * MIB)
 
-enum { SIZE = 1000, THEIRS = 24000, OURS = 65536, REFUSALS = 100, SECONDS = 1, LARGE = 300 };
+enum { SIZE = 1000, THEIRS = 24000, OURS = 65536, REFUSALS = 100, SECONDS = 1, LARGE = 300, HALF = 400 };
 
 static memkind_t kind;
 
-/* Frees the oldest block at each refusal, for blocks of many sizes, so that free memory is seldom of the right one.
- * In the end the blocks stay, or are freed. */
-static void evict_for_long(bool stay)
+/* Frees the oldest block at each refusal, for blocks of many sizes of `least` bytes and up to 64 times as many, so that
+ * free memory is seldom of the right one. In the end the blocks stay, or are freed. */
+static void evict_for_long(size_t least, bool stay)
 {
     void **ring = calloc(OURS, sizeof(*ring));
     unsigned random = 1, head = 0, tail = 0;
@@ -22,7 +23,7 @@ static void evict_for_long(bool stay)
 
     CHECK_NOT_NULL(ring);
     while (time(NULL) < end) {
-        const size_t size = 64 + (unsigned)rand_r(&random) % 4000;
+        const size_t size = least + (unsigned)rand_r(&random) % (63 * least);
         void *block;
 
         while ((block = memkind_malloc(kind, size)) == NULL) {
@@ -45,7 +46,7 @@ static void check_others(memkind_t made)
 
     kind = made;
     start_holder(&holder, kind, SIZE, THEIRS);
-    evict_for_long(true);
+    evict_for_long(64, true);
     let_holder_free(&holder);
     while (got < THEIRS * 9 / 10 && refused < REFUSALS) {
         if (memkind_malloc(kind, SIZE) != NULL) {
@@ -61,10 +62,26 @@ static void check_others(memkind_t made)
     CHECK_INT(0, memkind_destroy_kind(kind));
 }
 
+/* The blocks of the other thread are from another arena, and too large for caches. */
+static void check_half(memkind_t made, size_t size)
+{
+    struct holder holder;
+
+    kind = made;
+    start_holder(&holder, kind, 100 * KIB, HALF);
+    evict_for_long(16 * KIB, true);
+    let_holder_free(&holder);
+    if (memkind_malloc(kind, size) == NULL) {
+        FAIL("no block of %zu in a kind of which half is free", size);
+    }
+    end_holder(&holder);
+    CHECK_INT(0, memkind_destroy_kind(kind));
+}
+
 static void check_large(memkind_t made, size_t unit)
 {
     kind = made;
-    evict_for_long(false);
+    evict_for_long(64, false);
     for (int i = 0; i < LARGE; i++) {
         const size_t size = (size_t)(i % 7 + 1) * unit;
         void *block = memkind_malloc(kind, size);
@@ -89,6 +106,8 @@ int main(void)
     check_large(make_pmem(test_dir(), AREA), 7 * MIB);
     check_others(make_fixed(area, AREA));
     check_others(make_pmem("/dev/shm", AREA));
+    check_half(make_fixed(area, AREA), 900 * KIB);
+    check_half(make_pmem("/dev/shm", AREA), 3 * MIB);
     CHECK_INT(0, munmap(area, AREA));
     return 0;
 }

@@ -122,15 +122,6 @@ impl Backing {
         }
     }
 
-    /// Bytes that this source and others have taken of the same nodes; `None` where they are not
-    /// counted.
-    pub fn promised(&self) -> Option<usize> {
-        match self {
-            Self::Anonymous(source) => source.promised(),
-            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => None,
-        }
-    }
-
     /// Bytes that this source and others on the same memory can be given together, if these are
     /// counted together.
     pub fn capacity(&self) -> Option<usize> {

@@ -162,11 +162,6 @@ impl Anonymous {
         self.account().is_some()
     }
 
-    /// Bytes that have been promised on the nodes, to this source or others.
-    pub(in crate::backing) fn promised(&self) -> Option<usize> {
-        self.account().map(Account::load)
-    }
-
     /// Bytes that the nodes have together, if what is promised there is counted.
     pub(in crate::backing) fn capacity(&self) -> Option<usize> {
         self.account().map(Account::capacity)

@@ -97,29 +97,16 @@ impl Bin<'_> {
         self.top.store(top, Ordering::Relaxed);
     }
 
-    /// Makes the current magazine, which is empty or missing, one with room for `count`
-    /// blocks; `false` when memory is short.
-    pub(super) fn make_room_for(self, offset: usize, count: usize) -> bool {
-        let magazine = self.unload();
-        // SAFETY: null or this bin's own, and empty.
-        unsafe {
-            if magazine
-                .as_ref()
-                .is_some_and(|magazine| magazine.capacity as usize >= count)
-            {
-                self.load(magazine);
-                return true;
+    /// Whether there is a current magazine; makes an empty one if not. There is none afterwards when
+    /// memory is short.
+    pub(super) fn has_or_makes_magazine(self, offset: usize) -> bool {
+        if !self.has_magazine() {
+            let fresh = Magazine::with_places(class::magazine_capacity(offset));
+            if !fresh.is_null() {
+                self.load(fresh);
             }
-            let places = count.max(FIRST_PLACES.min(class::magazine_capacity(offset)));
-            let larger = Magazine::with_places(places);
-            if !larger.is_null() {
-                self.load(larger);
-            }
-            if !magazine.is_null() {
-                Magazine::free(magazine);
-            }
-            !larger.is_null()
         }
+        self.has_magazine()
     }
 
     pub(super) fn take_previous(self) -> *mut Magazine {
@@ -283,9 +270,6 @@ impl Cache {
         }
     }
 }
-
-/// Places of the first magazine that a thread has for a class.
-pub(super) const FIRST_PLACES: usize = 8;
 
 /// How often a thread misses a class before it caches its blocks: more often for larger ones.
 /// A thread that uses many kinds and sizes a few times each would hold a magazine, and a block

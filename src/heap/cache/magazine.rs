@@ -36,25 +36,6 @@ impl Magazine {
         magazine
     }
 
-    /// Moves the blocks of a magazine into a new one with `places` places, at least as many as
-    /// there are blocks, and frees the old one; null, with nothing changed, when memory is short.
-    ///
-    /// # Safety
-    /// The magazine is the caller's and no bin's current one.
-    pub(crate) unsafe fn enlarge(magazine: *mut Magazine, places: usize) -> *mut Magazine {
-        let larger = Self::with_places(places);
-        if !larger.is_null() {
-            // SAFETY: both are the caller's, the new one has room for `count` pointers.
-            unsafe {
-                let count = (*magazine).count;
-                Self::base(larger).copy_from_nonoverlapping(Self::base(magazine), count);
-                (*larger).count = count;
-                Self::free(magazine);
-            }
-        }
-        larger
-    }
-
     /// Its first place.
     pub(crate) fn base(magazine: *mut Magazine) -> *mut Place {
         magazine.wrapping_add(1).cast()

@@ -21,7 +21,7 @@ use super::arena::Arenas;
 use super::base::{class, je, page_map};
 use super::thread::Thread;
 use super::thread::tops::{self, END, Top};
-use bin::{Bin, Cache, FIRST_PLACES, patience};
+use bin::{Bin, Cache, patience};
 use magazine::Magazine;
 
 /// Takes a block of the class at `offset` from a thread's cache of heap `id`; `None` when the bin
@@ -174,7 +174,7 @@ fn fetch(arenas: &'static Arenas, cache: &Cache, offset: usize) -> *mut u8 {
         return first;
     }
     let bin = cache.bin(offset >> class::BIN_BITS);
-    if !bin.make_room_for(offset, count) {
+    if !bin.has_or_makes_magazine(offset) {
         return first;
     }
     for _ in 0..count {
@@ -281,44 +281,29 @@ pub(crate) unsafe fn spill(thread: &Thread, store: &'static Store, offset: usize
 /// Makes a magazine with room the current one of a bin whose current one is full or missing.
 /// None is there afterwards when memory is short.
 fn exchange(store: &'static Store, bin: Bin<'_>, offset: usize) {
-    let most = class::magazine_capacity(offset);
     let mut full = bin.unload();
     let mut other = bin.take_previous();
     // SAFETY: each is null or this bin's own, and not its current one.
     unsafe {
-        // What a thread holds grows with what it uses.
-        let twice =
-            |magazine: *mut Magazine| magazine.as_ref().map_or(0, |m| 2 * m.capacity as usize);
-        let places = twice(full)
-            .max(twice(other))
-            .clamp(FIRST_PLACES.min(most), most);
         if other.as_ref().is_some_and(|magazine| magazine.count > 0) {
-            if ((*other).capacity as usize) < most {
-                let larger = Magazine::enlarge(other, places);
-                if !larger.is_null() {
-                    other = larger;
-                }
+            // There is no current one after memory was short.
+            if !full.is_null() && order::is_wanted(class::size_of(offset)) {
+                (full, other) = Magazine::arrange(full, other, offset);
             }
-            if (*other).count == (*other).capacity as usize {
-                if order::is_wanted(class::size_of(offset)) {
-                    (full, other) = Magazine::arrange(full, other, offset);
-                }
-                match store.depot.exchange(other, offset) {
-                    Some(empty) => other = empty,
-                    None => {
-                        Magazine::drain(other, offset);
-                        store.arenas.turn.next();
-                    }
+            match store.depot.exchange(other, offset) {
+                Some(empty) => other = empty,
+                None => {
+                    Magazine::drain(other, offset);
+                    store.arenas.turn.next();
                 }
             }
         }
-        if other.is_null() {
-            other = Magazine::with_places(places);
-        }
-        bin.set_previous(full);
-        if !other.is_null() {
-            bin.load(other);
-        }
+    }
+    bin.set_previous(full);
+    if other.is_null() {
+        bin.has_or_makes_magazine(offset);
+    } else {
+        bin.load(other);
     }
 }
 

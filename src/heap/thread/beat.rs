@@ -3,16 +3,13 @@
 //! A program that has freed much and goes on with little never leaves the fast paths, which
 //! look at no clock. So a thread counts its frees down, and takes the slow path when it gets to
 //! zero: one decrement and a branch. How many frees that takes follows from how
-//! many there are in a second, and starts low whenever memory has been given back.
+//! many there are in a second.
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// The most frees between two looks: what a look costs is little beside them.
 const MOST: u32 = 512;
-/// The frees until the next look after a block has left the thread's magazines. It may be the
-/// last for long.
-const SOON: u32 = 32;
 /// The factor by which the frees until the next look grow when no second has passed since the last,
 /// and shrink when one has.
 const FACTOR: u32 = 4;
@@ -62,18 +59,6 @@ impl Beat {
         self.period.load(Ordering::Relaxed)
     }
 
-    fn start(&self, period: u32) {
-        self.period.store(period, Ordering::Relaxed);
-        // SAFETY: the record's own thread is here, as `Sync` above says.
-        unsafe { *self.left.get() = period as i32 }
-    }
-
-    /// Lets the next look come soon, in the record's own thread, from whose
-    /// magazines blocks have just gone.
-    pub(crate) fn come_soon(&self) {
-        self.start(SOON);
-    }
-
     /// Whether it is another second than at the last look, in the record's own thread.
     pub(crate) fn is_new(&self, now: u32) -> bool {
         self.second.load(Ordering::Relaxed) != now
@@ -86,18 +71,21 @@ impl Beat {
 
     /// Begins to count down again after a look that was due, in the record's own thread.
     pub(crate) fn restart(&self, now: u32) {
-        let period = self.period.load(Ordering::Relaxed);
-        self.start(if self.is_new(now) {
-            (period / FACTOR).max(1)
+        let last = self.period.load(Ordering::Relaxed);
+        let period = if self.is_new(now) {
+            (last / FACTOR).max(1)
         } else {
-            (FACTOR * period).clamp(1, MOST)
-        });
+            (FACTOR * last).clamp(1, MOST)
+        };
+        self.period.store(period, Ordering::Relaxed);
+        // SAFETY: the record's own thread is here, as `Sync` above says.
+        unsafe { *self.left.get() = period as i32 }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Beat, MOST, SOON};
+    use super::{Beat, MOST};
 
     /// Frees until a look is due.
     fn frees(beat: &Beat) -> u32 {
@@ -108,11 +96,10 @@ mod tests {
     fn it_is_as_often_as_there_is_use() {
         let beat = Beat::new();
         beat.note(7);
-        beat.come_soon();
-        assert_eq!(frees(&beat), SOON + 1);
+        assert_eq!(frees(&beat), 1);
         // Much in a second: seldom.
         assert!(beat.is_due());
-        for _ in 0..5 {
+        for _ in 0..6 {
             beat.restart(7);
         }
         assert!(!beat.is_due());
