@@ -50,3 +50,37 @@ pub struct Extent {
     /// Whether the range has memory; without, it must be taken again before use.
     pub memory: bool,
 }
+
+/// What a source has, in bytes.
+#[derive(Clone, Copy)]
+pub enum Room {
+    /// As much as the system gives.
+    Open,
+    /// What the nodes have together, for all that take memory there.
+    Shared(usize),
+    /// What is for this source alone.
+    Own {
+        /// Bytes that the heap has taken and not given back.
+        held: usize,
+        /// Bytes that it may take besides.
+        left: usize,
+    },
+}
+
+impl Room {
+    /// Bytes that the heap has taken and not given back; `None` where these are not counted.
+    pub fn held(self) -> Option<usize> {
+        match self {
+            Self::Own { held, .. } => Some(held),
+            Self::Open | Self::Shared(_) => None,
+        }
+    }
+
+    /// Bytes that are left for this source alone; 0 where these are not counted.
+    pub fn left(self) -> usize {
+        match self {
+            Self::Own { left, .. } => left,
+            Self::Open | Self::Shared(_) => 0,
+        }
+    }
+}

@@ -20,7 +20,7 @@ mod node;
 mod ranges;
 mod table;
 
-pub use base::{Extent, PAGE, UNIT, keep_freed_memory, keeps_freed_memory, round_up};
+pub use base::{Extent, PAGE, Room, UNIT, keep_freed_memory, keeps_freed_memory, round_up};
 pub use file::{File, dax_path};
 pub use fixed::Fixed;
 pub use node::{
@@ -68,37 +68,12 @@ impl Backing {
         }
     }
 
-    /// Whether the source can be exhausted while heaps hold unused memory of it.
-    pub fn is_bounded(&self) -> bool {
-        match self {
-            Self::Anonymous(source) => source.is_counted(),
-            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => true,
-        }
-    }
-
-    /// Whether an extent taken without memory is addresses only.
-    pub fn lacks_memory_at_first(&self) -> bool {
-        match self {
-            Self::Anonymous(source) => source.is_counted(),
-            Self::File(_) => true,
-            Self::Fixed(_) | Self::Slabs(_) => false,
-        }
-    }
-
     /// Whether `other` can take memory that this source gives back.
     pub fn shares(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Anonymous(source), Self::Anonymous(other)) => source.shares(other),
             (Self::File(source), Self::File(other)) => source.shares(other),
             _ => false,
-        }
-    }
-
-    /// Bytes left in the file system of a file; `None` for other sources.
-    pub fn left_beside(&self) -> Option<usize> {
-        match self {
-            Self::File(source) => Some(source.left_beside()),
-            Self::Anonymous(_) | Self::Fixed(_) | Self::Slabs(_) => None,
         }
     }
 
@@ -112,25 +87,6 @@ impl Backing {
         }
     }
 
-    /// Bytes that the heap has taken and not given back; `None` where they are not counted.
-    pub fn held(&self) -> Option<usize> {
-        match self {
-            Self::File(source) => Some(source.held()),
-            Self::Fixed(source) => Some(source.held()),
-            Self::Slabs(source) => Some(source.held()),
-            Self::Anonymous(_) => None,
-        }
-    }
-
-    /// Bytes that this source and others on the same memory can be given together, if these are
-    /// counted together.
-    pub fn capacity(&self) -> Option<usize> {
-        match self {
-            Self::Anonymous(source) => source.capacity(),
-            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => None,
-        }
-    }
-
     /// Bytes of the nodes that memory comes from, and no more than the process may have; `None`
     /// for other sources, and when that could not be found out for a reason that passes.
     pub fn size_of_nodes(&self) -> Option<usize> {
@@ -140,14 +96,15 @@ impl Backing {
         }
     }
 
-    /// Bytes left in the source; 0 where they are not counted.
-    pub fn left(&self) -> usize {
-        match self {
-            Self::File(source) => source.left(),
-            Self::Fixed(source) => source.left(),
-            Self::Slabs(source) => source.left(),
-            Self::Anonymous(_) => 0,
-        }
+    /// What the source has.
+    pub fn room(&self) -> Room {
+        let (held, left) = match self {
+            Self::Anonymous(source) => return source.room(),
+            Self::File(source) => (source.held(), source.left()),
+            Self::Fixed(source) => (source.held(), source.left()),
+            Self::Slabs(source) => (source.held(), source.left()),
+        };
+        Room::Own { held, left }
     }
 
     /// Takes memory for a range again after `give_back`; the range then reads as zero.

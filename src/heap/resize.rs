@@ -199,7 +199,7 @@ impl Heap {
     fn spare(&self) -> usize {
         self.backing()
             .growth()
-            .map_or_else(|| self.backing().left() / 256, |step| step / 16)
+            .map_or_else(|| self.backing().room().left() / 256, |step| step / 16)
     }
 
     /// Resizes a block of this heap where it is, if it is to be near to another CPU when

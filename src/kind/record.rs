@@ -499,7 +499,7 @@ impl Kind {
 
     /// Bytes that its heap has been given, where these are counted.
     pub fn held(&'static self) -> Option<usize> {
-        self.heap.backing().held()
+        self.heap.backing().room().held()
     }
 
     /// The arena from which the calling thread allocates `size` bytes.

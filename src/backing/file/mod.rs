@@ -201,7 +201,7 @@ impl File {
     }
 
     /// Bytes left in the file system; 0 if unknown. Keeps `errno`.
-    pub(in crate::backing) fn left_beside(&self) -> usize {
+    pub fn left_beside(&self) -> usize {
         let errno = log::errno();
         let status = statvfs_of_dir(self.dir());
         log::set_errno(errno);

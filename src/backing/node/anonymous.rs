@@ -8,7 +8,7 @@ use super::account::{Account, Pages};
 use super::names::Name;
 use super::policy::Bind;
 use super::thp::{self, Wanted};
-use crate::backing::base::{Extent, PAGE, UNIT, keeps_freed_memory, populate, round_up};
+use crate::backing::base::{Extent, PAGE, Room, UNIT, keeps_freed_memory, populate, round_up};
 use crate::backing::ranges::Ranges;
 use crate::error::Error;
 use crate::log;
@@ -157,14 +157,10 @@ impl Anonymous {
         unsafe { self.account.load(Ordering::Acquire).as_ref() }
     }
 
-    /// Whether the memory is counted: an extent may then be without memory at first.
-    pub(in crate::backing) fn is_counted(&self) -> bool {
-        self.account().is_some()
-    }
-
-    /// Bytes that the nodes have together, if what is promised there is counted.
-    pub(in crate::backing) fn capacity(&self) -> Option<usize> {
-        self.account().map(Account::capacity)
+    /// What the nodes have, if what is promised there is counted.
+    pub(in crate::backing) fn room(&self) -> Room {
+        let shared = |account: &Account| Room::Shared(account.capacity());
+        self.account().map_or(Room::Open, shared)
     }
 
     /// Bytes that the nodes have together, or the machine where memory may come from any node, and

@@ -77,9 +77,7 @@ impl Arenas {
     /// Whether an extent without memory would be for what the calling thread has just been
     /// refused.
     fn was_refused(&self, size: usize) -> bool {
-        self.backing.lacks_memory_at_first()
-            && Thread::attached()
-                .is_some_and(|thread| thread.refused.covers(self.id() as u32, size))
+        Thread::attached().is_some_and(|thread| thread.refused.covers(self.id() as u32, size))
     }
 
     /// Takes memory for a part of an extent that has none; whether there is any. The map

@@ -4,6 +4,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::arenas::{Arenas, MAX};
+use crate::backing::Room;
 use crate::boxed::boxed;
 use crate::heap::base::je;
 
@@ -71,12 +72,12 @@ impl Arenas {
 
     /// Bytes that arenas hold and do not use; `None` when that cannot be told.
     pub(crate) fn idle_bytes(&self) -> Option<usize> {
-        let held = self.backing.held()?;
+        let held = self.backing.room().held()?;
         Some(held.saturating_sub(self.active_pages()? * je::PAGE))
     }
 
     /// Whether nothing but its own limit keeps the heap from having `least` bytes more.
     pub(crate) fn is_at_its_limit(&self, least: usize) -> bool {
-        self.backing.held().is_some() && self.backing.left() < least
+        matches!(self.backing.room(), Room::Own { left, .. } if left < least)
     }
 }

@@ -9,7 +9,7 @@ use core::ptr;
 use super::bin::Cache;
 use super::magazine::Magazine;
 use super::store::Store;
-use crate::backing::PAGE;
+use crate::backing::{PAGE, Room};
 use crate::heap::base::class;
 
 /// Number of classes of large blocks.
@@ -25,8 +25,10 @@ fn most(store: &Store) -> usize {
     if backing.granule() > PAGE {
         return 0;
     }
-    let nodes = backing.capacity().unwrap_or(usize::MAX);
-    store.depot.most_for_thread().min(nodes / NODES_PART)
+    match backing.room() {
+        Room::Shared(nodes) => store.depot.most_for_thread().min(nodes / NODES_PART),
+        Room::Open | Room::Own { .. } => store.depot.most_for_thread(),
+    }
 }
 
 /// How many blocks of a class a thread's magazine has places for.

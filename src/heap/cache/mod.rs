@@ -312,7 +312,8 @@ fn exchange(store: &'static Store, bin: Bin<'_>, offset: usize) {
 /// # Safety
 /// `block` is a block of these arenas and of that class, and not used any more.
 unsafe fn give_up(arenas: &Arenas, offset: usize, block: *mut u8) {
-    let counts = arenas.backing.held().is_some() && class::size_of(offset) <= class::SLAB_MAX;
+    let counts =
+        arenas.backing.room().held().is_some() && class::size_of(offset) <= class::SLAB_MAX;
     let active = || arenas.active_each().filter(|_| counts);
     let before = active();
     // SAFETY: the caller's promise.

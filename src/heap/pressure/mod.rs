@@ -13,6 +13,7 @@ use super::base::{class, je};
 use super::cache::Store;
 use super::thread::Thread;
 use super::thread::exhausted::Counts;
+use crate::backing::Room;
 use crate::error::Error;
 use throttle::Throttle;
 
@@ -79,16 +80,14 @@ fn class_of(size: usize, align: usize) -> usize {
 /// bytes in pages: that more is hard to find. What heaps share is taken for in use: how much of it
 /// is would have to be counted for all of them.
 fn is_in_use(store: &Store, least: usize) -> bool {
-    let backing = &store.arenas.backing;
-    let Some(held) = backing.held() else {
+    let Room::Own { held, left } = store.arenas.backing.room() else {
         return true;
     };
     let Some(idle) = store.arenas.idle_bytes() else {
         return false;
     };
     // A file may have a limit that its file system does not reach.
-    let left = Some(backing.left()).filter(|left| *left < least);
-    let left = left.unwrap_or(0);
+    let left = if left < least { left } else { 0 };
     idle + left < (held + left) / FREE_PART
 }
 
@@ -171,7 +170,7 @@ impl Pressure {
 /// A block by `ask` from another arena than `own`, if the heap is bounded: then each may have what
 /// the others lack.
 fn block_of_others(store: &Store, own: u32, ask: impl Fn(u32) -> *mut u8) -> *mut u8 {
-    if !store.arenas.backing.is_bounded() {
+    if let Room::Open = store.arenas.backing.room() {
         return ptr::null_mut();
     }
     let others = store.arenas.existing().filter(|arena| *arena != own);

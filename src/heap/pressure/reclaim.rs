@@ -4,7 +4,7 @@ use core::ptr;
 use core::sync::atomic::{Ordering, fence};
 
 use super::throttle::Throttle;
-use crate::backing::Backing;
+use crate::backing::{Backing, Room};
 use crate::heap::base::lock;
 use crate::heap::cache::Store;
 use crate::heap::thread::hold_caches;
@@ -15,23 +15,20 @@ use crate::heap::thread::hold_caches;
 /// that, nor by others since `turn`. The caller is in no operation on its caches.
 pub(super) fn for_request(store: &Store, least: usize, turn: u64) -> bool {
     let arenas = &store.arenas;
-    if arenas.backing.held().is_none() {
+    let Room::Own { held, left } = arenas.backing.room() else {
         let _still = hold_caches();
         one(store);
         others(store).for_each(one);
         return true;
-    }
+    };
     arenas.learn_active(|| Store::refresh_all(&hold_caches()));
     // What is a user's own stays where it is.
-    if !arenas.backing.gives_back() {
-        decay_at_once(store, least);
+    if !arenas.backing.gives_back() && least <= held.saturating_add(left) {
+        decay_at_once(store);
     }
-    let helps = || {
-        arenas.backing.gives_back()
-            && arenas
-                .idle_bytes()
-                .is_none_or(|idle| idle > 0 && idle.saturating_add(arenas.backing.left()) >= least)
-    };
+    let left = || arenas.backing.room().left();
+    let is_enough = |idle: usize| idle > 0 && idle.saturating_add(left()) >= least;
+    let helps = || arenas.backing.gives_back() && arenas.idle_bytes().is_none_or(is_enough);
     let nothing = !store.is_cached() && !helps();
     // The holder of the lock may be giving something back that is in no cache any more.
     fence(Ordering::Acquire);
@@ -69,12 +66,14 @@ const SPARE_PART: usize = 8;
 /// file system has refused a request of `least` bytes in pages and they have enough for it.
 /// Whether any has given something back. The caller is in no operation on its caches.
 pub(super) fn beside(store: &Store, least: usize) -> bool {
-    let backing = &store.arenas.backing;
-    if store.arenas.is_at_its_limit(least) || !matches!(backing, Backing::File(_)) {
+    let Backing::File(file) = &store.arenas.backing else {
+        return false;
+    };
+    if store.arenas.is_at_its_limit(least) {
         return false;
     }
     let still = hold_caches();
-    let held = |store: &Store| store.arenas.backing.held().unwrap_or(0);
+    let held = |store: &Store| store.arenas.backing.room().held().unwrap_or(0);
     // What another heap can spare, when `cached` tells how much of what it uses is in caches.
     let spare = |other: &Store, cached: fn(&Store) -> usize| {
         other.arenas.learn_active(|| Store::refresh_all(&still));
@@ -85,7 +84,7 @@ pub(super) fn beside(store: &Store, least: usize) -> bool {
     let is_enough = |cached| {
         let all = others(store).filter_map(|other| spare(other, cached));
         let all = all.fold(0, usize::saturating_add);
-        all > 0 && all.saturating_add(backing.left_beside().unwrap_or(0)) >= least
+        all > 0 && all.saturating_add(file.left_beside()) >= least
     };
     let in_depot: fn(&Store) -> usize = |store| store.depot.bytes();
     let cached = if is_enough(in_depot) {
@@ -111,12 +110,10 @@ pub(super) fn beside(store: &Store, least: usize) -> bool {
 
 /// To wait for other use of what is freed has no point in a heap that gives nothing back, once
 /// it has had no room for what it can hold.
-fn decay_at_once(store: &Store, least: usize) {
-    let arenas = &store.arenas;
-    let held = arenas.backing.held().unwrap_or(0);
-    if !arenas.decays_at_once() && least <= held.saturating_add(arenas.backing.left()) {
+fn decay_at_once(store: &Store) {
+    if !store.arenas.decays_at_once() {
         let _still = hold_caches();
-        arenas.begin_decay_at_once();
+        store.arenas.begin_decay_at_once();
     }
 }
 
