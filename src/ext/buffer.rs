@@ -62,7 +62,7 @@ impl Buffer {
     /// # Safety
     /// `owner` is 0 or from [`Buffer::owner`], and something refers to the buffer.
     pub(super) unsafe fn of_owner(owner: usize) -> Option<&'static Buffer> {
-        // SAFETY: the caller's promise.
+        // SAFETY: 0 gives none; else a reference keeps the buffer, so that it is live.
         unsafe { ((owner & !LOCAL) as *const Buffer).as_ref() }
     }
 }
@@ -77,11 +77,12 @@ pub(super) const LOCAL: usize = 1;
 #[inline(always)]
 pub(super) unsafe fn add_ref(owner: usize) -> bool {
     if owner & LOCAL != 0 {
-        // SAFETY: the caller's promise.
+        // SAFETY: a LOCAL vector is this thread's, and keeps its buffer live: no other thread
+        // changes the count.
         unsafe { *(*((owner - LOCAL) as *const Buffer)).plain() += 1 };
         true
     } else if owner != 0 {
-        // SAFETY: the caller's promise.
+        // SAFETY: the vector keeps its buffer live.
         unsafe { &*(owner as *const Buffer) }
             .atomic()
             .fetch_add(1, Ordering::Relaxed);

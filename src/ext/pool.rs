@@ -187,7 +187,7 @@ impl Pool {
         }
         let _others = objects::making();
         let held = self.objects.hold();
-        // SAFETY: the caller's promise.
+        // SAFETY: no other thread uses the pool, and none of its objects.
         unsafe { held.forget() };
         *self.growth(&held) = Growth {
             busy: false,
@@ -405,7 +405,7 @@ impl Pool {
         }
         for index in 0..n {
             match self.get() {
-                // SAFETY: the caller's promise.
+                // SAFETY: the place is one of the `n` that the caller may write.
                 Ok(object) => unsafe { *objects.add(index) = object.as_ptr() },
                 Err(error) => {
                     // SAFETY: the first `index` objects have been taken out of this pool.
@@ -424,7 +424,7 @@ impl Pool {
     #[cold]
     pub unsafe fn put_many(&'static self, objects: *const *mut u8, n: usize) {
         for index in 0..n {
-            // SAFETY: the caller's promise.
+            // SAFETY: one of the `n` objects that the caller has.
             if let Some(object) = NonNull::new(unsafe { *objects.add(index) }) {
                 self.put(object);
             }

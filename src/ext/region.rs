@@ -246,7 +246,7 @@ impl Region {
     /// # Safety
     /// `region` comes from [`Region::create`]; it and its blocks are not used any more.
     pub unsafe fn destroy(region: *mut Region) {
-        // SAFETY: the caller's promise.
+        // SAFETY: from `create`, and neither it nor its blocks are used any more.
         let mut region = unsafe { Box::from_raw(region) };
         if region.watch.is_some() {
             Watch::end(region.address());

@@ -193,7 +193,7 @@ pub unsafe extern "C" fn hbw_verify_memory_region(
         return libc::EFAULT;
     }
     if flags & touch != 0 {
-        // SAFETY: the caller's promise.
+        // SAFETY: the range can be read and written, and no other thread writes to it.
         unsafe { hbw_region::touch(addr.cast(), size) };
     }
     hbw_region::verify(addr as usize, size)
@@ -236,7 +236,7 @@ pub unsafe extern "C" fn hbw_posix_memalign(
     alignment: usize,
     size: usize,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: `memptr` is writable.
     unsafe { memkind_posix_memalign(kind(), memptr, alignment, size) }
 }
 
@@ -275,7 +275,7 @@ pub unsafe extern "C" fn hbw_posix_memalign_psize(
         return libc::EINVAL;
     };
     let kind = available_or(number, otherwise, policy);
-    // SAFETY: the caller's promise.
+    // SAFETY: `memptr` is writable.
     unsafe { memkind_posix_memalign(kind, memptr, alignment, size) }
 }
 
@@ -290,7 +290,7 @@ pub unsafe extern "C" fn hbw_posix_memalign_psize(
 /// `ptr` must be NULL or a live block of this library.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hbw_realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live block of this library.
     unsafe { memkind_realloc(kind(), ptr, size) }
 }
 
@@ -304,7 +304,7 @@ pub unsafe extern "C" fn hbw_realloc(ptr: *mut c_void, size: usize) -> *mut c_vo
 /// `ptr` must be NULL or a live block of this library; it may not be used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hbw_free(ptr: *mut c_void) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live block, which is not used again.
     unsafe { memkind_free(core::ptr::null_mut(), ptr) }
 }
 
@@ -318,6 +318,6 @@ pub unsafe extern "C" fn hbw_free(ptr: *mut c_void) {
 /// `ptr` must be NULL or a live block of this library.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hbw_malloc_usable_size(ptr: *mut c_void) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live block of this library.
     unsafe { memkind_malloc_usable_size(core::ptr::null_mut(), ptr) }
 }

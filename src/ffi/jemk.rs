@@ -102,7 +102,7 @@ unsafe extern "C" fn realloc(block: *mut c_void, size: usize) -> *mut c_void {
 }
 
 unsafe extern "C" fn free(block: *mut c_void) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live block, which is not used again.
     if unsafe { fast::free(block.cast()) } {
         return;
     }

@@ -230,7 +230,7 @@ pub unsafe extern "C" fn memtier_delete_memtier_memory(memory: *mut memtier_memo
 pub unsafe extern "C" fn memtier_malloc(memory: *mut memtier_memory, size: usize) -> *mut c_void {
     match Memory::malloc_fast(memory.cast(), size) {
         Some(block) => block.as_ptr().cast(),
-        // SAFETY: the caller's promise.
+        // SAFETY: `memory` is null or live.
         None => unsafe { malloc_slow(memory, size) },
     }
 }
@@ -245,11 +245,11 @@ pub(super) unsafe extern "C" fn malloc_slow(
     memory: *mut memtier_memory,
     size: usize,
 ) -> *mut c_void {
-    // SAFETY: the caller's promise.
+    // SAFETY: `memory` is null or live.
     let block = unsafe { memory.as_ref() }.and_then(|memory| memory.0.malloc_by_size(size));
     match block {
         Some(block) => block.as_ptr().cast(),
-        // SAFETY: the caller's promise.
+        // SAFETY: `memory` is null or live.
         None => unsafe { malloc_slower(memory, size) },
     }
 }
@@ -517,7 +517,7 @@ pub unsafe extern "C" fn memtier_usable_size(mut ptr: *mut c_void) -> usize {
 pub unsafe extern "C" fn memtier_kind_free(kind: memkind_t, ptr: *mut c_void) {
     // SAFETY: `ptr` is null or a live block.
     if !unsafe { tier::free_fast(ptr.cast()) } {
-        // SAFETY: the caller's promise.
+        // SAFETY: null or a live block, which is not used again.
         unsafe { kind_free_slow(kind, ptr) }
     }
 }

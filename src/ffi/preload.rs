@@ -44,7 +44,7 @@ extern "C" fn kind_malloc_slow(size: usize, kind: memkind_t) -> *mut c_void {
 /// `ptr` is NULL or a live block, of this library or one that `foreign` takes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_preload_free(ptr: *mut c_void, foreign: Foreign) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live block of this library's or of `foreign`'s, which is not used again.
     unsafe {
         if !fast::free(ptr.cast()) {
             free_slow(ptr, foreign);
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn memtier_preload_malloc(
 ) -> *mut c_void {
     match Memory::malloc_fast(memory.cast(), size) {
         Some(block) => block.as_ptr().cast(),
-        // SAFETY: the caller's promise.
+        // SAFETY: `memory` is null or live.
         None => unsafe { tier_malloc_slow(size, memory) },
     }
 }
@@ -97,7 +97,7 @@ unsafe extern "C" fn tier_malloc_slow(size: usize, memory: *mut memtier_memory) 
 /// # Safety
 /// `memory` is live, and memtier_preload_malloc_of() has returned this function for it.
 unsafe extern "C" fn malloc_by_size(size: usize, memory: *mut memtier_memory) -> *mut c_void {
-    // SAFETY: the caller's promise.
+    // SAFETY: `memory` is live.
     match unsafe { (*memory.cast::<Memory>()).malloc_by_size_fast(size) } {
         Some(block) => block.as_ptr().cast(),
         // SAFETY: `memory` is live.
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn memtier_preload_malloc_of(memory: *mut memtier_memory) 
 pub unsafe extern "C" fn memtier_preload_free(ptr: *mut c_void, foreign: Foreign) {
     // SAFETY: `ptr` is null, a live block of any kind, or not the library's.
     if !unsafe { tier::free_fast(ptr.cast()) } {
-        // SAFETY: the caller's promise.
+        // SAFETY: null or a live block of this library's or of `foreign`'s, which is not used again.
         unsafe { tier_free_slow(ptr, foreign) }
     }
 }

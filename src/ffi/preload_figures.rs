@@ -53,7 +53,7 @@ pub unsafe extern "C" fn memkind_preload_figures(
     for (to, from) in name.iter_mut().zip(kind.name().bytes()) {
         *to = from as c_char;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `figures` is writable.
     unsafe {
         figures.write(memkind_preload_figures_t {
             name,

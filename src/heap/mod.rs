@@ -435,7 +435,7 @@ pub fn is_abandoned(address: usize) -> bool {
 /// `block` is a live block of a heap.
 pub unsafe fn free_uncached(block: *mut u8) {
     let heap = Heap::by_id(page_map::owner(block as usize));
-    // SAFETY: the caller's promise.
+    // SAFETY: a live block of a heap, which no code uses any more.
     unsafe { je::dallocx(block, je::TCACHE_NONE) }
     if let Some(heap) = heap {
         heap.store.arenas.turn.next();

@@ -43,7 +43,7 @@ impl Heap {
             && !je::is_first(block)
             && !self.store.arenas.maps(size)
         {
-            // SAFETY: the caller's promise.
+            // SAFETY: a live block of this heap, with `old` usable bytes.
             let moved = unsafe { self.resize_large(block, old, size)? };
             if !moved.is_null() {
                 return Ok(moved);
@@ -53,7 +53,7 @@ impl Heap {
             Ok(fresh) => fresh,
             Err(_) if shrinks && (pooled || mapped::begins(block as usize)) => return Ok(block),
             Err(_) if shrinks => {
-                // SAFETY: the caller's promise.
+                // SAFETY: a live block of this heap, with `old` usable bytes.
                 let moved = unsafe { self.resize_large(block, old, size) };
                 let moved = moved.ok().filter(|moved| !moved.is_null());
                 return Ok(moved.unwrap_or(block));
@@ -85,7 +85,7 @@ impl Heap {
             return None;
         }
         let size = round_up(size, PAGE)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: a live block of this heap, with `old` usable bytes.
         let resize = || unsafe { arenas.resize_mapped(block, old, size, true) };
         let mut moved = resize();
         let more = size.saturating_sub(old);
@@ -115,7 +115,7 @@ impl Heap {
         size: usize,
     ) -> Result<*mut u8, Error> {
         let flags = je::arena(self.store.arenas.current()?) | je::TCACHE_NONE;
-        // SAFETY: the caller's promise.
+        // SAFETY: a live block of this heap, which is not in a cache.
         let (moved, has_room) = unsafe {
             if size > class::MAX && size > old {
                 self.enlarge(block, old, size, flags)
@@ -230,7 +230,7 @@ impl Heap {
         if !is_for_jemalloc(old, size) || self.store.arenas.maps(size) {
             return false;
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: a live block of this heap.
         let done = unsafe { je::resize_in_place(block, size, je::TCACHE_NONE) };
         if done {
             self.store.arenas.turn.next();

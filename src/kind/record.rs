@@ -562,7 +562,7 @@ impl checks::Origin for Kind {
     }
 
     unsafe fn resize(&'static self, base: *mut u8, size: usize) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: a live block of this kind.
         unsafe { self.resize_in_place(base, size) }
     }
 

@@ -27,7 +27,7 @@ pub(super) unsafe extern "C" fn secure_getenv(name: *const c_char) -> *const c_c
 /// # Safety
 /// `name` is a string, and no other thread changes the environment.
 pub(super) unsafe extern "C" fn getenv(name: *const c_char) -> *const c_char {
-    // SAFETY: the caller's promise.
+    // SAFETY: a string that ends in NUL.
     let mut name = unsafe { CStr::from_ptr(name) };
     if name == JEMALLOC {
         name = OURS;

@@ -7,7 +7,7 @@ pub(crate) const ARE_KEPT: bool = false;
 
 /// Registers the library's own handlers, functions that are never unloaded.
 pub(crate) fn handle(prepare: Handler, parent: Handler, child: Handler) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the three functions are never unloaded.
     unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
 }
 

@@ -124,7 +124,8 @@ pub unsafe fn kind_free(kind: Option<&'static Kind>, ptr: *mut u8) {
 /// `ptr` is null, a live block of any kind that is not used again, or not the library's.
 #[inline(always)]
 pub(crate) unsafe fn free_fast(ptr: *mut u8) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, a live block that is not used again, or not the library's: the page map tells
+    // which.
     unsafe { fast::free_counted(ptr, counters::subtracted) }
 }
 

@@ -47,7 +47,7 @@ pub enum memkind_option_t {
 /// # Safety
 /// `cfg` is null or comes from memkind_config_new(), and no other thread uses it meanwhile.
 unsafe fn settings<'a>(cfg: *mut memkind_config) -> Option<&'a mut memkind_config> {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     unsafe { cfg.as_mut() }
 }
 
@@ -62,7 +62,7 @@ unsafe fn settings<'a>(cfg: *mut memkind_config) -> Option<&'a mut memkind_confi
 /// `cfg` must be NULL or come from memkind_config_new().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_config_set_options(cfg: *mut memkind_config, options: c_uint) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     if let Some(cfg) = unsafe { settings(cfg) } {
         cfg.0.options = options;
     }
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn memkind_config_set_nodes(
     nodes: *const c_char,
     policy: RawNodesPolicy,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     if let Some(cfg) = unsafe { settings(cfg) } {
         cfg.0.nodes = nodes;
         cfg.0.nodes_policy = policy.0;
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn memkind_config_set_page_size(
     page_size: usize,
     required: bool,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     if let Some(cfg) = unsafe { settings(cfg) } {
         cfg.0.page_size = page_size;
         cfg.0.page_required = required;
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn memkind_config_set_page_size(
 /// `cfg` must be NULL or come from memkind_config_new().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_config_set_alignment(cfg: *mut memkind_config, alignment: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     if let Some(cfg) = unsafe { settings(cfg) } {
         cfg.0.alignment = alignment;
     }
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn memkind_config_set_alignment(cfg: *mut memkind_config, 
 /// `cfg` must be NULL or come from memkind_config_new().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_config_set_slab_size(cfg: *mut memkind_config, slab_size: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     if let Some(cfg) = unsafe { settings(cfg) } {
         cfg.0.slab_size = slab_size;
     }
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn memkind_config_set_fallback(
     cfg: *mut memkind_config,
     fallback: memkind_t,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     if let Some(cfg) = unsafe { settings(cfg) } {
         cfg.0.fallback = fallback;
     }
@@ -199,7 +199,7 @@ pub unsafe extern "C" fn memkind_config_set_exhausted(
     >,
     context: *mut c_void,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     if let Some(cfg) = unsafe { settings(cfg) } {
         cfg.0.exhausted = exhausted;
         cfg.0.exhausted_context = context;
@@ -217,7 +217,7 @@ pub unsafe extern "C" fn memkind_config_set_exhausted(
 /// `cfg` must be NULL or come from memkind_config_new(); `name` must live as long.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_config_set_name(cfg: *mut memkind_config, name: *const c_char) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     if let Some(cfg) = unsafe { settings(cfg) } {
         cfg.0.name = name;
     }
@@ -250,7 +250,7 @@ pub unsafe extern "C" fn memkind_create_with_config(
     cfg: *mut memkind_config,
     kind: *mut memkind_t,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     let Some(cfg) = (unsafe { settings(cfg) }).filter(|_| !kind.is_null()) else {
         return Error::Invalid.code();
     };

@@ -115,7 +115,7 @@ pub unsafe extern "C" fn memkind_get_usage(
     let Some(kind) = kind_of(kind) else {
         return Error::Invalid.code();
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: `usage` is null or has `size` writable bytes.
     unsafe { usage::fill(Usage::of_kind(kind), usage, size) }
 }
 

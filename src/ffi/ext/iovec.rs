@@ -64,7 +64,7 @@ pub unsafe extern "C" fn memkind_stream_create(
     pool: *mut memkind_pool,
     stream: *mut *mut memkind_stream,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_pool_create() and not destroyed.
     let Some(pool) = unsafe { pool_of(pool) }.filter(|_| !stream.is_null()) else {
         return Error::Invalid.code();
     };
@@ -120,12 +120,12 @@ pub unsafe extern "C" fn memkind_iovec_alloc(
     const SHARED: c_uint = memkind_iovec_flags_t::MEMKIND_IOVEC_SHARED as c_uint;
     if flags <= SHARED {
         let which = flags as usize;
-        // SAFETY: the caller's promise.
+        // SAFETY: `stream` is null or live, and `iovecs` null or room for `max` vectors.
         if unsafe { cut_fast(stream, length, alignment, max, iovecs, which, true) } {
             return 1;
         }
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `stream` is null or live, and `iovecs` null or room for `max` vectors.
     unsafe { alloc_slow(stream, length, alignment, max, flags, iovecs) }
 }
 
@@ -151,7 +151,7 @@ unsafe fn cut_fast(
     };
     // SAFETY: the caller's promise; the handle is the stream's address.
     let stream = unsafe { stream.cast::<Stream>().as_mut() }.filter(|_| !iovecs.is_null());
-    // SAFETY: the caller's promise.
+    // SAFETY: `stream` is null or live, and `iovecs` null or room for `max` vectors.
     stream.is_some_and(|stream| unsafe { stream.cut_fast(request, which, move_on, iovecs.cast()) })
 }
 
@@ -175,7 +175,7 @@ unsafe extern "C" fn alloc_slow(
         max,
         shared: flags == 1,
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: `stream` is null or live, and `iovecs` null or room for `max` vectors.
     unsafe { cut(stream, request, true, iovecs) }
 }
 
@@ -194,7 +194,7 @@ unsafe extern "C" fn reserve_slow(
         max,
         shared: false,
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: `stream` is null or live, and `iovecs` null or room for `max` vectors.
     unsafe { cut(stream, request, false, iovecs) }
 }
 
@@ -212,7 +212,7 @@ unsafe fn cut(
         log::set_errno(libc::EINVAL);
         return -1;
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: `stream` is null or live, and `iovecs` null or room for `max` vectors.
     match unsafe { stream.cut(request, move_on, iovecs.cast()) } {
         Ok(n) => n as c_int,
         Err(refused) => {
@@ -250,11 +250,11 @@ pub unsafe extern "C" fn memkind_iovec_reserve(
     max: c_uint,
     iovecs: *mut memkind_iovec,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: `stream` is null or live, and `iovecs` null or room for `max` vectors.
     if unsafe { cut_fast(stream, length, alignment, max, iovecs, 0, false) } {
         return 1;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `stream` is null or live, and `iovecs` null or room for `max` vectors.
     unsafe { reserve_slow(stream, length, alignment, max, iovecs) }
 }
 
@@ -281,11 +281,11 @@ pub unsafe extern "C" fn memkind_iovec_commit(
 ) -> c_int {
     // SAFETY: the caller's promise; the handle is the stream's address.
     let place = unsafe { stream.cast::<Stream>().as_mut() }.filter(|_| !iovecs.is_null() && n == 1);
-    // SAFETY: the caller's promise.
+    // SAFETY: `iovecs` is null or holds `n` vectors; the stream is live.
     if place.is_some_and(|stream| stream.commit_fast(unsafe { *iovecs.cast() })) {
         return 0;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `iovecs` is null or holds `n` vectors; the stream is live.
     unsafe { commit_slow(stream, alignment, iovecs, n) }
 }
 
@@ -300,7 +300,7 @@ unsafe extern "C" fn commit_slow(
     let n = usize::try_from(n).unwrap_or(0);
     // SAFETY: the caller's promise; the handle is the stream's address.
     let stream = unsafe { stream.cast::<Stream>().as_mut() }.filter(|_| !iovecs.is_null());
-    // SAFETY: the caller's promise.
+    // SAFETY: `iovecs` is null or holds `n` vectors; the stream is live.
     let done = stream.is_some_and(|stream| unsafe { stream.commit(iovecs.cast(), n) }.is_ok());
     if done {
         return 0;
@@ -320,7 +320,7 @@ unsafe extern "C" fn commit_slow(
 /// `iovec` must be a vector, empty or live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_iovec_addref(iovec: *mut memkind_iovec) {
-    // SAFETY: the caller's promise.
+    // SAFETY: a vector, empty or live.
     unsafe { Vector::add_ref(iovec.cast()) }
 }
 
@@ -335,7 +335,7 @@ pub unsafe extern "C" fn memkind_iovec_addref(iovec: *mut memkind_iovec) {
 /// `src` must be a vector, empty or live, and `dst` writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_iovec_clone(dst: *mut memkind_iovec, src: *const memkind_iovec) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `src` is a vector, empty or live, and `dst` writable.
     unsafe { Vector::clone_to(dst.cast(), src.cast()) }
 }
 
@@ -358,7 +358,7 @@ pub unsafe extern "C" fn memkind_iovec_clone_segment(
     offset: c_uint,
     length: c_uint,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: `src` is a vector, empty or live, and `dst` writable.
     part_status(unsafe { Vector::clone_part(dst.cast(), src.cast(), offset, length) })
 }
 
@@ -381,7 +381,7 @@ fn part_status(done: bool) -> c_int {
 /// `src` must be a vector, empty or live, and `dst` writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_iovec_move(dst: *mut memkind_iovec, src: *mut memkind_iovec) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `src` is a vector, empty or live, and `dst` writable.
     unsafe { Vector::move_to(dst.cast(), src.cast()) }
 }
 
@@ -405,7 +405,7 @@ pub unsafe extern "C" fn memkind_iovec_move_segment(
     offset: c_uint,
     length: c_uint,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: `src` is a vector, empty or live, and `dst` writable.
     part_status(unsafe { Vector::move_part(dst.cast(), src.cast(), offset, length) })
 }
 
@@ -419,7 +419,7 @@ pub unsafe extern "C" fn memkind_iovec_move_segment(
 /// `iovec` must be a vector, empty or live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_iovec_release(iovec: *mut memkind_iovec) {
-    // SAFETY: the caller's promise.
+    // SAFETY: a vector, empty or live.
     unsafe { Vector::release(iovec.cast()) }
 }
 
@@ -438,7 +438,7 @@ pub unsafe extern "C" fn memkind_iovecs_release(iovecs: *mut memkind_iovec, n: c
         return;
     }
     for index in 0..usize::try_from(n).unwrap_or(0) {
-        // SAFETY: the caller's promise.
+        // SAFETY: a vector, empty or live.
         unsafe { Vector::release(iovecs.add(index).cast()) }
     }
 }

@@ -85,7 +85,7 @@ pub unsafe extern "C" fn memkind_map_create(
     let Some(add) = add.filter(|_| !map.is_null()) else {
         return Error::Invalid.code();
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: any thread may call the functions as long as the map lives.
     let made = unsafe { Map::create(add, remove, max_size, context) };
     status(made.map(|made| {
         // SAFETY: not null, and writable by the caller's promise.
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn memkind_map_destroy(map: *mut memkind_map) {
 /// `map` must be NULL or a live map.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_map_attach(map: *mut memkind_map, kind: memkind_t) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live map.
     match (unsafe { map_of(map) }, kind_of(kind)) {
         (Some(map), Some(kind)) => status(map.attach(kind)),
         _ => Error::Invalid.code(),
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn memkind_map_attach(map: *mut memkind_map, kind: memkind
 /// `map` must be NULL or a live map.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_map_detach(map: *mut memkind_map, kind: memkind_t) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live map.
     match (unsafe { map_of(map) }, kind_of(kind)) {
         (Some(map), Some(kind)) => status(map.detach(kind)),
         _ => Error::Invalid.code(),
@@ -170,7 +170,7 @@ pub unsafe extern "C" fn memkind_map_add(
     address: *mut c_void,
     size: usize,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live map.
     match unsafe { map_of(map) } {
         Some(map) => status(map.add(address as usize, size)),
         None => Error::Invalid.code(),
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn memkind_map_remove(
     address: *mut c_void,
     size: usize,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live map.
     match unsafe { map_of(map) } {
         Some(map) => status(map.remove(address as usize, size)),
         None => Error::Invalid.code(),
@@ -218,7 +218,7 @@ pub unsafe extern "C" fn memkind_map_find(
     ptr: *const c_void,
     range: *mut memkind_range,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live map.
     match unsafe { map_of(map) }.and_then(|map| map.find(ptr as usize)) {
         Some(found) if !range.is_null() => {
             let (address, size, handle) = (found.address(), found.size(), found.handle());

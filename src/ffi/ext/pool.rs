@@ -24,7 +24,7 @@ pub struct memkind_pool(Pool);
 /// `pool` is null or comes from memkind_pool_create().
 #[inline(always)]
 pub(super) unsafe fn pool_of(pool: *mut memkind_pool) -> Option<&'static Pool> {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_pool_create() and not destroyed.
     unsafe { Pool::of_handle(pool as usize) }
 }
 
@@ -79,9 +79,9 @@ pub unsafe extern "C" fn memkind_pool_create(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_pool_destroy(pool: *mut memkind_pool) -> c_int {
     let errno = log::errno();
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_pool_create() and not destroyed.
     let result = match unsafe { pool_of(pool) } {
-        // SAFETY: the caller's promise.
+        // SAFETY: no thread uses the pool, and none of its objects.
         Some(pool) => unsafe { pool.destroy() },
         None => Ok(()),
     };
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn memkind_pool_destroy(pool: *mut memkind_pool) -> c_int 
 /// `pool` must be NULL or a pool.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_pool_prepare(pool: *mut memkind_pool, count: usize) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_pool_create() and not destroyed.
     match unsafe { pool_of(pool) } {
         Some(pool) => match pool.prepare(count) {
             Err(error @ (Error::Environ | Error::Unavailable)) => failure(Some(pool.kind()), error),
@@ -128,10 +128,10 @@ pub unsafe extern "C" fn memkind_pool_prepare(pool: *mut memkind_pool, count: us
 /// `pool` must be NULL or a pool.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_pool_get(pool: *mut memkind_pool) -> *mut c_void {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_pool_create() and not destroyed.
     match unsafe { Pool::get_fast(pool as usize) } {
         Some(object) => object.as_ptr().cast(),
-        // SAFETY: the caller's promise.
+        // SAFETY: null, or from memkind_pool_create() and not destroyed.
         None => unsafe { get_slow(pool) },
     }
 }
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn memkind_pool_get(pool: *mut memkind_pool) -> *mut c_voi
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn get_slow(pool: *mut memkind_pool) -> *mut c_void {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_pool_create() and not destroyed.
     match unsafe { pool_of(pool) } {
         Some(pool) => block_or_errno(Some(pool.kind()), pool.get().map(NonNull::as_ptr)),
         None => block_or_errno(None, Err(Error::InvalidArgument)),
@@ -161,9 +161,9 @@ pub unsafe extern "C" fn memkind_pool_put(pool: *mut memkind_pool, object: *mut 
     let Some(place) = NonNull::new(object.cast::<u8>()) else {
         return;
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: a pool or null; `object` is from it, and not used again.
     if !unsafe { Pool::put_fast(pool as usize, place) } {
-        // SAFETY: the caller's promise.
+        // SAFETY: a pool or null; `object` is from it, and not used again.
         unsafe { put_slow(pool, object) }
     }
 }
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn memkind_pool_put(pool: *mut memkind_pool, object: *mut 
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn put_slow(pool: *mut memkind_pool, object: *mut c_void) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_pool_create() and not destroyed.
     if let (Some(pool), Some(object)) = (unsafe { pool_of(pool) }, NonNull::new(object.cast())) {
         let errno = log::errno();
         pool.put(object);
@@ -196,11 +196,11 @@ pub unsafe extern "C" fn memkind_pool_get_many(
     objects: *mut *mut c_void,
     n: usize,
 ) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: a pool or null; `objects` has room for `n` pointers.
     if !objects.is_null() && unsafe { Pool::get_many_fast(pool as usize, objects.cast(), n) } {
         return n;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: a pool or null; `objects` has room for `n` pointers.
     unsafe { get_many_slow(pool, objects, n) }
 }
 
@@ -211,12 +211,12 @@ unsafe extern "C" fn get_many_slow(
     objects: *mut *mut c_void,
     n: usize,
 ) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_pool_create() and not destroyed.
     let Some(pool) = unsafe { pool_of(pool) }.filter(|_| !objects.is_null()) else {
         log::set_errno(libc::EINVAL);
         return 0;
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: a pool or null; `objects` has room for `n` pointers.
     match unsafe { pool.get_many(objects.cast(), n) } {
         Ok(()) => n,
         Err(error) => {
@@ -242,21 +242,21 @@ pub unsafe extern "C" fn memkind_pool_put_many(
     objects: *mut *mut c_void,
     n: usize,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: a pool or null; `objects` holds `n` objects of it, which are not used again.
     if objects.is_null() || unsafe { Pool::put_many_fast(pool as usize, objects.cast(), n) } {
         return;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: a pool or null; `objects` holds `n` objects of it, which are not used again.
     unsafe { put_many_slow(pool, objects, n) }
 }
 
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn put_many_slow(pool: *mut memkind_pool, objects: *mut *mut c_void, n: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_pool_create() and not destroyed.
     if let Some(pool) = unsafe { pool_of(pool) } {
         let errno = log::errno();
-        // SAFETY: the caller's promise.
+        // SAFETY: a pool or null; `objects` holds `n` objects of it, which are not used again.
         unsafe { pool.put_many(objects.cast(), n) }
         log::set_errno(errno);
     }
@@ -280,7 +280,7 @@ pub unsafe extern "C" fn memkind_pool_for_each(
     visit: Option<unsafe extern "C" fn(context: *mut c_void, object: *mut c_void)>,
     context: *mut c_void,
 ) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_pool_create() and not destroyed.
     let pool = unsafe { pool_of(pool) }.filter(|pool| pool.is_live());
     let (Some(pool), Some(visit)) = (pool, visit) else {
         log::set_errno(libc::EINVAL);
@@ -311,9 +311,9 @@ pub unsafe extern "C" fn memkind_pool_get_usage(
     usage: *mut memkind_usage,
     size: usize,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_pool_create() and not destroyed.
     match unsafe { pool_of(pool) }.filter(|pool| pool.is_live()) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `usage` is null or has `size` writable bytes.
         Some(pool) => unsafe { usage::fill(pool.usage(), usage, size) },
         None => Error::Invalid.code(),
     }

@@ -23,7 +23,7 @@ pub struct memkind_region(Region);
 /// # Safety
 /// `region` is null or a live region, which no other thread uses.
 unsafe fn region_of<'a>(region: *mut memkind_region) -> Option<&'a mut Region> {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live region, which no other thread uses.
     unsafe { Region::of_handle(region as usize).as_mut() }
 }
 
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn memkind_region_create(
 pub unsafe extern "C" fn memkind_region_destroy(region: *mut memkind_region) {
     if !region.is_null() {
         let errno = log::errno();
-        // SAFETY: the caller's promise.
+        // SAFETY: a live region; neither it nor its blocks are used again.
         unsafe { Region::destroy(Region::of_handle(region as usize)) }
         log::set_errno(errno);
     }
@@ -101,10 +101,10 @@ pub unsafe extern "C" fn memkind_region_alloc(
     size: usize,
 ) -> *mut c_void {
     let (place, minus_size) = (Place::of_handle(region as usize), minus(size));
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live region, which no other thread uses.
     match unsafe { place.allocate(minus_size) } {
         Some(block) => block.cast(),
-        // SAFETY: the caller's promise.
+        // SAFETY: null or a live region, which no other thread uses.
         None => unsafe { allocate_slow(place, minus_size) },
     }
 }
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn memkind_region_memalign(
     alignment: usize,
     size: usize,
 ) -> *mut c_void {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live region, which no other thread uses.
     let region = unsafe { region_of(region) }.filter(|_| alignment.is_power_of_two());
     let Some(region) = region else {
         return block_or_errno(None, Err(Error::InvalidArgument));
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn memkind_region_memalign(
 /// `region` must be NULL or a live region.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_region_mark(region: *mut memkind_region) -> *mut c_void {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live region, which no other thread uses.
     match unsafe { region_of(region) } {
         Some(region) => region.mark().cast(),
         None => block_or_errno(None, Err(Error::InvalidArgument)),
@@ -186,7 +186,7 @@ pub unsafe extern "C" fn memkind_region_rewind(
     region: *mut memkind_region,
     mark: *mut c_void,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live region, which no other thread uses.
     match unsafe { region_of(region) } {
         Some(region) => status(region.rewind(mark.cast())),
         None => Error::Invalid.code(),
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn memkind_region_rewind(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_region_reset(region: *mut memkind_region) -> c_int {
     let errno = log::errno();
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live region, which no other thread uses.
     let code = match unsafe { region_of(region) } {
         Some(region) => status(region.reset()),
         None => Error::Invalid.code(),
@@ -235,7 +235,7 @@ pub unsafe extern "C" fn memkind_region_protect(
     region: *mut memkind_region,
     read_only: bool,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live region, which no other thread uses.
     match unsafe { region_of(region) } {
         Some(region) => status(region.protect(read_only)),
         None => Error::Invalid.code(),
@@ -260,9 +260,9 @@ pub unsafe extern "C" fn memkind_region_get_usage(
     usage: *mut memkind_usage,
     size: usize,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live region, which no other thread uses.
     match unsafe { region_of(region) } {
-        // SAFETY: the caller's promise.
+        // SAFETY: `usage` is null or has `size` writable bytes.
         Some(region) => unsafe { usage::fill(region.usage(), usage, size) },
         None => Error::Invalid.code(),
     }

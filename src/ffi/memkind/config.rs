@@ -28,7 +28,7 @@ pub extern "C" fn memkind_config_new() -> *mut memkind_config {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_config_delete(cfg: *mut memkind_config) {
     if !cfg.is_null() {
-        // SAFETY: the caller's promise.
+        // SAFETY: from memkind_config_new(), and not used again.
         unsafe { je::dallocx(cfg.cast(), 0) }
     }
 }
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn memkind_config_set_path(
     cfg: *mut memkind_config,
     pmem_dir: *const c_char,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     if let Some(cfg) = unsafe { cfg.as_mut() } {
         cfg.0.pmem_dir = pmem_dir;
     }
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn memkind_config_set_path(
 /// `cfg` must be NULL or come from memkind_config_new().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_config_set_size(cfg: *mut memkind_config, pmem_size: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     if let Some(cfg) = unsafe { cfg.as_mut() } {
         cfg.0.pmem_size = pmem_size;
     }
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn memkind_config_set_memory_usage_policy(
     cfg: *mut memkind_config,
     policy: RawUsagePolicy,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     if let Some(cfg) = unsafe { cfg.as_mut() } {
         cfg.0.policy = policy;
     }

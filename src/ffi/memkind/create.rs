@@ -56,7 +56,7 @@ pub unsafe extern "C" fn memkind_create_pmem_with_config(
     cfg: *mut memkind_config,
     kind: *mut memkind_t,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     let Some(cfg) = (unsafe { cfg.as_ref() }) else {
         return Error::Invalid.code();
     };
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn memkind_destroy_kind(kind: memkind_t) -> c_int {
         }
         ext::map::forget_kind(kind);
         tier::forget_kind(kind);
-        // SAFETY: the caller's promise.
+        // SAFETY: no thread uses the kind or its blocks any more.
         unsafe { registry::remove(kind) };
     }
     0

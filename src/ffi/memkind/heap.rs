@@ -82,7 +82,7 @@ pub unsafe extern "C" fn memkind_malloc_usable_size(
     ptr: *mut UsableSizePointer,
 ) -> usize {
     let _ = kind;
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live block of this library.
     unsafe { kind::usable_size(ptr.cast_const().cast()) }
 }
 
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn memkind_posix_memalign(
     alignment: usize,
     size: usize,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: `memptr` is writable.
     unsafe {
         if decorate::present() {
             return decorate::posix_memalign(kind, memptr, alignment, size, posix_memalign);
@@ -170,10 +170,10 @@ pub unsafe extern "C" fn memkind_realloc(
     ptr: *mut c_void,
     size: usize,
 ) -> *mut c_void {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live block of this library.
     match unsafe { fast::resize(kind as usize, ptr.cast(), size) } {
         Some(block) => block.as_ptr().cast(),
-        // SAFETY: the caller's promise.
+        // SAFETY: null or a live block of this library.
         None => unsafe { realloc_slow(kind, ptr, size) },
     }
 }
@@ -217,9 +217,9 @@ unsafe fn realloc(kind: memkind_t, ptr: *mut c_void, size: usize) -> *mut c_void
 /// `ptr` must be NULL or a live block of this library; it may not be used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_free(kind: memkind_t, ptr: *mut c_void) {
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live block, which is not used again.
     if !unsafe { fast::free(ptr.cast()) } {
-        // SAFETY: the caller's promise.
+        // SAFETY: null or a live block, which is not used again.
         unsafe { free_slow(kind, ptr) }
     }
 }
@@ -259,7 +259,7 @@ pub unsafe extern "C" fn memkind_defrag_reallocate(
     ptr: *mut c_void,
 ) -> *mut c_void {
     let _ = kind;
-    // SAFETY: the caller's promise.
+    // SAFETY: null or a live block of this library.
     match unsafe { defrag::reallocate(ptr.cast()) } {
         Some(block) => block.cast(),
         None => ptr::null_mut(),

@@ -130,7 +130,7 @@ pub unsafe extern "C" fn memkind_stats_print(
         *place = *letter;
     }
     let text = CStr::from_bytes_until_nul(&text).unwrap_or(c"");
-    // SAFETY: the caller's promise.
+    // SAFETY: `write_cb` accepts `cbopaque`.
     unsafe { je::print_stats(write_cb, cbopaque, text) };
     // jemalloc has taken a snapshot, to which the library adds its own figures.
     stats::refresh();

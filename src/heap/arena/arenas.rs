@@ -226,7 +226,7 @@ impl Arenas {
             let _still = lock::ARENAS.hold();
             for slot in self.slots() {
                 let arena = slot.swap(0, Ordering::AcqRel);
-                // SAFETY: the caller's promise.
+                // SAFETY: no block of the arena is used, and none is in a cache.
                 if arena != 0 && !unsafe { je::destroy_arena(arena) } {
                     log::error!("jemalloc cannot destroy arena {arena}.");
                 }

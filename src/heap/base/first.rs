@@ -163,7 +163,7 @@ unsafe fn pop(list: &mut *mut u8) -> *mut u8 {
 /// # Safety
 /// The lock is held, and the place is free, of at least 8 bytes.
 unsafe fn push(list: &mut *mut u8, place: *mut u8) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the lock is held; the free place has at least 8 bytes, so that a pointer fits.
     unsafe { place.cast::<*mut u8>().write(*list) };
     *list = place;
 }
@@ -268,7 +268,7 @@ pub(super) fn record(align: usize, size: usize, zeroed: bool) -> *mut u8 {
 /// It is live, and in the area.
 #[cold]
 pub(super) unsafe fn free(place: *mut u8) {
-    // SAFETY: the caller's promise.
+    // SAFETY: a live place of the area.
     let size = unsafe { size_of_place(place) };
     let class = class::offset(size) >> class::BIN_BITS;
     let _held = LOCK.hold();

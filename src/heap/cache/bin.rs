@@ -223,7 +223,7 @@ impl Cache {
     /// # Safety
     /// The cache is the caller's.
     pub(super) unsafe fn link(cache: *mut Cache, next: *mut Cache) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the cache is live, and in no other list.
         unsafe { (*cache).next.store(next, Ordering::Relaxed) }
     }
 
@@ -232,7 +232,7 @@ impl Cache {
     /// # Safety
     /// The cache is the caller's.
     pub(super) unsafe fn unlink(cache: *mut Cache) -> *mut Cache {
-        // SAFETY: the caller's promise.
+        // SAFETY: the cache is live, and its list the caller's.
         unsafe { (*cache).next.swap(ptr::null_mut(), Ordering::Relaxed) }
     }
 
@@ -241,7 +241,7 @@ impl Cache {
     /// # Safety
     /// The cache is the caller's.
     pub(super) unsafe fn discard(cache: *mut Cache, drain: bool) {
-        // SAFETY: the caller's promise.
+        // SAFETY: no thread reaches the cache, and its magazines hold free blocks of its heap.
         unsafe {
             Self::take_apart(cache, |magazine, offset| {
                 if drain {

@@ -75,7 +75,7 @@ impl Stack {
                 self.count.store(count, Ordering::Relaxed);
                 magazines.fewest = magazines.fewest.min(count);
                 if !empty.is_null() {
-                    // SAFETY: the caller's promise.
+                    // SAFETY: the empty magazine is in no other list, and the gate is held.
                     unsafe { push(&mut magazines.empty, empty) };
                 }
             }
@@ -103,7 +103,7 @@ unsafe fn pop(list: &mut *mut Magazine) -> *mut Magazine {
 /// # Safety
 /// Both are the caller's.
 unsafe fn push(list: &mut *mut Magazine, magazine: *mut Magazine) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the magazine is live, and in no other list.
     unsafe { (*magazine).next = *list };
     *list = magazine;
 }
@@ -167,7 +167,7 @@ impl Depot {
     /// # Safety
     /// The empty one is the caller's, and still so if there is none with blocks.
     pub(crate) unsafe fn pop(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the empty magazine is null or in no list: the stack may keep it.
         let full = unsafe { self.stacks().get(offset >> class::BIN_BITS)?.take(empty) };
         // SAFETY: null or a magazine that is ours now.
         let bytes = unsafe { full.as_ref() }?.count * class::size_of(offset);

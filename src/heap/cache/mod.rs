@@ -49,7 +49,7 @@ pub(crate) unsafe fn pop(thread: &Thread, id: usize, offset: usize) -> Option<No
 /// As for [`pop`]; `block` is a block of that heap and class that is not used any more.
 #[inline(always)]
 pub(crate) unsafe fn push(thread: &Thread, id: usize, offset: usize, block: *mut u8) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread has entered, `id` and `offset` are in range, and the block is free.
     unsafe { push_if(thread, id, offset, block, || true) }
 }
 
@@ -65,7 +65,7 @@ pub(crate) unsafe fn push_counted(
     offset: usize,
     block: *mut u8,
 ) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread has entered, `id` and `offset` are in range, and the block is free.
     unsafe { push_if(thread, id, offset, block, || thread.beat.count_down()) }
 }
 
@@ -268,13 +268,13 @@ pub(crate) unsafe fn spill(thread: &Thread, store: &'static Store, offset: usize
             } else if bin.is_full() {
                 exchange(store, bin, offset);
             }
-            // SAFETY: the caller's promise.
+            // SAFETY: the thread has entered; the block is one of this heap and class, and free.
             if unsafe { push(thread, store.arenas.id(), offset, block) } {
                 return;
             }
         }
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: the block is one of these arenas and of this class, and free.
     unsafe { give_up(&store.arenas, offset, block) };
 }
 
@@ -316,7 +316,7 @@ unsafe fn give_up(arenas: &Arenas, offset: usize, block: *mut u8) {
         arenas.backing.room().held().is_some() && class::size_of(offset) <= class::SLAB_MAX;
     let active = || arenas.active_each().filter(|_| counts);
     let before = active();
-    // SAFETY: the caller's promise.
+    // SAFETY: the block is jemalloc's, live for it, and in no cache.
     unsafe { je::dallocx(block, je::TCACHE_NONE) };
     let slab_stays = match (before, active()) {
         // An arena from which another thread has taken as many pages meanwhile as it has got

@@ -52,7 +52,7 @@ impl Store {
     /// # Safety
     /// `store` is live and stays so until [`Store::forget`].
     pub(crate) unsafe fn open(store: *mut Store, count: u32, bound: Option<usize>) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the store is live until `forget`.
         let this = unsafe { &*store };
         this.depot.open(bound);
         this.arenas.turn.open();

@@ -50,7 +50,7 @@ impl Depot {
         if magazine.is_null() {
             return;
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: no other code has the magazine, so it is the depot's now.
         unsafe {
             let list = if (*magazine).count > 0 {
                 &mut self.full
@@ -96,7 +96,7 @@ impl Depot {
         magazine: *mut Magazine,
         fresh: &mut impl FnMut(&mut [Place]) -> usize,
     ) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the magazine is the caller's, and in no cache.
         let room = unsafe { Magazine::room(magazine) };
         let mut n = 0;
         while n < room.len() {
@@ -109,7 +109,7 @@ impl Depot {
         if n == 0 {
             n = fresh(room);
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: the magazine is the caller's; `n` more places hold objects.
         unsafe { (*magazine).count += n };
     }
 

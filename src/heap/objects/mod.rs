@@ -117,7 +117,7 @@ impl Objects {
     /// [`is_fast`] has answered true.
     #[inline(always)]
     pub(crate) unsafe fn get(&self) -> Option<NonNull<u8>> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread's record is within reach, since `is_fast` has answered true.
         unsafe { self.at_cache(Cache::pop) }
     }
 
@@ -127,7 +127,7 @@ impl Objects {
     /// [`is_fast`] has answered true.
     #[inline(always)]
     pub(crate) unsafe fn put(&self, object: NonNull<u8>) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread's record is within reach, since `is_fast` has answered true.
         unsafe { self.at_cache(|cache| cache.push(object)) }
     }
 
@@ -137,7 +137,7 @@ impl Objects {
     /// `objects` has room for `n`, and [`is_fast`] has answered true.
     #[inline(always)]
     pub(crate) unsafe fn get_many(&self, objects: *mut *mut u8, n: usize) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread's record is within reach, and `objects` has room for `n`.
         unsafe { self.at_cache(|cache| cache.pop_many(objects, n)) }
     }
 
@@ -147,7 +147,7 @@ impl Objects {
     /// `objects` holds `n`, none of them null, and [`is_fast`] has answered true.
     #[inline(always)]
     pub(crate) unsafe fn put_many(&self, objects: *const *mut u8, n: usize) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread's record is within reach, and `objects` holds `n`.
         unsafe { self.at_cache(|cache| cache.push_many(objects, n)) }
     }
 
@@ -321,7 +321,7 @@ impl Held {
     /// No other thread uses the pool any more.
     pub(crate) unsafe fn forget(&self) {
         let taken = self.take_out();
-        // SAFETY: the caller's promise.
+        // SAFETY: no other thread uses the pool, so no owner is at work on a cache.
         unsafe { self.take_apart(taken) };
         self.depot().forget();
     }
@@ -343,7 +343,7 @@ impl Held {
     /// The list is the caller's, and no owner is at work on them.
     unsafe fn take_apart(&self, mut taken: *mut Cache) {
         let depot = self.depot();
-        // SAFETY: the caller's promise.
+        // SAFETY: null, or a cache of the list, which no owner reaches.
         while let Some(cache) = unsafe { taken.as_ref() } {
             for magazine in [cache.unload(), cache.take_previous()] {
                 // SAFETY: null, or a magazine that no other thread has.

@@ -59,7 +59,7 @@ impl Table {
     /// `table` is live, `offset` a multiple of a slot's size and within the table.
     #[inline(always)]
     pub(crate) unsafe fn at(table: *const Table, offset: usize) -> *const Slot {
-        // SAFETY: the caller's promise.
+        // SAFETY: the offset is that of a slot of this table.
         unsafe { table.cast::<u8>().add(offset).cast() }
     }
 }

@@ -110,7 +110,7 @@ pub fn new_record(size: usize) -> *mut u8 {
 /// # Safety
 /// It is from [`new_record`] and the caller's.
 pub unsafe fn free_record(record: *mut u8) {
-    // SAFETY: the caller's promise.
+    // SAFETY: a record of the caller's, which is freed once.
     unsafe { dallocx(record, TCACHE_NONE) }
 }
 
@@ -120,7 +120,7 @@ pub unsafe fn free_record(record: *mut u8) {
 /// `ptr` is a live block of this jemalloc.
 #[inline]
 pub unsafe fn dallocx(ptr: *mut u8, flags: c_int) {
-    // SAFETY: the caller's promise.
+    // SAFETY: a live block, of the area of the first ones or of jemalloc's.
     unsafe {
         if first::has(ptr) {
             return first::free(ptr);
@@ -187,7 +187,7 @@ pub unsafe fn resize_in_place(ptr: *mut u8, size: usize, flags: c_int) -> bool {
 /// `ptr` is a live block of this jemalloc.
 #[inline]
 pub unsafe fn sallocx(ptr: *const u8) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: a live block, of the area of the first ones or of jemalloc's.
     unsafe {
         if first::has(ptr) {
             return first::size_of_place(ptr);
