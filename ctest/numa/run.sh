@@ -15,6 +15,7 @@
 # MEMKIND_LIBDIR      directory with our libmemkind.so.0   (default: build/lib)
 # MEMKIND_DIST_LIBDIR directory with the distribution's
 # TEST_TIMEOUT        seconds for one machine              (default: 900)
+# NUMA_VM_ARCH        what the machines are: x86_64 or aarch64, with CC, MEMKIND_LIBDIR and TARGET of that
 #
 # The last line is "N passed, N failed, N skipped"; the exit status is 0 when nothing
 # failed, 1 when something did, 2 for wrong usage.
@@ -72,7 +73,8 @@ done
 
 log=$root/build/numa/log
 [ "$against" = ours ] || log=$log-$against
-payload=$root/build/numa/payload-$against
+[ "${NUMA_VM_ARCH:-x86_64}" = x86_64 ] || log=$log-$NUMA_VM_ARCH
+payload=$root/build/numa/payload-$against${NUMA_VM_ARCH:+-$NUMA_VM_ARCH}
 results=$log/results
 mkdir -p "$log" "$payload/lib" || exit 2
 : >"$results"
@@ -95,7 +97,7 @@ build() {
         if [ "$against" = distribution ]; then
             [ ! -e "/usr/bin/$program" ] || cp "/usr/bin/$program" "$payload/" || return 1
         else
-            cp "${CARGO_TARGET_DIR:-target}/release/$program" "$payload/" || return 1
+            cp "${CARGO_TARGET_DIR:-target}/${TARGET:+$TARGET/}release/$program" "$payload/" || return 1
         fi
     done
     cp "$here/guest.sh" "$payload/"

@@ -16,9 +16,12 @@ cannot() {
 fetch_programs() {
     local command package wanted=() dir=$cache/programs
     while read -r command package; do
+        case $command in
+        QEMU) command=qemu-system-$arch package=qemu-system-${foreign_arch:-x86} package=${package/arm64/arm} ;;
+        esac
         in_path "$command" || wanted+=("$package")
     done <<'P'
-qemu-system-x86_64 qemu-system-x86
+QEMU
 busybox busybox-static
 cpio cpio
 numactl numactl
@@ -83,6 +86,10 @@ run_unpacked() {
 }
 
 fetch_kernel() {
+    if [ "$arch" != x86_64 ]; then
+        fetch_foreign_kernel
+        return
+    fi
     local dir=$cache/kernel.tmp package real found moddir
     rm -rf "$dir"
     mkdir -p "$dir/modules"
@@ -105,11 +112,56 @@ fetch_kernel() {
     mv "$dir" "$cache/kernel"
 }
 
+# foreign SUITE COMMAND...: apt-get for another machine and another suite of the distribution, with files of its own
+foreign() {
+    local suite=$1 state=$cache/apt-$1 mirror
+    shift
+    mkdir -p "$state/lists/partial" "$state/archives/partial"
+    touch "$state/status"
+    mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
+        sed -nE 's,^(URIs:|deb( \[.*\])?) +(https?://[^ ]*/debian)/?( .*)?$,\3,p' | head -n 1)
+    {
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+        [ "$suite" != bookworm ] ||
+            echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror-security $suite-security main"
+    } >"$state/sources.list"
+    apt-get -q -o Dir::State="$state" -o Dir::State::status="$state/status" -o Dir::Cache="$state" \
+        -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null -o APT::Sandbox::User=root \
+        -o APT::Architecture="$foreign_arch" -o APT::Architectures="$foreign_arch" "$@"
+}
+
+# The kernel of another machine, as it is: what it needs to boot is built in. The firmware tells it the topology; the
+# one of bookworm also tells of flash memory that belongs to no node, and the kernel then sees no nodes.
+fetch_foreign_kernel() {
+    local dir=$cache/kernel.tmp package real
+    rm -rf "$dir"
+    mkdir -p "$dir/modules" "$dir/packages"
+    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || cannot "packages for $arch are looked for on Debian only"
+    foreign bookworm update >"$dir/log" 2>&1 || :
+    foreign trixie update >>"$dir/log" 2>&1 || :
+    (
+        cd "$dir/packages" || exit
+        for package in $kernel_packages; do
+            real=$(foreign bookworm install -s "$package" 2>/dev/null | sed -nE 's/^Inst (linux-image-[0-9.]+\+[^ ]+) .*/\1/p' | head -n 1)
+            foreign bookworm download "${real:-$package}" && break
+        done && foreign bookworm download busybox-static libhwloc15 libudev1 libltdl7 libcap2 &&
+            foreign trixie download qemu-efi-aarch64
+    ) >>"$dir/log" 2>&1 || cannot "cannot download a kernel ($kernel_packages): $(tail -n 1 "$dir/log")"
+    for package in "$dir"/packages/*.deb; do dpkg -x "$package" "$dir/root"; done
+    cp "$dir"/root/boot/vmlinuz-* "$dir/vmlinux"
+    cp "$dir"/root/usr/share/qemu-efi-aarch64/QEMU_EFI.fd "$dir/firmware"
+    : >"$dir/modules/boot.list"
+    rm -rf "$dir/root/boot" "$dir"/root/lib/modules "$dir"/root/usr/lib/modules "$dir/packages" "$cache/kernel"
+    mv "$dir" "$cache/kernel"
+}
+
 # The path of a file where all directories are real: /lib may be a link to /usr/lib.
 canonical() { echo "$(realpath "$(dirname "$1")")/$(basename "$1")"; }
 
 # libraries_of: the libraries of the ELF files named on standard input, one a line
 libraries_of() {
+    # Those of another machine are all in the base file system.
+    [ "$arch" = x86_64 ] || return 0
     LD_LIBRARY_PATH=$unpacked_libraries xargs -r -d '\n' ldd 2>/dev/null |
         sed -nE 's/^\t(.* => )?(\/[^ ]+) \(0x.*/\2/p' | sort -u
 }
@@ -127,6 +179,16 @@ put() { # put STAGE FILE...: copies files to their own path, following links
     done
 }
 
+# build_foreign_base STAGE: what is of another machine: busybox, the C library, libhwloc
+build_foreign_base() {
+    local file
+    busybox=$cache/kernel/root/bin/busybox
+    for file in ld-linux-aarch64.so.1 libc.so.6 libm.so.6 libgcc_s.so.1 libgomp.so.1 libdl.so.2 libpthread.so.0; do
+        cp -L "/usr/aarch64-linux-gnu/lib/$file" "$1/usr/lib/"
+    done
+    find "$cache/kernel/root" -name 'lib*.so.*' ! -type d -exec cp -L {} "$1/usr/lib/" \;
+}
+
 # The file system that every guest starts with: one cpio archive.
 build_base() {
     local stage=$cache/stage.tmp applet file busybox
@@ -135,18 +197,20 @@ build_base() {
     mkdir -m 1777 "$stage/tmp"
     for applet in bin sbin lib lib64; do ln -s usr/$applet "$stage/$applet"; done
     busybox=$(program busybox)
+    [ "$arch" = x86_64 ] || build_foreign_base "$stage"
     cp -L "$busybox" "$stage/usr/bin/busybox"
-    for applet in $("$busybox" --list); do
+    for applet in $("$(program busybox)" --list); do
         [ -e "$stage/usr/bin/$applet" ] || ln -s busybox "$stage/usr/bin/$applet"
     done
     # Real programs in the place of busybox's of the same name.
     for applet in numactl mkfs.ext4; do
+        [ "$arch" = x86_64 ] || break
         file=$(program $applet) || continue
         rm -f "$stage/usr/bin/$applet"
         cp -L "$file" "$stage/usr/bin/$applet"
     done
     find "$stage/usr/bin" -type f | libraries_of | while read -r file; do put "$stage" "$file"; done
-    put "$stage" /lib64/ld-linux-x86-64.so.2
+    [ "$arch" != x86_64 ] || put "$stage" /lib64/ld-linux-x86-64.so.2
     printf 'root:x:0:0:root:/root:/bin/sh\n' >"$stage/etc/passwd"
     printf 'root:x:0:\n' >"$stage/etc/group"
     ln -s /proc/mounts "$stage/etc/mtab"
@@ -162,7 +226,15 @@ archive() { run_unpacked "$(program cpio)" -o -H newc -R 0:0 --quiet; }
 
 # Everything that is missing, one process at a time.
 prepare() {
-    [ "$(uname -m)" = x86_64 ] || cannot "the test machines are x86-64, this one is $(uname -m)"
+    [ "$(uname -m)" = x86_64 ] || cannot "the test machines run on x86-64, this one is $(uname -m)"
+    case $arch in
+    x86_64) ;;
+    aarch64)
+        foreign_arch=arm64
+        [ -e /usr/aarch64-linux-gnu/lib/libc.so.6 ] || cannot "there is no C library for arm64 here (libc6-arm64-cross)"
+        ;;
+    *) cannot "no test machines with $arch" ;;
+    esac
     in_path python3 || cannot "there is no python3 here"
     mkdir -p "$cache"
     exec 9>"$cache/lock"
