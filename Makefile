@@ -8,9 +8,18 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SONAME := libmemkind.so.0
 SOFILE := $(SONAME).$(word 2,$(subst ., ,$(VERSION))).$(word 3,$(subst ., ,$(VERSION)))
 
+# Another machine to build for, as Rust names it: make TARGET=aarch64-unknown-linux-gnu. What is built for
+# it lies apart, and Debian's directories of its libraries are the default.
+TARGET := $(CARGO_BUILD_TARGET)
+TRIPLET := $(subst -unknown-,-,$(TARGET))
+BUILD := build$(TARGET:%=/%)
+# The prefix of its compiler and binutils; none where this machine's make its programs.
+CROSS_COMPILE ?= $(if $(filter-out $(shell uname -m)-%,$(TARGET)),$(TRIPLET)-)
+export CROSS_COMPILE
+
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
-LIBDIR ?= $(PREFIX)/lib
+LIBDIR ?= $(PREFIX)/lib$(TRIPLET:%=/%)
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 LICENSEDIR ?= $(PREFIX)/share/licenses/memkind
@@ -28,9 +37,11 @@ export CARGO
 endif
 # jemalloc's build runs make, whose variables have some of the names of those below: it would install itself where this
 # library is to go.
-cargo = env -u MAKEFLAGS -u DESTDIR -u PREFIX -u BINDIR -u LIBDIR -u INCLUDEDIR -u MANDIR -u LICENSEDIR $(find_cargo)
+cargo = env -u MAKEFLAGS -u TARGET -u CARGO_BUILD_TARGET -u CROSS_COMPILE -u DESTDIR -u PREFIX -u BINDIR -u LIBDIR -u INCLUDEDIR -u MANDIR -u LICENSEDIR $(find_cargo)
 CARGOFLAGS ?= --locked
-TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+OUTPUT := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+RELEASED := $(OUTPUT)/$(TARGET:%=%/)release
+RELEASED_PRELOADS := $(OUTPUT)/preload/$(TARGET:%=%/)release
 export CARGOFLAGS
 
 HEADERS := memkind.h memkind_deprecated.h hbwmalloc.h memkind_memtier.h \
@@ -43,61 +54,61 @@ MANS := $(wildcard man/*.[1-8])
 # The license of this library, and those of the code that it contains (scripts/notices.py).
 LICENSES := LICENSE THIRD-PARTY
 
-LIBS := build/lib/$(SOFILE) build/lib/$(SONAME) build/lib/libmemkind.so build/lib/libmemkind.a
+LIBS := $(addprefix $(BUILD)/lib/,$(SOFILE) $(SONAME) libmemkind.so libmemkind.a)
 
 # The libraries for LD_PRELOAD: a workspace of their own in preload/.
 PRELOADS := libautohbw.so libmemtier.so
 RELEASE := $(SOFILE:libmemkind.so%=%)
-LIBS += $(foreach p,$(PRELOADS),build/lib/$p$(RELEASE) build/lib/$p.0 build/lib/$p)
+LIBS += $(foreach p,$(PRELOADS),$(BUILD)/lib/$p$(RELEASE) $(BUILD)/lib/$p.0 $(BUILD)/lib/$p)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
 .PHONY: all
-all: $(LIBS) $(HEADERS:%=build/include/%) $(COMPAT:%=build/include/%) ## build everything into build/ (two minutes the first time, 400 MB in target/)
+all: $(LIBS) $(HEADERS:%=$(BUILD)/include/%) $(COMPAT:%=$(BUILD)/include/%) ## build everything into build/, or build/TARGET/ (two minutes the first time, 400 MB in target/)
 
 # ---- Building. Cargo knows best what is out of date, so it always runs. ----
 
 .PHONY: cargo-build
 cargo-build: check-tools
-	$(cargo) build --release $(CARGOFLAGS)
+	$(cargo) build --release $(CARGOFLAGS) $(TARGET:%=--target %)
 
 .PHONY: check-tools
 check-tools:
-	@scripts/check-tools.sh
+	@scripts/check-tools.sh $(TARGET)
 
-$(TARGET)/release/libmemkind.so $(TARGET)/release/libmemkind.a: cargo-build ;
+$(RELEASED)/libmemkind.so $(RELEASED)/libmemkind.a: cargo-build ;
 
 # A program that has the library mapped must not see it change: replace, never overwrite.
-build/lib/$(SOFILE): $(TARGET)/release/libmemkind.so
+$(BUILD)/lib/$(SOFILE): $(RELEASED)/libmemkind.so
 	@mkdir -p $(@D)
 	@cmp -s $< $@ || { cp $< $@.new && mv $@.new $@ && echo "$@"; }
 
-build/lib/$(SONAME) build/lib/libmemkind.so: build/lib/$(SOFILE)
+$(BUILD)/lib/$(SONAME) $(BUILD)/lib/libmemkind.so: $(BUILD)/lib/$(SOFILE)
 	@ln -sf $(<F) $@
 
-build/lib/libmemkind.a: $(TARGET)/release/libmemkind.a ctest/abi/exports.txt scripts/static-archive.sh
+$(BUILD)/lib/libmemkind.a: $(RELEASED)/libmemkind.a ctest/abi/exports.txt scripts/static-archive.sh
 	@mkdir -p $(@D)
-	@if [ -n "$(filter-out $(TARGET)/%,$?)" ] || [ ! -e $@ ] || [ $< -nt $@ ]; then \
+	@if [ -n "$(filter-out $(OUTPUT)/%,$?)" ] || [ ! -e $@ ] || [ $< -nt $@ ]; then \
 		scripts/static-archive.sh $< $@ && echo "$@"; fi
 
 .PHONY: cargo-build-preload
 cargo-build-preload: check-tools
-	$(cargo) build --release $(CARGOFLAGS) --manifest-path preload/Cargo.toml --target-dir $(TARGET)/preload
+	$(cargo) build --release $(CARGOFLAGS) $(TARGET:%=--target %) --manifest-path preload/Cargo.toml --target-dir $(OUTPUT)/preload
 
-$(PRELOADS:%=$(TARGET)/preload/release/%): cargo-build-preload ;
+$(PRELOADS:%=$(RELEASED_PRELOADS)/%): cargo-build-preload ;
 
-$(PRELOADS:%=build/lib/%$(RELEASE)): build/lib/%$(RELEASE): $(TARGET)/preload/release/%
+$(PRELOADS:%=$(BUILD)/lib/%$(RELEASE)): $(BUILD)/lib/%$(RELEASE): $(RELEASED_PRELOADS)/%
 	@mkdir -p $(@D)
 	@cmp -s $< $@ || { cp $< $@.new && mv $@.new $@ && echo "$@"; }
 
-$(PRELOADS:%=build/lib/%.0): build/lib/%.0: build/lib/%$(RELEASE)
+$(PRELOADS:%=$(BUILD)/lib/%.0): $(BUILD)/lib/%.0: $(BUILD)/lib/%$(RELEASE)
 	@ln -sf $(<F) $@
 
-$(PRELOADS:%=build/lib/%): build/lib/%: build/lib/%$(RELEASE)
+$(PRELOADS:%=$(BUILD)/lib/%): $(BUILD)/lib/%: $(BUILD)/lib/%$(RELEASE)
 	@ln -sf $(<F) $@
 
-build/include/%: include/%
+$(BUILD)/include/%: include/%
 	@mkdir -p $(@D)
 	@cp $< $@
 
@@ -234,21 +245,21 @@ fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SONA
 
 # Under sudo, what the user has built is installed as it is: root may have no cargo.
 .PHONY: install
-install: $(if $(and $(SUDO_UID),$(wildcard build/lib/$(SOFILE))),,all) ## install under PREFIX (LIBDIR, INCLUDEDIR, BINDIR, MANDIR, LICENSEDIR, DESTDIR)
+install: $(if $(and $(SUDO_UID),$(wildcard $(BUILD)/lib/$(SOFILE))),,all) ## install under PREFIX (LIBDIR, INCLUDEDIR, BINDIR, MANDIR, LICENSEDIR, DESTDIR)
 	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(PKGCONFIGDIR)' '$(DESTDIR)$(CMAKEDIR)'
-	$(INSTALL) -m 644 build/lib/$(SOFILE) '$(DESTDIR)$(LIBDIR)/$(SOFILE)'
+	$(INSTALL) -m 644 $(BUILD)/lib/$(SOFILE) '$(DESTDIR)$(LIBDIR)/$(SOFILE)'
 	ln -sf $(SOFILE) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
 	ln -sf $(SOFILE) '$(DESTDIR)$(LIBDIR)/libmemkind.so'
-	$(INSTALL) -m 644 build/lib/libmemkind.a '$(DESTDIR)$(LIBDIR)/libmemkind.a'
-	$(foreach p,$(PRELOADS),$(INSTALL) -m 644 build/lib/$p$(RELEASE) '$(DESTDIR)$(LIBDIR)/$p$(RELEASE)' && \
+	$(INSTALL) -m 644 $(BUILD)/lib/libmemkind.a '$(DESTDIR)$(LIBDIR)/libmemkind.a'
+	$(foreach p,$(PRELOADS),$(INSTALL) -m 644 $(BUILD)/lib/$p$(RELEASE) '$(DESTDIR)$(LIBDIR)/$p$(RELEASE)' && \
 		ln -sf $p$(RELEASE) '$(DESTDIR)$(LIBDIR)/$p.0' && ln -sf $p$(RELEASE) '$(DESTDIR)$(LIBDIR)/$p' &&) true
-	$(INSTALL) -m 644 $(HEADERS:%=build/include/%) '$(DESTDIR)$(INCLUDEDIR)'
-	$(foreach c,$(COMPAT),$(INSTALL) -D -m 644 build/include/$c '$(DESTDIR)$(INCLUDEDIR)/$c' &&) true
+	$(INSTALL) -m 644 $(HEADERS:%=$(BUILD)/include/%) '$(DESTDIR)$(INCLUDEDIR)'
+	$(foreach c,$(COMPAT),$(INSTALL) -D -m 644 $(BUILD)/include/$c '$(DESTDIR)$(INCLUDEDIR)/$c' &&) true
 	$(call fill,pkgconfig/memkind.pc.in,$(PKGCONFIGDIR)/memkind.pc)
 	$(call fill,cmake/memkind-config.cmake.in,$(CMAKEDIR)/memkind-config.cmake)
 	$(call fill,cmake/memkind-config-version.cmake.in,$(CMAKEDIR)/memkind-config-version.cmake)
 	$(if $(BINS),$(INSTALL) -d '$(DESTDIR)$(BINDIR)')
-	$(if $(BINS),$(INSTALL) -m 755 $(BINS:%=$(TARGET)/release/%) '$(DESTDIR)$(BINDIR)')
+	$(if $(BINS),$(INSTALL) -m 755 $(BINS:%=$(RELEASED)/%) '$(DESTDIR)$(BINDIR)')
 	$(foreach m,$(MANS),$(INSTALL) -D -m 644 $m '$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)' &&) true
 	$(INSTALL) -d '$(DESTDIR)$(LICENSEDIR)'
 	$(INSTALL) -m 644 LICENSE packaging/THIRD-PARTY '$(DESTDIR)$(LICENSEDIR)'
@@ -267,9 +278,9 @@ list-installed: ## print the files that install creates
 
 .PHONY: deb rpm dist
 deb: ## Debian packages libmemkind0, libmemkind-dev, libmemkind-progs
-	@scripts/package.sh deb
+	@scripts/package.sh deb $(TARGET)
 rpm: ## the same for rpm: memkind, memkind-devel, memkind-progs
-	@scripts/package.sh rpm
+	@scripts/package.sh rpm $(TARGET)
 dist: ## a source archive with all crates, which builds without a network
 	@scripts/package.sh dist
 
@@ -287,4 +298,4 @@ clean: ## remove build/ and cargo's output
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 36
 	@echo "  make check-NAME                   one part of check: $(CHECKS)"
-	@echo "Variables: PREFIX LIBDIR INCLUDEDIR BINDIR MANDIR LICENSEDIR DESTDIR CARGO CARGOFLAGS CC CXX"
+	@echo "Variables: PREFIX LIBDIR INCLUDEDIR BINDIR MANDIR LICENSEDIR DESTDIR CARGO CARGOFLAGS CC CXX TARGET CROSS_COMPILE"

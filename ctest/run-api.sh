@@ -11,6 +11,11 @@
 # MEMKIND_INCLUDE     directory with our headers           (default: include)
 # MEMKIND_DIST_LIBDIR directory with the distribution's    (default: /usr/lib/x86_64-linux-gnu)
 # TEST_TIMEOUT        seconds for one test                 (default: 300)
+# For programs of another machine (ctest/foreign/run.sh):
+# MEMKIND_CC          compiler, with flags                 (default: gcc)
+# MEMKIND_RUN         program that runs them, if any
+# MEMKIND_OUT         directory for programs               (default: build/ctest)
+# MEMKIND_EXCEPTIONS  file of tests that are skipped, a line "NAME: reason" for each
 #
 # A test may name further link flags in a comment line of its own: " * link: -rdynamic", and
 # a source in ctest/api/lib to be built as a shared object beside the program: " * library: NAME".
@@ -23,6 +28,7 @@ include=${MEMKIND_INCLUDE:-$root/include}
 distribution=${MEMKIND_DIST_LIBDIR:-/usr/lib/x86_64-linux-gnu}
 limit=${TEST_TIMEOUT:-300}
 against=ours
+cc=${MEMKIND_CC:-gcc} exceptions=${MEMKIND_EXCEPTIONS:-/dev/null}
 
 usage() {
     sed -n '/^# usage:/s/^# //p' "$0" >&2
@@ -65,7 +71,7 @@ build() {
     newest=$(ls -t "$2" "$1" "$root"/ctest/api/*.h "$root"/ctest/api/lib/* "$made_from" 2>/dev/null | head -n 1)
     [ "$newest" = "$2" ] && return 0
     extra=$(sed -n 's/^ \* link: //p' "$1" | sed 's: *\*/$::')
-    compile="gcc -std=gnu11 -Wall -Wextra -Werror -O1 -g $headers"
+    compile="$cc -std=gnu11 -Wall -Wextra -Werror -O1 -g $headers"
     # The flags are lists of words, so they are not quoted.
     # shellcheck disable=SC2086
     for shared in $(sed -n 's/^ \* library: \([a-z_]*\).*/\1/p' "$1"); do
@@ -77,7 +83,7 @@ build() {
 
 run_library() {
     library=$1
-    out=$root/build/ctest/$library
+    out=${MEMKIND_OUT:-$root/build/ctest}/$library
     mkdir -p "$out" || exit 2
     runtime=$libdir
     [ "$library" = distribution ] && runtime=$distribution
@@ -94,6 +100,10 @@ run_library() {
         *) continue ;;
         esac
         program=$out/$name
+        if grep "^$name: " "$exceptions" >"$program.out"; then
+            report SKIP "$name" "$library" "$program.out"
+            continue
+        fi
         if ! build "$source" "$program" "$library" 2>"$program.err"; then
             grep -m 1 error: "$program.err" >"$program.out"
             report FAIL "$name" "$library" "$program.out"
@@ -102,7 +112,7 @@ run_library() {
         pages=$(sed -n 's/^ \* huge pages: \([0-9]*\).*/\1/p' "$source")
         with=${pages:+$root/scripts/with-huge-pages.sh $pages}
         # shellcheck disable=SC2086  # no word, or a command with its argument
-        $with env LD_LIBRARY_PATH="$runtime" timeout "$limit" "$program" >"$program.out" 2>"$program.err"
+        $with env LD_LIBRARY_PATH="$runtime" timeout "$limit" ${MEMKIND_RUN:-} "$program" >"$program.out" 2>"$program.err"
         status=$?
         case $status in
         0) report PASS "$name" "$library" "$program.err" ;;

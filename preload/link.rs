@@ -12,13 +12,24 @@ const RUNTIME: &str = "libmemkind.so.0";
 
 fn main() {
     println!("cargo:rerun-if-changed=../link.rs");
-    println!("cargo:rerun-if-env-changed=CC");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     let name = env::var("CARGO_PKG_NAME").expect("set by cargo");
     let source = out.join("empty.c");
     let stand_in = out.join(RUNTIME);
     fs::write(&source, "").expect("OUT_DIR is writable");
-    let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    // That of the machine that the libraries are for: Rust's name of it has a vendor, its tools' has none.
+    let target = env::var("TARGET").expect("set by cargo");
+    let (variable, usual) = if env::var("HOST").is_ok_and(|host| host == target) {
+        ("CC".to_owned(), "cc".to_owned())
+    } else {
+        let usual = match target.strip_suffix("-linux-musl") {
+            Some(_) => "musl-gcc".to_owned(),
+            None => target.replace("-unknown", "") + "-gcc",
+        };
+        (format!("CC_{}", target.replace('-', "_")), usual)
+    };
+    println!("cargo:rerun-if-env-changed={variable}");
+    let compiler = env::var(variable).unwrap_or(usual);
     let mut words = compiler.split_whitespace();
     let status = Command::new(words.next().unwrap_or("cc"))
         .args(words)

@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Makes packages of what `make install` installs, into build/packages or $PACKAGES.
 #
-# usage: scripts/package.sh deb | rpm | dist
+# usage: scripts/package.sh deb | rpm | dist [TARGET]
 #   deb    libmemkind0, libmemkind-dev and libmemkind-progs, as Debian divides them
 #   rpm    memkind, memkind-devel and memkind-progs, with rpmbuild
 #   dist   a source archive with all crates in it, which builds without a network
 #
 # PACKAGE_AS_BUILT=yes takes the binaries as they are, with names of this machine's directories in them, and compresses
 # little: for tests.
+# TARGET is the machine that they are for, as Rust names it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-what=${1:-}
+what=${1:-} target=${2:-} cross=${CROSS_COMPILE:-}
 case $what in deb | rpm | dist) ;; *)
     sed -n 's/^# usage: /usage: /p' "$0" >&2
     exit 2
@@ -41,10 +42,10 @@ need() { # need COMMAND PACKAGE
 stage() { # stage LIBDIR
     local registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
     [ "$as_built" = yes ] || export RUSTFLAGS="--remap-path-prefix=$registry=crates --remap-path-prefix=$PWD/vendor=crates"
-    "${MAKE:-make}" -s --no-print-directory install SUDO_UID= PREFIX=/usr LIBDIR="$1" DESTDIR="$work/root" \
+    "${MAKE:-make}" -s --no-print-directory install TARGET="$target" SUDO_UID= PREFIX=/usr LIBDIR="$1" DESTDIR="$work/root" \
         INCLUDEDIR=/usr/include BINDIR=/usr/bin MANDIR=/usr/share/man \
         LICENSEDIR=/usr/share/licenses/memkind >&2
-    find "$work/root" -type f \( -name '*.so.*' -o -path '*/bin/*' \) -exec strip --strip-unneeded {} +
+    find "$work/root" -type f \( -name '*.so.*' -o -path '*/bin/*' \) -exec "${cross}strip" --strip-unneeded {} +
     find "$work/root/usr/share/man" -type f -exec gzip -9n {} +
     if [ "$as_built" != yes ] && grep -rlaF -e "$registry" -e "$PWD/vendor/" -e "$PWD/src/" \
         -e "$PWD/target/" -e "$PWD/preload/" "$work/root"; then
@@ -77,7 +78,7 @@ deb_control() { # deb_control PACKAGE DEPENDS
 Package: $1
 Source: memkind
 Version: $version-1
-Architecture: $(dpkg --print-architecture)
+Architecture: $architecture
 Maintainer: $maintainer
 Installed-Size: $(du -sk --apparent-size "$work/$1" | cut -f 1)
 Depends: $2
@@ -95,9 +96,19 @@ CONTROL
 
 deb() {
     need dpkg-shlibdeps dpkg-dev
-    local lib package compression=(-Zxz)
+    local lib package architecture compression=(-Zxz)
     [ "$as_built" = no ] || compression=(-Zgzip -z1)
-    lib=usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
+    case $target in
+    '') architecture=$(dpkg --print-architecture) ;;
+    *-linux-gnu) architecture=$(dpkg-architecture -t"${target/-unknown/}" -qDEB_HOST_ARCH 2>/dev/null) ;;
+    *)
+        echo "scripts/package.sh: Debian has no machines like $target" >&2
+        exit 1
+        ;;
+    esac
+    # dpkg's tools look for it.
+    export DEB_HOST_ARCH=$architecture
+    lib=usr/lib/$(dpkg-architecture -a"$architecture" -qDEB_HOST_MULTIARCH)
     stage "/$lib"
     cd "$work"
     # Debian's place for licenses is the file copyright.
@@ -146,7 +157,7 @@ rpm() {
     local payload=w7.xzdio
     [ "$as_built" = no ] || payload=w1.gzdio
     stage /usr/lib64
-    rpmbuild -bb --quiet --define "_binary_payload $payload" --define "_topdir $work/rpm" --define "_rpmdir $out" --define "_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm" \
+    rpmbuild -bb --quiet ${target:+--target "${target%%-*}"} --define "_binary_payload $payload" --define "_topdir $work/rpm" --define "_rpmdir $out" --define "_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm" \
         --define "memkind_version $version" --define "memkind_root $work/root" packaging/memkind.spec >&2
     ls "$out"/memkind*-"$version"-*.rpm
 }

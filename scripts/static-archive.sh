@@ -10,7 +10,7 @@
 # linked into one relocatable object and every other name made local.
 set -eu
 cd "$(dirname "$0")/.."
-from=$1 to=$2
+from=$1 to=$2 cross=${CROSS_COMPILE:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -21,14 +21,14 @@ sed 's/^/--undefined=/' "$work/keep" >"$work/roots"
 echo DW.ref.rust_eh_personality >>"$work/keep"
 
 # The bfd linker by name: `ld` may be another one, without --gc-sections under -r.
-linker=$(command -v ld.bfd || command -v ld)
+linker=$(command -v "${cross}ld.bfd" || command -v "${cross}ld")
 "$linker" -r --gc-sections "@$work/roots" -o "$work/memkind.o" "$from"
 # What the linker collected leaves weak references behind that nothing uses, as local undefined symbols;
 # objcopy would make them strong ones (pidfd_spawnp, which an older libc does not have).
-readelf -sW "$work/memkind.o" | awk '$5 == "LOCAL" && $7 == "UND" && $8 != "" { print $8 }' >"$work/unused"
+"${cross}readelf" -sW "$work/memkind.o" | awk '$5 == "LOCAL" && $7 == "UND" && $8 != "" { print $8 }' >"$work/unused"
 # .llvmbc: ar's LTO plug-in may abort on the bitcode of a newer LLVM.
-objcopy --strip-debug -R .llvmbc -R .llvmcmd --strip-symbols="$work/unused" \
+"${cross}objcopy" --strip-debug -R .llvmbc -R .llvmcmd --strip-symbols="$work/unused" \
     --keep-global-symbols="$work/keep" "$work/memkind.o"
 rm -f "$to.new"
-ar rcsD "$to.new" "$work/memkind.o"
+"${cross}ar" rcsD "$to.new" "$work/memkind.o"
 mv "$to.new" "$to"

@@ -227,9 +227,17 @@ static inline int run_again(const char *argument, const char *const changes[])
                 unsetenv(name);
             }
         }
-        char self[] = "test";
+        /* The kernel does not know programs of another processor. */
+        const char *const runner = getenv("MEMKIND_RUN");
+        char self[4096] = "test";
         char *const argv[] = {self, (char *)argument, NULL};
-        execv("/proc/self/exe", argv);
+        if (runner != NULL) {
+            const ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+            self[length > 0 ? length : 0] = '\0';
+            execlp(runner, runner, self, argument, (char *)NULL);
+        } else {
+            execv("/proc/self/exe", argv);
+        }
         _exit(127);
     }
     return child_wait(pid);
