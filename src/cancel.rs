@@ -16,7 +16,7 @@ pub struct Deferred(c_int);
 /// follow. Made by `sys`, they are no cancellation points.
 #[inline]
 pub fn defer_calls() -> Option<Deferred> {
-    (!cfg!(target_arch = "x86_64")).then(defer)
+    (!cfg!(any(target_arch = "x86_64", target_arch = "aarch64"))).then(defer)
 }
 
 /// Defers the cancellation of the calling thread.

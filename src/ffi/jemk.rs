@@ -15,6 +15,20 @@ use crate::heap::{self, fast, stats};
 use crate::kind::{self, Kind, defrag};
 use crate::log;
 
+/// The instruction that goes on in another function.
+#[cfg(target_arch = "x86_64")]
+macro_rules! jump {
+    () => {
+        "jmp {function}"
+    };
+}
+#[cfg(target_arch = "aarch64")]
+macro_rules! jump {
+    () => {
+        "b {function}"
+    };
+}
+
 /// Gives functions of this file the names that C knows, hidden: scripts/static-archive.sh
 /// keeps them, and the shared library does not export them.
 macro_rules! names {
@@ -24,7 +38,8 @@ macro_rules! names {
             concat!(".globl ", $name),
             concat!(".hidden ", $name),
             concat!(".type ", $name, ", @function"),
-            concat!($name, ": jmp {function}"),
+            concat!($name, ":"),
+            jump!(),
             concat!(".size ", $name, ", . - ", $name),
             ".popsection",
             function = sym $function,
@@ -32,7 +47,7 @@ macro_rules! names {
     )*};
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 names! {
     "jemk_malloc" = malloc;
     "jemk_calloc" = calloc;

@@ -12,33 +12,49 @@
 //! Only where `raw` knows how to enter the kernel: elsewhere the names stay the C library's,
 //! because a system call through `syscall(2)` could be replaced like any other function.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod auxiliary;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod environment;
-#[cfg_attr(not(target_arch = "x86_64"), path = "forks_portable.rs")]
+#[cfg_attr(
+    not(all(
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        target_env = "gnu"
+    )),
+    path = "forks_portable.rs"
+)]
 pub(crate) mod forks;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod locks;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod mappings;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod names;
-#[cfg(target_arch = "x86_64")]
+mod page;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod raw;
 pub(crate) mod tools;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vdso;
 
+pub use page::page_size;
+
 /// Lets the C library change mappings from now on. Called once, when the library has been loaded.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use mappings::use_library;
 
 /// Does nothing: on this processor all functions are the C library's.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) fn use_library() {}
 
+/// Whether the process is known to have one thread only: musl does not tell.
+#[cfg(target_env = "musl")]
+pub(crate) fn is_single_threaded() -> bool {
+    false
+}
+
 /// Whether the process is known to have one thread only.
+#[cfg(not(target_env = "musl"))]
 pub(crate) fn is_single_threaded() -> bool {
     unsafe extern "C" {
         static __libc_single_threaded: core::sync::atomic::AtomicU8;

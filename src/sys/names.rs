@@ -7,7 +7,48 @@
 use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 
 use super::environment::{getenv, secure_getenv};
-use super::{forks, locks, mappings, raw, vdso};
+use super::{locks, mappings, raw, vdso};
+
+/// The instruction that goes on in another function.
+#[cfg(target_arch = "x86_64")]
+macro_rules! jump {
+    () => {
+        "jmp {function}"
+    };
+}
+#[cfg(target_arch = "aarch64")]
+macro_rules! jump {
+    () => {
+        "b {function}"
+    };
+}
+
+/// The instructions that make a system call, and go on in a function if it fails. On x86-64 the
+/// kernel takes the fourth argument from another register than C functions do.
+#[cfg(target_arch = "x86_64")]
+macro_rules! call {
+    () => {
+        "mov eax, {number}
+        mov r10, rcx
+        syscall
+        cmp rax, -4096
+        ja 2f
+        ret
+        2: mov rdi, rax
+        jmp {result}"
+    };
+}
+#[cfg(target_arch = "aarch64")]
+macro_rules! call {
+    () => {
+        "mov x8, {number}
+        svc 0
+        cmn x0, 4095
+        b.hs 2f
+        ret
+        2: b {result}"
+    };
+}
 
 /// Gives functions of this module C names that only this library sees.
 macro_rules! name {
@@ -17,7 +58,8 @@ macro_rules! name {
             concat!(".globl ", $name),
             concat!(".hidden ", $name),
             concat!(".type ", $name, ", @function"),
-            concat!($name, ": jmp {function}"),
+            concat!($name, ":"),
+            jump!(),
             concat!(".size ", $name, ", . - ", $name),
             ".popsection",
             function = sym $function,
@@ -25,8 +67,7 @@ macro_rules! name {
     )*};
 }
 
-/// Gives system calls of at most six arguments C names. The kernel takes the fourth argument
-/// from another register than C functions do.
+/// Gives system calls of at most six arguments C names.
 macro_rules! plain {
     ($($name:literal => $number:path;)*) => {$(
         core::arch::global_asm!(
@@ -35,19 +76,11 @@ macro_rules! plain {
             concat!(".hidden ", $name),
             concat!(".type ", $name, ", @function"),
             concat!($name, ":"),
-            "movl ${number}, %eax",
-            "movq %rcx, %r10",
-            "syscall",
-            "cmpq $-4096, %rax",
-            "ja 2f",
-            "ret",
-            "2: movq %rax, %rdi",
-            "jmp {result}",
+            call!(),
             concat!(".size ", $name, ", . - ", $name),
             ".popsection",
             number = const $number,
             result = sym error,
-            options(att_syntax),
         );
     )*};
 }
@@ -63,15 +96,12 @@ plain! {
     "lseek64" => libc::SYS_lseek;
     "fstat" => libc::SYS_fstat;
     "fstat64" => libc::SYS_fstat;
-    "stat" => libc::SYS_stat;
-    "stat64" => libc::SYS_stat;
     "statx" => libc::SYS_statx;
     "fstatfs" => libc::SYS_fstatfs;
     "ftruncate" => libc::SYS_ftruncate;
     "ftruncate64" => libc::SYS_ftruncate;
     "fallocate" => libc::SYS_fallocate;
     "fallocate64" => libc::SYS_fallocate;
-    "unlink" => libc::SYS_unlink;
     "ioctl" => libc::SYS_ioctl;
     "dup3" => libc::SYS_dup3;
     "pipe2" => libc::SYS_pipe2;
@@ -82,6 +112,20 @@ plain! {
     "sched_setaffinity" => libc::SYS_sched_setaffinity;
     "getpid" => libc::SYS_getpid;
     "gettid" => libc::SYS_gettid;
+}
+
+// Newer processors have the calls with a directory only.
+#[cfg(target_arch = "x86_64")]
+plain! {
+    "stat" => libc::SYS_stat;
+    "stat64" => libc::SYS_stat;
+    "unlink" => libc::SYS_unlink;
+}
+#[cfg(target_arch = "aarch64")]
+name! {
+    "stat" => by_directory::stat;
+    "stat64" => by_directory::stat;
+    "unlink" => by_directory::unlink;
 }
 
 name! {
@@ -101,7 +145,6 @@ name! {
     "munmap" => mappings::munmap;
     "mremap" => mappings::mremap;
     "madvise" => mappings::madvise;
-    "pthread_atfork" => forks::keep;
     "posix_fallocate" => posix_fallocate;
     "posix_fallocate64" => posix_fallocate;
     "fstatvfs" => fstatvfs;
@@ -116,8 +159,20 @@ name! {
     "secure_getenv" => secure_getenv;
     "clock_gettime" => clock_gettime;
     "gettimeofday" => gettimeofday;
-    "sched_getcpu" => sched_getcpu;
     "sched_getaffinity" => sched_getaffinity;
+}
+
+// musl has no other name for the function, which the library calls itself.
+#[cfg(target_env = "gnu")]
+name! {
+    "pthread_atfork" => super::forks::keep;
+}
+
+// On arm64 the kernel has no such function in its own library; the C library reads the number from
+// memory that it shares with the kernel.
+#[cfg(target_arch = "x86_64")]
+name! {
+    "sched_getcpu" => sched_getcpu;
 }
 
 extern "C" fn error(answer: c_long) -> c_long {
@@ -145,8 +200,9 @@ unsafe extern "C" fn readlink(path: *const c_char, buffer: *mut c_char, size: us
         if CStr::from_ptr(path) == SETTINGS {
             return raw::result(-c_long::from(libc::ENOENT)) as isize;
         }
-        let arguments = [path as usize, buffer as usize, size, 0, 0, 0];
-        raw::result(raw::call(libc::SYS_readlink, arguments)) as isize
+        let here = libc::AT_FDCWD as usize;
+        let arguments = [here, path as usize, buffer as usize, size, 0, 0];
+        raw::result(raw::call(libc::SYS_readlinkat, arguments)) as isize
     }
 }
 
@@ -163,6 +219,26 @@ unsafe extern "C" fn syscall(
     // SAFETY: as of the call. What the caller has not passed is whatever is there, which the
     // call does not look at.
     raw::result(unsafe { raw::call(number, [a, b, c, d, e, f]) })
+}
+
+/// Calls that name a file without a directory, where the kernel has none.
+#[cfg(target_arch = "aarch64")]
+mod by_directory {
+    use super::{c_char, c_int, raw};
+
+    const HERE: usize = libc::AT_FDCWD as usize;
+
+    pub(super) unsafe extern "C" fn stat(path: *const c_char, answer: *mut libc::stat) -> c_int {
+        let arguments = [HERE, path as usize, answer as usize, 0, 0, 0];
+        // SAFETY: the caller passes a string, and room for an answer.
+        raw::result(unsafe { raw::call(libc::SYS_newfstatat, arguments) }) as c_int
+    }
+
+    pub(super) unsafe extern "C" fn unlink(path: *const c_char) -> c_int {
+        // SAFETY: the caller passes a string.
+        let answer = unsafe { raw::call(libc::SYS_unlinkat, [HERE, path as usize, 0, 0, 0, 0]) };
+        raw::result(answer) as c_int
+    }
 }
 
 /// posix_fallocate(3); returns an error number. On a file system without fallocate(2) the blocks
@@ -256,7 +332,7 @@ extern "C" fn sbrk(increment: isize) -> *mut c_void {
 
 extern "C" fn sysconf(name: c_int) -> c_long {
     match name {
-        libc::_SC_PAGESIZE => 4096,
+        libc::_SC_PAGESIZE => super::page_size() as c_long,
         libc::_SC_NPROCESSORS_CONF => cpus(c"/sys/devices/system/cpu/possible"),
         libc::_SC_NPROCESSORS_ONLN => cpus(c"/sys/devices/system/cpu/online"),
         _ => raw::result(-c_long::from(libc::EINVAL)),
@@ -317,6 +393,7 @@ unsafe extern "C" fn gettimeofday(time: *mut libc::timeval, _zone: *mut c_void) 
     0
 }
 
+#[cfg(target_arch = "x86_64")]
 extern "C" fn sched_getcpu() -> c_int {
     raw::result(vdso::cpu()) as c_int
 }

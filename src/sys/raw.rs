@@ -13,6 +13,22 @@ pub(super) type Answer = c_long;
 pub(super) unsafe fn call(number: c_long, arguments: [usize; 6]) -> Answer {
     let answer;
     let [a, b, c, d, e, f] = arguments;
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: the kernel's calling convention: only x0 is lost, memory is as the caller promises.
+    unsafe {
+        core::arch::asm!(
+            "svc 0",
+            in("x8") number,
+            inlateout("x0") a => answer,
+            in("x1") b,
+            in("x2") c,
+            in("x3") d,
+            in("x4") e,
+            in("x5") f,
+            options(nostack, preserves_flags),
+        );
+    }
+    #[cfg(target_arch = "x86_64")]
     // SAFETY: the kernel's calling convention: rcx and r11 are lost, memory is as the caller
     // promises.
     unsafe {

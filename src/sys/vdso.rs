@@ -8,10 +8,18 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 use super::{auxiliary, raw};
 
 static CLOCK: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+#[cfg(target_arch = "x86_64")]
 static CPU: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+/// What the kernel calls the function that tells the time.
+const CLOCK_NAME: &CStr = if cfg!(target_arch = "x86_64") {
+    c"__vdso_clock_gettime"
+} else {
+    c"__kernel_clock_gettime"
+};
 static LOOKED: AtomicU8 = AtomicU8::new(0);
 
 type Clock = unsafe extern "C" fn(libc::clockid_t, *mut libc::timespec) -> c_int;
+#[cfg(target_arch = "x86_64")]
 type Cpu = unsafe extern "C" fn(*mut u32, *mut u32, *mut c_void) -> c_int;
 
 /// clock_gettime(2); returns the kernel's answer.
@@ -31,6 +39,7 @@ pub(super) unsafe fn clock(clock: libc::clockid_t, time: *mut libc::timespec) ->
 }
 
 /// Number of the CPU that the calling thread runs on, or the kernel's negative error number.
+#[cfg(target_arch = "x86_64")]
 pub(super) fn cpu() -> raw::Answer {
     let found = function(&CPU);
     let mut cpu = 0_u32;
@@ -58,7 +67,8 @@ fn function(place: &AtomicPtr<c_void>) -> *mut c_void {
 fn look() {
     // SAFETY: the kernel has put a whole ELF shared library at this address, or it is 0.
     if let Some(library) = unsafe { Library::at(auxiliary::vdso()) } {
-        CLOCK.store(library.find(c"__vdso_clock_gettime"), Ordering::Relaxed);
+        CLOCK.store(library.find(CLOCK_NAME), Ordering::Relaxed);
+        #[cfg(target_arch = "x86_64")]
         CPU.store(library.find(c"__vdso_getcpu"), Ordering::Relaxed);
     }
     LOOKED.store(1, Ordering::Release);
@@ -165,12 +175,12 @@ unsafe fn count_of_gnu(table: *const u32) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{CLOCK, CPU, cpu, function};
+    use super::{CLOCK, function};
 
     #[test]
     fn the_kernel_is_not_entered_for_the_time() {
         assert!(!function(&CLOCK).is_null());
-        assert!(!function(&CPU).is_null());
-        assert!(cpu() >= 0);
+        #[cfg(target_arch = "x86_64")]
+        assert!(!function(&super::CPU).is_null() && super::cpu() >= 0);
     }
 }

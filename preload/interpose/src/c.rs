@@ -119,11 +119,11 @@ pub mod memkind {
 
 unsafe extern "C" {
     fn __errno_location() -> *mut c_int;
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     #[link_name = "write"]
     fn write_to(fd: c_int, buffer: *const c_void, count: usize) -> isize;
     fn fwrite(text: *const c_void, size: usize, count: usize, file: *mut c_void) -> usize;
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
     #[link_name = "abort"]
     fn c_abort() -> !;
@@ -176,9 +176,27 @@ pub fn write_stderr(text: &[u8]) {
     }
 }
 
+/// Writes to standard error, in one call; a failure is not worth reporting. By a system call of
+/// its own, as on x86-64.
+#[cfg(target_arch = "aarch64")]
+pub fn write_stderr(text: &[u8]) {
+    const SYS_WRITE: isize = 64;
+    // SAFETY: the kernel's calling convention; the text is live during the call.
+    unsafe {
+        core::arch::asm!(
+            "svc 0",
+            in("x8") SYS_WRITE,
+            inlateout("x0") 2_isize => _,
+            in("x1") text.as_ptr(),
+            in("x2") text.len(),
+            options(nostack, readonly, preserves_flags),
+        );
+    }
+}
+
 /// Writes to standard error, in one call; a failure is not worth reporting. malloc is no
 /// cancellation point, so this is none.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub fn write_stderr(text: &[u8]) {
     const PTHREAD_CANCEL_DISABLE: c_int = 1;
     let location = errno_location();

@@ -47,7 +47,20 @@ pub(crate) fn thread_pointer() -> usize {
         }
         pointer
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    {
+        let pointer: usize;
+        // SAFETY: reads the thread pointer.
+        unsafe {
+            core::arch::asm!(
+                "mrs {pointer}, tpidr_el0",
+                pointer = out(reg) pointer,
+                options(nomem, nostack, preserves_flags),
+            );
+        }
+        pointer
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     {
         // SAFETY: pthread_self(3) has no preconditions.
         unsafe { libc::pthread_self() as usize }

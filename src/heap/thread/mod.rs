@@ -13,7 +13,10 @@ mod record;
 pub(crate) mod refused;
 pub(crate) mod table;
 pub(crate) mod tally;
-#[cfg_attr(not(target_arch = "x86_64"), path = "tls_portable.rs")]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    path = "tls_portable.rs"
+)]
 pub(crate) mod tls;
 pub(crate) mod tops;
 

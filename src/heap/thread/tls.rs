@@ -3,25 +3,17 @@
 //! The variable uses TLS descriptors, so the library can be dlopened however much
 //! static TLS is in use. If the loader placed it in static TLS (as it does for a
 //! library that is linked or preloaded), the descriptor's resolver is the two
-//! instructions `mov 8(%rax),%rax; ret`: its answer is the constant beside it, which
-//! is read once and used from then on. Otherwise the descriptor is called each time.
+//! instructions that load and return the constant beside it, which is read once and used from
+//! then on. Otherwise the descriptor is called each time.
 
-use core::ptr;
+#[cfg_attr(target_arch = "aarch64", path = "tls/aarch64.rs")]
+#[cfg_attr(target_arch = "x86_64", path = "tls/x86_64.rs")]
+mod variable;
+
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::record::{EMPTY, Thread};
-
-core::arch::global_asm!(
-    ".pushsection .tdata,\"awT\",@progbits",
-    ".p2align 3",
-    ".globl memkind_thread",
-    ".hidden memkind_thread",
-    ".type memkind_thread, @object",
-    ".size memkind_thread, 8",
-    "memkind_thread: .quad {empty}",
-    ".popsection",
-    empty = sym EMPTY,
-);
+use super::record::Thread;
+use variable::{at, static_distance, variable};
 
 /// Distance of the variable from the thread pointer; 0 while unknown.
 static DISTANCE: AtomicUsize = AtomicUsize::new(0);
@@ -31,40 +23,6 @@ pub(crate) fn prepare() -> bool {
     let distance = static_distance();
     DISTANCE.store(distance, Ordering::Relaxed);
     distance != 0
-}
-
-/// The distance if the variable is in static TLS, else 0.
-fn static_distance() -> usize {
-    let found: usize;
-    // SAFETY: computes the address of the descriptor. A linker that knows the place
-    // of the variable turns the instruction into a load of the distance itself.
-    unsafe {
-        core::arch::asm!(
-            "leaq memkind_thread@tlsdesc(%rip), %rax",
-            out("rax") found,
-            options(att_syntax, nomem, nostack, preserves_flags),
-        );
-    }
-    if (found as isize) < 0 {
-        return found;
-    }
-    const PLAIN: [u8; 5] = [0x48, 0x8b, 0x40, 0x08, 0xc3];
-    const MARKED: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
-    // SAFETY: the descriptor is two words, filled before any of our code runs (-z now);
-    // the first is the address of a function, whose code is readable and not shorter
-    // than the bytes compared.
-    unsafe {
-        let descriptor = found as *const usize;
-        let mut code = *descriptor as *const u8;
-        if ptr::read_unaligned(code.cast::<[u8; 4]>()) == MARKED {
-            code = code.add(4);
-        }
-        if ptr::read_unaligned(code.cast::<[u8; 5]>()) == PLAIN {
-            *descriptor.add(1)
-        } else {
-            0
-        }
-    }
 }
 
 /// The thread's record, if `prepare` has answered true.
@@ -78,42 +36,6 @@ pub(crate) fn current_fast() -> *const Thread {
 pub(crate) fn current_if_fast() -> Option<*const Thread> {
     let distance = DISTANCE.load(Ordering::Relaxed);
     (distance != 0).then(|| at(distance))
-}
-
-#[inline(always)]
-fn at(distance: usize) -> *const Thread {
-    let thread: *const Thread;
-    // SAFETY: `distance` is that of our own variable in the thread's static TLS.
-    unsafe {
-        core::arch::asm!(
-            "mov {thread}, qword ptr fs:[{distance}]",
-            distance = in(reg) distance,
-            thread = lateout(reg) thread,
-            options(nostack, preserves_flags, readonly),
-        );
-    }
-    thread
-}
-
-/// Address of the variable in the calling thread.
-fn variable() -> *mut *const Thread {
-    let mut address: usize;
-    // SAFETY: the calling convention of TLS descriptors: rax in and out, everything
-    // else kept but, in old slow paths, vector registers.
-    unsafe {
-        core::arch::asm!(
-            "leaq memkind_thread@tlsdesc(%rip), %rax",
-            "call *memkind_thread@tlscall(%rax)",
-            "addq %fs:0, %rax",
-            out("rax") address,
-            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
-            out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
-            out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
-            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
-            options(att_syntax),
-        );
-    }
-    address as *mut *const Thread
 }
 
 /// The thread's record.
