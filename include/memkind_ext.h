@@ -350,8 +350,8 @@ void memkind_config_set_nodes(struct memkind_config *cfg,
  * Sets the page size. Nothing is checked yet.
  *
  * \param cfg       settings of memkind_config_new(); NULL is a no-op
- * \param page_size bytes: 0 or 4096 for ordinary pages, or a size of huge pages that
- *                  /sys/kernel/mm/hugepages lists (2 MiB, 1 GiB)
+ * \param page_size bytes: 0 or those of the processor's pages (sysconf(_SC_PAGESIZE)), or a size of
+ *                  huge pages that /sys/kernel/mm/hugepages lists (2 MiB, 1 GiB)
  * \param required  whether smaller pages will not do where there are no such pages left.
  *                  memkind_get_usage() tells which pages there are.
  * \note MT-safe for different settings
@@ -680,8 +680,8 @@ int memkind_map_detach(struct memkind_map *map,
  * Tells a map of memory of the caller's, which must stay mapped and in place.
  *
  * \param map     the map
- * \param address start, a multiple of 4096
- * \param size    bytes, a multiple of 4096
+ * \param address start, a multiple of the page size
+ * \param size    bytes, a multiple of the page size (sysconf(_SC_PAGESIZE))
  * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, size 0, what is not whole pages, and
  *         what overlaps a known range; MEMKIND_ERROR_OPERATION_FAILED if `add` refuses;
  *         ENOMEM

@@ -2,8 +2,8 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Page size of the processor, in bytes.
-pub const PAGE: usize = 4096;
+pub use crate::sys::page_size;
+
 /// Bytes of a transparent huge page, in which memory of nodes is counted.
 pub const UNIT: usize = 2 << 20;
 

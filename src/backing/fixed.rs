@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::base::{Extent, PAGE, round_up};
+use super::base::{Extent, page_size, round_up};
 use crate::error::Error;
 
 /// The part of an area that is still free.
@@ -36,7 +36,7 @@ impl Fixed {
     }
 
     fn first_page(&self) -> Option<usize> {
-        round_up(self.start, PAGE)
+        round_up(self.start, page_size())
     }
 
     pub(super) fn take(&self, size: usize, align: usize) -> Result<Extent, Error> {
@@ -85,40 +85,68 @@ impl Fixed {
 
 #[cfg(test)]
 mod tests {
-    use super::Fixed;
+    use super::{Fixed, page_size};
 
     #[test]
     fn one_page_is_enough_and_less_is_not() {
-        let area = Fixed::new(0x10_0000, 4096);
-        assert!(area.take(4096, 4096).is_ok());
-        assert!(area.take(4096, 4096).is_err());
-        assert!(Fixed::new(0x10_0001, 4096).take(4096, 4096).is_err());
-        assert!(Fixed::new(0x10_0000, 4095).take(4096, 4096).is_err());
+        let area = Fixed::new(0x10_0000, page_size());
+        assert!(area.take(page_size(), page_size()).is_ok());
+        assert!(area.take(page_size(), page_size()).is_err());
+        assert!(
+            Fixed::new(0x10_0001, page_size())
+                .take(page_size(), page_size())
+                .is_err()
+        );
+        assert!(
+            Fixed::new(0x10_0000, page_size() - 1)
+                .take(page_size(), page_size())
+                .is_err()
+        );
     }
 
     #[test]
     fn what_is_taken_is_not_left() {
-        let area = Fixed::new(4096 + 16, 5 * 4096);
-        assert_eq!((area.held(), area.left()), (0, 5 * 4096));
-        assert!(area.take(2 * 4096, 4096).is_ok());
-        assert_eq!((area.held(), area.left()), (2 * 4096, 2 * 4096 + 16));
+        let area = Fixed::new(page_size() + 16, 5 * page_size());
+        assert_eq!((area.held(), area.left()), (0, 5 * page_size()));
+        assert!(area.take(2 * page_size(), page_size()).is_ok());
+        assert_eq!(
+            (area.held(), area.left()),
+            (2 * page_size(), 2 * page_size() + 16)
+        );
         let nonsense = Fixed::new(usize::MAX, usize::MAX);
         assert_eq!((nonsense.held(), nonsense.left()), (0, 0));
     }
 
     #[test]
     fn nonsense_areas_have_no_room() {
-        assert!(Fixed::new(usize::MAX, 0).take(4096, 4096).is_err());
-        assert!(Fixed::new(usize::MAX, usize::MAX).take(4096, 4096).is_err());
+        assert!(
+            Fixed::new(usize::MAX, 0)
+                .take(page_size(), page_size())
+                .is_err()
+        );
+        assert!(
+            Fixed::new(usize::MAX, usize::MAX)
+                .take(page_size(), page_size())
+                .is_err()
+        );
         let all = Fixed::new(0, usize::MAX);
-        assert!(all.take(usize::MAX & !4095, 4096).is_ok());
-        assert!(all.take(4096, 1 << 40).is_err());
+        assert!(
+            all.take(usize::MAX & !(page_size() - 1), page_size())
+                .is_ok()
+        );
+        assert!(all.take(page_size(), 1 << 40).is_err());
     }
 
     #[test]
     fn alignment_is_kept_and_the_gap_is_lost() {
-        let area = Fixed::new(0x1000, 1 << 20);
-        assert_eq!(area.take(4096, 4096).map(|e| e.address), Ok(0x1000));
-        assert_eq!(area.take(4096, 65536).map(|e| e.address), Ok(0x1_0000));
+        let area = Fixed::new(0x1000, 2 << 20);
+        assert_eq!(
+            area.take(page_size(), page_size()).map(|e| e.address),
+            Ok(page_size())
+        );
+        assert_eq!(
+            area.take(page_size(), 16 * page_size()).map(|e| e.address),
+            Ok(16 * page_size())
+        );
     }
 }

@@ -20,7 +20,7 @@ mod node;
 mod ranges;
 mod table;
 
-pub use base::{Extent, PAGE, Room, UNIT, keep_freed_memory, keeps_freed_memory, round_up};
+pub use base::{Extent, Room, UNIT, keep_freed_memory, keeps_freed_memory, page_size, round_up};
 pub use file::{File, dax_path};
 pub use fixed::Fixed;
 pub use node::{
@@ -182,10 +182,10 @@ impl Backing {
     }
 
     /// The unit of extents, in bytes: their sizes are multiples of it.
-    pub const fn granule(&self) -> usize {
+    pub fn granule(&self) -> usize {
         match self {
             Self::Anonymous(source) => source.granule(),
-            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => PAGE,
+            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => page_size(),
         }
     }
 

@@ -3,11 +3,12 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::base::PAGE;
 use super::table::map_zeroes;
 
-/// Ranges in a page.
-const N_RANGES: usize = (PAGE - size_of::<usize>()) / size_of::<Range>();
+/// Bytes of a block of the list.
+const BLOCK: usize = 4096;
+/// Ranges in a block.
+const N_RANGES: usize = (BLOCK - size_of::<usize>()) / size_of::<Range>();
 
 /// A place of the list.
 struct Range {

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 pub use super::map_table::Range;
 use super::map_table::Table;
-use crate::backing::{Options, PAGE, Watch, round_up};
+use crate::backing::{Options, Watch, page_size, round_up};
 use crate::boxed::boxed;
 use crate::error::Error;
 use crate::heap::lock::Lock;
@@ -282,7 +282,7 @@ impl Map {
     /// `OperationFailed` if the program's function refuses; `NoMemory`.
     pub fn add(&'static self, start: usize, size: usize) -> Result<(), Error> {
         let end = start.checked_add(size).ok_or(Error::Invalid)?;
-        let whole = start != 0 && size != 0 && (start | size) % PAGE == 0 && end <= END;
+        let whole = start != 0 && size != 0 && (start | size) % page_size() == 0 && end <= END;
         if !whole || self.is_inherited() {
             return Err(Error::Invalid);
         }
@@ -291,7 +291,7 @@ impl Map {
         if self.state.with(known) {
             return Err(Error::Invalid);
         }
-        self.learn_all(start, size, PAGE)
+        self.learn_all(start, size, page_size())
     }
 
     /// Removes what [`Map::add`] has added.
@@ -306,10 +306,10 @@ impl Map {
             })
         };
         let range = size != 0 && start.checked_add(size).is_some();
-        if !range || self.is_inherited() || !self.parts(size, PAGE).all(is_known) {
+        if !range || self.is_inherited() || !self.parts(size, page_size()).all(is_known) {
             return Err(Error::Invalid);
         }
-        self.forget_all(start, size, PAGE);
+        self.forget_all(start, size, page_size());
         Ok(())
     }
 
@@ -331,7 +331,7 @@ impl Map {
         })?;
         let told = match (kind.slabs(), whole_pages(kind)) {
             (Some(slabs), _) if slabs.plan().options.has(Options::PIN) => slabs.watch(self),
-            (_, Some((start, size))) => self.learn_all(start, size, PAGE),
+            (_, Some((start, size))) => self.learn_all(start, size, page_size()),
             _ => Err(Error::Invalid),
         };
         self.settle(kind, told.is_ok());
@@ -359,7 +359,7 @@ impl Map {
         let told = match (kind.slabs(), whole_pages(kind)) {
             (Some(slabs), _) => slabs.unwatch(self),
             (None, Some((start, size))) => {
-                self.forget_all(start, size, PAGE);
+                self.forget_all(start, size, page_size());
                 Ok(())
             }
             (None, None) => Ok(()),
@@ -399,8 +399,8 @@ impl Watch for Map {
 /// The whole pages of the user's area that a kind is on.
 fn whole_pages(kind: &Kind) -> Option<(usize, usize)> {
     let (start, size) = kind.area()?;
-    let first = round_up(start, PAGE)?;
-    let end = start.checked_add(size)? & !(PAGE - 1);
+    let first = round_up(start, page_size())?;
+    let end = start.checked_add(size)? & !(page_size() - 1);
     (first < end && end <= END).then(|| (first, end - first))
 }
 

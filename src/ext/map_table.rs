@@ -5,11 +5,11 @@ use core::ffi::c_void;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::backing::{PAGE, map_zeroes};
+use crate::backing::map_zeroes;
 use crate::error::Error;
-use crate::heap::page_map::END;
+use crate::heap::page_map::{self, END};
 
-const PAGE_BITS: u32 = PAGE.trailing_zeros();
+const PAGE_BITS: u32 = page_map::UNIT.trailing_zeros();
 const LEAF_BITS: u32 = 18;
 const ROOT_SIZE: usize = END >> (PAGE_BITS + LEAF_BITS);
 
@@ -127,7 +127,8 @@ impl Drop for Table {
 
 #[cfg(test)]
 mod tests {
-    use super::{PAGE, Range, Table};
+    use super::{Range, Table};
+    use crate::heap::page_map::UNIT as PAGE;
     use core::ptr;
 
     #[test]

@@ -1,6 +1,6 @@
 //! Physical addresses, from /proc/self/pagemap.
 
-use crate::backing::{Options, PAGE};
+use crate::backing::{Options, page_size};
 use crate::error::Error;
 use crate::kind::{self, Kind};
 use crate::log;
@@ -18,7 +18,7 @@ pub fn of(address: usize) -> Result<(u64, usize), Error> {
     let slabs = kind::detect(address as *const u8).and_then(Kind::slabs);
     let slabs = slabs.filter(|slabs| slabs.plan().options.has(Options::PIN));
     let found = slabs.and_then(|slabs| slabs.look_up(address));
-    let Some((page, ..)) = found.filter(|(page, ..)| *page > PAGE) else {
+    let Some((page, ..)) = found.filter(|(page, ..)| *page > page_size()) else {
         return Err(Error::Invalid);
     };
     let entry = entry(address)?;
@@ -31,13 +31,13 @@ pub fn of(address: usize) -> Result<(u64, usize), Error> {
         log::error!("The kernel tells physical addresses only to processes with CAP_SYS_ADMIN.");
         return Err(Error::Unavailable);
     }
-    let physical = (entry & NUMBER) * PAGE as u64 + (address % PAGE) as u64;
+    let physical = (entry & NUMBER) * page_size() as u64 + (address % page_size()) as u64;
     Ok((physical, page - address % page))
 }
 
 fn entry(address: usize) -> Result<u64, Error> {
     let mut entry = 0u64;
-    let place = (address / PAGE * size_of::<u64>()) as libc::off_t;
+    let place = (address / page_size() * size_of::<u64>()) as libc::off_t;
     // SAFETY: a name that ends with NUL; the descriptor is ours; as many bytes are writable.
     let read = unsafe {
         let file = libc::open(

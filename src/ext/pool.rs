@@ -14,7 +14,7 @@ use super::pool_slab::{self, PoolSlab};
 use super::slab::Slab;
 use super::usage::{self, Usage};
 use super::users;
-use crate::backing::{PAGE, Slabs, round_up};
+use crate::backing::{Slabs, page_size, round_up};
 use crate::boxed::boxed;
 use crate::error::Error;
 use crate::heap::objects::{self, Held, Objects, POOLS};
@@ -477,7 +477,7 @@ impl Pool {
         loop {
             let bytes = stride * n_objects;
             let (unit, align) = if bytes < SLAB {
-                (PAGE, PAGE)
+                (page_size(), page_size())
             } else {
                 (SLAB, SLAB)
             };

@@ -15,7 +15,7 @@ use super::region_watch::{self, Watch};
 use super::slab::Slab;
 use super::usage::{self, Usage};
 use super::users;
-use crate::backing::{PAGE, round_up};
+use crate::backing::{page_size, round_up};
 use crate::boxed::boxed;
 use crate::error::Error;
 use crate::heap::page_map;
@@ -191,7 +191,7 @@ impl Region {
     pub fn create(kind: &'static Kind, chunk: usize, limit: usize) -> Result<*mut Region, Error> {
         let chunk = match chunk {
             0 => CHUNK,
-            _ => round_up(chunk, PAGE)
+            _ => round_up(chunk, page_size())
                 .filter(|size| *size < page_map::END)
                 .ok_or(Error::Invalid)?,
         };
@@ -402,8 +402,8 @@ impl Region {
     fn fresh_chunk(&mut self, need: usize, budget: usize) -> Result<*mut Chunk, Error> {
         let least = need.checked_add(HEADER).ok_or(Error::NoMemory)?;
         let wanted = self.next.min(budget.saturating_add(HEADER)).max(least);
-        let slab = match Slab::cut(self.kind, PAGE, wanted) {
-            Err(Error::NoMemory) if wanted > least => Slab::cut(self.kind, PAGE, least)?,
+        let slab = match Slab::cut(self.kind, page_size(), wanted) {
+            Err(Error::NoMemory) if wanted > least => Slab::cut(self.kind, page_size(), least)?,
             result => result?,
         };
         self.next = self.next.saturating_mul(2).min(CHUNK_MAX.max(self.chunk));

@@ -1,6 +1,6 @@
 //! Whole pages of a kind, which a region or pool cuts up.
 
-use crate::backing::{PAGE, round_up};
+use crate::backing::{page_size, round_up};
 use crate::error::Error;
 use crate::heap::{self, page_map};
 use crate::kind::Kind;
@@ -26,11 +26,11 @@ impl Slab {
         if bytes >= page_map::END {
             return Err(Error::NoMemory);
         }
-        let bytes = round_up(bytes.max(1), PAGE).ok_or(Error::NoMemory)?;
-        let start = kind.memalign_unchecked(align.max(PAGE), bytes)?;
+        let bytes = round_up(bytes.max(1), page_size()).ok_or(Error::NoMemory)?;
+        let start = kind.memalign_unchecked(align.max(page_size()), bytes)?;
         // SAFETY: a live block.
         let usable = unsafe { heap::usable_size(start) };
-        let size = usable & !(PAGE - 1);
+        let size = usable & !(page_size() - 1);
         // In a thread whose end is near, a block may come from where the page map knows one
         // page alone (`Heap::owns`): it is no slab.
         if page_map::owner(start as usize) != page_map::owner(start as usize + size - 1) {

@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 use core::ptr;
 
-use crate::backing::PAGE;
+use crate::backing::page_size;
 use crate::topology::{self, Choice, Nodes, Reach, Take};
 
 /// Pages asked about in one system call.
@@ -20,7 +20,7 @@ pub(super) unsafe fn touch(start: *mut u8, size: usize) {
         let byte = page as *mut u8;
         // SAFETY: the address is inside the range, which is readable and writable.
         unsafe { ptr::write_volatile(byte, ptr::read_volatile(byte)) };
-        page = (page & !(PAGE - 1)) + PAGE;
+        page = (page & !(page_size() - 1)) + page_size();
     }
 }
 
@@ -36,12 +36,12 @@ pub(super) fn verify(start: usize, size: usize) -> c_int {
         Err(_) => return -1,
     };
     let end = start + size;
-    let mut page = start & !(PAGE - 1);
+    let mut page = start & !(page_size() - 1);
     while page < end {
-        let count = (end - page).div_ceil(PAGE).min(BATCH);
+        let count = (end - page).div_ceil(page_size()).min(BATCH);
         let mut addresses = [ptr::null::<u8>(); BATCH];
         for (index, address) in addresses[..count].iter_mut().enumerate() {
-            *address = (page + index * PAGE) as *const u8;
+            *address = (page + index * page_size()) as *const u8;
         }
         let mut places = [0; BATCH];
         if topology::node_of_pages(&addresses[..count], &mut places[..count]).is_err() {
@@ -53,7 +53,7 @@ pub(super) fn verify(start: usize, size: usize) -> c_int {
         if !inside {
             return -1;
         }
-        page += count * PAGE;
+        page += count * page_size();
     }
     0
 }

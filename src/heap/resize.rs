@@ -9,7 +9,7 @@ use super::giveback::{self, grown::after_growth};
 use super::pressure::MOST;
 use super::thread::{Thread, growing};
 use super::{Heap, free, tbb, usable_size};
-use crate::backing::{PAGE, round_up};
+use crate::backing::{page_size, round_up};
 use crate::error::Error;
 
 impl Heap {
@@ -84,7 +84,7 @@ impl Heap {
         if !arenas.maps(size) {
             return None;
         }
-        let size = round_up(size, PAGE)?;
+        let size = round_up(size, page_size())?;
         // SAFETY: a live block of this heap, with `old` usable bytes.
         let resize = || unsafe { arenas.resize_mapped(block, old, size, true) };
         let mut moved = resize();
@@ -220,7 +220,7 @@ impl Heap {
             return false;
         }
         if mapped::block(block as usize).is_some() {
-            let pages = round_up(size, PAGE).filter(|_| self.store.arenas.maps(size));
+            let pages = round_up(size, page_size()).filter(|_| self.store.arenas.maps(size));
             // SAFETY: the block is live, and a mapping of this heap's.
             return pages.is_some_and(|pages| unsafe {
                 let resized = self.store.arenas.resize_mapped(block, old, pages, false);

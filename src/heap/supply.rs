@@ -124,16 +124,18 @@ fn extent_size(size: usize, align: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::extent_size;
+    use super::{class, extent_size, je};
 
     #[test]
     fn large_sizes_are_rounded_to_their_class() {
-        assert_eq!(extent_size(100, 1), Some(7 * 4096));
-        assert_eq!(extent_size(16 << 10, 1), Some(20 << 10));
-        assert_eq!(extent_size((16 << 10) + 1, 1), Some(24 << 10));
-        assert_eq!(extent_size(1 << 30, 1), Some((1 << 30) + 4096));
-        assert_eq!(extent_size((1 << 30) + 1, 1), Some((5 << 28) + 4096));
-        assert_eq!(extent_size(100, 64 << 10), Some((16 + 4 + 64) << 10));
+        assert_eq!(extent_size(100, 1), Some(7 * je::PAGE));
+        let large = class::SLAB_MAX / 7 * 8;
+        assert_eq!(extent_size(large, 1), Some(large + je::PAGE));
+        assert_eq!(extent_size(large + 1, 1), Some(large / 4 * 5 + je::PAGE));
+        assert_eq!(extent_size(1 << 30, 1), Some((1 << 30) + je::PAGE));
+        assert_eq!(extent_size((1 << 30) + 1, 1), Some((5 << 28) + je::PAGE));
+        let aligned = extent_size(100, 16 * je::PAGE);
+        assert_eq!(aligned, Some(large + 17 * je::PAGE));
         assert_eq!(extent_size(usize::MAX, 1), None);
     }
 }

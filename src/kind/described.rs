@@ -8,7 +8,8 @@ use super::spec::{From, Source, Spec};
 use super::wishes::{Exhausted, Wishes};
 use super::{Head, Kind, registry};
 use crate::backing::{
-    Anonymous, Backing, Bind, File, Options, PAGE, PageSize, Plan, Slabs, TransparentHuge, round_up,
+    Anonymous, Backing, Bind, File, Options, PageSize, Plan, Slabs, TransparentHuge, page_size,
+    round_up,
 };
 use crate::boxed::boxed;
 use crate::error::Error;
@@ -102,7 +103,7 @@ impl Description<'_> {
             refuse!("its name has more than {NAME_MAX} bytes");
         }
         let at_once = self.usage == Usage::Conservative;
-        let stays = options.has(Options::PIN | Options::LOCK) || page != PAGE;
+        let stays = options.has(Options::PIN | Options::LOCK) || page != page_size();
         if at_once && stays {
             refuse!("memory that stays cannot be given back at once");
         }
@@ -132,13 +133,17 @@ impl Description<'_> {
 
     /// The page size, with what goes with it.
     fn checked_page(&self) -> Result<usize, Error> {
-        let page = self.page.max(PAGE);
-        let huge = page != PAGE;
+        let page = self.page.max(page_size());
+        let huge = page != page_size();
         if self.page != 0 && huge && !topology::huge_pages().has_size(page) {
             refuse!("the kernel has no pages of {} bytes", self.page);
         }
         if self.page != 0 && self.page != page {
-            refuse!("a page has at least {PAGE} bytes, not {}", self.page);
+            refuse!(
+                "a page has at least {} bytes, not {}",
+                page_size(),
+                self.page
+            );
         }
         if self.required && !huge {
             refuse!("only the size of huge pages can be required");

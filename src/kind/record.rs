@@ -11,7 +11,7 @@ use super::places::{self, Places};
 use super::spec::{Source, Spec};
 use super::wishes::{Memory, Wishes};
 use super::{Head, table};
-use crate::backing::{Anonymous, Backing, Bind, PAGE, PageSize, Slabs};
+use crate::backing::{Anonymous, Backing, Bind, PageSize, Slabs, page_size};
 use crate::error::Error;
 use crate::heap::{self, Heap, arena, page_map, spare, tbb};
 use crate::topology;
@@ -464,7 +464,7 @@ impl Kind {
     pub fn page_size(&self) -> usize {
         match (self.heap.backing(), self.spec.page) {
             (Backing::Slabs(slabs), _) => slabs.pages_and_slabs().0,
-            (_, PageSize::Base) => PAGE,
+            (_, PageSize::Base) => page_size(),
             (_, PageSize::Huge2M | PageSize::Huge1G) => 2 << 20,
         }
     }

@@ -15,11 +15,8 @@ use super::mask::NodeMask;
 use super::sysfs::meminfo;
 use super::trouble;
 use crate::log::Line;
+use crate::sys::page_size;
 
-/// Pages of the processor, in bytes: the unit of `/proc/zoneinfo`.
-const PAGE: u64 = 4096;
-/// Pages of a block that the kernel keeps for one kind of page: a huge page.
-const PAGE_BLOCK: u64 = 512;
 /// The kernel's default for `watermark_boost_factor`, in parts of 10,000.
 const BOOST_FACTOR: u64 = 15_000;
 
@@ -123,6 +120,19 @@ impl<'a> Left<'a> {
             .is_some_and(|text| text.contains("[always]"))
     }
 
+    /// Bytes of a transparent huge page; 0 where there are none.
+    pub fn huge_page_size(&self) -> usize {
+        let mut path = Line::new();
+        let _ = write!(
+            path,
+            "{}/kernel/mm/transparent_hugepage/hpage_pmd_size",
+            self.sys
+        );
+        let mut file = Text::new();
+        let text = file.read(path.text());
+        text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+
     /// Bytes of the nodes together that the kernel keeps for itself: the high watermarks of their
     /// zones, as high as they may become, and memory reserved for requests that only lower zones
     /// can satisfy; and the bytes among these that may be added to watermarks.
@@ -136,8 +146,9 @@ impl<'a> Left<'a> {
             Err(error) if error.kind() == ErrorKind::NotFound => 0,
             Err(_) => BOOST_FACTOR,
         };
-        let kept = kept_of(&text, nodes, factor);
-        Some((kept, kept - kept_of(&text, nodes, 0)))
+        let page = page_size() as u64;
+        let kept = kept_of(&text, nodes, factor, page);
+        Some((kept, kept - kept_of(&text, nodes, 0, page)))
     }
 
     /// Unused bytes of swap space.
@@ -160,8 +171,8 @@ impl<'a> Left<'a> {
     }
 }
 
-/// [`Left::kept`] on the text of `/proc/zoneinfo`.
-fn kept_of(text: &str, nodes: &NodeMask, boost_factor: u64) -> u64 {
+/// [`Left::kept`] on the text of `/proc/zoneinfo`, whose unit are pages of `page` bytes.
+fn kept_of(text: &str, nodes: &NodeMask, boost_factor: u64, page: u64) -> u64 {
     let (mut sum, mut meant, mut movable) = (0, false, false);
     let (mut boost, mut high, mut managed) = (0, 0, 0);
     for line in text.lines() {
@@ -184,8 +195,8 @@ fn kept_of(text: &str, nodes: &NodeMask, boost_factor: u64) -> u64 {
                 let high: u64 = high - boost.min(high);
                 // A movable zone has pages of one kind only, so it is not boosted.
                 let factor = if movable { 0 } else { boost_factor };
-                let highest = high + most_boost(high, managed, factor);
-                sum += managed.min(highest + reserved.unwrap_or(0)) * PAGE;
+                let highest = high + most_boost(high, managed, factor, page);
+                sum += managed.min(highest + reserved.unwrap_or(0)) * page;
             }
             _ => {}
         }
@@ -198,12 +209,15 @@ fn kept_of(text: &str, nodes: &NodeMask, boost_factor: u64) -> u64 {
 /// filling a node ends with, and lowers them once kswapd has run. On a node where there is
 /// nothing to reclaim, kswapd gives up and they stay: what was free above the watermark
 /// no longer is.
-fn most_boost(high: u64, managed: u64, factor: u64) -> u64 {
+fn most_boost(high: u64, managed: u64, factor: u64, page: u64) -> u64 {
+    // Pages of a block that the kernel keeps for one kind of page: those of a huge page, whose
+    // entries of eight bytes fill a page.
+    let block = page / 8;
     let most = high.saturating_mul(factor) / 10_000;
-    if most == 0 || managed < 4 * PAGE_BLOCK {
+    if most == 0 || managed < 4 * block {
         0
     } else {
-        most.max(PAGE_BLOCK)
+        most.max(block)
     }
 }
 
@@ -239,18 +253,18 @@ Node 2, zone  Movable
 
     #[test]
     fn what_the_kernel_keeps_is_read() {
-        let kept = |node| kept_of(ZONES, &NodeMask::single(node), 0);
+        let kept = |node| kept_of(ZONES, &NodeMask::single(node), 0, 4096);
         // Pages of the zone that no ordinary request gets, and a watermark.
         assert_eq!(kept(0), (3840 + 10212) * 4096);
         assert_eq!(kept(2), 32 * 4096);
         assert_eq!(kept(1), 0);
         let both = NodeMask::single(0).union(&NodeMask::single(2));
-        assert_eq!(kept_of(ZONES, &both, 0), kept(0) + kept(2));
+        assert_eq!(kept_of(ZONES, &both, 0, 4096), kept(0) + kept(2));
     }
 
     #[test]
     fn watermarks_count_as_high_as_they_may_become() {
-        let kept = |node, factor| kept_of(ZONES, &NodeMask::single(node), factor);
+        let kept = |node, factor| kept_of(ZONES, &NodeMask::single(node), factor, 4096);
         assert_eq!(kept(0, 15_000), (3840 + 10212 + 15318) * 4096);
         // Blocks of a movable zone are all of one kind.
         assert_eq!(kept(2, 15_000), 32 * 4096);
@@ -258,7 +272,7 @@ Node 2, zone  Movable
             let text = format!(
                 "Node 3, zone  DMA32\n boost {boost}\n high {high}\n managed {managed}\n protection: (0, 0)\n"
             );
-            kept_of(&text, &NodeMask::single(3), 15_000) / 4096
+            kept_of(&text, &NodeMask::single(3), 15_000, 4096) / 4096
         };
         // At least a block; the present boost is not counted twice.
         assert_eq!(zone(0, 87, 15829), 87 + 512);
@@ -268,6 +282,14 @@ Node 2, zone  Movable
         assert_eq!(zone(0, 87, 2047), 87);
         // Without a watermark there is nothing to raise.
         assert_eq!(zone(0, 0, 15829), 0);
+        // With pages of 64 KiB a block has 512 MiB.
+        let zone = |managed| {
+            let text =
+                format!("Node 3, zone Normal\n high 87\n managed {managed}\n protection: (0)\n");
+            kept_of(&text, &NodeMask::single(3), 15_000, 64 << 10) >> 16
+        };
+        assert_eq!(zone(4 * 8192), 87 + 8192);
+        assert_eq!(zone(4 * 8192 - 1), 87);
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub(super) fn touching_allocates(fd: c_int) -> bool {
         XFS_SUPER_MAGIC,
         libc::BTRFS_SUPER_MAGIC,
     ]
-    .contains(&status.f_type)
+    .contains(&(status.f_type as _))
 }
 
 /// Free bytes of the file system of a file; `None` where they are not known, as in a ramfs.

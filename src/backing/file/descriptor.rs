@@ -10,7 +10,7 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use crate::backing::base::PAGE;
+use crate::backing::base::page_size;
 use crate::error::Error;
 use crate::log;
 
@@ -87,11 +87,11 @@ pub fn dax_path(dir: &CStr) -> Result<(), Error> {
     let fd = temporary_file(dir).map_err(|_| Error::Runtime)?;
     // SAFETY: maps one page of our own file and gives everything back.
     let errno = unsafe {
-        let mut errno = libc::posix_fallocate(fd, 0, PAGE as libc::off_t);
+        let mut errno = libc::posix_fallocate(fd, 0, page_size() as libc::off_t);
         if errno == 0 {
             let page = libc::mmap(
                 ptr::null_mut(),
-                PAGE,
+                page_size(),
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_SHARED_VALIDATE | libc::MAP_SYNC,
                 fd,
@@ -100,7 +100,7 @@ pub fn dax_path(dir: &CStr) -> Result<(), Error> {
             errno = if page == libc::MAP_FAILED {
                 log::errno()
             } else {
-                libc::munmap(page, PAGE)
+                libc::munmap(page, page_size())
             };
         }
         libc::close(fd);
@@ -148,7 +148,7 @@ impl Identity {
         let page = unsafe {
             libc::mmap(
                 ptr::null_mut(),
-                PAGE,
+                page_size(),
                 libc::PROT_NONE,
                 libc::MAP_SHARED,
                 fd,
@@ -169,7 +169,7 @@ impl Identity {
         let page = self.page.swap(0, Ordering::Relaxed);
         if page != 0 {
             // SAFETY: our own mapping, which is never read or written.
-            unsafe { libc::munmap(page as *mut _, PAGE) };
+            unsafe { libc::munmap(page as *mut _, page_size()) };
         }
     }
 

@@ -7,7 +7,7 @@ use super::blocks::{Fill, allocate_blocks, free_bytes, map_over, punch, try_allo
 use super::pages::{Amounts, Found, Pages};
 use super::piece::Place;
 use super::record::File;
-use crate::backing::base::{PAGE, populate};
+use crate::backing::base::{page_size, populate};
 
 /// Requests of at least this many bytes are first compared with the free bytes of the file system:
 /// one that cannot succeed would still fill it for a moment, and use up addresses.
@@ -18,11 +18,11 @@ const TIGHT: u32 = 64;
 impl File {
     /// Makes the file long enough for the page at the address `page`.
     pub(super) fn reach(&self, page: usize) -> Result<(), Fill> {
-        let place = self.place(page, PAGE).ok_or(Fill::NoSpace)?;
+        let place = self.place(page, page_size()).ok_or(Fill::NoSpace)?;
         if self.is_lost(place.index) {
             return Err(Fill::Lost);
         }
-        match try_allocate_blocks(place.fd, place.start + place.range.start, PAGE) {
+        match try_allocate_blocks(place.fd, place.start + place.range.start, page_size()) {
             0 => Ok(()),
             libc::EFBIG => Err(Fill::FileTooLarge),
             _ => Err(Fill::NoSpace),

@@ -42,7 +42,7 @@ use blocks::{Fill, remove, statvfs, statvfs_of_dir};
 use descriptor::temporary_file;
 use piece::{PIECES, Span};
 
-use super::base::{Extent, PAGE, UNIT, keeps_freed_memory, round_up};
+use super::base::{Extent, UNIT, keeps_freed_memory, page_size, round_up};
 use crate::boxed::boxed_slice;
 use crate::error::Error;
 use crate::log;
@@ -167,7 +167,7 @@ impl File {
         let filled = if memory {
             self.fill(address, size)
         } else {
-            self.reach(address + size - PAGE)
+            self.reach(address + size - page_size())
         };
         let Err(error) = filled else {
             return Of::Taken(Extent {

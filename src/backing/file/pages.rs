@@ -24,7 +24,7 @@
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
-use crate::backing::base::PAGE;
+use crate::backing::base::page_size;
 use crate::backing::table::Table;
 
 /// Blocks are allocated in advance up to a multiple of this many bytes.
@@ -79,13 +79,13 @@ impl Pages {
     /// Makes the states of a piece of `length` bytes, before a page of it is taken. Without memory
     /// for them no page has a state, and the file system is asked each time.
     pub(super) fn prepare(&self, length: usize, advances: bool) {
-        self.states.prepare(length / PAGE);
+        self.states.prepare(length / page_size());
         self.advances.store(advances, Ordering::Relaxed);
     }
 
     /// The states of the pages of a range; none when there was no memory for them.
     fn of(&self, range: &Range<usize>) -> &[AtomicU8] {
-        let pages = range.start / PAGE..range.end / PAGE;
+        let pages = range.start / page_size()..range.end / page_size();
         self.states.entries().get(pages).unwrap_or(&[])
     }
 
@@ -99,22 +99,22 @@ impl Pages {
             };
         }
         let (mut missing, mut ahead, mut to_touch) = (0, 0, 0..0);
-        for (page, state) in own.clone().step_by(PAGE).zip(states) {
+        for (page, state) in own.clone().step_by(page_size()).zip(states) {
             let before = change(state, |now| match now {
                 CLAIMED | SPOILT | TOUCHED => TOUCHED,
                 _ => TAKEN,
             });
             match before {
-                AHEAD => ahead += PAGE,
+                AHEAD => ahead += page_size(),
                 CLAIMED | SPOILT | TOUCHED => {
                     let first = if to_touch.is_empty() {
                         page
                     } else {
                         to_touch.start
                     };
-                    to_touch = first..page + PAGE;
+                    to_touch = first..page + page_size();
                 }
-                _ => missing += PAGE,
+                _ => missing += page_size(),
             }
         }
         amounts.ahead.fetch_sub(ahead, Ordering::Relaxed);
@@ -134,23 +134,23 @@ impl Pages {
     /// Claims pages beside a range that has been taken, and returns the range to allocate.
     pub(super) fn claim(&self, own: &Range<usize>, amounts: &Amounts<'_>) -> Range<usize> {
         let states = self.states.entries();
-        if !self.advances.load(Ordering::Relaxed) || states.len() < own.end / PAGE {
+        if !self.advances.load(Ordering::Relaxed) || states.len() < own.end / page_size() {
             return own.clone();
         }
         let all = (amounts.held / PART).max(FEW);
         let may = |bytes: usize| {
             let ahead = amounts.ahead.load(Ordering::Relaxed);
-            all.saturating_sub(ahead).min(bytes) / PAGE
+            all.saturating_sub(ahead).min(bytes) / page_size()
         };
         let part = (amounts.held / PART).min(MOST);
         let behind = own.end.next_multiple_of(GRANULE) - own.end;
-        let first = own.end / PAGE;
+        let first = own.end / page_size();
         let behind = &states[first..states.len().min(first + may(behind.max(part)))];
-        let behind = behind.iter().take_while(|state| claim(state)).count() * PAGE;
+        let behind = behind.iter().take_while(|state| claim(state)).count() * page_size();
         amounts.ahead.fetch_add(behind, Ordering::Relaxed);
-        let last = own.start / PAGE;
+        let last = own.start / page_size();
         let before = &states[last - may(own.start % GRANULE)..last];
-        let before = before.iter().rev().take_while(|state| claim(state)).count() * PAGE;
+        let before = before.iter().rev().take_while(|state| claim(state)).count() * page_size();
         amounts.ahead.fetch_add(before, Ordering::Relaxed);
         own.start - before..own.end + behind
     }
@@ -172,7 +172,7 @@ impl Pages {
                     _ => EMPTY,
                 });
                 if !done || before != CLAIMED {
-                    fewer += PAGE;
+                    fewer += page_size();
                 }
             }
         }
@@ -182,7 +182,7 @@ impl Pages {
     /// Forgets blocks in advance, in a child whose file is a new one, and claims of threads that the
     /// child does not have. The heap has taken bytes before `used` only; both may lie behind that.
     pub(super) fn after_fork_in_child(&self, used: usize) {
-        let end = used.saturating_add(MOST) / PAGE;
+        let end = used.saturating_add(MOST) / page_size();
         for state in self.states.entries().iter().take(end) {
             change(state, |now| match now {
                 TAKEN | TOUCHED => TAKEN,
@@ -222,17 +222,19 @@ fn runs(states: &[AtomicU8], such: impl Fn(u8) -> bool) -> impl Iterator<Item = 
         let first = (next..states.len()).find(&is)?;
         let others = |index: &usize| !is(index);
         next = (first..states.len()).find(others).unwrap_or(states.len());
-        Some(first * PAGE..next * PAGE)
+        Some(first * page_size()..next * page_size())
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Amounts, FEW, Found, GRANULE, MOST, PAGE, PART, Pages};
+    use super::{Amounts, FEW, Found, GRANULE, MOST, PART, Pages, page_size};
     use core::ops::Range;
     use core::sync::atomic::{AtomicUsize, Ordering};
 
-    const LENGTH: usize = 20 * GRANULE + 2 * PAGE;
+    fn length() -> usize {
+        20 * GRANULE + 2 * page_size()
+    }
 
     struct File {
         pages: Pages,
@@ -243,7 +245,7 @@ mod tests {
     impl File {
         fn new() -> Self {
             let pages = Pages::new();
-            pages.prepare(LENGTH, true);
+            pages.prepare(length(), true);
             Self {
                 pages,
                 ahead: AtomicUsize::new(0),
@@ -275,7 +277,7 @@ mod tests {
         }
 
         fn taken(&self) -> Vec<Range<usize>> {
-            self.pages.taken(LENGTH).collect()
+            self.pages.taken(length()).collect()
         }
     }
 
@@ -286,28 +288,40 @@ mod tests {
     #[test]
     fn what_is_new_is_filled_by_granules() {
         let file = File::new();
-        assert_eq!(file.fill(PAGE..2 * PAGE), 0..GRANULE);
-        assert_eq!(file.ahead(), GRANULE - PAGE);
-        assert!(file.fill(2 * PAGE..GRANULE).is_empty());
-        assert_eq!(file.fill(GRANULE - PAGE..2 * GRANULE).end, 2 * GRANULE);
-        assert_eq!(file.fill(LENGTH - PAGE..LENGTH), LENGTH - 2 * PAGE..LENGTH);
-        assert_eq!(file.ahead(), 2 * PAGE);
-        let taken = [PAGE..2 * GRANULE, LENGTH - PAGE..LENGTH];
+        assert_eq!(file.fill(page_size()..2 * page_size()), 0..GRANULE);
+        assert_eq!(file.ahead(), GRANULE - page_size());
+        assert!(file.fill(2 * page_size()..GRANULE).is_empty());
+        assert_eq!(
+            file.fill(GRANULE - page_size()..2 * GRANULE).end,
+            2 * GRANULE
+        );
+        assert_eq!(
+            file.fill(length() - page_size()..length()),
+            length() - 2 * page_size()..length()
+        );
+        assert_eq!(file.ahead(), 2 * page_size());
+        let taken = [page_size()..2 * GRANULE, length() - page_size()..length()];
         assert_eq!(file.taken(), taken);
         file.pages.after_fork_in_child(2 * GRANULE);
         assert_eq!(file.taken(), taken);
-        assert_eq!(file.fill(0..PAGE), 0..PAGE);
+        assert_eq!(file.fill(0..page_size()), 0..page_size());
     }
 
     #[test]
     fn what_was_given_back_is_filled_like_new() {
         let file = File::new();
         file.fill(0..3 * GRANULE);
-        file.pages.give_back(&(PAGE..GRANULE));
-        file.pages.give_back(&(GRANULE + PAGE..3 * GRANULE));
-        assert_eq!(file.taken(), [0..PAGE, GRANULE..GRANULE + PAGE]);
-        assert_eq!(file.fill(2 * PAGE..3 * PAGE), PAGE..GRANULE);
-        let part = 2 * GRANULE..2 * GRANULE + PAGE;
+        file.pages.give_back(&(page_size()..GRANULE));
+        file.pages.give_back(&(GRANULE + page_size()..3 * GRANULE));
+        assert_eq!(
+            file.taken(),
+            [0..page_size(), GRANULE..GRANULE + page_size()]
+        );
+        assert_eq!(
+            file.fill(2 * page_size()..3 * page_size()),
+            page_size()..GRANULE
+        );
+        let part = 2 * GRANULE..2 * GRANULE + page_size();
         assert_eq!(file.fill(part.clone()), 2 * GRANULE..3 * GRANULE);
         // Now and again only what is its own.
         file.pages.give_back(&part);
@@ -318,11 +332,11 @@ mod tests {
     fn much_is_asked_for_where_there_is_much_and_no_more() {
         let mut file = File::new();
         file.held = PART * 3 * GRANULE;
-        assert_eq!(file.fill(0..PAGE), 0..3 * GRANULE + PAGE);
+        assert_eq!(file.fill(0..page_size()), 0..3 * GRANULE + page_size());
         let ahead = file.ahead();
         file.held = 0;
         for first in 4..20 {
-            file.fill(first * GRANULE..first * GRANULE + PAGE);
+            file.fill(first * GRANULE..first * GRANULE + page_size());
         }
         assert!(ahead < FEW && file.ahead() == FEW);
         const { assert!(FEW <= MOST) };
@@ -332,24 +346,32 @@ mod tests {
     fn who_takes_a_claimed_page_touches_it() {
         for done in [true, false] {
             let file = File::new();
-            let (ours, theirs) = (0..PAGE, 2 * PAGE..4 * PAGE);
+            let (ours, theirs) = (0..page_size(), 2 * page_size()..4 * page_size());
             file.pages.take(&ours, &file.amounts());
             let wide = file.pages.claim(&ours, &file.amounts());
             assert_eq!(wide, 0..GRANULE);
-            let other = GRANULE - PAGE..GRANULE + PAGE;
-            let edge = GRANULE - PAGE..GRANULE;
-            assert_eq!(file.pages.take(&other, &file.amounts()), found(PAGE, edge));
+            let other = GRANULE - page_size()..GRANULE + page_size();
+            let edge = GRANULE - page_size()..GRANULE;
+            assert_eq!(
+                file.pages.take(&other, &file.amounts()),
+                found(page_size(), edge)
+            );
             let both = found(0, theirs.clone());
             assert_eq!(file.pages.take(&theirs, &file.amounts()), both);
             // They give some back before we are done.
-            file.pages.give_back(&(2 * PAGE..3 * PAGE));
+            file.pages.give_back(&(2 * page_size()..3 * page_size()));
             file.pages.settle(&wide, &ours, done, &file.amounts());
-            assert_eq!(file.taken(), [ours, 3 * PAGE..4 * PAGE, other]);
-            let rest = if done { GRANULE - 4 * PAGE } else { 0 };
+            assert_eq!(
+                file.taken(),
+                [ours, 3 * page_size()..4 * page_size(), other]
+            );
+            let rest = if done { GRANULE - 4 * page_size() } else { 0 };
             assert_eq!(file.ahead(), rest);
             assert_eq!(
-                file.pages.take(&(PAGE..3 * PAGE), &file.amounts()).missing,
-                if done { PAGE } else { 2 * PAGE }
+                file.pages
+                    .take(&(page_size()..3 * page_size()), &file.amounts())
+                    .missing,
+                if done { page_size() } else { 2 * page_size() }
             );
         }
     }
@@ -361,12 +383,21 @@ mod tests {
             ahead: AtomicUsize::new(0),
             held: 0,
         };
-        assert_eq!(file.fill(PAGE..2 * PAGE), PAGE..2 * PAGE);
-        assert_eq!(file.fill(PAGE..2 * PAGE), PAGE..2 * PAGE);
-        assert_eq!(file.taken(), [0..LENGTH; 1]);
+        assert_eq!(
+            file.fill(page_size()..2 * page_size()),
+            page_size()..2 * page_size()
+        );
+        assert_eq!(
+            file.fill(page_size()..2 * page_size()),
+            page_size()..2 * page_size()
+        );
+        assert_eq!(file.taken(), [0..length(); 1]);
         let short = File::new();
-        short.pages.prepare(LENGTH, false);
+        short.pages.prepare(length(), false);
         short.pages.advances.store(false, Ordering::Relaxed);
-        assert_eq!(short.fill(PAGE..2 * PAGE), PAGE..2 * PAGE);
+        assert_eq!(
+            short.fill(page_size()..2 * page_size()),
+            page_size()..2 * page_size()
+        );
     }
 }

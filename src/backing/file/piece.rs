@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use super::descriptor::Identity;
 use super::pages::Pages;
-use crate::backing::base::PAGE;
+use crate::backing::base::page_size;
 use crate::log;
 
 /// Pieces that a file can have: more than are needed where each is longer than the one before.
@@ -120,7 +120,7 @@ pub(super) type Reserved<'a> = &'a mut dyn FnMut(usize) -> bool;
 /// contents.
 pub(super) fn is_locked(address: usize) -> bool {
     // SAFETY: our own mapping, which has no contents.
-    let status = unsafe { libc::madvise(address as *mut _, PAGE, libc::MADV_DONTNEED) };
+    let status = unsafe { libc::madvise(address as *mut _, page_size(), libc::MADV_DONTNEED) };
     status != 0 && log::errno() == libc::EINVAL
 }
 

@@ -22,7 +22,7 @@ use super::blocks::allocate_blocks;
 use super::descriptor::temporary_file;
 use super::piece::{PIECES, Span};
 use super::record::File;
-use crate::backing::base::PAGE;
+use crate::backing::base::page_size;
 use crate::log;
 
 const READ: usize = 0;
@@ -269,7 +269,7 @@ impl File {
         };
         let (fd, start) = self.piece_file(index);
         for_each_data(fd, start, start + used, |from, to| {
-            for position in (from..to).step_by(PAGE) {
+            for position in (from..to).step_by(page_size()) {
                 let byte = (base + (position - start)) as *mut u8;
                 // SAFETY: inside the piece; the byte is written with what it was.
                 unsafe { byte.write_volatile(byte.read_volatile()) };
@@ -380,7 +380,7 @@ unsafe fn copy_present(from: usize, to: usize, size: usize) -> bool {
         let copied = unsafe { libc::process_vm_readv(libc::getpid(), &local, 1, &remote, 1, 0) };
         match copied {
             1.. => done += copied as usize,
-            _ if log::errno() == libc::EFAULT => done = (done / PAGE + 1) * PAGE,
+            _ if log::errno() == libc::EFAULT => done = (done / page_size() + 1) * page_size(),
             _ => return false,
         }
     }

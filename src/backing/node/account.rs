@@ -22,7 +22,7 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use super::known::{Counted, Refusal, resident};
 use super::thp::{self, Wanted};
 use super::units;
-use crate::backing::base::{PAGE, UNIT};
+use crate::backing::base::{UNIT, page_size};
 use crate::backing::ranges::Ranges;
 use crate::clock::nanoseconds;
 use crate::error::Error;
@@ -125,7 +125,7 @@ impl Account {
     fn may_be_huge(&self) -> bool {
         match (self.pages, thp::wanted()) {
             (Pages::Huge, _) | (Pages::Base, Wanted::System) => self.huge_pages,
-            (Pages::Base, wanted) => wanted == Wanted::Always,
+            (Pages::Base, wanted) => wanted == Wanted::Always && !thp::are_too_large(),
         }
     }
 
@@ -139,7 +139,8 @@ impl Account {
     pub(super) fn remove_range(&self, start: usize, size: usize) {
         self.ranges.remove(start);
         let n_pages = units::close(start, size);
-        self.promised.fetch_sub(n_pages * PAGE, Ordering::Relaxed);
+        self.promised
+            .fetch_sub(n_pages * page_size(), Ordering::Relaxed);
         if n_pages > 0 {
             self.sharing().for_each(|account| account.refusal.end());
         }
@@ -150,12 +151,12 @@ impl Account {
     /// # Errors
     /// `NoMemory` when the nodes do not have it; nothing is promised then.
     pub(super) fn promise(&self, start: usize, size: usize) -> Result<(), Error> {
-        let bytes = units::add(start, size) * PAGE;
+        let bytes = units::add(start, size) * page_size();
         if bytes == 0 || self.charge(bytes) {
             return Ok(());
         }
         // Units that other extents use by now stay promised, and count.
-        let unused = units::remove(start, size) * PAGE;
+        let unused = units::remove(start, size) * page_size();
         let stay = bytes.wrapping_sub(unused);
         self.promised.fetch_add(stay, Ordering::Relaxed);
         Err(Error::NoMemory)
@@ -166,7 +167,7 @@ impl Account {
     /// # Errors
     /// `NoMemory` when its pages had been promised already.
     pub(super) fn promise_present(&self, start: usize, size: usize) -> Result<(), Error> {
-        let bytes = units::add(start, size) * PAGE;
+        let bytes = units::add(start, size) * page_size();
         self.promised.fetch_add(bytes, Ordering::Relaxed);
         let left = self.left().unwrap_or(usize::MAX);
         if self.load() <= left.saturating_add(self.resident_of_all()) {
@@ -178,7 +179,7 @@ impl Account {
 
     /// Takes the promise of a range back, whose pages have gone back to the kernel.
     pub(super) fn release(&self, start: usize, size: usize) {
-        let bytes = units::remove(start, size) * PAGE;
+        let bytes = units::remove(start, size) * page_size();
         self.promised.fetch_sub(bytes, Ordering::Relaxed);
         self.gone_back(size);
     }

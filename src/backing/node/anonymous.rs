@@ -8,7 +8,7 @@ use super::account::{Account, Pages};
 use super::names::Name;
 use super::policy::Bind;
 use super::thp::{self, Wanted};
-use crate::backing::base::{Extent, PAGE, Room, UNIT, keeps_freed_memory, populate, round_up};
+use crate::backing::base::{Extent, Room, UNIT, keeps_freed_memory, page_size, populate, round_up};
 use crate::backing::ranges::Ranges;
 use crate::error::Error;
 use crate::log;
@@ -17,7 +17,7 @@ use crate::topology::{self, Left, NodeMask};
 /// The page size of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageSize {
-    /// The processor's pages of 4 KiB.
+    /// The processor's pages.
     Base,
     /// 2 MiB from the kernel's pool.
     Huge2M,
@@ -27,9 +27,9 @@ pub enum PageSize {
 
 impl PageSize {
     /// Mappings are a multiple of this many bytes.
-    pub const fn granule(self) -> usize {
+    pub fn granule(self) -> usize {
         match self {
-            Self::Base => PAGE,
+            Self::Base => page_size(),
             Self::Huge2M => 2 << 20,
             Self::Huge1G => 1 << 30,
         }
@@ -231,7 +231,7 @@ impl Anonymous {
         };
         // The kernel starts a mapping of huge pages at a multiple of 2 MiB.
         let natural = if self.page == PageSize::Base {
-            PAGE
+            page_size()
         } else {
             UNIT
         };
@@ -268,7 +268,7 @@ impl Anonymous {
     }
 
     /// The unit of extents, in bytes.
-    pub(in crate::backing) const fn granule(&self) -> usize {
+    pub(in crate::backing) fn granule(&self) -> usize {
         self.page.granule()
     }
 
@@ -333,6 +333,7 @@ impl Anonymous {
     /// What is asked of the kernel for a mapping of `length` bytes.
     fn thp(&self, length: usize) -> Wanted {
         match self.page {
+            PageSize::Base if self.account().is_some() && thp::are_too_large() => Wanted::Never,
             PageSize::Base => match self.thp.wanted() {
                 Wanted::Always if length < UNIT => Wanted::System,
                 wanted => wanted,
@@ -419,7 +420,7 @@ impl Anonymous {
     /// No live block is in the range, which the heap has taken from this source.
     unsafe fn discard(&self, address: usize, size: usize) -> bool {
         let page = if self.page == PageSize::Base {
-            PAGE
+            page_size()
         } else {
             UNIT
         };

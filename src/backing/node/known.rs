@@ -13,7 +13,7 @@
 
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::backing::base::PAGE;
+use crate::backing::base::page_size;
 use crate::clock::nanoseconds as now;
 
 /// An answer is valid for this many times the time that it took to find.
@@ -130,18 +130,18 @@ impl Counted {
 pub(super) fn resident(start: usize, size: usize) -> usize {
     let mut present = [0_u8; 4096];
     let mut n_pages = 0;
-    let step = present.len() * PAGE;
+    let step = present.len() * page_size();
     for at in (start..start + size).step_by(step) {
         let length = step.min(start + size - at);
         // SAFETY: the kernel writes a byte for each page of the length, for which there is room;
         // it reads nothing of the range.
         let status = unsafe { libc::mincore(at as *mut _, length, present.as_mut_ptr()) };
         if status == 0 {
-            let pages = &present[..length / PAGE];
+            let pages = &present[..length / page_size()];
             n_pages += pages.iter().filter(|page| **page & 1 != 0).count();
         }
     }
-    n_pages * PAGE
+    n_pages * page_size()
 }
 
 /// The last refusals.
@@ -200,7 +200,7 @@ impl Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Counted, LONGEST, Ordering, PAGE, Refusal, WORTH, now, resident};
+    use super::{Answer, Counted, LONGEST, Ordering, Refusal, WORTH, now, page_size, resident};
     use core::time::Duration;
     use std::thread;
 
@@ -250,9 +250,9 @@ mod tests {
         // SAFETY: our own mapping.
         unsafe {
             libc::madvise(start as *mut _, size, libc::MADV_NOHUGEPAGE);
-            core::ptr::write_bytes((start + (20 << 20)) as *mut u8, 1, 8192);
+            core::ptr::write_bytes((start + (20 << 20)) as *mut u8, 1, 2 * page_size());
         }
-        assert_eq!(resident(start, size), 2 * PAGE);
+        assert_eq!(resident(start, size), 2 * page_size());
         assert_eq!(resident(start, 16 << 20), 0);
         // SAFETY: our own mapping, which nothing uses any more.
         unsafe { libc::munmap(start as *mut _, size) };

@@ -18,7 +18,7 @@ use super::account::{Account, Pages};
 use super::known::Answer;
 use super::names::Name;
 use super::policy::Bind;
-use crate::backing::base::{Extent, PAGE, keeps_freed_memory, round_up};
+use crate::backing::base::{Extent, keeps_freed_memory, page_size, round_up};
 use crate::boxed::boxed;
 use crate::error::Error;
 use crate::topology;
@@ -239,7 +239,7 @@ impl Slabs {
     /// Memory for a slab: as planned, or at least what is needed, in smaller pages if need be.
     fn make(&self, need: usize, left: usize) -> Result<Made, Error> {
         const HUGE: usize = 2 << 20;
-        for page in [self.plan.page, HUGE, PAGE] {
+        for page in [self.plan.page, HUGE, page_size()] {
             let smaller = page < self.plan.page;
             if page > self.plan.page || (smaller && self.plan.required) {
                 continue;
@@ -344,7 +344,7 @@ impl Slabs {
     /// The most bytes that an arena should take at a time beyond what it needs: what it takes
     /// at different times it does not join, so that a large block may not fit.
     pub(in crate::backing) fn growth_of_heap(&self) -> usize {
-        (self.plan.step() / 2).max(PAGE)
+        (self.plan.step() / 2).max(page_size())
     }
 
     /// Bytes that the heap has been given and has not given back.
@@ -424,7 +424,7 @@ impl Slabs {
             account.promise(address, size)?;
         }
         if self.plan.populates() {
-            map::populate(address, size, PAGE).inspect_err(|_| {
+            map::populate(address, size, page_size()).inspect_err(|_| {
                 // SAFETY: the range had no memory, so no block is there.
                 unsafe { self.discard(address, size) };
                 if let Some(account) = self.account {

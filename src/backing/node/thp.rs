@@ -1,9 +1,11 @@
 //! MEMKIND_THP: whether the kernel is asked for transparent huge pages.
 
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
+use crate::backing::base::{UNIT, page_size};
 use crate::env;
 use crate::log::{self, Bytes};
+use crate::topology::Left;
 
 /// What the variable says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,24 @@ pub fn wanted() -> Wanted {
         1 => Wanted::Always,
         _ => Wanted::Never,
     }
+}
+
+/// Bytes of a transparent huge page; `usize::MAX` before the kernel is asked.
+static SIZE: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// Whether the kernel's transparent huge pages are larger than the units in which memory of nodes
+/// is counted: 32 MiB with pages of 16 KiB, 512 MiB with pages of 64 KiB. One touch of memory that
+/// is counted would take more than it was promised, so there are none.
+pub(super) fn are_too_large() -> bool {
+    if page_size() == 4096 {
+        return false;
+    }
+    let mut size = SIZE.load(Ordering::Relaxed);
+    if size == usize::MAX {
+        size = Left::HOST.huge_page_size();
+        SIZE.store(size, Ordering::Relaxed);
+    }
+    size > UNIT
 }
 
 #[cold]

@@ -8,7 +8,7 @@
 
 use core::sync::atomic::{AtomicU16, Ordering};
 
-use crate::backing::base::{PAGE, UNIT};
+use crate::backing::base::{UNIT, page_size};
 use crate::backing::table::Table;
 
 /// The bit that marks the counter of a unit whose pages are promised one by one.
@@ -16,7 +16,8 @@ const BY_PAGE: u16 = 1 << 15;
 const LEAF_UNITS: usize = 2048;
 /// Bytes of addresses whose counters are in one leaf.
 const SPAN: usize = UNIT * LEAF_UNITS;
-const ADDRESS_BITS: u32 = 47;
+/// Bits of a program's addresses.
+const ADDRESS_BITS: u32 = if cfg!(target_arch = "x86_64") { 47 } else { 48 };
 const ROOT: usize = (1 << ADDRESS_BITS) / SPAN;
 
 /// The counters of each span.
@@ -105,7 +106,7 @@ fn pages_changed(before: u16, n_pages: u16, whole: bool) -> usize {
     if before & BY_PAGE != 0 {
         n_pages.into()
     } else if whole {
-        UNIT / PAGE
+        UNIT / page_size()
     } else {
         0
     }
@@ -118,7 +119,7 @@ fn change(start: usize, size: usize, each: impl Fn(&AtomicU16, u16) -> usize) ->
     while at < end {
         let next = (at / UNIT + 1) * UNIT;
         // At most 512 pages.
-        let n_pages = ((next.min(end) - at) / PAGE) as u16;
+        let n_pages = ((next.min(end) - at) / page_size()) as u16;
         if let Some(leaf) = leaf(at) {
             sum += each(&leaf[at / UNIT % LEAF_UNITS], n_pages);
         }
@@ -135,25 +136,29 @@ fn leaf(address: usize) -> Option<&'static [AtomicU16]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PAGE, SPAN, UNIT, add, close, for_each_promised, open, promised, remove};
+    use super::{
+        ADDRESS_BITS, SPAN, UNIT, add, close, for_each_promised, open, page_size, promised, remove,
+    };
 
-    const WHOLE: usize = UNIT / PAGE;
+    fn whole() -> usize {
+        UNIT / page_size()
+    }
 
     // Addresses that no test maps; two leaves meet in the middle.
     #[test]
     fn a_unit_counts_from_its_first_page_to_its_last() {
         let start = 1000 * SPAN;
         assert!(open(start - UNIT, 5 * UNIT, true));
-        assert_eq!(add(start - UNIT + PAGE, PAGE), WHOLE);
-        assert_eq!(add(start - PAGE, 2 * PAGE), WHOLE);
-        assert_eq!(add(start + PAGE, 2 * UNIT), 2 * WHOLE);
-        assert_eq!(remove(start - PAGE, 2 * PAGE), 0);
-        assert_eq!(remove(start - UNIT + PAGE, PAGE), WHOLE);
-        assert_eq!(remove(start + PAGE, 2 * UNIT), 3 * WHOLE);
-        assert_eq!(add(start, UNIT), WHOLE);
-        assert_eq!(remove(start, UNIT), WHOLE);
-        assert_eq!(add(start, PAGE), WHOLE);
-        assert_eq!(close(start - UNIT, 5 * UNIT), WHOLE);
+        assert_eq!(add(start - UNIT + page_size(), page_size()), whole());
+        assert_eq!(add(start - page_size(), 2 * page_size()), whole());
+        assert_eq!(add(start + page_size(), 2 * UNIT), 2 * whole());
+        assert_eq!(remove(start - page_size(), 2 * page_size()), 0);
+        assert_eq!(remove(start - UNIT + page_size(), page_size()), whole());
+        assert_eq!(remove(start + page_size(), 2 * UNIT), 3 * whole());
+        assert_eq!(add(start, UNIT), whole());
+        assert_eq!(remove(start, UNIT), whole());
+        assert_eq!(add(start, page_size()), whole());
+        assert_eq!(close(start - UNIT, 5 * UNIT), whole());
         assert_eq!(close(start - UNIT, 5 * UNIT), 0);
     }
 
@@ -161,22 +166,22 @@ mod tests {
     fn without_huge_pages_pages_count() {
         let start = 1002 * SPAN;
         assert!(open(start, 2 * UNIT, false));
-        assert_eq!(add(start + UNIT - PAGE, 3 * PAGE), 3);
-        assert_eq!(add(start, PAGE), 1);
-        assert_eq!(remove(start + UNIT, PAGE), 1);
+        assert_eq!(add(start + UNIT - page_size(), 3 * page_size()), 3);
+        assert_eq!(add(start, page_size()), 1);
+        assert_eq!(remove(start + UNIT, page_size()), 1);
         assert_eq!(close(start, 2 * UNIT), 3);
     }
 
     #[test]
     fn the_rest_of_a_mapping_counts_by_the_page() {
         let start = 1004 * SPAN;
-        assert!(open(start, UNIT + 8 * PAGE, true));
-        assert_eq!(add(start, UNIT + PAGE), WHOLE + 1);
-        assert_eq!(add(start + UNIT + PAGE, PAGE), 1);
-        assert_eq!(remove(start + PAGE, UNIT), 1);
-        assert_eq!(promised(start, UNIT + 8 * PAGE), WHOLE + 1);
-        assert_eq!(remove(start, PAGE), WHOLE);
-        assert_eq!(close(start, UNIT + 8 * PAGE), 1);
+        assert!(open(start, UNIT + 8 * page_size(), true));
+        assert_eq!(add(start, UNIT + page_size()), whole() + 1);
+        assert_eq!(add(start + UNIT + page_size(), page_size()), 1);
+        assert_eq!(remove(start + page_size(), UNIT), 1);
+        assert_eq!(promised(start, UNIT + 8 * page_size()), whole() + 1);
+        assert_eq!(remove(start, page_size()), whole());
+        assert_eq!(close(start, UNIT + 8 * page_size()), 1);
     }
 
     #[test]
@@ -187,24 +192,24 @@ mod tests {
             runs
         };
         // Two leaves meet in the middle; the last unit is a part.
-        let (start, size) = (1006 * SPAN - 2 * UNIT, 5 * UNIT + PAGE);
+        let (start, size) = (1006 * SPAN - 2 * UNIT, 5 * UNIT + page_size());
         assert!(open(start, size, true));
         assert_eq!(runs(start, size), []);
-        assert_eq!(add(start + UNIT + PAGE, UNIT), 2 * WHOLE);
-        assert_eq!(add(start + 5 * UNIT, PAGE), 1);
-        let last = (5 * UNIT, PAGE);
+        assert_eq!(add(start + UNIT + page_size(), UNIT), 2 * whole());
+        assert_eq!(add(start + 5 * UNIT, page_size()), 1);
+        let last = (5 * UNIT, page_size());
         assert_eq!(runs(start, size), [(UNIT, 2 * UNIT), last]);
-        assert_eq!(add(start, PAGE), WHOLE);
+        assert_eq!(add(start, page_size()), whole());
         assert_eq!(runs(start, size), [(0, 3 * UNIT), last]);
-        assert_eq!(add(start + 3 * UNIT, 2 * UNIT), 2 * WHOLE);
+        assert_eq!(add(start + 3 * UNIT, 2 * UNIT), 2 * whole());
         assert_eq!(runs(start, size), [(0, size)]);
-        assert_eq!(close(start, size), 5 * WHOLE + 1);
+        assert_eq!(close(start, size), 5 * whole() + 1);
         assert_eq!(runs(start, size), []);
     }
 
     #[test]
     fn addresses_have_an_end() {
-        assert!(!open(1 << 47, UNIT, true));
-        assert_eq!(add(1 << 47, UNIT), 0);
+        assert!(!open(1 << ADDRESS_BITS, UNIT, true));
+        assert_eq!(add(1 << ADDRESS_BITS, UNIT), 0);
     }
 }

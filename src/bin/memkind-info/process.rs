@@ -103,7 +103,7 @@ fn by_start(numa: &str) -> BTreeMap<u64, Vec<(u16, u64)>> {
     let mapping = |line: &str| {
         let mut words = line.split_ascii_whitespace();
         let start = u64::from_str_radix(words.next()?, 16).ok()?;
-        let mut page = 4096;
+        let mut page = memkind::backing::page_size() as u64;
         let mut nodes = Vec::new();
         for word in words {
             if let Some(kib) = word.strip_prefix("kernelpagesize_kB=") {

@@ -213,7 +213,11 @@ fn kind_row(source: &Source<'_>, name: &str, spec: &Spec) -> KindRow {
     KindRow {
         name: name.trim_start_matches("memkind_").to_uppercase(),
         policy: spec.bind.name(&most),
-        page_bytes: if is_huge { HUGE_PAGE } else { 4096 },
+        page_bytes: if is_huge {
+            HUGE_PAGE
+        } else {
+            memkind::backing::page_size() as u64
+        },
         thp: if is_huge {
             Wanted::System
         } else {

@@ -112,10 +112,11 @@ fn node(row: &NodeRow) -> [String; 8] {
 
 /// The cells of a kind. A reason that the row of an earlier kind has is replaced by its name.
 fn kind(row: &KindRow, earlier: &[KindRow]) -> [String; 6] {
-    let page = match (row.page_bytes >> 20, row.thp) {
-        (0, Wanted::System) => "4 KiB".to_owned(),
-        (0, Wanted::Always) => "4 KiB, THP".to_owned(),
-        (0, Wanted::Never) => "4 KiB, no THP".to_owned(),
+    let kib = row.page_bytes >> 10;
+    let page = match (kib >> 10, row.thp) {
+        (0, Wanted::System) => format!("{kib} KiB"),
+        (0, Wanted::Always) => format!("{kib} KiB, THP"),
+        (0, Wanted::Never) => format!("{kib} KiB, no THP"),
         (mib, _) => format!("{mib} MiB"),
     };
     let (total, free, nodes) = match &row.places {

@@ -95,8 +95,8 @@ pub unsafe extern "C" fn memkind_config_set_nodes(
 /// Sets the page size. Nothing is checked yet.
 ///
 /// \param cfg       settings of memkind_config_new(); NULL is a no-op
-/// \param page_size bytes: 0 or 4096 for ordinary pages, or a size of huge pages that
-///                  /sys/kernel/mm/hugepages lists (2 MiB, 1 GiB)
+/// \param page_size bytes: 0 or those of the processor's pages (sysconf(_SC_PAGESIZE)), or a size of
+///                  huge pages that /sys/kernel/mm/hugepages lists (2 MiB, 1 GiB)
 /// \param required  whether smaller pages will not do where there are no such pages left.
 ///                  memkind_get_usage() tells which pages there are.
 /// \note MT-safe for different settings

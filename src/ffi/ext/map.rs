@@ -154,8 +154,8 @@ pub unsafe extern "C" fn memkind_map_detach(map: *mut memkind_map, kind: memkind
 /// Tells a map of memory of the caller's, which must stay mapped and in place.
 ///
 /// \param map     the map
-/// \param address start, a multiple of 4096
-/// \param size    bytes, a multiple of 4096
+/// \param address start, a multiple of the page size
+/// \param size    bytes, a multiple of the page size (sysconf(_SC_PAGESIZE))
 /// \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, size 0, what is not whole pages, and
 ///         what overlaps a known range; MEMKIND_ERROR_OPERATION_FAILED if `add` refuses;
 ///         ENOMEM

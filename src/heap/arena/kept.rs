@@ -2,17 +2,18 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::backing::{PAGE, Ranges};
+use crate::backing::Ranges;
 use crate::heap::base::je::{self, Stat};
+use crate::heap::base::page_map;
 
 /// Bits of a kept mapping's size that are free, with the second in which it was freed.
-pub(super) const SECOND: usize = PAGE - 1;
+pub(super) const SECOND: usize = page_map::UNIT - 1;
 
 /// The blocks of a heap that are mappings.
 pub(crate) struct Mappings {
     /// Bytes of live blocks.
     live: AtomicUsize,
-    /// Freed ones: their size and, below the bits of a page, the second when they were freed.
+    /// Freed ones: their size and, below the bits of the smallest page, the second when they were freed.
     pub(super) kept: Ranges,
     /// Bytes of these.
     pub(super) kept_bytes: AtomicUsize,

@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 
 use super::arenas::Arenas;
 use super::kept::{SECOND, seconds_kept, seconds_since};
-use crate::backing::{PAGE, UNIT, keeps_freed_memory, round_up};
+use crate::backing::{UNIT, keeps_freed_memory, page_size, round_up};
 use crate::clock;
 use crate::error::Error;
 use crate::heap::base::{class, mapped};
@@ -29,7 +29,7 @@ impl Arenas {
     /// A block of `size` bytes, for which [`Arenas::maps`], at a multiple of `align`, a power of
     /// two or 0; of zeroes if `zeroed`. Null if there is no memory for it.
     pub(crate) fn map_block(&self, size: usize, align: usize, zeroed: bool) -> *mut u8 {
-        let Some(size) = round_up(size, PAGE) else {
+        let Some(size) = round_up(size, page_size()) else {
             return ptr::null_mut();
         };
         let align = align.max(UNIT);

@@ -4,7 +4,11 @@
 //! need no multiplication. Class 0 stands for "not cached": its bin is always empty.
 #![forbid(unsafe_code)]
 
-use crate::backing::PAGE;
+/// Bytes of the pages that jemalloc was built for: the largest that the processor may have. Slabs
+/// and large blocks are whole ones.
+pub const PAGE: usize = 1 << LG_PAGE;
+/// Its logarithm; `.cargo/config.toml` tells jemalloc's build.
+const LG_PAGE: u32 = if cfg!(target_arch = "x86_64") { 12 } else { 16 };
 
 /// Number of classes, the empty one included.
 pub(crate) const COUNT: usize = 74;
@@ -21,7 +25,7 @@ pub(crate) const MAX: usize = 64 << 10;
 /// The largest cached size, in bytes.
 pub(crate) const LARGE_MAX: usize = 8 << 20;
 /// The largest size that jemalloc keeps in slabs, in bytes.
-pub(crate) const SLAB_MAX: usize = 14 << 10;
+pub(crate) const SLAB_MAX: usize = PAGE / 2 * 7;
 
 /// Up to this size the table has an entry for every 8 bytes, beyond for every 256.
 pub(crate) const FINE_MAX: usize = 4096;
@@ -150,7 +154,7 @@ pub(crate) fn least_pages(size: usize) -> usize {
 /// are rounded to; larger blocks start at a cache line.
 pub(crate) fn aligned_size(align: usize, size: usize) -> Option<usize> {
     let rounded = size.checked_add(align - 1)? & !(align - 1);
-    let fits = (align <= 4096 && rounded <= SLAB_MAX) || (align <= 64 && rounded <= LARGE_MAX);
+    let fits = (align <= PAGE && rounded <= SLAB_MAX) || (align <= 64 && rounded <= LARGE_MAX);
     fits.then_some(rounded)
 }
 
@@ -209,7 +213,7 @@ mod tests {
         for (size, slab) in [(0, 1), (8, 1), (48, 3), (1024, 1), (1280, 5), (14336, 7)] {
             assert_eq!(least_pages(size), slab * PAGE, "{size}");
         }
-        assert_eq!(least_pages(16 << 10), 5 * PAGE);
+        assert_eq!(least_pages(SLAB_MAX + 1), SLAB_MAX + 1 + PAGE);
         assert_eq!(least_pages(usize::MAX), usize::MAX);
     }
 
@@ -236,7 +240,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(aligned_size(8192, 100), None);
+        assert_eq!(aligned_size(2 * PAGE, 100), None);
         assert_eq!(aligned_size(1 << 47, usize::MAX), None);
     }
 }

@@ -12,8 +12,7 @@ use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use super::class;
 use super::lock::Lock;
-use super::page_map;
-use crate::backing::PAGE;
+use super::page_map::{self, UNIT as PAGE};
 
 /// Pages of the area.
 const PAGES: usize = 128;

@@ -8,11 +8,13 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::HEAPS;
-use crate::backing::{PAGE, UNIT, map_zeroes};
+use crate::backing::{UNIT, map_zeroes};
 
 const UNIT_BITS: u32 = UNIT.ilog2();
 const LEAF_BITS: u32 = 15;
-const ROOT_BITS: u32 = 47 - UNIT_BITS - LEAF_BITS;
+/// Bits of a program's addresses.
+const ADDRESS_BITS: u32 = if cfg!(target_arch = "x86_64") { 47 } else { 48 };
+const ROOT_BITS: u32 = ADDRESS_BITS - UNIT_BITS - LEAF_BITS;
 const LEAF_UNITS: usize = 1 << LEAF_BITS;
 
 /// The entries of 64 GiB, each 0 where no block is. Others: the bytes from the beginning of the
@@ -27,7 +29,8 @@ const FIRST: usize = 1;
 /// In the first entry: the block may not be freed. It has been, or holds no program's block.
 const FREE: usize = 2;
 const ID_SHIFT: u32 = 2;
-const BITS: usize = PAGE - 1;
+/// Those below the smallest page that a processor has.
+const BITS: usize = (4 << 10) - 1;
 const _: () = assert!((HEAPS - 1) << ID_SHIFT <= BITS);
 
 fn leaf(unit: usize) -> Option<&'static Leaf> {
@@ -151,14 +154,14 @@ pub(crate) fn begins(address: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{UNIT, block, clear, give, owner, prepare, set, take};
-    use crate::backing::PAGE;
+    use crate::backing::page_size;
 
     // Addresses that no test maps; two leaves meet in the middle.
     const START: usize = (100 << 36) - 4 * UNIT;
 
     #[test]
     fn a_block_is_known_by_all_its_addresses() {
-        let size = 9 * UNIT + 3 * PAGE;
+        let size = 9 * UNIT + 3 * page_size();
         assert!(prepare(START, size));
         assert_eq!((owner(START), block(START)), (0, None));
         set(START, size, 1023);
@@ -167,14 +170,20 @@ mod tests {
             assert_eq!(owner(address), 1023);
         }
         assert_eq!((owner(START - 1), owner(START + size)), (0, 0));
-        assert_eq!((block(START + UNIT), block(START + PAGE)), (None, None));
+        assert_eq!(
+            (block(START + UNIT), block(START + page_size())),
+            (None, None)
+        );
         assert!(take(START + UNIT).is_none() && take(START + 1).is_none());
         // As it shrinks.
         clear(START, size);
-        set(START, UNIT - PAGE, 7);
-        assert_eq!(block(START), Some((7, UNIT - PAGE)));
-        assert_eq!((owner(START + UNIT - PAGE), owner(START + UNIT)), (0, 0));
-        clear(START, UNIT - PAGE);
+        set(START, UNIT - page_size(), 7);
+        assert_eq!(block(START), Some((7, UNIT - page_size())));
+        assert_eq!(
+            (owner(START + UNIT - page_size()), owner(START + UNIT)),
+            (0, 0)
+        );
+        clear(START, UNIT - page_size());
         assert_eq!((owner(START), block(START)), (0, None));
     }
 
@@ -185,7 +194,7 @@ mod tests {
         set(start, 5 * UNIT, 3);
         assert_eq!(take(start), Some((3, 5 * UNIT)));
         assert_eq!((take(start), block(start), owner(start)), (None, None, 3));
-        assert!(give(start) && !give(start + UNIT) && !give(start + PAGE));
+        assert!(give(start) && !give(start + UNIT) && !give(start + page_size()));
         assert_eq!(take(start), Some((3, 5 * UNIT)));
         clear(start, 5 * UNIT);
     }

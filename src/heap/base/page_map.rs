@@ -1,8 +1,9 @@
 //! From an address to the heap that owns it and the class of the blocks there: two
-//! levels, one entry per page.
+//! levels, one entry per page. A page of the map has 4 KiB, whatever the processor's have: those
+//! are multiples.
 //!
-//! A root of 2^17 leaves covers the 47 bits of user addresses; a leaf covers 1 GiB
-//! with four bytes a page and is mapped when first needed. The root says where a leaf
+//! A root of 2^17 leaves covers the 47 bits of user addresses of x86-64, one of 2^18 the 48 bits of
+//! other processors; a leaf covers 1 GiB with four bytes a page and is mapped when first needed. The root says where a leaf
 //! would begin if it held all pages from address 0 on, so that the page's number leads
 //! to its entry. Reading follows two loads and never faults, whatever the address. The owner changes only when
 //! pages get memory or a kind is destroyed, so a freed block still tells its kind. The class is
@@ -19,10 +20,13 @@ use crate::error::Error;
 
 const PAGE_BITS: u32 = 12;
 const LEAF_BITS: u32 = 18;
-const ROOT_BITS: u32 = 17;
+const ROOT_BITS: u32 = if cfg!(target_arch = "x86_64") { 17 } else { 18 };
 const LEAF_PAGES: usize = 1 << LEAF_BITS;
 
-/// The first address that the map cannot hold.
+/// Bytes of a page of the map.
+pub const UNIT: usize = 1 << PAGE_BITS;
+
+/// The first address that the map cannot hold: that of the first page that is not the program's.
 pub const END: usize = 1 << (PAGE_BITS + LEAF_BITS + ROOT_BITS);
 
 type Leaf = [AtomicU32; LEAF_PAGES];
@@ -39,10 +43,10 @@ static FAST: AtomicPtr<Root> = AtomicPtr::new(ptr::from_ref(&NOTHING).cast_mut()
 
 /// Memory of zeroes for the next leaf, or null.
 static READY_LEAF: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
-const _: () = assert!(size_of::<Root>() == size_of::<Leaf>());
+const _: () = assert!(size_of::<Root>() >= size_of::<Leaf>());
 
 /// Lets the fast path see the map. `alone` says that the process has no other thread, which
-/// might be looking at [`NOTHING`] still: that is as large as a leaf, and becomes one. Where
+/// might be looking at [`NOTHING`] still: that is at least as large as a leaf, and becomes one. Where
 /// addresses are limited, a small program needs no mapping for the map then.
 pub(crate) fn enable_fast(alone: bool) {
     FAST.store(ptr::from_ref(&ROOT).cast_mut(), Ordering::Release);
@@ -313,7 +317,7 @@ fn leaf(index: usize) -> Result<&'static Leaf, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{END, change_owner, owner, set_owner};
+    use super::{END, UNIT, change_owner, owner, set_owner};
 
     #[test]
     fn ranges_across_leaves_keep_their_edges() {
@@ -337,7 +341,7 @@ mod tests {
     fn addresses_beyond_the_map_have_no_owner() {
         assert_eq!(owner(END), 0);
         assert_eq!(owner(usize::MAX), 0);
-        assert!(set_owner(END - 4096, 8192, 1).is_err());
-        assert!(set_owner(usize::MAX - 4095, 8192, 1).is_err());
+        assert!(set_owner(END - UNIT, 2 * UNIT, 1).is_err());
+        assert!(set_owner(usize::MAX - UNIT + 1, 2 * UNIT, 1).is_err());
     }
 }

@@ -9,7 +9,7 @@ use core::ptr;
 use super::bin::Cache;
 use super::magazine::Magazine;
 use super::store::Store;
-use crate::backing::{PAGE, Room};
+use crate::backing::{Room, page_size};
 use crate::heap::base::class;
 
 /// Number of classes of large blocks.
@@ -22,7 +22,7 @@ const NODES_PART: usize = 512;
 /// pages none: what one kind has mapped no other can have, and blocks in caches make it map more.
 fn most(store: &Store) -> usize {
     let backing = &store.arenas.backing;
-    if backing.granule() > PAGE {
+    if backing.granule() > page_size() {
         return 0;
     }
     match backing.room() {

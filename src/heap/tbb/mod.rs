@@ -28,7 +28,7 @@ use super::arena::Arenas;
 use super::base::lock::Lock;
 use super::base::{HEAPS, KINDS, page_map};
 use super::thread::Thread;
-use crate::backing::{PAGE, round_up};
+use crate::backing::{page_size, round_up};
 use crate::boxed::boxed;
 use crate::error::Error;
 use crate::{cancel, log};
@@ -298,8 +298,8 @@ impl Pool {
     }
 
     fn take(&self, bytes: usize) -> Option<usize> {
-        let size = round_up(bytes, PAGE).filter(|_| self.id() != 0)?;
-        let extent = self.heap.backing.take(size, PAGE, true).ok()?;
+        let size = round_up(bytes, page_size()).filter(|_| self.id() != 0)?;
+        let extent = self.heap.backing.take(size, page_size(), true).ok()?;
         if page_map::set_owner(extent.address, size, self.id()).is_err() {
             page_map::change_owner(extent.address, size, 0);
             self.heap.backing.release(extent.address, size);
@@ -328,7 +328,7 @@ unsafe extern "C" fn raw_free(pool: isize, address: *mut c_void, bytes: usize) -
     // SAFETY: the number that `install` gave is the address of a pool.
     let pool = unsafe { &*(pool as *const Pool) };
     // As large as it was asked for: `raw_alloc` rounded it likewise.
-    let size = round_up(bytes, PAGE).unwrap_or(bytes);
+    let size = round_up(bytes, page_size()).unwrap_or(bytes);
     page_map::change_owner(address as usize, size, 0);
     pool.heap.backing.release(address as usize, size);
     log::set_errno(errno);

@@ -6,7 +6,7 @@ use super::home::Origin;
 use super::records::{self, Record, Records, State};
 use super::settings::{self, FREE, GUARD, OVERFLOW, TOOL, USE, has, records_all};
 use super::{guard, report};
-use crate::backing::PAGE;
+use crate::backing::page_size;
 use crate::error::Error;
 use crate::heap::{self, spare};
 use crate::kind::head::Head;
@@ -72,7 +72,7 @@ fn make(
 ) -> Result<Record, Error> {
     // Blocks at multiples of more than a page have nothing before them: it would be as much.
     let (front, behind) = match are_within() {
-        true if align > PAGE => (0, BEHIND),
+        true if align > page_size() => (0, BEHIND),
         true => (align.max(FRONT), BEHIND),
         false => (0, 0),
     };

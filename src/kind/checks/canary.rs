@@ -3,20 +3,20 @@
 use super::fault::Fault;
 use super::records::{Record, State};
 use super::settings::{OVERFLOW, USE, has};
-use crate::backing::PAGE;
+use crate::backing::page_size;
 
 /// Bytes before a block that have a known value: at least so many, and a multiple of what the
 /// block has to be aligned to.
 pub(super) const FRONT: usize = 32;
 /// Bytes behind a block that have a known value, at least; the most.
 pub(super) const BEHIND: usize = 16;
-const MOST: usize = PAGE;
+const MOST: usize = 4096;
 pub(crate) const CANARY: u8 = 0xca;
 /// What freed blocks are filled with.
 pub(crate) const FREED: u8 = 0xdf;
 /// The bytes of a block from its base that can be used at all.
 pub(super) fn opened(record: &Record) -> usize {
-    record.whole - if record.guarded { PAGE } else { 0 }
+    record.whole - if record.guarded { page_size() } else { 0 }
 }
 
 /// Where the bytes of a known value are, and how many.

@@ -13,7 +13,7 @@ use super::canary::FRONT;
 use super::fault::{self, Fault};
 use super::records::{self, Record, State};
 use super::settings;
-use crate::backing::{PAGE, round_up};
+use crate::backing::{page_size, round_up};
 use crate::error::Error;
 use crate::heap::{self, page_map};
 use crate::log;
@@ -72,16 +72,16 @@ pub(super) fn make(
     zeroed: bool,
     take: impl Fn(usize, usize) -> Result<*mut u8, Error>,
 ) -> Option<Record> {
-    if align > PAGE || CLOSED.load(Ordering::Relaxed) >= MOST_CLOSED {
+    if align > page_size() || CLOSED.load(Ordering::Relaxed) >= MOST_CLOSED {
         return None;
     }
     let align = align.max(16);
-    let room = round_up(size.checked_add(FRONT)?, PAGE)?;
-    let whole = room.checked_add(PAGE)?;
-    let base = take(PAGE, whole).ok()?;
+    let room = round_up(size.checked_add(FRONT)?, page_size())?;
+    let whole = room.checked_add(page_size())?;
+    let base = take(page_size(), whole).ok()?;
     // SAFETY: inside the block.
     let last = unsafe { base.add(room) };
-    if !protect(last, PAGE, libc::PROT_NONE) {
+    if !protect(last, page_size(), libc::PROT_NONE) {
         // SAFETY: a block that no other thread has seen.
         unsafe { heap::free(base) };
         return None;

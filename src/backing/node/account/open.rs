@@ -4,6 +4,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::super::known::{Counted, Refusal};
+use super::super::thp;
 use super::{ALL, Account, Pages};
 use crate::backing::ranges::Ranges;
 use crate::boxed::boxed;
@@ -98,7 +99,8 @@ impl Account {
             everywhere,
             // The kernel's figure for all memory leaves out its reserve, but not the rise of watermarks.
             kept: margin + if everywhere { rise } else { kept },
-            huge_pages: pages == Pages::Huge || Left::HOST.huge_pages_unasked(),
+            huge_pages: pages == Pages::Huge
+                || (Left::HOST.huge_pages_unasked() && !thp::are_too_large()),
             ..Self::new(*nodes, pages, None, capacity)
         };
         account.left()?;

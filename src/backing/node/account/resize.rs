@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use super::super::units;
 use super::Account;
-use crate::backing::base::{PAGE, UNIT, round_up};
+use crate::backing::base::{UNIT, page_size, round_up};
 use crate::error::Error;
 
 /// A mapping, all of which is promised.
@@ -61,8 +61,8 @@ impl Account {
         if !units::open(to.start, to.size, self.may_be_huge()) {
             return Err(Error::NoMemory);
         }
-        let before = units::promised(from.start, from.size) * PAGE;
-        let after = units::add(to.start, to.size) * PAGE;
+        let before = units::promised(from.start, from.size) * page_size();
+        let after = units::add(to.start, to.size) * page_size();
         if after > before && !self.charge(after - before) {
             units::close(to.start, to.size);
             return Err(Error::NoMemory);
@@ -76,10 +76,10 @@ impl Account {
 
     /// Undoes [`Account::begin_move`].
     pub(in super::super) fn undo_move(&self, from: Mapping, to: Mapping) {
-        let after = units::close(to.start, to.size) * PAGE;
+        let after = units::close(to.start, to.size) * page_size();
         // Its counters are there: they were used before.
         units::open(from.start, from.size, self.may_be_huge());
-        let before = units::add(from.start, from.size) * PAGE;
+        let before = units::add(from.start, from.size) * page_size();
         self.promised.fetch_add(before, Ordering::Relaxed);
         self.promised.fetch_sub(after, Ordering::Relaxed);
         self.ranges.replace(to.start, from.start, from.size);

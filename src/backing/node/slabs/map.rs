@@ -7,7 +7,7 @@ use core::ptr;
 use super::super::account::Account;
 use super::super::policy::Bind;
 use super::plan::{Options, Plan};
-use crate::backing::base::{self, PAGE, UNIT, round_up};
+use crate::backing::base::{self, UNIT, page_size, round_up};
 use crate::error::Error;
 use crate::log;
 
@@ -38,7 +38,7 @@ pub(super) fn make(
     size: usize,
     account: Option<&Account>,
 ) -> Result<Made, Error> {
-    if page == PAGE && account.is_some_and(|account| account.is_refused(size)) {
+    if page == page_size() && account.is_some_and(|account| account.is_refused(size)) {
         return Err(Error::NoMemory);
     }
     let file = if plan.options.has(Options::SHARED) {
@@ -67,7 +67,7 @@ pub(super) fn make(
 
 /// Takes a slab down.
 pub(super) fn unmake(made: &Made, account: Option<&Account>) {
-    if let Some(account) = account.filter(|_| made.page == PAGE) {
+    if let Some(account) = account.filter(|_| made.page == page_size()) {
         account.remove_range(made.start, made.size);
     }
     unmap(made.start, made.size);
@@ -94,7 +94,7 @@ const fn size_bits(page: usize) -> c_int {
 
 fn file(page: usize, size: usize) -> Result<c_int, Error> {
     let mut flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-    if page != PAGE {
+    if page != page_size() {
         flags |= libc::MFD_HUGETLB | size_bits(page) as u32;
     }
     // SAFETY: a name that ends with NUL.
@@ -133,7 +133,7 @@ fn map(page: usize, size: usize, file: c_int) -> Option<usize> {
     } else {
         libc::MAP_PRIVATE | libc::MAP_ANONYMOUS
     };
-    if page != PAGE && !shared {
+    if page != page_size() && !shared {
         flags |= libc::MAP_HUGETLB | size_bits(page);
     }
     // Addresses are looked for first, with the alignment; the memory is put there.
@@ -162,7 +162,7 @@ fn map(page: usize, size: usize, file: c_int) -> Option<usize> {
     };
     if mapped == libc::MAP_FAILED {
         let errno = log::errno();
-        if page == PAGE {
+        if page == page_size() {
             log::error!("syscall mmap() returned: {errno}.");
         } else {
             log::error!(
@@ -202,7 +202,7 @@ fn settle(plan: &Plan, made: &Made, account: Option<&Account>) -> Result<(), Err
     // Advice only: kernels without such pages answer EINVAL.
     if options.has(Options::TRANSPARENT_HUGE) {
         advise(made, libc::MADV_HUGEPAGE);
-    } else if plan.bind == Bind::Interleave && made.page == PAGE {
+    } else if plan.bind == Bind::Interleave && made.page == page_size() {
         advise(made, libc::MADV_NOHUGEPAGE);
     }
     if options.has(Options::LOCK) {
@@ -211,7 +211,7 @@ fn settle(plan: &Plan, made: &Made, account: Option<&Account>) -> Result<(), Err
     if !plan.populates() {
         return Ok(());
     }
-    if let Some(account) = account.filter(|_| made.page == PAGE) {
+    if let Some(account) = account.filter(|_| made.page == page_size()) {
         if !account.add_range(made.start, made.size) {
             return Err(Error::NoMemory);
         }

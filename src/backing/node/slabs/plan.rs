@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::super::policy::Bind;
-use crate::backing::base::{PAGE, round_up};
+use crate::backing::base::{page_size, round_up};
 use crate::topology::NodeMask;
 
 /// Bytes of a slab where the program does not say.
@@ -52,7 +52,7 @@ impl Options {
 pub struct Plan {
     /// What else the memory is.
     pub options: Options,
-    /// Bytes of a page: [`PAGE`], or a size of which the kernel has huge pages.
+    /// Bytes of a page: [`page_size`], or a size of which the kernel has huge pages.
     pub page: usize,
     /// Whether smaller pages will not do.
     pub required: bool,
@@ -86,11 +86,11 @@ impl Plan {
     /// huge pages can give them, it would be a signal to touch one that is not there.
     pub(super) fn populates(&self) -> bool {
         let asked = self.options.has(Options::POPULATE | Options::PIN);
-        asked || self.page != PAGE || self.bind == Bind::Bind
+        asked || self.page != page_size() || self.bind == Bind::Bind
     }
 
     /// Whether pages can be given back before the end.
-    pub(super) const fn gives_back(&self) -> bool {
-        !self.options.has(Options::PIN | Options::LOCK) && self.page == PAGE
+    pub(super) fn gives_back(&self) -> bool {
+        !self.options.has(Options::PIN | Options::LOCK) && self.page == page_size()
     }
 }

@@ -37,8 +37,7 @@ pub const ZERO: c_int = sys::MALLOCX_ZERO;
 pub const TCACHE_NONE: c_int = sys::MALLOCX_TCACHE_NONE;
 /// The bits of flags that are the binary logarithm of the alignment.
 const ALIGNMENT: c_int = 0x3f;
-/// Page size of the processor, in bytes.
-pub const PAGE: usize = 4096;
+pub use super::class::PAGE;
 
 /// Flag for an alignment; `align` is a power of two.
 pub const fn align(align: usize) -> c_int {

@@ -4,9 +4,9 @@ use core::ffi::{CStr, c_char, c_void};
 
 use tikv_jemalloc_sys as sys;
 
+use super::PAGE;
 use super::control::Control;
 use super::start::initialise;
-use crate::backing::PAGE;
 use crate::heap::base::first;
 
 /// What can be asked about an arena, or about everything, in bytes.
