@@ -133,17 +133,21 @@ mod tests {
 
     #[test]
     fn entries_are_found_across_leaves_and_cleared() {
-        let table = Table::new().unwrap();
+        let table = Table::new().expect("memory for a table");
         let start = (3 << 30) - 2 * PAGE;
         let mut record = Range::new(start, 4 * PAGE);
         let place: *mut Range = &raw mut record;
-        table.enter(start, 4 * PAGE, place).unwrap();
+        table
+            .enter(start, 4 * PAGE, place)
+            .expect("memory for a leaf");
         for page in 0..4 {
             assert!(table.find(start + page * PAGE).is_some());
         }
         assert!(table.find(start - 1).is_none() && table.find(start + 4 * PAGE).is_none());
         assert!(table.find(usize::MAX).is_none());
-        table.enter(start, 4 * PAGE, ptr::null_mut()).unwrap();
+        table
+            .enter(start, 4 * PAGE, ptr::null_mut())
+            .expect("nothing is made");
         assert!(table.find(start).is_none() && table.find(start + 3 * PAGE).is_none());
     }
 }
