@@ -364,6 +364,7 @@ pub unsafe fn free(block: *mut u8) -> bool {
                 // SAFETY: the calling thread has entered, and gives up a block of this heap and class.
                 unsafe { cache::spill(thread, &heap.store, offset, block) };
                 thread.leave();
+                thread.beat.come_soon();
                 giveback::tick();
             }
             log::set_errno(errno);
@@ -386,6 +387,7 @@ pub unsafe fn free(block: *mut u8) -> bool {
     };
     if let Some(thread) = Thread::attached() {
         thread.growing.freed(block as usize);
+        thread.beat.come_soon();
     }
     if let Some(heap) = Heap::by_id(id) {
         heap.store.arenas.turn.next();
@@ -410,6 +412,9 @@ fn free_mapped(block: usize) -> bool {
     if let Some(heap) = Heap::by_id(id) {
         heap.store.arenas.free_mapped(block, size);
         heap.store.arenas.turn.next();
+    }
+    if let Some(thread) = Thread::attached() {
+        thread.beat.come_soon();
     }
     giveback::tick();
     log::set_errno(errno);

@@ -3,13 +3,16 @@
 //! A program that has freed much and goes on with little never leaves the fast paths, which
 //! look at no clock. So a thread counts its frees down, and takes the slow path when it gets to
 //! zero: one decrement and a branch. How many frees that takes follows from how
-//! many there are in a second.
+//! many there are in a second, and starts low whenever memory has been given back.
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// The most frees between two looks: what a look costs is little beside them.
 const MOST: u32 = 512;
+/// The frees until the next look after a block has left the thread's magazines: the program may
+/// free a few blocks in a second from now on.
+const SOON: u32 = 32;
 /// The factor by which the frees until the next look grow when no second has passed since the last,
 /// and shrink when one has.
 const FACTOR: u32 = 4;
@@ -72,11 +75,21 @@ impl Beat {
     /// Begins to count down again after a look that was due, in the record's own thread.
     pub(crate) fn restart(&self, now: u32) {
         let last = self.period.load(Ordering::Relaxed);
-        let period = if self.is_new(now) {
+        self.start(if self.is_new(now) {
             (last / FACTOR).max(1)
         } else {
             (FACTOR * last).clamp(1, MOST)
-        };
+        });
+    }
+
+    /// Lets the next look come soon, in the record's own thread, from whose magazines blocks have
+    /// just gone.
+    pub(crate) fn come_soon(&self) {
+        self.start(SOON);
+    }
+
+    /// Begins to count `period` frees down, in the record's own thread.
+    fn start(&self, period: u32) {
         self.period.store(period, Ordering::Relaxed);
         // SAFETY: the record's own thread is here, as `Sync` above says.
         unsafe { *self.left.get() = period as i32 }
@@ -85,7 +98,7 @@ impl Beat {
 
 #[cfg(test)]
 mod tests {
-    use super::{Beat, MOST};
+    use super::{Beat, MOST, SOON};
 
     /// Frees until a look is due.
     fn frees(beat: &Beat) -> u32 {
@@ -96,10 +109,11 @@ mod tests {
     fn it_is_as_often_as_there_is_use() {
         let beat = Beat::new();
         beat.note(7);
-        assert_eq!(frees(&beat), 1);
+        beat.come_soon();
+        assert_eq!(frees(&beat), SOON + 1);
         // Much in a second: seldom.
         assert!(beat.is_due());
-        for _ in 0..6 {
+        for _ in 0..5 {
             beat.restart(7);
         }
         assert!(!beat.is_due());
