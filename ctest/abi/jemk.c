@@ -56,7 +56,7 @@ static bool all(const void *block, size_t from, size_t to, int byte)
     return true;
 }
 
-static const size_t sizes[] = {0, 1, 8, 9, 100, 4096, 5000, 14 * 1024, 70000, 300000, 5 << 20};
+static const size_t sizes[] = {0, 1, 8, 9, 100, 4096, 5000, 14 * 1024, 70000, 300000, 1 << 20};
 #define N_SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
 static void standard_functions(void)
@@ -109,6 +109,23 @@ static void alignments(void)
     printf("aligned_alloc, memalign: %p %p\n", jemk_aligned_alloc(24, 10), jemk_memalign(24, 10));
     block = jemk_valloc(5);
     CHECK(block != NULL && (uintptr_t)block % 4096 == 0);
+    jemk_free(block);
+}
+
+/* Blocks of more than 8 MiB: what is usable differs between the two, what is promised of it does not. */
+static void large_blocks(void)
+{
+    const size_t size = (20 << 20) + 1;
+    char *block = jemk_mallocx(size, ZERO);
+    CHECK(block != NULL && jemk_sallocx(block, 0) == jemk_nallocx(size, 0) && jemk_sallocx(block, 0) >= size);
+    CHECK(all(block, 0, jemk_sallocx(block, 0), 0));
+    memset(block, 6, size);
+    CHECK(jemk_xallocx(block, jemk_sallocx(block, 0), 0, 0) == jemk_sallocx(block, 0));
+    block = jemk_rallocx(block, 2 * size, ZERO);
+    CHECK(block != NULL && jemk_sallocx(block, 0) == jemk_nallocx(2 * size, 0));
+    CHECK(all(block, 0, size, 6) && all(block, size, 2 * size, 0));
+    block = jemk_realloc(block, 100);
+    CHECK(block != NULL && all(block, 0, 100, 6));
     jemk_free(block);
 }
 
@@ -256,6 +273,7 @@ int main(void)
     size_t length = 0;
 
     standard_functions();
+    large_blocks();
     alignments();
     functions_with_flags(0);
     functions_with_flags(NO_CACHE);

@@ -276,7 +276,7 @@ impl Region {
         self.read_only
     }
 
-    /// What C programs get: how far behind [`NO_REGION`] the region is. Where it is checked, it
+    /// What C programs get: how far behind `NO_REGION` the region is. Where it is checked, it
     /// leads to a part of the region that has never anything left.
     pub fn handle(region: *mut Region) -> usize {
         let offset = match region_watch::is_on() {

@@ -14,6 +14,7 @@ use crate::heap::je::{self, Stat, Writer, raw};
 use crate::heap::{self, fast, stats};
 use crate::kind::{self, Kind, defrag};
 use crate::log;
+use crate::sys::page_size;
 
 /// The instruction that goes on in another function.
 #[cfg(target_arch = "x86_64")]
@@ -336,7 +337,13 @@ extern "C" fn nallocx(size: usize, flags: c_int) -> usize {
         return 0;
     }
     // SAFETY: the size is not 0.
-    unsafe { raw::nallocx(size.max(1), flags) }
+    let class = unsafe { raw::nallocx(size.max(1), flags) };
+    // Large blocks of the kind are whole pages.
+    if class != 0 && size > heap::LARGE_MAX && !Flags::of(flags).names_place {
+        size.next_multiple_of(page_size())
+    } else {
+        class
+    }
 }
 
 /// The controls whose values concern the library's caches, which jemalloc does not know.

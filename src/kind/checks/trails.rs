@@ -41,7 +41,7 @@ struct Trail {
 pub(super) struct Trails {
     trails: *mut Trail,
     frames: *mut Frame,
-    /// Distance from [`here`]'s place to the place of the first return address.
+    /// Distance from the place of `here` to the place of the first return address.
     start: usize,
 }
 
