@@ -131,6 +131,11 @@ impl Arenas {
         self.backing.release(start, size);
     }
 
+    /// Whether mappings of freed blocks are kept that could go back.
+    pub(crate) fn keeps_mappings(&self) -> bool {
+        self.mappings.kept_bytes.load(Ordering::Relaxed) > 0 && !keeps_freed_memory()
+    }
+
     /// Gives the mappings back that have been unused for some seconds at the second `now`.
     pub(crate) fn give_old_mappings_back(&self, now: u32) {
         if self.mappings.kept_bytes.load(Ordering::Relaxed) == 0 {

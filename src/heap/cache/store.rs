@@ -87,9 +87,10 @@ impl Store {
         Thread::all().any(|thread| thread.cache(id) != tops::none())
     }
 
-    /// Whether there is anything in caches, or in the depot, that could go back to the arenas.
+    /// Whether there is anything in caches, in the depot or in unused mappings of freed blocks, that
+    /// could go back.
     pub(crate) fn is_cached(&self) -> bool {
-        self.has_caches() || self.depot.bytes() > 0
+        self.has_caches() || self.depot.bytes() > 0 || self.arenas.keeps_mappings()
     }
 
     /// Bytes that caches and the depot hold; a guess while threads are at work. The lock of
