@@ -121,7 +121,7 @@ headers: check-tools ## generate the headers in include/ from src/ffi, with cbin
 
 # ---- Checking. Each check-NAME is one part of `make check`. ----
 
-CHECKS := scripts headers rust abi api ext preload programs-short examples tbb consumers bindings pages install packages-short debug-heap numa-ci reports
+CHECKS := scripts headers rust abi api ext checks preload programs-short examples tbb consumers bindings pages install packages-short debug-heap numa-ci reports
 
 # Packages that are missing are installed first, by scripts/setup.sh; SETUP=no leaves that to you.
 SETUP ?= yes
@@ -147,19 +147,21 @@ check-preload: ## both preload libraries, real programs under them too (minutes)
 .PHONY: check-stress check-stress-short check-stress-valgrind
 check-stress: check-%: ## the model-based stress test (10 minutes)
 	@scripts/check.sh $*
-check-stress-short: check-%: ## the same in 12 seconds
+check-stress-short: check-%: ## the stress test and the soak test in short (half a minute)
 	@scripts/check.sh $*
-check-stress-valgrind: check-%: ## the same under valgrind (some minutes)
+check-stress-valgrind: check-%: ## the stress test under valgrind (some minutes)
 	@scripts/check.sh $*
 
 .PHONY: check-faults check-faults-short
-check-faults check-faults-short: check-%: ## each system call of the library fails in turn: an hour, or half a minute
+check-faults: check-%: ## each system call of the library fails in turn (an hour)
+	@scripts/check.sh $*
+check-faults-short: check-%: ## what failing system calls have found, and a part of all cases (half a minute)
 	@scripts/check.sh $*
 
 .PHONY: fuzz check-fuzz-short soak
 fuzz: ## random inputs, found by coverage: 30 minutes, or FUZZ=seconds for each of three targets
 	@scripts/check.sh fuzz
-check-fuzz-short: check-%:
+check-fuzz-short: check-%: ## the inputs that fuzzing has kept (seconds)
 	@scripts/check.sh $*
 soak: ## a long life in short: 12 minutes, or SOAK=seconds
 	@scripts/check.sh soak
@@ -279,7 +281,7 @@ list-installed: ## print the files that install creates
 .PHONY: deb rpm dist
 deb: ## Debian packages libmemkind0, libmemkind-dev, libmemkind-progs
 	@scripts/package.sh deb $(TARGET)
-rpm: ## the same for rpm: memkind, memkind-devel, memkind-progs
+rpm: ## rpm packages memkind, memkind-devel, memkind-progs
 	@scripts/package.sh rpm $(TARGET)
 dist: ## a source archive with all crates, which builds without a network
 	@scripts/package.sh dist
