@@ -105,7 +105,7 @@ typedef enum memkind_check_t {
      */
     MEMKIND_CHECK_GUARD = 16,
     /**
-     * All of them.
+     * All checks.
      */
     MEMKIND_CHECK_ALL = 31
 } memkind_check_t;
@@ -212,15 +212,15 @@ typedef struct memkind_usage {
  */
 typedef struct memkind_range {
     /**
-     * Its start.
+     * The first address of the range.
      */
     void *address;
     /**
-     * Its bytes.
+     * The size of the range in bytes.
      */
     size_t size;
     /**
-     * What the function `add` has stored for it.
+     * What the function `add` has stored for the range.
      */
     void *handle;
 } memkind_range;

@@ -46,7 +46,7 @@ fn room<T>() -> Option<*mut T> {
     // SAFETY: the layout is not of size 0, which the assertion above checks.
     let place = unsafe { alloc(Layout::new::<T>()) };
     if reserve::owns(place) {
-        // SAFETY: just allocated, and not used. The reserve is for who cannot do without.
+        // SAFETY: just allocated, and not used. The reserve is for requests that cannot be refused.
         unsafe { dealloc(place, Layout::new::<T>()) };
         return None;
     }

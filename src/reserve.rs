@@ -10,13 +10,13 @@ use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Bytes. A machine of a hundred nodes needs a tenth of it.
+/// The size of the area in bytes. A machine of a hundred nodes needs a tenth of it.
 const SIZE: usize = 128 << 10;
 
 #[repr(align(64))]
 struct Area(UnsafeCell<[u8; SIZE]>);
 
-// SAFETY: no two blocks in it overlap, and only who has a block reads and writes it.
+// SAFETY: no two blocks in it overlap, and only the owner of a block reads and writes it.
 unsafe impl Sync for Area {}
 
 /// All zero, so that it takes no memory before its first use.
@@ -34,7 +34,7 @@ pub fn count() -> usize {
     COUNT.load(Ordering::Relaxed)
 }
 
-/// A block, its contents undefined; null if the area has no room.
+/// A block as `layout` asks, its contents undefined; null if the area has no room.
 pub fn alloc(layout: Layout) -> *mut u8 {
     let start = AREA.0.get().cast::<u8>();
     let found = STATE.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {

@@ -96,7 +96,7 @@ impl Backing {
         }
     }
 
-    /// What the source has.
+    /// What the source has taken and what it has left, in bytes.
     pub fn room(&self) -> Room {
         let (held, left) = match self {
             Self::Anonymous(source) => return source.room(),

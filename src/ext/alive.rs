@@ -1,4 +1,4 @@
-//! What of vectors and regions is alive.
+//! Lists vectors and regions that are alive, for MEMKIND_CHECKS=leak.
 
 use super::watch;
 use crate::kind::checks::fault::{self, Sink};
@@ -52,7 +52,7 @@ pub fn tell_alive(sink: Sink<'_>) {
     }
 }
 
-/// When the process ends, after blocks have been looked at.
+/// Lists vectors and regions at the end of the process, after blocks have been looked at.
 pub fn at_exit() {
     if checks::objects::are_checked() && has(LEAK) {
         tell_alive(&mut fault::on_standard_error);

@@ -90,7 +90,7 @@ struct Attached {
     changing: bool,
 }
 
-/// A map.
+/// Ranges of memory that the program's functions are told of (`struct memkind_map`).
 pub struct Map {
     table: Table,
     add: Add,
@@ -103,11 +103,11 @@ pub struct Map {
     kinds: Locked<Vec<Attached>>,
 }
 
-// SAFETY: the context is only handed to the program's functions, which any thread may call by
-// the promise of who made the map; the table is atomic, and all else constant or behind a lock.
+// SAFETY: the context is only handed to the program's functions, which any thread may call as
+// the maker of the map has promised; the table is atomic, and all else constant or behind a lock.
 unsafe impl Sync for Map {}
 
-/// All maps.
+/// All maps of the process.
 static MAPS: Locked<Vec<*const Map>> = Locked::new(Vec::new());
 
 fn push<T>(list: &mut Vec<T>, value: T) -> Result<(), Error> {
@@ -200,7 +200,7 @@ impl Map {
     fn learn(&'static self, start: usize, size: usize) -> Result<(), Error> {
         let mut handle = ptr::null_mut();
         let address = start as *mut c_void;
-        // SAFETY: the promise of who made the map.
+        // SAFETY: the map's maker has promised that any thread may call its functions.
         if unsafe { (self.add)(self.context, address, size, &raw mut handle) } != 0 {
             return Err(Error::OperationFailed);
         }
@@ -245,7 +245,7 @@ impl Map {
 
     fn tell_of_end(&self, start: usize, size: usize, handle: *mut c_void) {
         if let Some(remove) = self.remove {
-            // SAFETY: the promise of who made the map.
+            // SAFETY: the map's maker has promised that any thread may call its functions.
             unsafe { remove(self.context, start as *mut c_void, size, handle) };
         }
     }

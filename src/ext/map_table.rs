@@ -18,7 +18,7 @@ type Root = [AtomicPtr<Leaf>; ROOT_SIZE];
 
 /// A range with its handle.
 pub struct Range {
-    /// Its start and its bytes: they never change.
+    /// The first address and the size in bytes: they never change.
     pub(super) start: usize,
     pub(super) size: usize,
     /// What the program's function has made of it.
@@ -35,13 +35,13 @@ impl Range {
         }
     }
 
-    /// Its start.
+    /// The first address of the range.
     #[inline]
     pub fn address(&self) -> *mut c_void {
         self.start as *mut c_void
     }
 
-    /// Its bytes.
+    /// The size of the range in bytes.
     #[inline]
     pub fn size(&self) -> usize {
         self.size
@@ -59,7 +59,7 @@ impl Range {
     }
 }
 
-/// See the module.
+/// A table of two levels: from the number of a page to the record of its range.
 pub(super) struct Table {
     root: *const Root,
 }

@@ -48,7 +48,7 @@ struct Growth {
     n_slabs: usize,
 }
 
-/// A pool.
+/// Objects of one size, cut from slabs of a kind (`struct memkind_pool`).
 #[repr(C)]
 pub struct Pool {
     /// First: the fast paths know no more of a pool.
@@ -57,13 +57,15 @@ pub struct Pool {
     /// Whether a forked child has this pool but not its memory.
     lost: AtomicBool,
     kind: AtomicPtr<Kind>,
-    /// Bytes that the program asked for; from object to object; alignment.
+    /// Bytes of an object that the program asked for.
     size: AtomicUsize,
+    /// Bytes from one object to the next.
     stride: AtomicUsize,
+    /// What the address of each object is a multiple of.
     align: AtomicUsize,
     /// The most objects; `usize::MAX` for any number.
     limit: AtomicUsize,
-    /// Objects in slabs.
+    /// The number of objects in all slabs.
     n_objects: AtomicUsize,
     n_refused: AtomicUsize,
     /// Streams that take buffers from it.
@@ -207,7 +209,7 @@ impl Pool {
         self.live.load(Ordering::Acquire)
     }
 
-    /// The kind.
+    /// The kind that the pool takes memory from.
     pub fn kind(&self) -> &'static Kind {
         // SAFETY: set when the pool was made; kinds are in static places.
         unsafe { &*self.kind.load(Ordering::Relaxed) }
@@ -236,8 +238,9 @@ impl Pool {
         unsafe { &mut *self.growth.get() }
     }
 
-    /// What C programs get: the address, and one more if threads reach their caches without the lock,
-    /// and objects are not checked. One look at a handle then tells that it is not null, and that they do.
+    /// The handle for C programs: the pool's address, plus 1 if threads reach their caches without
+    /// the lock and objects are not checked. So one test of a handle tells both that, and that it
+    /// is not NULL.
     pub fn handle(&'static self) -> usize {
         let is_fast = objects::is_fast() && !are_checked();
         ptr::from_ref(self) as usize | usize::from(is_fast)
@@ -252,7 +255,7 @@ impl Pool {
         unsafe { ((handle & !1) as *const Pool).as_ref() }
     }
 
-    /// The same if an object may be in reach without the lock.
+    /// The pool of a handle, if threads may take its objects without the lock; else `None`.
     #[inline(always)]
     unsafe fn of_fast_handle(handle: usize) -> Option<&'static Pool> {
         if handle & 1 == 0 {
@@ -325,10 +328,10 @@ impl Pool {
         self.lend(false)
     }
 
-    /// An object for the program, or for vectors.
+    /// An object for the program or, with `in_vectors`, for vectors.
     ///
     /// # Errors
-    /// As [`Pool::get`].
+    /// Those of [`Pool::get`].
     pub(super) fn lend(&'static self, in_vectors: bool) -> Result<NonNull<u8>, Error> {
         if !self.is_live() {
             return Err(Error::InvalidArgument);
@@ -393,7 +396,7 @@ impl Pool {
     /// Gets `n` objects, or none.
     ///
     /// # Errors
-    /// As [`Pool::get`].
+    /// Those of [`Pool::get`].
     ///
     /// # Safety
     /// `objects` has room for `n`.
@@ -443,7 +446,7 @@ impl Pool {
     /// Takes a slab of `wanted` objects, or of fewer; waits instead while another thread does.
     ///
     /// # Errors
-    /// As [`Pool::get`]; `NoMemory` if 0 are wanted.
+    /// Those of [`Pool::get`]; `NoMemory` if `wanted` is 0.
     fn grow(&'static self, held: Held, wanted: usize) -> Result<(), Error> {
         let growth = self.growth(&held);
         if growth.busy {
@@ -531,7 +534,7 @@ impl Pool {
         self.slabs.for_each(self.stride(), visit)
     }
 
-    /// What it uses.
+    /// What the pool uses, in objects and bytes.
     pub fn usage(&'static self) -> Usage {
         let (stride, limit) = (self.stride(), self.limit.load(Ordering::Relaxed));
         let n_kept = if are_checked() {

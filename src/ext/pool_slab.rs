@@ -42,7 +42,7 @@ impl PoolSlab {
         })
     }
 
-    /// Its bytes.
+    /// The size of the slab in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.slab.size
     }

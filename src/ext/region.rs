@@ -84,7 +84,7 @@ static NO_REGION: NoRegion = NoRegion(UnsafeCell::new(Bump {
 pub(crate) struct Place(*mut Bump);
 
 impl Place {
-    /// Where a handle leads.
+    /// The place that a handle of C leads to.
     #[inline(always)]
     pub(crate) fn of_handle(handle: usize) -> Self {
         let mut place = handle;
@@ -105,7 +105,7 @@ impl Place {
         Self(place as *mut Bump)
     }
 
-    /// What leads here.
+    /// The handle of C that leads to this place.
     pub(crate) fn handle(self) -> usize {
         (self.0 as usize).wrapping_sub(NO_REGION.0.get() as usize)
     }
@@ -139,12 +139,12 @@ pub struct Region {
     bump: Bump,
     /// The current chunk, the newest; null for none.
     current: *mut Chunk,
-    /// Chunks without blocks.
+    /// Chunks without blocks, a list; null for none.
     spare: *mut Chunk,
     kind: &'static Kind,
     /// Bytes of the first chunk.
     chunk: usize,
-    /// Bytes of the next one.
+    /// Bytes of the next chunk.
     next: usize,
     /// The most bytes of blocks; `usize::MAX` for any number.
     limit: usize,
@@ -314,7 +314,7 @@ impl Region {
     /// A block of `size` bytes, more than 0, at a multiple of `align`, a power of two.
     ///
     /// # Errors
-    /// As [`Region::allocate`].
+    /// Those of [`Region::allocate`].
     pub fn allocate_aligned(&mut self, align: usize, size: usize) -> Result<*mut u8, Error> {
         let align = align.max(UNIT);
         if let Some(watch) = &mut self.watch {
@@ -346,7 +346,8 @@ impl Region {
         Some(self.bump.base.wrapping_add(left))
     }
 
-    /// The same from another chunk, which becomes the current one.
+    /// A block of `size` bytes at a multiple of `align` from another chunk, which becomes the
+    /// current one.
     fn begin_chunk(&mut self, align: usize, size: usize) -> Result<*mut u8, Error> {
         if self.read_only {
             return Err(Error::NoMemory);
@@ -592,7 +593,7 @@ impl Region {
         Ok(())
     }
 
-    /// What it uses.
+    /// What the region uses, in bytes.
     pub fn usage(&self) -> Usage {
         Usage {
             limit: if self.limit == usize::MAX {

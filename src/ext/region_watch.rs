@@ -8,14 +8,14 @@ use crate::kind::checks::{self, CANARY, FREE, FREED, OVERFLOW, USE, fault, has, 
 use crate::log;
 use crate::sys::tools;
 
-/// A block.
+/// A block of a region.
 #[derive(Clone, Copy)]
 struct Block {
     start: usize,
     size: usize,
     /// Where the block before it begins, or the chunk ends.
     end: usize,
-    /// Its chunk, by how many there are below it.
+    /// The chunk that it is in, as the number of chunks below that one.
     depth: usize,
     made_at: u32,
 }
@@ -204,11 +204,11 @@ impl Watch {
         tools::close(block.start as *const u8, block.end - block.start);
     }
 
-    /// Notes that all blocks are freed but those in chunks with fewer below them than `depth`, and
-    /// those in that one from `position` on.
+    /// Notes that blocks are freed. Left are those in chunks with fewer than `depth` chunks below
+    /// them, and in the chunk with `depth` those from the address `position` on.
     ///
     /// # Safety
-    /// The others are writable, and not used any more.
+    /// The freed blocks are writable, and not used any more.
     pub(super) unsafe fn rewind(&mut self, position: usize, depth: usize, region: usize) {
         while let Some(block) = self.blocks.last().copied() {
             if block.depth < depth || (block.depth == depth && block.start >= position) {
@@ -234,7 +234,7 @@ impl Watch {
         }
     }
 
-    /// The region is gone.
+    /// Takes the region at an address off the list of what is alive.
     pub(super) fn end(address: usize) {
         let mut watched = watch::hold();
         watched.regions.retain(|one| one.address != address);

@@ -8,9 +8,9 @@ use crate::kind::Kind;
 /// Whole pages of a kind.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slab {
-    /// Its first byte.
+    /// The first byte of the slab.
     pub(super) start: *mut u8,
-    /// Its bytes: whole pages, at least as many as were asked for.
+    /// The size in bytes: whole pages, at least as many as were asked for.
     pub(super) size: usize,
     /// What the page map said of its first page when it was a block.
     entry: u32,

@@ -28,10 +28,10 @@ pub enum Refused {
     Pool(Error),
 }
 
-/// Counts a reference less to a LOCAL buffer; the last one puts it back.
+/// Counts a reference less to the LOCAL buffer of `owner`; the last one puts the buffer back.
 ///
 /// # Safety
-/// As [`add_ref`], with [`LOCAL`]; the reference is gone.
+/// `owner` has [`LOCAL`], and the caller holds a reference to its buffer, which is gone afterwards.
 #[inline(always)]
 unsafe fn drop_local(owner: usize) {
     // SAFETY: the caller's promise.
@@ -45,10 +45,11 @@ unsafe fn drop_local(owner: usize) {
     }
 }
 
-/// The same for a SHARED one.
+/// Counts a reference less to the SHARED buffer of `owner`; the last one puts the buffer back.
 ///
 /// # Safety
-/// As [`add_ref`], without [`LOCAL`]; the reference is gone.
+/// `owner` is without [`LOCAL`], and the caller holds a reference to its buffer, which is gone
+/// afterwards.
 #[inline(always)]
 unsafe fn drop_shared(owner: usize) {
     let buffer = owner as *const Buffer;
@@ -60,10 +61,10 @@ unsafe fn drop_shared(owner: usize) {
     }
 }
 
-/// The same for either, and for 0.
+/// Counts a reference less to the buffer of `owner`, LOCAL or SHARED; does nothing for 0.
 ///
 /// # Safety
-/// As [`add_ref`]; the reference is gone.
+/// `owner` is 0, or the caller holds a reference to its buffer, which is gone afterwards.
 unsafe fn drop_ref(owner: usize) {
     // SAFETY: the caller's promise.
     unsafe {
@@ -98,7 +99,7 @@ impl Vector {
     /// Counts a reference more through the same vector.
     ///
     /// # Safety
-    /// The vector is empty or live; a LOCAL one is the calling thread's. So for all below.
+    /// The vector is empty or live; a LOCAL one is the calling thread's.
     #[inline(always)]
     pub unsafe fn add_ref(vector: *const Vector) {
         // SAFETY: the caller's promise.
@@ -112,7 +113,7 @@ impl Vector {
     /// Makes `to` refer to what `from` refers to.
     ///
     /// # Safety
-    /// As [`Vector::add_ref`]; `to` is writable.
+    /// `to` is writable, and `from` a vector, empty or live; a LOCAL one is the calling thread's.
     #[inline(always)]
     pub unsafe fn clone_to(to: *mut Vector, from: *const Vector) {
         // SAFETY: the caller's promise.
@@ -131,7 +132,7 @@ impl Vector {
     /// Makes `to` refer to a part of what `from` refers to; otherwise `to` is empty.
     ///
     /// # Safety
-    /// As [`Vector::clone_to`].
+    /// `to` is writable, and `from` a vector, empty or live; a LOCAL one is the calling thread's.
     pub unsafe fn clone_part(
         to: *mut Vector,
         from: *const Vector,
@@ -180,7 +181,7 @@ impl Vector {
     /// was.
     ///
     /// # Safety
-    /// As [`Vector::move_to`].
+    /// Both are writable, and `from` is a vector, empty or live; a LOCAL one is the calling thread's.
     pub unsafe fn move_part(to: *mut Vector, from: *mut Vector, offset: u32, length: u32) -> bool {
         // SAFETY: the caller's promise.
         unsafe {
@@ -203,10 +204,10 @@ impl Vector {
         }
     }
 
-    /// Gives the reference up: the vector is empty then.
+    /// Gives the reference of a vector up: it is empty then.
     ///
     /// # Safety
-    /// As [`Vector::add_ref`]; the vector is writable.
+    /// The vector is writable, and empty or live; a LOCAL one is the calling thread's.
     #[inline(always)]
     pub unsafe fn release(vector: *mut Vector) {
         // SAFETY: the caller's promise.
@@ -281,13 +282,14 @@ impl Cursor {
 /// A place to cut slices from. One thread at a time uses it.
 #[repr(C)]
 pub struct Stream {
-    /// LOCAL, SHARED. Where vectors are checked, the fast paths find nothing here.
+    /// For LOCAL and for SHARED vectors. The fast paths use only these; they are empty where vectors
+    /// are checked.
     cursors: [Cursor; 2],
-    /// The same where vectors are checked.
+    /// For LOCAL and for SHARED vectors where these are checked.
     checked: [Cursor; 2],
     /// The alignment of buffers.
     align: usize,
-    /// Their size.
+    /// The size of buffers in bytes.
     size: usize,
     pool: &'static Pool,
 }
@@ -356,7 +358,7 @@ impl Stream {
         }
     }
 
-    /// The kind behind it.
+    /// The kind that the memory of the vectors is of.
     pub fn kind(&self) -> &'static Kind {
         self.pool.kind()
     }
@@ -406,7 +408,7 @@ impl Stream {
     /// Vectors for all bytes of a request; how many. No reference is held if there are none.
     ///
     /// # Errors
-    /// Why there are none.
+    /// The reason why there are no vectors.
     ///
     /// # Safety
     /// There is room for `max` vectors.

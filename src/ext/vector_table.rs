@@ -4,7 +4,7 @@ use super::buffer::Buffer;
 use super::pool::Pool;
 use crate::boxed::room_for;
 
-/// Numbers of vectors that are gone stay known until so many others are.
+/// A number of a vector that is gone stays known until this many others are gone.
 const GONE: usize = 1 << 14;
 /// Bits of a number that are an index into the table; the rest tells uses of an entry apart.
 const INDEX_BITS: u32 = 22;
@@ -31,12 +31,14 @@ pub(super) struct Entry {
     pub(super) next: u32,
 }
 
-/// All of them.
+/// All entries.
 pub(super) struct Table {
     pub(super) entries: Vec<Entry>,
-    /// Those that are gone, the oldest first, by index; how many.
+    /// The index of the entry that has been gone for longest.
     oldest: u32,
+    /// The index of the entry that has been gone for the shortest time.
     newest: u32,
+    /// The number of entries that are gone: a list from `oldest` to `newest`.
     n_gone: usize,
 }
 
@@ -50,7 +52,7 @@ impl Table {
         }
     }
 
-    /// Those that hold references.
+    /// The entries that hold references.
     pub(super) fn alive(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.references > 0)
     }

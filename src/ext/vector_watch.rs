@@ -140,10 +140,11 @@ unsafe fn put(watched: &mut Watched, vector: *mut Vector, real: Vector, place: u
     }
 }
 
-/// Takes note of vectors that a stream has cut, for `stream` by reserving, or 0.
+/// Takes note of `n` vectors that a stream has cut. `stream` is the address of the stream if they are
+/// reserved, else 0.
 ///
 /// # Safety
-/// `n` writable vectors.
+/// `vectors` points to `n` writable vectors.
 pub(super) unsafe fn made(vectors: *mut Vector, n: usize, stream: usize) {
     let place = checks::here();
     let mut watched = watch::hold();

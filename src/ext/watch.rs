@@ -30,7 +30,7 @@ pub(super) fn make_room<T: Copy>(all: &mut Vec<T>) -> Result<(), Error> {
     Ok(())
 }
 
-/// All that is known.
+/// The vectors that are checked, and the regions.
 pub(super) struct Watched {
     pub(super) vectors: Table,
     pub(super) regions: Vec<Alive>,
@@ -47,7 +47,7 @@ static SHARED: Shared = Shared(UnsafeCell::new(Watched {
 }));
 static LOCK: Lock = Lock::new();
 
-/// What is known, while the lock is held.
+/// Access to the vectors and regions that are checked, while the lock is held.
 pub(super) struct Held(#[allow(dead_code, reason = "lets go of the lock")] Guard);
 
 impl Deref for Held {
@@ -65,7 +65,7 @@ impl DerefMut for Held {
     }
 }
 
-/// Waits for it.
+/// Waits for the lock and takes it.
 pub(super) fn hold() -> Held {
     Held(LOCK.hold())
 }

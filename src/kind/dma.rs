@@ -16,7 +16,7 @@ use crate::topology::{self};
 const PAGE: usize = 2 << 20;
 /// What every block is aligned to: a cache line.
 const ALIGNMENT: usize = 64;
-/// What such memory is.
+/// The options of these kinds.
 const OPTIONS: u32 = Options::POPULATE | Options::PIN | Options::NO_FORK;
 
 /// Kinds that are not shared and shared, once they are made.
@@ -26,9 +26,9 @@ const fn none() -> Pair {
     [const { AtomicPtr::new(ptr::null_mut()) }; 2]
 }
 
-/// Of each node.
+/// The kinds of each node.
 static KINDS: [Pair; N_NODES] = [const { none() }; N_NODES];
-/// Near each CPU, as far as they have been asked for: a kind of [`KINDS`].
+/// The kinds of the node near each CPU, as far as they have been asked for: those of [`KINDS`].
 static NEAR: [Pair; 1024] = [const { none() }; 1024];
 
 fn load(pair: Option<&'static Pair>, shared: bool) -> Option<&'static Kind> {

@@ -24,7 +24,7 @@ pub trait Memory: Sync + 'static {
         zero: bool,
     ) -> Result<*mut u8, Error>;
 
-    /// The same from whatever serves when it has none.
+    /// Memory from this kind or, if that has none, from what its description names for then.
     ///
     /// # Errors
     /// Those of malloc of a kind.
@@ -35,9 +35,9 @@ pub trait Memory: Sync + 'static {
 /// A function of the program's that is asked when there is no memory.
 pub struct Exhausted<K> {
     /// The function: nonzero says that there may be memory now. It is safe to call with `context`
-    /// and any kind, by the promise of who set it.
+    /// and any kind, as the caller that set it has promised.
     pub function: unsafe extern "C" fn(*mut c_void, *const K, usize) -> c_int,
-    /// What it is given.
+    /// What the function is given, and only that looks into.
     pub context: *mut c_void,
 }
 

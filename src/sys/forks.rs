@@ -20,9 +20,10 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// jemalloc's: before, in the parent, in the child; null before it has started.
+/// jemalloc's handlers for before the fork, the parent and the child; null before it has started.
 static KEPT: [AtomicPtr<c_void>; 3] = [const { AtomicPtr::new(ptr::null_mut()) }; 3];
-/// Whether the first has been called in the fork that is going on, whose thread alone uses this.
+/// Whether jemalloc's first handler has been called in the fork that is going on, whose thread alone
+/// uses this.
 static PREPARED: AtomicBool = AtomicBool::new(false);
 
 /// What jemalloc calls as pthread_atfork(3).
@@ -55,21 +56,21 @@ pub(crate) fn handle(prepare: Handler, parent: Handler, child: Handler) {
     unsafe { __register_atfork(prepare, parent, child, ptr::null_mut()) };
 }
 
-/// Before a fork.
+/// Calls jemalloc's handler for before a fork, if jemalloc has started.
 pub(crate) fn prepare() {
     let started = !KEPT[0].load(Ordering::Acquire).is_null();
     PREPARED.store(started, Ordering::Relaxed);
     call(0);
 }
 
-/// After a fork, in the parent.
+/// Calls jemalloc's handler for the parent after a fork.
 pub(crate) fn in_parent() {
     if PREPARED.swap(false, Ordering::Relaxed) {
         call(1);
     }
 }
 
-/// In a child just forked.
+/// Calls jemalloc's handler for a child just forked.
 pub(crate) fn in_child() {
     if PREPARED.swap(false, Ordering::Relaxed) {
         call(2);

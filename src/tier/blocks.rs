@@ -13,7 +13,7 @@ use crate::kind::{self, Kind};
 #[inline]
 fn counted(kind: &'static Kind, result: Result<*mut u8, Error>) -> Result<*mut u8, Error> {
     let block = result.unwrap_or(core::ptr::null_mut());
-    // SAFETY: the block is null, or live and known to no one else yet.
+    // SAFETY: the block is null, or live and known to no other code yet.
     let size = unsafe { kind::usable_size(block) };
     counters::add(heap_of(block).unwrap_or(kind.heap_id()), size);
     result

@@ -53,7 +53,7 @@ impl Text {
 }
 
 impl<'a> Left<'a> {
-    /// The same figures in copies of the two directories.
+    /// Figures read from other directories than /sys and /proc: copies of these.
     pub const fn at(sys: &'a str, proc: &'a str) -> Self {
         Self { sys, proc }
     }

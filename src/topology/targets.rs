@@ -72,7 +72,7 @@ impl Targets {
         self.all
     }
 
-    /// The same nodes for every CPU.
+    /// Targets of one place: every CPU takes memory from `nodes`.
     pub fn everywhere(nodes: NodeMask) -> Self {
         Self {
             places: vec![nodes],

@@ -188,7 +188,7 @@ impl Slabs {
         Ok(true)
     }
 
-    /// Whether so much could not be had a moment ago.
+    /// Whether `need` bytes, or fewer, were refused a moment ago.
     fn was_refused(&self, need: usize) -> bool {
         need >= self.refused.load(Ordering::Relaxed) && self.refusal.is_valid()
     }

@@ -31,7 +31,7 @@ pub enum memkind_check_t {
     /// access: reading and writing behind it is SIGSEGV, and so is its use when it is freed.
     /// Not in kinds with huge pages.
     MEMKIND_CHECK_GUARD = 16,
-    /// All of them.
+    /// All checks.
     MEMKIND_CHECK_ALL = 31,
 }
 

@@ -19,11 +19,11 @@ pub struct memkind_map(Map);
 #[repr(C)]
 #[allow(non_camel_case_types, reason = "the C name")]
 pub struct memkind_range {
-    /// Its start.
+    /// The first address of the range.
     pub address: *mut c_void,
-    /// Its bytes.
+    /// The size of the range in bytes.
     pub size: usize,
-    /// What the function `add` has stored for it.
+    /// What the function `add` has stored for the range.
     pub handle: *mut c_void,
 }
 

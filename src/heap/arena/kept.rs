@@ -13,13 +13,13 @@ pub(super) const SECOND: usize = page_map::UNIT - 1;
 pub(crate) struct Mappings {
     /// Bytes of live blocks.
     live: AtomicUsize,
-    /// Freed ones: their size and, below the bits of the smallest page, the second when they were freed.
+    /// Freed blocks: their size and, below the bits of the smallest page, the second when they were freed.
     pub(super) kept: Ranges,
-    /// Bytes of these.
+    /// Bytes of freed blocks.
     pub(super) kept_bytes: AtomicUsize,
     /// The most bytes to keep; 0 until it is known.
     pub(super) most: AtomicUsize,
-    /// Bytes of live and of kept ones at the last snapshot of statistics.
+    /// Bytes of live and of freed blocks at the last snapshot of statistics.
     seen: [AtomicUsize; 2],
 }
 

@@ -24,9 +24,10 @@ const MOST: usize = class::MAX;
 const CLASSES: usize = class::SMALL_COUNT;
 const _: () = assert!(class::SIZES[CLASSES - 1] as usize == MOST && CLASSES < 64);
 
-/// The most bytes of a class, but for one block, and the most blocks: where there are many blocks,
-/// those here, which lie apart, are to be few.
+/// The most bytes of blocks of one class, of which one block may go beyond. Where a program has
+/// many blocks, those of this area, which lie apart from the others, are to be few.
 const PART: usize = 32 << 10;
+/// The most blocks of one class, for the reason of [`PART`].
 const PART_BLOCKS: usize = 512;
 
 /// What [`TAGS`] says of a page with records.
@@ -43,14 +44,14 @@ static AREA: Area = Area(UnsafeCell::new([0; SIZE]));
 /// What each page holds: blocks of a class, by its number, or records.
 static TAGS: [AtomicU8; PAGES] = [const { AtomicU8::new(0) }; PAGES];
 
-/// Before a record.
+/// What lies before a record.
 #[repr(C, align(16))]
 struct Header {
     /// Bytes of the record.
     size: usize,
 }
 
-/// What nobody has had yet of some pages, as offsets in the area.
+/// The part of some pages that was never handed out: from `at` to `end`, offsets in the area.
 #[derive(Clone, Copy)]
 struct Fresh {
     at: u32,

@@ -229,8 +229,8 @@ pub fn set_owner(start: usize, size: usize, id: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// As [`set_owner`] where the map has leaves: pages elsewhere have no owner. `id` 0 takes the owner
-/// away.
+/// Sets the owner of pages where the map has leaves, without making any: pages elsewhere have no
+/// owner. `id` 0 takes the owner away.
 pub fn change_owner(start: usize, size: usize, id: usize) {
     change_entries(start, size, (id << 16) as u32);
 }

@@ -98,12 +98,12 @@ pub(crate) fn enter() -> Inside {
     }
 }
 
-/// Before a block.
+/// What lies before a block.
 #[repr(C)]
 struct Header {
-    /// Where its memory begins.
+    /// The start of the memory that the block is in.
     start: *mut u8,
-    /// Its memory, as a power of two.
+    /// The size of that memory, as the logarithm of a power of two.
     class: usize,
 }
 

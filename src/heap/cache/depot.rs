@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_takes_goes_back() {
+    fn what_no_thread_takes_goes_back() {
         let depot = depot();
         let start = clock::seconds();
         for _ in 0..3 {

@@ -18,7 +18,7 @@ pub(crate) struct Magazine {
     pub(crate) next: *mut Magazine,
     /// Objects in it, while it is not a cache's current one.
     pub(crate) count: usize,
-    /// Places.
+    /// The number of places.
     capacity: usize,
     /// Always 0: below the first pointer.
     below: Place,
@@ -40,7 +40,7 @@ impl Magazine {
         magazine
     }
 
-    /// Its first place.
+    /// The first place of a magazine.
     fn base(magazine: *mut Magazine) -> *mut Place {
         magazine.wrapping_add(1).cast()
     }
@@ -74,12 +74,13 @@ impl Magazine {
 pub(crate) struct Cache {
     /// Behind the last object of the current magazine.
     top: AtomicPtr<Place>,
-    /// The first and the last place of it.
+    /// The first place of the current magazine.
     base: AtomicPtr<Place>,
+    /// The last place of the current magazine.
     end: AtomicPtr<Place>,
     /// The other magazine: empty or full, or null.
     previous: AtomicPtr<Magazine>,
-    /// Objects in that.
+    /// The number of objects in `previous`.
     n_previous: AtomicUsize,
     /// In a list of caches taken away: the next one, and where this one was.
     next: AtomicPtr<Cache>,

@@ -33,7 +33,7 @@ static MAKING: Lock = Lock::new();
 pub(crate) struct Objects {
     /// Where a thread's table has its cache, in bytes.
     offset: AtomicUsize,
-    /// Places of a magazine.
+    /// The number of places of a magazine.
     capacity: AtomicUsize,
     lock: Lock,
     depot: UnsafeCell<Depot>,
@@ -55,7 +55,7 @@ pub(crate) fn making() -> impl Drop {
 }
 
 impl Objects {
-    /// Without a number.
+    /// The objects of a pool that has no place in the tables of threads yet.
     pub(crate) const fn new() -> Self {
         Self {
             offset: AtomicUsize::new(0),

@@ -29,7 +29,7 @@ const FREE_PART: usize = 2;
 /// A request that no cache has met.
 #[derive(Clone, Copy)]
 pub(crate) struct Request {
-    /// Bytes.
+    /// Bytes of the block.
     pub(crate) size: usize,
     /// The alignment, in bytes, if it is beyond that of the size's class; 0 otherwise.
     pub(crate) align: usize,

@@ -129,7 +129,8 @@ pub fn trim() {
     Store::all().for_each(one);
 }
 
-/// The same for one heap.
+/// Takes back what is cached of one heap, and gives its unused pages back. The caller is in no
+/// operation on its caches.
 pub(in crate::heap) fn trim_one(store: &Store) {
     let _still = hold_caches();
     one(store);

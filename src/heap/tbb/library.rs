@@ -33,7 +33,7 @@ pub(super) struct Policy {
     pub(super) flags: c_uint,
 }
 
-/// Of [`Policy`].
+/// The version of [`Policy`] that this is.
 pub(super) const VERSION: c_int = 1;
 
 type Create = unsafe extern "C" fn(isize, *const Policy, *mut *mut MemoryPool) -> c_int;

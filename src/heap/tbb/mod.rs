@@ -36,7 +36,7 @@ use crate::{cancel, log};
 /// A pool asks its heap's backing for a multiple of this many bytes.
 const GRANULARITY: usize = 2 << 20;
 
-/// A pool.
+/// A pool of libtbbmalloc and the heap that uses it.
 struct Pool {
     handle: AtomicPtr<MemoryPool>,
     /// The heap whose blocks these are.
@@ -327,7 +327,7 @@ unsafe extern "C" fn raw_free(pool: isize, address: *mut c_void, bytes: usize) -
     let errno = log::errno();
     // SAFETY: the number that `install` gave is the address of a pool.
     let pool = unsafe { &*(pool as *const Pool) };
-    // As large as it was asked for: `raw_alloc` rounded it likewise.
+    // The extent has this size: `raw_alloc` rounded the request up in this way.
     let size = round_up(bytes, page_size()).unwrap_or(bytes);
     page_map::change_owner(address as usize, size, 0);
     pool.heap.backing.release(address as usize, size);

@@ -71,7 +71,7 @@ impl Tally {
         Thread::current().map(|thread| &thread.tally)
     }
 
-    /// Those of all records.
+    /// The tallies of all threads that have a record.
     pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
         Thread::all().map(|thread| &thread.tally)
     }

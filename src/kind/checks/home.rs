@@ -35,7 +35,7 @@ pub trait Origin: Sync {
 
 /// Where objects belong that are cut from memory of a kind.
 pub trait Home: Sync {
-    /// The kind.
+    /// The kind that the memory of the objects is of.
     fn origin(&'static self) -> &'static dyn Origin;
     /// Takes back an object that is not used any more. No lock is held.
     fn take_back(&'static self, object: *mut u8);

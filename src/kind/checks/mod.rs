@@ -7,20 +7,21 @@
 //! are filled and kept back for a while. With `guard` one in so many lies before a page without
 //! access.
 //!
-//! The fast paths are off meanwhile, so that each call comes here.
+//! The fast paths are off meanwhile, so that each call comes here. With `guard` alone they are on,
+//! and leave out a block in many for these checks.
 //!
 //! | module | contents, lowest first |
 //! |---|---|
 //! | `settings` | which checks are on |
 //! | `trace` | where calls come from |
-//! | `trails` | the same, without unwinding each time |
+//! | `trails` | where calls come from, without unwinding each time |
 //! | `home` | what is to be known of a kind, and of a pool |
 //! | `records` | what is known of each block |
 //! | `fault` | messages |
 //! | `canary`, `guard` | bytes of known values; pages without access |
 //! | `report` | looking at all blocks |
 //! | `blocks` | allocating, resizing and freeing |
-//! | `objects` | the same for objects of pools |
+//! | `objects` | lending and taking back objects of pools |
 
 mod blocks;
 mod canary;

@@ -112,7 +112,7 @@ pub(crate) fn release_kept() -> bool {
     release_all()
 }
 
-/// How many objects are kept back that belong there.
+/// The number of objects of the pool `home` that are kept back.
 pub(crate) fn kept_of(home: &'static dyn Home) -> usize {
     let records = records::hold();
     let all = records.all().iter();

@@ -29,7 +29,7 @@ pub(super) enum State {
     Gone = 4,
 }
 
-/// A block. All zero is an empty place of the table.
+/// What is known of one block or object. All zero is an empty place of the table.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct Record {
@@ -179,7 +179,7 @@ impl Ring {
     }
 }
 
-/// All that is known.
+/// What is known of all blocks and objects: a table by address.
 pub(super) struct Records {
     slots: *mut Record,
     /// As a power of two.

@@ -131,14 +131,14 @@ fn look(kind: Option<&Head>) {
     }
 }
 
-/// When the process ends.
+/// Looks at all blocks at the end of the process.
 pub fn at_exit() {
     if on() {
         look(None);
     }
 }
 
-/// When a kind ends.
+/// Looks at the blocks of a kind that is about to be destroyed.
 pub(super) fn at_end_of(kind: &Head) {
     look(Some(kind));
 }

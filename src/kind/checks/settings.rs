@@ -18,7 +18,7 @@ pub(crate) const USE: u32 = 4;
 pub(crate) const LEAK: u32 = 8;
 /// Pages without access.
 pub(super) const GUARD: u32 = 16;
-/// All of them.
+/// All checks.
 pub(super) const ALL: u32 = 31;
 /// A tool watches.
 pub(super) const TOOL: u32 = 1 << 16;

@@ -76,17 +76,17 @@ impl Steps {
         steps
     }
 
-    /// Those in the library's own code, the innermost first.
+    /// The steps in the library's own code, the innermost first.
     pub(super) fn own(&self) -> &[Step] {
         &self.own[..self.n_own]
     }
 
-    /// Those behind them.
+    /// The steps in the code that has called the library, the innermost first.
     pub(super) fn callers(&self) -> &[Step] {
         &self.callers[..self.n_callers]
     }
 
-    /// The first one that is not the library's own.
+    /// The innermost step that is not in the library's own code.
     pub(super) fn first(&self) -> Option<Step> {
         self.callers().first().copied()
     }

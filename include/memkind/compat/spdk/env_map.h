@@ -47,7 +47,7 @@ struct memkind_spdk_region {
     size_t size;
 };
 
-/* Of the process: every file that includes this has the same. The lock is for both lists. */
+/* One for the process, shared by every file that includes this. The lock is for both lists. */
 __attribute__((weak)) pthread_mutex_t memkind_spdk_lock = PTHREAD_MUTEX_INITIALIZER;
 __attribute__((weak)) struct spdk_mem_map *memkind_spdk_maps = NULL;
 __attribute__((weak)) struct memkind_spdk_region *memkind_spdk_regions = NULL;

@@ -26,7 +26,7 @@ typedef void(spdk_mempool_obj_cb_t)(struct spdk_mempool *mp, void *opaque, void 
 typedef void(spdk_mempool_mem_cb_t)(struct spdk_mempool *mp, void *opaque, void *addr, uint64_t iova, size_t len,
                                     unsigned mem_idx);
 
-/* Of the process: every file that includes this has the same. */
+/* One for the process, shared by every file that includes this. */
 __attribute__((weak)) pthread_mutex_t memkind_spdk_pools_lock = PTHREAD_MUTEX_INITIALIZER;
 __attribute__((weak)) struct spdk_mempool *memkind_spdk_pools = NULL;
 

@@ -9,7 +9,7 @@ const HELD: u32 = 1;
 /// Held, and others may be asleep.
 const AWAITED: u32 = 2;
 
-/// See the module.
+/// The lock under which one source grows.
 pub(super) struct Growth {
     state: AtomicU32,
     /// The thread that holds it.

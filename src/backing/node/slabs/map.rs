@@ -14,7 +14,7 @@ use crate::log;
 /// Bits of mmap(2) and memfd_create(2) that hold the logarithm of a huge page's size.
 const SIZE_SHIFT: u32 = 26;
 
-/// No descriptor.
+/// The descriptor of memory without a file, as mmap(2) takes it.
 pub(super) const NO_FILE: c_int = -1;
 
 /// Memory that is ready for use.

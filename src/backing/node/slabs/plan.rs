@@ -15,21 +15,21 @@ pub struct Options(u32);
 impl Options {
     /// A page is behind each address that is handed out.
     pub const POPULATE: u32 = 1;
-    /// Never swapped.
+    /// Memory is never swapped.
     pub const LOCK: u32 = 2;
     /// Each page stays until the end.
     pub const PIN: u32 = 4;
-    /// A forked child does not have it.
+    /// A forked child does not have the memory.
     pub const NO_FORK: u32 = 8;
-    /// Other processes can map it.
+    /// Other processes can map the memory.
     pub const SHARED: u32 = 16;
-    /// Not in core files.
+    /// Memory is not in core files.
     pub const NO_DUMP: u32 = 32;
-    /// Overwritten when freed.
+    /// What is freed is overwritten with zeroes.
     pub const WIPE: u32 = 64;
-    /// In transparent huge pages.
+    /// Memory is in transparent huge pages.
     pub const TRANSPARENT_HUGE: u32 = 128;
-    /// All there are.
+    /// The bits of all options.
     pub const ALL: u32 = 255;
 
     /// These bits; `None` if there are others among them.

@@ -87,8 +87,8 @@ pub(crate) fn is_first(block: *const u8) -> bool {
     first::has(block)
 }
 
-/// Bytes of the blocks of [`first_block`], or of the pages that hold them; of all that is in use of
-/// the first memory besides for [`total_stat`].
+/// A statistic of the first memory: the bytes of the blocks of [`first_block`], or of the pages that
+/// hold them.
 pub(crate) fn first_stat(stat: Stat) -> usize {
     match stat {
         Stat::Allocated => first::allocated(),

@@ -100,8 +100,8 @@ pub(crate) fn catch_up() {
     }
 }
 
-/// Makes jemalloc ready for the calling thread, unless that has told jemalloc of itself; `false` when memory for that is short. Its start
-/// calls functions that may allocate, which it cannot meet yet.
+/// Makes jemalloc ready for the calling thread if it does not know that thread; `false` when memory
+/// for that is short. jemalloc's start calls functions that may allocate, which it cannot serve yet.
 #[inline]
 pub fn initialise() -> bool {
     let state = STATE.load(Ordering::Acquire);
@@ -202,8 +202,8 @@ pub(crate) fn meet() {
     };
 }
 
-/// Makes jemalloc know the calling thread. It calls functions that may allocate, which it
-/// cannot meet yet.
+/// Makes jemalloc know the calling thread. That calls functions that may allocate, which
+/// jemalloc cannot serve yet.
 fn attach() -> bool {
     let _inside = spare::enter();
     let flags = sys::MALLOCX_ARENA(0) | sys::MALLOCX_TCACHE_NONE;
