@@ -140,7 +140,7 @@ static uint64_t FN(rgrow)(const struct target *t, size_t size, uint64_t n)
     return FN(grow)(t, size, n);
 }
 
-/* The same in a heap that has been in use: GAPS blocks, most of them small, replaced at random many times;
+/* Growing in a heap that has been in use: GAPS blocks, most of them small, replaced at random many times;
  * then every third of them goes. They stay like that for the call. */
 static uint64_t FN(rgaps)(const struct target *t, size_t size, uint64_t n)
 {

@@ -51,7 +51,7 @@ static void show_nodes(char name, const void *array, size_t size)
         if (n_pages[node])
             printf("  %.1f MiB on node %d", (double)(n_pages[node] * page) / (1 << 20), node);
     if (n_unknown)
-        printf("  %.1f MiB nobody knows where", (double)(n_unknown * page) / (1 << 20));
+        printf("  %.1f MiB on unknown nodes", (double)(n_unknown * page) / (1 << 20));
     printf("\n");
 }
 

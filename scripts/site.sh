@@ -25,7 +25,7 @@ while read -r directory; do
 done < <(grep -rhoE '\]\([^)#:]+\)' ./*.md docs packaging --include=*.md | sed 's/^](//; s/)$//; s|^\(\.\./\)*||; s|/$||' | sort -u |
     while read -r target; do [ -d "$target" ] && echo "$target"; done)
 rm -f "$pages/list"
-# The same links, to the page instead of the directory: without a server there is no other way to it.
+# Links to directories are made links to their pages: without a server there is no other way to it.
 find "$pages" -name '*.md' | while read -r page; do
     (
         cd "$(dirname "$page")"

@@ -74,7 +74,7 @@ static void check_taken(void)
     CHECK_INT(0, memkind_destroy_kind(kind));
 }
 
-/* The same with small blocks, of which a thread may know that there is no room for them: the limit of the kind
+/* A full file system and small blocks, of which a thread may know that there is no room for them: the limit of the kind
  * is not what refused them. */
 static void check_small(size_t max_size)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Helpers for the C property tests: comparisons that say file, line, expected and got; skipping;
+/* Functions for the C property tests: comparisons that say file, line, expected and got; skipping;
  * running a part of a test in a child process or in a fresh process with another environment.
  * A test's exit status: 0 passed, 1 failed (reason on stderr), 77 skipped (reason on stdout). */
 #ifndef MEMKIND_CTEST_CHECK_H

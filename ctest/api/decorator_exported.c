@@ -1,4 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The same in a program that exports all that it defines, whatever it was linked against.
+/* decorator_pie in a program that exports all that it defines, whatever it was linked against.
  * link: -rdynamic */
 #include "decorator_pie.c"

@@ -1,4 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The same in a program at a fixed address.
+/* decorator_pie in a program at a fixed address.
  * link: -fno-pie -no-pie */
 #include "decorator_pie.c"

@@ -82,7 +82,7 @@ static void tell(struct other *other, int task)
     CHECK_INT(0, sem_wait(&other->our_turn));
 }
 
-/* The same, and then as many calls as a thread counts in advance: meanwhile it need not see that another one
+/* Has the other thread do a task, and then makes as many calls as a thread counts in advance: meanwhile it need not see that another one
  * has moved the border. */
 static void tell_and_wait(struct other *other, int task, allocator allocate)
 {

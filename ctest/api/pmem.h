@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Helpers for tests of file-backed kinds: the record behind a kind, its file, and filling a kind up. */
+/* Functions for tests of file-backed kinds: the record behind a kind, its file, and filling a kind up. */
 #ifndef MEMKIND_CTEST_PMEM_H
 #define MEMKIND_CTEST_PMEM_H
 

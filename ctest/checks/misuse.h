@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Further faults for faults.c, which includes this where its helpers are known: of large blocks, of blocks that others
+/* Further faults for faults.c, which includes this behind its own functions: of large blocks, of blocks that others
  * have followed, and of addresses that never were blocks. */
 #ifndef MEMKIND_CTEST_CHECKS_MISUSE_H
 #define MEMKIND_CTEST_CHECKS_MISUSE_H

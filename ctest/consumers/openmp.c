@@ -59,7 +59,7 @@ static int check(const char *name, omp_allocator_handle_t allocator, const char 
     }
     const char *kind = detect(block);
     if (kind == NULL || strcmp(kind + 12, expected) != 0) {
-        fprintf(stderr, "%s: memory of %s, expected %s\n", name, kind == NULL ? "nobody" : kind + 12, expected);
+        fprintf(stderr, "%s: memory of %s, expected %s\n", name, kind == NULL ? "no kind" : kind + 12, expected);
         return 1;
     }
     /* The distribution's library calls no hooks. */

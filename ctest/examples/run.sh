@@ -137,7 +137,7 @@ while IFS='|' read -r name arguments normalisation _; do
     arguments=${arguments/DIR/$work/dir}
     read -r normalisation <<<"$normalisation"
     check "$name" compare "$name" "$arguments" "$normalisation"
-    # The same with high-bandwidth and DAX memory on node 0, so that those kinds have memory.
+    # Once more with high-bandwidth and DAX memory on node 0, so that those kinds have memory.
     check "$name, HBW and DAX_KMEM on node 0" compare "$name" "$arguments" "$normalisation" \
         MEMKIND_HBW_NODES=0 MEMKIND_DAX_KMEM_NODES=0
     # On pools of TBB programs behave as without: the distribution's own, which are not on them here, crash

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Helpers for the tests of memkind_ext.h, besides those of ctest/api/check.h. */
+/* Functions for the tests of memkind_ext.h, besides those of ctest/api/check.h. */
 #ifndef MEMKIND_CTEST_EXT_H
 #define MEMKIND_CTEST_EXT_H
 

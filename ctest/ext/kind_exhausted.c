@@ -65,7 +65,7 @@ int main(void)
     CHECK_INT(n, of[0] + of[1] + of[2]);
     CHECK(usage_of(chained[0]).n_refused >= (size_t)(n - of[0]));
 
-    /* calloc, posix_memalign and realloc end in the same. */
+    /* calloc, posix_memalign and realloc are refused, too. */
     CHECK_ALLOC_FAILS(ENOMEM, memkind_calloc(chained[0], 2, MIB / 2));
     CHECK_INT(ENOMEM, memkind_posix_memalign(chained[0], &block, 64, MIB));
     CHECK_ALLOC_FAILS(ENOMEM, memkind_realloc(chained[0], NULL, MIB));

@@ -132,7 +132,7 @@ static void wiped(void)
     CHECK_INT(0, memkind_destroy_kind(kind));
 }
 
-/* Without privileges only so much can be locked. */
+/* Without privileges no more than RLIMIT_MEMLOCK can be locked. */
 static void locked_in_limits(void)
 {
     pid_t child = fork();

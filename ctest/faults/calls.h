@@ -113,15 +113,15 @@ static const struct call calls[] = {
 
 #define N_CALLS (sizeof(calls) / sizeof(calls[0]))
 
-/* Whether an error tells what the system is like, and not what it is short of: who asks again is told the same. */
+/* Whether an error tells what the system is like, and not what it is short of: the next call is told the same. */
 static inline int is_fact(long call, int error)
 {
     return error == ENOSYS || error == ENOENT || error == EACCES || error == EPERM || error == EINVAL ||
            error == EOPNOTSUPP || error == ENOTTY || (error == ENOSPC && call == SYS_openat);
 }
 
-/* What a program tells inject, in the first argument of prctl(2): whether the calls that follow, whoever makes
- * them, may fail. The answer is how many have failed since the last time, with FAULTS_FACT if it is_fact; -1 without inject. */
+/* What a program tells inject, in the first argument of prctl(2): whether the calls that follow, in any
+ * thread, may fail. The answer is how many have failed since the last time, with FAULTS_FACT if it is_fact; -1 without inject. */
 #define FAULTS_MARK 0x6d6b0001
 #define FAULTS_FACT 0x40000000
 

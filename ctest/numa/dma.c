@@ -34,7 +34,7 @@ static int buffer_on_each_node(const void *size_)
         lies_on(all->buffers[node], size, node);
         if (memkind_get_node(all->buffers[node]) != node)
             remark("memkind_get_node() says %d", memkind_get_node(all->buffers[node]));
-        // The same from a CPU of each node, and near it where no node is asked for.
+        // Buffers for this node from a CPU of each node, and near it where no node is asked for.
         for (int other = 0; other < all->socket_count; other++) {
             if (!run_on_node(other))
                 continue;

@@ -127,7 +127,7 @@ cannot_write() { # cannot_write STATUS TARGET ARGUMENTS...: to full devices and 
 check "memtier --help, full device" cannot_write 1 /dev/full --help
 check "memtier --dry-run, full device" cannot_write 1 /dev/full -n -r 1:1
 check "memtier -x, full device" cannot_write 1 /dev/full -x
-check "memtier --help, nobody reads" cannot_write 0 >(:) --help
+check "memtier --help, closed pipe" cannot_write 0 >(:) --help
 no_errors() { LD_LIBRARY_PATH=$libdir "$ours" -v -r 1:0 true 2>/dev/full; }
 check "memtier -v, standard error is full" no_errors
 exit 0

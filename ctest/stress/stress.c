@@ -275,7 +275,7 @@ int main(int argc, char **argv)
     make_kinds(&first, dynamic);
     run_threads(seed);
     free_everything(&first);
-    printf("%llu operations, %llu blocks of %u kinds, %llu kinds made anew, %llu threads, %llu forks, %llu moved\n",
+    printf("%llu operations, %llu blocks of %u kinds, %llu kinds made again, %llu threads, %llu forks, %llu moved\n",
            (unsigned long long)operations, (unsigned long long)blocks_made, n_kinds, (unsigned long long)kinds_renewed,
            (unsigned long long)threads_ended, (unsigned long long)forks, (unsigned long long)blocks_moved);
     return blocks_made > 0 ? 0 : 1;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Asks the original library, on the machine of machine.c, what it does with each kind:
  * a line "kind NAME CODE CPU:MASK ..." with masks in hexadecimal, on standard error so

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Asks the original library whether kinds are available on this very machine: a line
  * "NAME CODE" each, on standard error in order with the library's messages. Exit

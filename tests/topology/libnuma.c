@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What libnuma's numa_parse_nodestring makes of each line of standard input: a line
  * "NODES|WARNING", where NODES is "-" for an error.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A made-up machine: put before libnuma and libhwloc with LD_PRELOAD, this answers
  * their functions from the file that FAKE_MACHINE names, so that the original library

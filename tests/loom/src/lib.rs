@@ -72,7 +72,7 @@ fn a_magazine_has_one_owner() {
         });
         let mut all = Vec::from_iter(brings.join().unwrap());
         all.extend(takes.join().unwrap());
-        all.extend(stack.with(std::mem::take).expect("nobody holds it"));
+        all.extend(stack.with(std::mem::take).expect("no thread holds it"));
         all.sort_unstable();
         assert_eq!(all, [0, 1]);
     });

@@ -89,7 +89,7 @@ impl<'kind, T> Pool<'kind, T> {
         let place = unsafe { sys::memkind_pool_get(self.pool) };
         match NonNull::new(place.cast::<T>()) {
             Some(place) => {
-                // SAFETY: a place of the size and alignment of a T, which is nobody else's.
+                // SAFETY: a place of the size and alignment of a T, which the pool has just given to this call alone.
                 unsafe { place.write(value) };
                 Ok(Pooled {
                     place,
@@ -138,7 +138,7 @@ impl<T> Deref for Pooled<'_, T> {
 
 impl<T> DerefMut for Pooled<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the place has a value until this is dropped, and is nobody else's.
+        // SAFETY: the place has a value until this is dropped, and only this refers to it.
         unsafe { self.place.as_mut() }
     }
 }
