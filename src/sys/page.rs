@@ -1,6 +1,6 @@
 //! The size of the processor's pages, in bytes.
 
-/// Bytes of a page: of this processor always so many.
+/// Bytes of a page: this processor has pages of one size only.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub const fn page_size() -> usize {
@@ -14,7 +14,7 @@ pub use by_kernel::page_size;
 mod by_kernel {
     use core::sync::atomic::{AtomicUsize, Ordering};
 
-    /// What the kernel has told; 0 before it is asked.
+    /// The bytes of a page that the kernel has told; 0 before it is asked.
     static SIZE: AtomicUsize = AtomicUsize::new(0);
 
     /// Bytes of a page, which the kernel's configuration decides: 4, 16 or 64 KiB.
@@ -26,7 +26,8 @@ mod by_kernel {
         }
     }
 
-    /// The kernel tells each program when it starts. Two threads that ask are told the same.
+    /// Reads the size of a page, which the kernel tells each program at its start. Two threads that
+    /// ask get the same answer.
     #[cold]
     fn ask() -> usize {
         // SAFETY: no preconditions.
