@@ -360,7 +360,9 @@ void memkind_config_set_nodes(struct memkind_config *cfg,
  * \warning
  * `cfg` must be NULL or come from memkind_config_new().
  */
-void memkind_config_set_page_size(struct memkind_config *cfg, size_t page_size, bool required);
+void memkind_config_set_page_size(struct memkind_config *cfg,
+                                  size_t page_size,
+                                  bool required);
 
 /**
  * Sets what every block is aligned to, whatever its size and whichever function allocates it.
