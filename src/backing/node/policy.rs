@@ -171,7 +171,7 @@ fn log_refusal(errno: i32, nodes: &NodeMask) {
             "This process cannot bind memory to nodes: the kernel is built without NUMA (CONFIG_NUMA), or a sandbox hides mbind(2)."
         ),
         libc::EINVAL => log::error!(
-            "The kernel does not accept nodes {nodes}: since they were chosen they have gone offline, or the cpuset of the process has been made smaller (cpuset.mems; Mems_allowed in /proc/self/status). A restarted program chooses anew."
+            "The kernel does not accept nodes {nodes}: since they were chosen they have gone offline, or the cpuset of the process has been made smaller (cpuset.mems; Mems_allowed in /proc/self/status). A program that is started again chooses other nodes."
         ),
         libc::EFAULT => log::error!(
             "A part of the memory to be bound is not mapped: something other than this library has unmapped it."
