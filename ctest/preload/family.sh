@@ -90,6 +90,7 @@ for i in {1..59}; do
     cp "$work/tls_tiny_0.so" "$work/tls_tiny_$i.so"
 done
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -o "$work/privileges" $here/privileges.c -lpthread
+"${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -o "$work/fork_keys" $here/fork_keys.c -lpthread
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -fno-builtin -o "$work/order" $here/order.c
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -o "$work/thread_ends" $here/thread_ends.c -lpthread -ldl
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -Wno-deprecated-declarations -O1 -o "$work/figures" $here/figures.c -lpthread -ldl
@@ -171,6 +172,7 @@ for mode in memtier dynamic dram autohbw; do
     check "$mode: many modules with thread-local storage" with $mode timeout "$test_limit" "$work/tls_many" "$work"
     check "$mode: static thread-local storage used up" with $mode timeout "$test_limit" "$work/tls_static" "$work"
     check "$mode: privileges given up" with $mode timeout "$test_limit" "$work/privileges"
+    check "$mode: fork in a program with many keys" with $mode timeout "$test_limit" "$work/fork_keys"
     check "$mode: malloc_trim and what is told of memory" with $mode timeout "$test_limit" "$work/figures"
     check "$mode: order of freed blocks" with $mode timeout "$test_limit" "$work/order"
     check "$mode: threads that end leave nothing" with $mode timeout "$test_limit" "$work/thread_ends"

@@ -41,6 +41,7 @@ extern "C" fn at_load() {
 
 unsafe extern "C" fn before_fork() {
     let signals = signals::hold_back();
+    je::meet_before_fork();
     // Before the others: a thread that holds a pool's lock may wait for threads that want those.
     pool::prepare_fork();
     map::prepare_fork();
@@ -51,6 +52,7 @@ unsafe extern "C" fn before_fork() {
     heap::prepare_fork();
     kind::prepare_fork();
     signals.keep_over_fork();
+    je::hold_start();
     spare::prepare_fork();
     checks::prepare_fork();
     // After the others: a thread that loads the topology can still allocate while we wait for it.

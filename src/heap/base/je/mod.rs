@@ -6,7 +6,10 @@ mod start;
 mod stats;
 
 pub(crate) use start::{catch_up, is_started, meet};
-pub use start::{child_after_fork, initialise, parent_after_fork, prepare_fork, put_off};
+pub use start::{
+    child_after_fork, hold_start, initialise, meet_before_fork, parent_after_fork, prepare_fork,
+    put_off,
+};
 pub use stats::{
     Stat, Utilization, Writer, arena_stat, print_stats, refresh_stats, total_stat, utilization,
 };

@@ -1,7 +1,8 @@
 //! jemalloc's options, and its start, as late as possible: the calls that may allocate before it is
 //! ready for that.
 
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::ffi::c_void;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use tikv_jemalloc_sys as sys;
 
@@ -9,6 +10,8 @@ use crate::backing::map_zeroes;
 use crate::heap::base::lock::Lock;
 use crate::heap::base::{first, spare};
 use crate::log;
+use crate::signals;
+use crate::sys::page_size;
 
 // Options that jemalloc reads at its first use, twice. Settings of the user (JEMK_MALLOC_CONF)
 // come in between. Hidden, or every program would see the symbols.
@@ -53,6 +56,10 @@ static STATE: AtomicUsize = AtomicUsize::new(NOT_STARTED);
 static FIRST: AtomicUsize = AtomicUsize::new(0);
 /// Held while jemalloc starts. A process with threads has it started before it forks.
 static STARTS: Lock = Lock::new();
+/// Whether [`STARTS`] is held over a fork(2).
+static HELD: AtomicBool = AtomicBool::new(false);
+/// One more than the key for thread-specific data that is kept for jemalloc; 0 = none.
+static KEPT_KEY: AtomicU32 = AtomicU32::new(0);
 
 unsafe extern "C" {
     /// How far jemalloc's start has come: a C enum, 0 when it is complete.
@@ -73,6 +80,25 @@ pub fn put_off() {
             progress.swap(COMPLETE, Ordering::Relaxed),
             Ordering::Relaxed,
         );
+        keep_key();
+    }
+}
+
+/// Keeps a key for jemalloc, which makes one when it starts. The program may have used up all keys
+/// by then, and for a key from 32 on the C library calls calloc in each thread.
+fn keep_key() {
+    let mut key = 0;
+    // SAFETY: the place is writable, and there is no destructor.
+    if unsafe { libc::pthread_key_create(&raw mut key, None) } == 0 {
+        KEPT_KEY.store(key + 1, Ordering::Relaxed);
+    }
+}
+
+/// Gives the kept key up: the C library hands the lowest free one out next.
+fn give_key() {
+    if let Some(key) = KEPT_KEY.swap(0, Ordering::Relaxed).checked_sub(1) {
+        // SAFETY: the key was made by `keep_key`, and no thread has a value for it.
+        unsafe { libc::pthread_key_delete(key) };
     }
 }
 
@@ -137,18 +163,26 @@ const STACK: usize = 64 << 10;
 /// The bytes that jemalloc maps when it starts. Where it cannot map a page it crashes.
 const NEEDS: usize = 6 << 20;
 
-/// Starts jemalloc, on a stack of its own; `false` when memory is short. The lock is held.
+/// Starts jemalloc, on a stack of its own above a page without access; `false` when memory is
+/// short. Handlers of signals may need more stack, and wait. The lock is held.
 fn boot() -> bool {
-    let Some(room) = map_zeroes(STACK + NEEDS) else {
+    let Some(room) = map_zeroes(page_size() + STACK + NEEDS) else {
         return false;
     };
+    let top = room.wrapping_add(page_size() + STACK);
     // SAFETY: our own mapping, of which only the stack is used.
-    unsafe { libc::munmap(room.wrapping_add(STACK).cast(), NEEDS) };
+    unsafe {
+        libc::munmap(top.cast(), NEEDS);
+        libc::mprotect(room.cast::<c_void>(), page_size(), libc::PROT_NONE);
+    }
+    let signals = signals::hold_back();
     put_back();
+    give_key();
     // SAFETY: the stack is ours until the work is done.
-    let known = unsafe { on_stack(room.wrapping_add(STACK)) };
+    let known = unsafe { on_stack(top) };
+    signals.release();
     // SAFETY: nothing is there any more.
-    unsafe { libc::munmap(room.cast(), STACK) };
+    unsafe { libc::munmap(room.cast(), page_size() + STACK) };
     known
 }
 
@@ -217,12 +251,36 @@ fn attach() -> bool {
     }
 }
 
-/// Before fork(2): where there are other threads, none may be about to start jemalloc, whose
-/// locks would be lost.
-pub fn prepare_fork() {
-    if !crate::sys::is_single_threaded() {
-        initialise();
+/// Before fork(2), when the calling thread holds no lock: jemalloc's own handler is to find the
+/// thread known, since to make it known may allocate. Where there are other threads jemalloc is
+/// started, unless memory is short.
+pub fn meet_before_fork() {
+    if is_started() || !crate::sys::is_single_threaded() {
+        let errno = log::errno();
+        if initialise() {
+            attach();
+        }
+        log::set_errno(errno);
     }
+}
+
+/// Before fork(2): no other thread is to be starting jemalloc, whose locks would be lost. The
+/// thread that is holds no other lock of the library's but that of the spare memory.
+pub fn hold_start() {
+    if !is_started() {
+        STARTS.hold_over_fork();
+        HELD.store(true, Ordering::Relaxed);
+    }
+}
+
+fn release_start() {
+    if HELD.swap(false, Ordering::Relaxed) {
+        STARTS.release();
+    }
+}
+
+/// Before fork(2): holds the lock of the first memory, and jemalloc's.
+pub fn prepare_fork() {
     first::prepare_fork();
     crate::sys::forks::prepare();
 }
@@ -231,10 +289,12 @@ pub fn prepare_fork() {
 pub fn parent_after_fork() {
     crate::sys::forks::in_parent();
     first::release_after_fork();
+    release_start();
 }
 
 /// In a child just forked.
 pub fn child_after_fork() {
     crate::sys::forks::in_child();
     first::release_after_fork();
+    release_start();
 }
