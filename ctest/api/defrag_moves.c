@@ -86,6 +86,16 @@ int main(void)
     CHECK_NULL(memkind_defrag_reallocate(MEMKIND_INTERLEAVE, lone));
     CHECK_NULL(memkind_defrag_reallocate(NULL, lone));
     memkind_free(MEMKIND_INTERLEAVE, lone);
+    /* Large ones stay, wherever in the address space they are. */
+    for (size_t size = 100000; size <= 4096 * MIB; size *= 3) {
+        char *large = memkind_malloc(MEMKIND_DEFAULT, size);
+
+        if (large != NULL) {
+            large[0] = 1;
+            CHECK_NULL(memkind_defrag_reallocate(NULL, large));
+            memkind_free(NULL, large);
+        }
+    }
 
     check_holes(MEMKIND_DEFAULT, MEMKIND_DEFAULT);
     check_holes(NULL, MEMKIND_REGULAR);

@@ -18,7 +18,7 @@ mod supply;
 pub mod tbb;
 mod thread;
 
-pub(crate) use base::class::LARGE_MAX;
+pub(crate) use base::class::{LARGE_MAX, SLAB_MAX};
 pub(crate) use base::lock;
 pub use base::lock::{prepare_fork, release_after_fork};
 pub use base::{HEAPS, KINDS, je, page_map, spare};

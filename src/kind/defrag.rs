@@ -61,6 +61,11 @@ unsafe fn heap_to_move_in(ptr: *const u8) -> Option<&'static Heap> {
     let heap = kind
         .heaps()
         .find(|heap| heap.id() == heap::owner(ptr as usize) && !heap.wipes())?;
+    // Larger blocks are in no slab, and the largest not even in memory that jemalloc knows.
+    // SAFETY: the page map says that blocks of a live kind are there.
+    if unsafe { heap::usable_size(ptr) } > heap::SLAB_MAX {
+        return None;
+    }
     // jemalloc takes free blocks in the depot for live ones.
     heap.empty_depot();
     // SAFETY: the page map says that blocks of a live kind are there.
