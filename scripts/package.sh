@@ -121,7 +121,7 @@ deb() {
     mv root/usr/share/man/man1 libmemkind-progs/usr/share/man
     mv root/usr/share/man/* libmemkind-dev/usr/share/man
     mkdir -p libmemkind-dev/usr/share/doc/libmemkind-dev/examples
-    cp "$OLDPWD"/examples/*.c "$OLDPWD"/examples/*.cpp "$OLDPWD"/README.md "$OLDPWD"/docs/*.md libmemkind-dev/usr/share/doc/libmemkind-dev/examples
+    cp "$OLDPWD"/examples/*.[ch] "$OLDPWD"/examples/*.cpp "$OLDPWD"/README.md "$OLDPWD"/docs/*.md libmemkind-dev/usr/share/doc/libmemkind-dev/examples
     mv libmemkind-dev/usr/share/doc/libmemkind-dev/examples/*.md libmemkind-dev/usr/share/doc/libmemkind-dev
     for package in libmemkind0 libmemkind-dev libmemkind-progs; do
         mkdir -p $package/DEBIAN $package/usr/share/doc/$package

@@ -36,7 +36,7 @@ examples() {
 }
 one_example() {
     local source=$1 line=$2 lib=$3 program
-    [ -n "$line" ] && mkdir -p "$work/example" && cp "$source" "$work/example" && cd "$work/example" && rm -f a.out || return
+    [ -n "$line" ] && mkdir -p "$work/example" && cp "$source" "$root"/examples/*.h "$work/example" && cd "$work/example" && rm -f a.out || return
     bash -euc "$line" || return
     program=$(program_of "$line")
     ldd "./$program" | grep -F "libmemkind.so.0 => $lib/libmemkind.so.0" || return

@@ -12,14 +12,14 @@ documentation=/usr/share/doc/libmemkind-dev
 
 one_example() {
     local line=$2
-    [ -n "$line" ] && cp "$1" "$work" && cd "$work" && rm -f a.out && bash -euc "$line" || return
+    [ -n "$line" ] && cp "$1" "$documentation"/examples/*.h "$work" && cd "$work" && rm -f a.out && bash -euc "$line" || return
     # An array of 1 MiB is enough for stream.
     case $1 in
     */stream.c) "./$(program_of "$line")" 1 ;;
     *) "./$(program_of "$line")" ;;
     esac
 }
-for source in "$documentation"/examples/*; do
+for source in "$documentation"/examples/*.c "$documentation"/examples/*.cpp; do
     line=$(compile_line "$source")
     check "debian: ${source##*/}: ${line:-it says how it is compiled}" one_example "$source" "$line"
 done
