@@ -4,6 +4,7 @@
 #include "kind.h"
 
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 static long faults(void)
@@ -132,6 +133,43 @@ static void wiped(void)
     CHECK_INT(0, memkind_destroy_kind(kind));
 }
 
+/* The last page of a block is put into a pipe, which has it when the block has gone, and shows what is in it then. */
+static void check_wiped_page(memkind_t kind, size_t size, size_t to)
+{
+    char *block = memkind_malloc(kind, size), page[4096];
+    int ends[2];
+
+    CHECK_NOT_NULL(block);
+    memset(block, 0x5a, size);
+    CHECK_INT(0, pipe(ends));
+    CHECK_INT(4096, vmsplice(ends[1], &(struct iovec){block + size - 4096, 4096}, 1, 0));
+    if (to != 0) {
+        block = memkind_realloc(kind, block, to);
+        CHECK_NOT_NULL(block);
+        CHECK(block[0] == 0x5a);
+    }
+    memkind_free(to == 0 ? NULL : kind, block);
+    CHECK_INT(4096, read(ends[0], page, 4096));
+    CHECK(all_zero(page, 4096));
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* Blocks that are mappings, which go back to the kernel when they are freed. */
+static void large_wiped(void)
+{
+    static const size_t sizes[] = {9 * MIB, 64 * MIB};
+    memkind_t kind = make_wanted((struct wanted){.options = MEMKIND_OPTION_WIPE});
+
+    for (size_t i = 0; i < 2; i++) {
+        check_wiped_page(kind, sizes[i], 0);
+        check_wiped_page(kind, sizes[i], 8 * MIB + 4096);
+        check_wiped_page(kind, sizes[i], MIB);
+        check_wiped_page(kind, sizes[i], 100 * MIB);
+    }
+    CHECK_INT(0, memkind_destroy_kind(kind));
+}
+
 /* Without privileges no more than RLIMIT_MEMLOCK can be locked. */
 static void locked_in_limits(void)
 {
@@ -165,6 +203,7 @@ int main(void)
     given_back_or_kept();
     flags();
     wiped();
+    large_wiped();
     locked_in_limits();
     return 0;
 }

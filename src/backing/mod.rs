@@ -181,6 +181,14 @@ impl Backing {
         }
     }
 
+    /// Lets a forked child have an extent that may be resized, and what is in it, whatever the
+    /// program has told madvise(2) of an earlier block there. May change `errno`.
+    pub fn give_to_children(&self, address: usize, size: usize) {
+        if let Self::Anonymous(source) = self {
+            source.give_to_children(address, size);
+        }
+    }
+
     /// The unit of extents, in bytes: their sizes are multiples of it.
     pub fn granule(&self) -> usize {
         match self {

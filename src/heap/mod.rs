@@ -411,6 +411,10 @@ fn free_mapped(block: usize) -> bool {
     }
     let errno = log::errno();
     if let Some(heap) = Heap::by_id(id) {
+        if heap.wipes() {
+            // SAFETY: a block of this size, which no other caller has taken to free it.
+            unsafe { wipe(block as *mut u8, size) };
+        }
         heap.store.arenas.free_mapped(block, size);
         heap.store.arenas.turn.next();
     }

@@ -267,6 +267,15 @@ impl Anonymous {
         matches!(self.page, PageSize::Base)
     }
 
+    /// [`crate::backing::Backing::give_to_children`] of this source.
+    pub(in crate::backing) fn give_to_children(&self, address: usize, size: usize) {
+        for advice in [libc::MADV_DOFORK, libc::MADV_KEEPONFORK] {
+            // SAFETY: advice on a mapping of this source, which changes no contents. Kernels that
+            // do not know it (before 4.14) have nothing to undo.
+            unsafe { libc::madvise(address as *mut _, size, advice) };
+        }
+    }
+
     /// The unit of extents, in bytes.
     pub(in crate::backing) fn granule(&self) -> usize {
         self.page.granule()

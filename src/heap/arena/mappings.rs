@@ -1,18 +1,19 @@
 //! Blocks above 8 MiB that are mappings of their own, on ordinary pages of nodes.
 //!
 //! They are whole pages, without the rest of a class, and the kernel resizes and moves them without
-//! a copy. When one is freed its mapping is kept for the next of about its size, up to a part of
-//! what the nodes have, and for some seconds.
+//! a copy. When one is freed its mapping is kept for the next of about its size, up to a number of
+//! bytes and a part of what the nodes have, and for some seconds.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
-use super::arenas::Arenas;
+use super::arenas::{Arenas, LARGE_KEPT};
 use super::kept::{SECOND, seconds_kept, seconds_since};
 use crate::backing::{UNIT, keeps_freed_memory, page_size, round_up};
 use crate::clock;
 use crate::error::Error;
 use crate::heap::base::{class, mapped};
+use crate::log;
 
 /// A heap keeps at most this part of what its nodes have: other kinds and programs use them too.
 const KEPT_PART: usize = 8;
@@ -27,15 +28,17 @@ impl Arenas {
     }
 
     /// A block of `size` bytes, for which [`Arenas::maps`], at a multiple of `align`, a power of
-    /// two or 0; of zeroes if `zeroed`. Null if there is no memory for it.
+    /// two or 0; of zeroes if `zeroed`. Null if there is no memory for it. Keeps `errno`.
     pub(crate) fn map_block(&self, size: usize, align: usize, zeroed: bool) -> *mut u8 {
         let Some(size) = round_up(size, page_size()) else {
             return ptr::null_mut();
         };
         let align = align.max(UNIT);
+        let errno = log::errno();
         let found = self
             .kept_mapping(size, align, zeroed)
             .or_else(|| self.fresh_mapping(size, align));
+        log::set_errno(errno);
         let Some(block) = found else {
             return ptr::null_mut();
         };
@@ -65,6 +68,7 @@ impl Arenas {
         unsafe {
             // To cut one cannot fail.
             let _ = self.backing.resize(start, whole, size, false, |_, _| true);
+            self.backing.give_to_children(start, size);
             let block = NonNull::new(start as *mut u8)?;
             if zeroed && !self.backing.purge(start, size) {
                 block.write_bytes(0, size);
@@ -118,7 +122,7 @@ impl Arenas {
                 let most = self
                     .backing
                     .size_of_nodes()
-                    .map_or(0, |size| size / KEPT_PART);
+                    .map_or(0, |size| (size / KEPT_PART).min(LARGE_KEPT));
                 self.mappings.most.store(most, Ordering::Relaxed);
                 most
             }
@@ -126,9 +130,12 @@ impl Arenas {
         }
     }
 
+    /// Gives a mapping back. Keeps `errno`.
     fn unmap(&self, start: usize, size: usize) {
+        let errno = log::errno();
         mapped::clear(start, size);
         self.backing.release(start, size);
+        log::set_errno(errno);
     }
 
     /// Whether mappings of freed blocks are kept that could go back.
@@ -164,7 +171,7 @@ impl Arenas {
 
     /// Resizes the block that begins at `block`, a mapping of `before` bytes, to `size` bytes, both
     /// whole pages; where it is then. Only with `moves` that may be elsewhere. It is as it was on
-    /// an error.
+    /// an error. Keeps `errno`: after an error the caller may do it otherwise, with success.
     ///
     /// # Errors
     /// `NoMemory` when there is no memory for more; `OperationFailed` when only a copy can be
@@ -180,6 +187,7 @@ impl Arenas {
         moves: bool,
     ) -> Result<*mut u8, Error> {
         let start = block as usize;
+        let errno = log::errno();
         // Before its addresses may become those of another block.
         mapped::clear(start, before);
         // SAFETY: the caller's promise.
@@ -187,6 +195,7 @@ impl Arenas {
             self.backing
                 .resize(start, before, size, moves, mapped::prepare)
         };
+        log::set_errno(errno);
         match moved {
             Ok(to) => {
                 mapped::set(to, size, self.id());
