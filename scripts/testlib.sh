@@ -12,7 +12,7 @@ libdir=${MEMKIND_LIBDIR:-$root/build/lib}
 include=${MEMKIND_INCLUDE:-$root/build/include}
 # Seconds that one test may take: many times what it needs, since the machine may be busy with other work.
 # shellcheck disable=SC2034
-test_limit=${TEST_TIMEOUT:-300}
+export test_limit=${TEST_TIMEOUT:-300}
 # The compilers, each with the flags that CC and CXX may bring along.
 read -ra cc <<<"${CC:-gcc}"
 # shellcheck disable=SC2034

@@ -13,6 +13,7 @@
 #define SOME_BYTES (48 * MIB)
 
 bool may_fail, is_first, told_facts;
+int n_faults;
 const char *directory;
 int code;
 

@@ -107,6 +107,15 @@ impl Backing {
         Room::Own { held, left }
     }
 
+    /// Bytes that this source and others have taken of the same nodes; `None` where they are not
+    /// counted.
+    pub fn promised(&self) -> Option<usize> {
+        match self {
+            Self::Anonymous(source) => source.promised(),
+            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => None,
+        }
+    }
+
     /// Takes memory for a range again after `give_back`; the range then reads as zero.
     ///
     /// # Errors

@@ -163,6 +163,11 @@ impl Anonymous {
         self.account().map_or(Room::Open, shared)
     }
 
+    /// Bytes that have been promised on the nodes, to this source or others.
+    pub(in crate::backing) fn promised(&self) -> Option<usize> {
+        self.account().map(Account::load)
+    }
+
     /// Bytes that the nodes have together, or the machine where memory may come from any node, and
     /// no more than the process may have; `None` when that could not be found out for a reason
     /// that passes.

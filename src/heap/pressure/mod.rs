@@ -7,6 +7,7 @@ mod throttle;
 
 use core::ffi::c_int;
 use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::arena::Arenas;
 use super::base::{class, je};
@@ -25,6 +26,9 @@ pub(crate) const MOST: usize = (1 << 46) - je::PAGE;
 /// block may mean to give back all that is free of a file and to take it again, or to ask many
 /// arenas. Not for each block of a program that makes room itself.
 const FREE_PART: usize = 2;
+/// The part that has to be free, as one in this number of bytes, for heaps that draw on the memory of
+/// a node together.
+const FREE_PART_OF_ALL: usize = 4;
 
 /// A request that no cache has met.
 #[derive(Clone, Copy)]
@@ -76,31 +80,48 @@ fn class_of(size: usize, align: usize) -> usize {
     }
 }
 
-/// Whether enough of what a heap may hold is in use, now that it has no room for a request of `least`
-/// bytes in pages: that more is hard to find. What heaps share is taken for in use: how much of it
-/// is would have to be counted for all of them.
-fn is_in_use(store: &Store, least: usize) -> bool {
-    let Room::Own { held, left } = store.arenas.backing.room() else {
-        return true;
-    };
-    let Some(idle) = store.arenas.idle_bytes() else {
-        return false;
-    };
-    // A file may have a limit that its file system does not reach.
-    let left = if left < least { left } else { 0 };
-    idle + left < (held + left) / FREE_PART
-}
-
 /// What a heap remembers of its searches for room.
 pub(crate) struct Pressure {
     throttle: Throttle,
+    /// Bytes in use in heaps that draw on the same memory, when they were last counted.
+    active_beside: AtomicUsize,
 }
 
 impl Pressure {
     pub(crate) const fn new() -> Self {
         Self {
             throttle: Throttle::new(),
+            active_beside: AtomicUsize::new(0),
         }
+    }
+
+    /// Whether it is known that enough of what the heap may hold is in use, now that there is no
+    /// room for a request of `least` bytes in pages: that more is hard to find.
+    fn is_in_use(&self, store: &Store, least: usize) -> bool {
+        let arenas = &store.arenas;
+        let (idle, held, left, part) = match arenas.backing.room() {
+            Room::Own { held, left } => (arenas.idle_bytes(), held, left, FREE_PART),
+            room => {
+                let promised = arenas.backing.promised().unwrap_or(0);
+                let idle = self.idle_bytes_of_all(store);
+                (idle, promised, room.left(), FREE_PART_OF_ALL)
+            }
+        };
+        let Some(idle) = idle else {
+            return false;
+        };
+        // A file may have a limit that its file system does not reach.
+        let left = if left < least { left } else { 0 };
+        idle + left < (held + left) / part
+    }
+
+    /// Idle bytes of the memory that this heap shares with others; `None` when that cannot be told.
+    fn idle_bytes_of_all(&self, store: &Store) -> Option<usize> {
+        let promised = store.arenas.backing.promised()?;
+        let active = store.arenas.active_pages()? * je::PAGE;
+        let beside = self.active_beside.load(Ordering::Relaxed);
+        // What others use may have become less since.
+        promised.checked_sub(active.saturating_add(beside))
     }
 
     /// Makes room for a block that has no memory for `least` bytes more, in whole pages, if a search
@@ -108,8 +129,8 @@ impl Pressure {
     #[cold]
     pub(crate) fn make_room(&self, store: &'static Store, least: usize) -> bool {
         let turn = store.arenas.turn.get();
-        let worth = !is_in_use(store, least) || self.throttle.is_due() || store.is_cached();
-        let search = || reclaim::for_request(store, least, turn);
+        let worth = !self.is_in_use(store, least) || self.throttle.is_due() || store.is_cached();
+        let search = || reclaim::for_request(store, &self.active_beside, least, turn);
         worth && self.throttle.spend(false, search)
     }
 
@@ -138,12 +159,17 @@ impl Pressure {
             block => block,
         };
         let mut block = ptr::null_mut();
-        let searches = !is_in_use(store, least) || self.throttle.is_due() || store.is_cached();
+        let searches = !self.is_in_use(store, least) || self.throttle.is_due() || store.is_cached();
         if searches {
             let turn = request.counts.turn;
             let brief = !store.arenas.backing.gives_back();
             block = self.throttle.spend(brief, || match others() {
-                block if block.is_null() && reclaim::for_request(store, least, turn) => all(),
+                block
+                    if block.is_null()
+                        && reclaim::for_request(store, &self.active_beside, least, turn) =>
+                {
+                    all()
+                }
                 block => block,
             });
         }

@@ -1,24 +1,28 @@
 //! Taking back what caches hold and arenas do not use, when a heap runs full.
 
 use core::ptr;
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use super::throttle::Throttle;
 use crate::backing::{Backing, Room};
-use crate::heap::base::lock;
+use crate::heap::base::{je, lock};
 use crate::heap::cache::Store;
 use crate::heap::thread::hold_caches;
 
 /// Makes room for a request that a heap could not meet, of at least `least` bytes in pages:
 /// what is cached for it goes back to its arenas, and their unused pages back to the system;
 /// so does that of heaps that draw on the same memory. `false` if nothing has changed by
-/// that, nor by others since `turn`. The caller is in no operation on its caches.
-pub(super) fn for_request(store: &Store, least: usize, turn: u64) -> bool {
+/// that, nor by others since `turn`. `active_beside` is where the heap keeps the bytes in use in
+/// those other heaps. The caller is in no operation on its caches.
+pub(super) fn for_request(
+    store: &Store,
+    active_beside: &AtomicUsize,
+    least: usize,
+    turn: u64,
+) -> bool {
     let arenas = &store.arenas;
     let Room::Own { held, left } = arenas.backing.room() else {
-        let _still = hold_caches();
-        one(store);
-        others(store).for_each(one);
+        all(store, active_beside);
         return true;
     };
     arenas.learn_active(|| Store::refresh_all(&hold_caches()));
@@ -46,6 +50,24 @@ pub(super) fn for_request(store: &Store, least: usize, turn: u64) -> bool {
         arenas.purge();
     }
     others || cached || arenas.turn.get() != before
+}
+
+/// Gives back what this heap and others on the same memory do not use; stores the bytes that the
+/// others use in `active_beside`.
+fn all(store: &Store, active_beside: &AtomicUsize) {
+    let still = hold_caches();
+    let active = |store: &Store| {
+        store.arenas.learn_active(|| Store::refresh_all(&still));
+        store.arenas.active_pages().unwrap_or(0)
+    };
+    one(store);
+    active(store);
+    let mut beside: usize = 0;
+    for other in others(store) {
+        one(other);
+        beside = beside.saturating_add(active(other) * je::PAGE);
+    }
+    active_beside.store(beside, Ordering::Relaxed);
 }
 
 /// The other heaps that draw on the memory of one.
