@@ -15,6 +15,15 @@ static void check_fork(memkind_t kind, int advice)
     /* Of a part and of all of it. */
     CHECK_INT(0, madvise(freed + 4 * MIB, advice == MADV_DONTFORK ? size - 4 * MIB : 4 * MIB, advice));
     memkind_free(kind, freed);
+    const pid_t early = fork();
+    CHECK(early >= 0);
+    if (early == 0) {
+        char *own = memkind_malloc(kind, size);
+        memset(own, 4, size);
+        memkind_free(kind, own);
+        _exit(0);
+    }
+    CHECK_INT(0, child_wait(early));
     char *block = memkind_malloc(kind, size);
     CHECK_PTR(freed, block);
     memset(block, 2, size);

@@ -68,7 +68,6 @@ impl Arenas {
         unsafe {
             // To cut one cannot fail.
             let _ = self.backing.resize(start, whole, size, false, |_, _| true);
-            self.backing.give_to_children(start, size);
             let block = NonNull::new(start as *mut u8)?;
             if zeroed && !self.backing.purge(start, size) {
                 block.write_bytes(0, size);
@@ -106,6 +105,8 @@ impl Arenas {
             };
             self.unmap(start, size);
         }
+        // A child has the list of what is kept.
+        self.backing.give_to_children(block, size);
         // Before another thread can take it out.
         mappings.kept_bytes.fetch_add(size, Ordering::Relaxed);
         let kept = mappings.kept.insert(block, size | now & SECOND);
