@@ -119,13 +119,13 @@ impl Vector {
         // SAFETY: the caller's promise.
         unsafe {
             let owner = (*from).owner;
-            if !add_ref(owner) && (*from).number != 0 {
-                vector_watch::clone_part(to, from, 0, (*from).length);
-                return;
+            if add_ref(owner) {
+                // The rest in one piece.
+                ptr::copy(from.cast::<[u64; 2]>(), to.cast::<[u64; 2]>(), 1);
+                (*to).owner = owner;
+            } else {
+                clone_other(to, from);
             }
-            // The rest in one piece.
-            ptr::copy(from.cast::<[u64; 2]>(), to.cast::<[u64; 2]>(), 1);
-            (*to).owner = owner;
         }
     }
 
@@ -221,6 +221,24 @@ impl Vector {
                 drop_shared(owner);
             } else {
                 release_other(vector);
+            }
+        }
+    }
+}
+
+/// Makes `to` refer to what `from` refers to, a vector that is empty, or checked.
+///
+/// # Safety
+/// `to` is writable, and `from` a vector; a LOCAL one is the calling thread's.
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn clone_other(to: *mut Vector, from: *const Vector) {
+    // SAFETY: both places are valid, and the table of checks knows a vector with a number.
+    unsafe {
+        match (*from).number {
+            0 => ptr::copy(from, to, 1),
+            _ => {
+                vector_watch::clone_part(to, from, 0, (*from).length);
             }
         }
     }
