@@ -90,7 +90,10 @@ unsafe extern "C" fn in_child() {
 fn checks_at_load() -> bool {
     checks::at_load().unwrap_or_else(|_| {
         let value = env::get(env::CHECKS).map_or(&b""[..], |value| value.to_bytes());
-        log::fatal!("Wrong value of MEMKIND_CHECKS={}", log::Bytes(value));
+        log::fatal!(
+            "Wrong value of MEMKIND_CHECKS={}: it is all, none, or a list of free, overflow, use, leak and guard=N",
+            log::Bytes(value)
+        );
         abort()
     })
 }

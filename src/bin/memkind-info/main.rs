@@ -46,7 +46,7 @@ CPUs that reach the node best.
 
 MEMKIND_HBW_NODES, MEMKIND_HBW_THRESHOLD, MEMKIND_DAX_KMEM_NODES, MEMKIND_PREFERRED_TIES
 and MEMKIND_INTERLEAVE count as they do in a program.
-Exit status: 0, 1 when the machine cannot be read or nothing be written, 2 for a wrong option.
+Exit status: 0, 1 when the machine cannot be read or nothing can be written, 2 for a wrong option.
 ";
 
 /// The task that the command line names.

@@ -252,7 +252,7 @@ impl<'a> Question<'a> {
                  lower it with MEMKIND_HBW_THRESHOLD or name the nodes with MEMKIND_HBW_NODES"
             ),
             None => format!(
-                "the firmware tells no bandwidth from {cpus} (HMAT); name the nodes with MEMKIND_HBW_NODES"
+                "the firmware reports no bandwidth from {cpus} (HMAT); name the nodes with MEMKIND_HBW_NODES"
             ),
         }
     }
