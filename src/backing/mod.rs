@@ -182,7 +182,7 @@ impl Backing {
         is_known: impl Fn(usize, usize) -> bool,
     ) -> Result<usize, Error> {
         match self {
-            // SAFETY: the caller's promise.
+            // SAFETY: the extent is this source's, and no thread uses the pages that it loses.
             Self::Anonymous(source) if source.can_resize() => unsafe {
                 source.resize(address, before, size, moves, is_known)
             },

@@ -158,7 +158,7 @@ impl Map {
     /// # Safety
     /// The map is from `create`, and no thread uses it any more.
     pub unsafe fn destroy(map: *mut Map) {
-        // SAFETY: the caller's promise.
+        // SAFETY: from `Box::into_raw` in `create`, and freed at the end of this function alone.
         let this: &'static Map = unsafe { &*map };
         let inherited = this.is_inherited();
         if !inherited {

@@ -256,6 +256,9 @@ impl Pool {
     }
 
     /// The pool of a handle, if threads may take its objects without the lock; else `None`.
+    ///
+    /// # Safety
+    /// 0, or from [`Pool::handle`].
     #[inline(always)]
     unsafe fn of_fast_handle(handle: usize) -> Option<&'static Pool> {
         if handle & 1 == 0 {
@@ -271,7 +274,7 @@ impl Pool {
     /// 0, or from [`Pool::handle`].
     #[inline(always)]
     pub(crate) unsafe fn get_fast(handle: usize) -> Option<NonNull<u8>> {
-        // SAFETY: the caller's promise; the handle says that the fast way may be taken.
+        // SAFETY: 0, or the handle of a pool; an odd one says that the fast way may be taken.
         unsafe { Self::of_fast_handle(handle)?.objects.get() }
     }
 
@@ -281,7 +284,7 @@ impl Pool {
     /// 0, or from [`Pool::handle`].
     #[inline(always)]
     pub(crate) unsafe fn put_fast(handle: usize, object: NonNull<u8>) -> bool {
-        // SAFETY: the caller's promise; the handle says that the fast way may be taken.
+        // SAFETY: 0, or the handle of a pool; an odd one says that the fast way may be taken.
         unsafe { Self::of_fast_handle(handle).is_some_and(|pool| pool.objects.put(object)) }
     }
 
@@ -291,7 +294,8 @@ impl Pool {
     /// 0, or from [`Pool::handle`]; `objects` has room for `n`.
     #[inline(always)]
     pub(crate) unsafe fn get_many_fast(handle: usize, objects: *mut *mut u8, n: usize) -> bool {
-        // SAFETY: the caller's promise; the handle says that the fast way may be taken.
+        // SAFETY: 0, or the handle of a pool, whose fast way an odd one allows; room for `n`
+        // objects.
         unsafe {
             Self::of_fast_handle(handle).is_some_and(|pool| pool.objects.get_many(objects, n))
         }
@@ -304,7 +308,8 @@ impl Pool {
     /// 0, or from [`Pool::handle`]; `objects` holds `n`.
     #[inline(always)]
     pub(crate) unsafe fn put_many_fast(handle: usize, objects: *const *mut u8, n: usize) -> bool {
-        // SAFETY: the caller's promise; the handle says that the fast way may be taken.
+        // SAFETY: 0, or the handle of a pool, whose fast way an odd one allows; `n` objects are
+        // there.
         unsafe {
             let all = core::slice::from_raw_parts(objects, n);
             // The highest bit tells: no address has it, and 0 less 1 does.

@@ -162,7 +162,7 @@ impl Watch {
         if !has(USE) {
             return;
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: the bytes from `from` to `to` are in a chunk, and can be read.
         let Some(byte) = (unsafe { other_than(FREED, from as *const u8, to - from) }) else {
             return;
         };
@@ -199,7 +199,7 @@ impl Watch {
                 fault::end()
             }
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: the block is a part of its chunk, writable, and no code uses it any more.
         unsafe { (block.start as *mut u8).write_bytes(FREED, block.end - block.start) };
         tools::close(block.start as *const u8, block.end - block.start);
     }
@@ -214,7 +214,7 @@ impl Watch {
             if block.depth < depth || (block.depth == depth && block.start >= position) {
                 break;
             }
-            // SAFETY: the caller's promise.
+            // SAFETY: the block is freed: writable still, and not used any more.
             unsafe { self.drop_block(block) };
             self.blocks.pop();
         }
@@ -229,7 +229,7 @@ impl Watch {
         if let Some(index) = self.used.iter().position(|used| used.chunk == chunk) {
             let used = self.used.swap_remove(index);
             tools::open(used.from as *const u8, used.to - used.from);
-            // SAFETY: the caller's promise.
+            // SAFETY: the chunk is still mapped, and what was used of it lies in it.
             unsafe { self.is_filled(used.from, used.to) };
         }
     }

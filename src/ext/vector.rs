@@ -34,7 +34,8 @@ pub enum Refused {
 /// `owner` has [`LOCAL`], and the caller holds a reference to its buffer, which is gone afterwards.
 #[inline(always)]
 unsafe fn drop_local(owner: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: a LOCAL owner is its buffer's address plus LOCAL; one thread at a time counts there,
+    // and the reference keeps the record alive.
     unsafe {
         let buffer = (owner - LOCAL) as *const Buffer;
         let refs = (*buffer).plain();
@@ -53,7 +54,7 @@ unsafe fn drop_local(owner: usize) {
 #[inline(always)]
 unsafe fn drop_shared(owner: usize) {
     let buffer = owner as *const Buffer;
-    // SAFETY: the caller's promise.
+    // SAFETY: the owner is its buffer's address, and the reference keeps the record alive.
     unsafe {
         if (*buffer).atomic().fetch_sub(1, Ordering::Release) == 1 {
             recycle(buffer);
@@ -66,7 +67,7 @@ unsafe fn drop_shared(owner: usize) {
 /// # Safety
 /// `owner` is 0, or the caller holds a reference to its buffer, which is gone afterwards.
 unsafe fn drop_ref(owner: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: an owner that is not 0 has a buffer to which there is a reference, given up here.
     unsafe {
         if owner & LOCAL != 0 {
             drop_local(owner);
@@ -78,6 +79,9 @@ unsafe fn drop_ref(owner: usize) {
 
 /// Puts a buffer back into its pool. Not a function of Rust's convention, so that it can be
 /// called in the last place.
+///
+/// # Safety
+/// A live record of which the last reference is gone.
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn recycle(buffer: *const Buffer) {
@@ -102,7 +106,7 @@ impl Vector {
     /// The vector is empty or live; a LOCAL one is the calling thread's.
     #[inline(always)]
     pub unsafe fn add_ref(vector: *const Vector) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the vector can be read; what it refers to has a reference, so its record is live.
         unsafe {
             if !add_ref((*vector).owner) && (*vector).number != 0 {
                 vector_watch::add_ref(vector);
@@ -116,7 +120,7 @@ impl Vector {
     /// `to` is writable, and `from` a vector, empty or live; a LOCAL one is the calling thread's.
     #[inline(always)]
     pub unsafe fn clone_to(to: *mut Vector, from: *const Vector) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `from` can be read and `to` written; what `from` refers to has a live record.
         unsafe {
             let owner = (*from).owner;
             if add_ref(owner) {
@@ -139,7 +143,7 @@ impl Vector {
         offset: u32,
         length: u32,
     ) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: `from` can be read and `to` written; what `from` refers to has a live record.
         unsafe {
             match (*from).part(offset, length) {
                 Some(part) => {
@@ -165,7 +169,7 @@ impl Vector {
     /// Both are writable.
     #[inline(always)]
     pub unsafe fn move_to(to: *mut Vector, from: *mut Vector) {
-        // SAFETY: the caller's promise. In this order they may be the same.
+        // SAFETY: both are writable. In this order they may be the same.
         unsafe {
             let moved = if (*from).number == 0 {
                 *from
@@ -183,7 +187,7 @@ impl Vector {
     /// # Safety
     /// Both are writable, and `from` is a vector, empty or live; a LOCAL one is the calling thread's.
     pub unsafe fn move_part(to: *mut Vector, from: *mut Vector, offset: u32, length: u32) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: both are writable, and what `from` refers to has a live record.
         unsafe {
             match (*from).part(offset, length) {
                 Some(mut part) => {
@@ -210,7 +214,8 @@ impl Vector {
     /// The vector is writable, and empty or live; a LOCAL one is the calling thread's.
     #[inline(always)]
     pub unsafe fn release(vector: *mut Vector) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the vector is writable, and the reference that it holds is given up once: it is
+        // empty before.
         unsafe {
             let owner = (*vector).owner;
             if owner & LOCAL != 0 {
@@ -245,10 +250,14 @@ unsafe extern "C" fn clone_other(to: *mut Vector, from: *const Vector) {
 }
 
 /// Releases a vector that is empty, or checked.
+///
+/// # Safety
+/// `vector` is writable, and a vector: empty, checked or with a reference.
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn release_other(vector: *mut Vector) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the vector is writable; the owner's reference is the vector's, which is empty before
+    // it is given up.
     unsafe {
         let owner = match (*vector).number {
             0 => 0,
@@ -350,7 +359,7 @@ impl Stream {
     /// # Safety
     /// From [`Stream::create`], and not used any more.
     pub unsafe fn destroy(stream: *mut Stream) {
-        // SAFETY: the caller's promise.
+        // SAFETY: from `Box::into_raw` in `create`, and no thread has it any more.
         let stream = unsafe { Box::from_raw(stream) };
         for cursor in stream.cursors.iter().chain(&stream.checked) {
             // SAFETY: the cursor's own reference.
@@ -569,7 +578,7 @@ impl Stream {
     pub unsafe fn commit(&mut self, vectors: *mut Vector, n: usize) -> Result<(), Error> {
         let mut last = None;
         for index in 0..n {
-            // SAFETY: the caller's promise.
+            // SAFETY: `index` is below `n`, and the `n` vectors are live.
             let vector = unsafe { vector_watch::real(vectors.add(index)) };
             // SAFETY: a live vector, or an empty one.
             let buffer = unsafe { Buffer::of_owner(vector.owner) }
@@ -595,7 +604,7 @@ impl Stream {
             self.move_to(0, cursor);
         }
         for index in 0..n {
-            // SAFETY: the caller's promise.
+            // SAFETY: `index` is below `n`, and the `n` vectors are live and writable.
             unsafe {
                 if (*vectors.add(index)).length == 0 {
                     Vector::release(vectors.add(index));

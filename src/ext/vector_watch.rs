@@ -127,7 +127,7 @@ unsafe fn put(watched: &mut Watched, vector: *mut Vector, real: Vector, place: u
         reserved: stream,
         next: 0,
     });
-    // SAFETY: the caller's promise.
+    // SAFETY: `vector` is writable.
     unsafe {
         *vector = match made {
             Some(number) => Vector {
@@ -149,7 +149,7 @@ pub(super) unsafe fn made(vectors: *mut Vector, n: usize, stream: usize) {
     let place = checks::here();
     let mut watched = watch::hold();
     for index in 0..n {
-        // SAFETY: the caller's promise.
+        // SAFETY: `index` is below `n`, and the `n` vectors are writable.
         unsafe {
             let vector = vectors.add(index);
             put(&mut watched, vector, *vector, place, stream);
@@ -217,7 +217,7 @@ unsafe fn used(vector: *const Vector, what: Use) -> Vector {
 /// # Safety
 /// A vector, empty or live.
 pub(super) unsafe fn real(vector: *const Vector) -> Vector {
-    // SAFETY: the caller's promise.
+    // SAFETY: a vector, empty or live.
     unsafe { used(vector, Use::Commit) }
 }
 
@@ -246,7 +246,7 @@ pub(super) unsafe fn clone_part(
     offset: u32,
     length: u32,
 ) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: `from` is a vector, empty or live.
     let part = unsafe { used(from, Use::Clone) }.part(offset, length);
     let part = part.filter(|part| part.owner != 0);
     // SAFETY: `from` holds a reference to the buffer; the caller's promise.

@@ -112,7 +112,7 @@ pub(super) unsafe fn memalign_into(
     };
     // For MEMKIND_DEFAULT a failure leaves the pointer alone, as in jemalloc.
     if code == 0 || !kind.is_system() {
-        // SAFETY: the caller's promise, and `memptr` is not null.
+        // SAFETY: `memptr` is not null, and writable.
         unsafe { *memptr = block.cast() };
     }
     log::set_errno(errno);

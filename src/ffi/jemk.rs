@@ -100,8 +100,10 @@ extern "C" fn calloc(num: usize, size: usize) -> *mut c_void {
     allocate(|kind| kind.calloc(1, bytes.ok_or(Error::NoMemory)?.max(1)))
 }
 
+/// # Safety
+/// `block` is NULL or live.
 unsafe extern "C" fn realloc(block: *mut c_void, size: usize) -> *mut c_void {
-    // SAFETY: as realloc(3): the block is NULL or live.
+    // SAFETY: the block is NULL or live, of a heap or of jemalloc itself.
     unsafe {
         if block.is_null() {
             return malloc(size);
@@ -117,12 +119,14 @@ unsafe extern "C" fn realloc(block: *mut c_void, size: usize) -> *mut c_void {
     }
 }
 
+/// # Safety
+/// `block` is NULL or live, and is not used again.
 unsafe extern "C" fn free(block: *mut c_void) {
     // SAFETY: null or a live block, which is not used again.
     if unsafe { fast::free(block.cast()) } {
         return;
     }
-    // SAFETY: as free(3): the block is NULL or live, of a heap or of jemalloc itself.
+    // SAFETY: the block is NULL or live, of a heap or of jemalloc itself, and is not used again.
     unsafe {
         if is_of_a_heap(block) {
             kind::free(block.cast());
@@ -140,6 +144,8 @@ fn aligned(alignment: usize, size: usize) -> Result<*mut u8, Error> {
     kind.memalign(alignment, size.max(1))
 }
 
+/// # Safety
+/// `place` is writable.
 unsafe extern "C" fn posix_memalign(
     place: *mut *mut c_void,
     alignment: usize,
@@ -153,7 +159,7 @@ unsafe extern "C" fn posix_memalign(
     log::set_errno(errno);
     match result {
         Ok(block) => {
-            // SAFETY: as posix_memalign(3): the place is writable.
+            // SAFETY: the program's place for the block is writable.
             unsafe { *place = block.cast() };
             0
         }
@@ -173,6 +179,8 @@ extern "C" fn valloc(size: usize) -> *mut c_void {
     aligned_alloc(je::PAGE, size)
 }
 
+/// # Safety
+/// `block` is NULL or live.
 unsafe extern "C" fn malloc_usable_size(block: *const c_void) -> usize {
     // SAFETY: the caller's block is NULL or live.
     unsafe { sallocx(block, 0) }
@@ -236,6 +244,8 @@ extern "C" fn mallocx(size: usize, flags: c_int) -> *mut c_void {
     block_by(size, flags)
 }
 
+/// # Safety
+/// `block` is live, and not used again if there is another.
 unsafe extern "C" fn rallocx(block: *mut c_void, size: usize, flags: c_int) -> *mut c_void {
     let wanted = Flags::of(flags);
     // SAFETY: the caller's block is live; a fresh one has room for what is copied, and the old
@@ -280,6 +290,8 @@ unsafe fn zero_from(block: *mut u8, old: usize) {
     }
 }
 
+/// # Safety
+/// `block` is live.
 unsafe extern "C" fn xallocx(block: *mut c_void, size: usize, extra: usize, flags: c_int) -> usize {
     // SAFETY: the caller's block is live.
     unsafe {
@@ -302,6 +314,8 @@ unsafe extern "C" fn xallocx(block: *mut c_void, size: usize, extra: usize, flag
     }
 }
 
+/// # Safety
+/// `block` is NULL or live.
 unsafe extern "C" fn sallocx(block: *const c_void, flags: c_int) -> usize {
     // SAFETY: the caller's block is live, of a heap or of jemalloc itself.
     unsafe {
@@ -315,6 +329,8 @@ unsafe extern "C" fn sallocx(block: *const c_void, flags: c_int) -> usize {
     }
 }
 
+/// # Safety
+/// `block` is live, and is not used again.
 unsafe extern "C" fn dallocx(block: *mut c_void, flags: c_int) {
     // SAFETY: the caller's block is live, of a heap or of jemalloc itself.
     unsafe {
@@ -326,6 +342,8 @@ unsafe extern "C" fn dallocx(block: *mut c_void, flags: c_int) {
     }
 }
 
+/// # Safety
+/// `block` is live, and is not used again.
 unsafe extern "C" fn sdallocx(block: *mut c_void, size: usize, flags: c_int) {
     let _ = size;
     // SAFETY: the block is live, and not used again.
@@ -374,6 +392,8 @@ unsafe fn correct(stat: Option<Stat>, old: *mut c_void, new: *mut c_void) {
     }
 }
 
+/// # Safety
+/// As mallctl(3) of jemalloc.
 unsafe extern "C" fn mallctl(
     name: *const c_char,
     old: *mut c_void,
@@ -396,6 +416,8 @@ unsafe extern "C" fn mallctl(
     }
 }
 
+/// # Safety
+/// As mallctlnametomib(3) of jemalloc.
 unsafe extern "C" fn mallctlnametomib(
     name: *const c_char,
     mib: *mut usize,
@@ -408,6 +430,8 @@ unsafe extern "C" fn mallctlnametomib(
     unsafe { raw::mallctlnametomib(name, mib, len) }
 }
 
+/// # Safety
+/// As mallctlbymib(3) of jemalloc.
 unsafe extern "C" fn mallctlbymib(
     mib: *const usize,
     len: usize,
@@ -438,6 +462,8 @@ unsafe extern "C" fn mallctlbymib(
     }
 }
 
+/// # Safety
+/// `writer` is NULL or takes `opaque`; `options` is NULL or a string.
 unsafe extern "C" fn malloc_stats_print(
     writer: Option<Writer>,
     opaque: *mut c_void,
@@ -463,6 +489,9 @@ extern "C" fn arenalookupx(block: *const c_void) -> c_uint {
 }
 
 /// Whether moving a block would help to empty its pages.
+///
+/// # Safety
+/// `block` is live.
 unsafe extern "C" fn check_reallocatex(block: *const c_void) -> c_int {
     // SAFETY: the caller's block is live.
     c_int::from(unsafe { defrag::is_worthwhile(block.cast()) })

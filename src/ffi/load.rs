@@ -39,7 +39,7 @@ extern "C" fn at_load() {
     sys::use_library();
 }
 
-unsafe extern "C" fn before_fork() {
+extern "C" fn before_fork() {
     let signals = signals::hold_back();
     je::meet_before_fork();
     // Before the others: a thread that holds a pool's lock may wait for threads that want those.
@@ -59,7 +59,7 @@ unsafe extern "C" fn before_fork() {
     je::prepare_fork();
 }
 
-unsafe extern "C" fn in_parent() {
+extern "C" fn in_parent() {
     je::parent_after_fork();
     checks::parent_after_fork();
     spare::parent_after_fork();
@@ -73,7 +73,7 @@ unsafe extern "C" fn in_parent() {
     signals.release();
 }
 
-unsafe extern "C" fn in_child() {
+extern "C" fn in_child() {
     je::child_after_fork();
     checks::child_after_fork();
     spare::child_after_fork();

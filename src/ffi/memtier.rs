@@ -522,6 +522,8 @@ pub unsafe extern "C" fn memtier_kind_free(kind: memkind_t, ptr: *mut c_void) {
     }
 }
 
+/// # Safety
+/// As memtier_kind_free().
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn kind_free_slow(kind: memkind_t, mut ptr: *mut c_void) {

@@ -52,6 +52,8 @@ pub unsafe extern "C" fn memkind_preload_free(ptr: *mut c_void, foreign: Foreign
     }
 }
 
+/// # Safety
+/// As memkind_preload_free().
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn free_slow(ptr: *mut c_void, foreign: Foreign) {
@@ -81,6 +83,8 @@ pub unsafe extern "C" fn memtier_preload_malloc(
     }
 }
 
+/// # Safety
+/// As memtier_preload_malloc().
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn tier_malloc_slow(size: usize, memory: *mut memtier_memory) -> *mut c_void {
@@ -133,6 +137,8 @@ pub unsafe extern "C" fn memtier_preload_free(ptr: *mut c_void, foreign: Foreign
     }
 }
 
+/// # Safety
+/// As memtier_preload_free().
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn tier_free_slow(ptr: *mut c_void, foreign: Foreign) {

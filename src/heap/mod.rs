@@ -314,7 +314,8 @@ impl Heap {
     /// # Safety
     /// No thread uses the heap or its blocks any more.
     pub unsafe fn destroy(&self) {
-        // SAFETY: the caller's promise; caches are forgotten before their arenas go.
+        // SAFETY: no thread uses the heap or its blocks; caches are forgotten before their arenas
+        // go.
         unsafe {
             self.store.forget();
             self.store.arenas.destroy();
@@ -362,7 +363,8 @@ pub unsafe fn free(block: *mut u8) -> bool {
                 thread.leave();
                 giveback::beat(thread);
             } else {
-                // SAFETY: the calling thread has entered, and gives up a block of this heap and class.
+                // SAFETY: the calling thread has entered, and gives up a block of this heap and
+                // class.
                 unsafe { cache::spill(thread, &heap.store, offset, block) };
                 thread.leave();
                 thread.beat.come_soon();
@@ -467,7 +469,7 @@ pub(crate) fn frees_when_due() -> Option<usize> {
 pub(crate) unsafe fn free_and_set_aside(block: *mut u8) -> bool {
     let entry = page_map::entry(block as usize) as usize;
     let (id, offset) = (entry >> 16, entry & 0xffff);
-    // SAFETY: the caller's promise.
+    // SAFETY: a live block of a heap, which is not used again, or not on a heap's page.
     let done = unsafe { free(block) };
     if let Some(thread) = Thread::attached().filter(|_| offset != 0 && Heap::by_id(id).is_some()) {
         thread.enter();

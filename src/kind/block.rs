@@ -20,7 +20,7 @@ pub unsafe fn free(ptr: *mut u8) {
             return;
         }
         if checks::is_sample_due() {
-            // SAFETY: as below.
+            // SAFETY: `ptr` is null, a live block or not the library's.
             unsafe { heap::free_and_set_aside(ptr) };
             return;
         }

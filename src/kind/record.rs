@@ -353,7 +353,8 @@ impl Kind {
                 return result;
             }
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: `ptr` is not null: a live block, which no code uses any more, or not the
+        // library's.
         unsafe { self.realloc_unchecked(ptr, size) }
     }
 
@@ -435,7 +436,7 @@ impl Kind {
     pub(super) unsafe fn resize_in_place(&'static self, ptr: *mut u8, size: usize) -> bool {
         let id = heap::owner(ptr as usize);
         let heap = self.heaps().find(|heap| heap.id() == id);
-        // SAFETY: the caller's promise, and the page map says that the block is this heap's.
+        // SAFETY: `ptr` is live, and the page map says that it is this heap's.
         heap.is_some_and(|heap| unsafe { heap.resize_in_place(ptr, size) })
     }
 
@@ -567,7 +568,7 @@ impl checks::Origin for Kind {
     }
 
     unsafe fn realloc(&'static self, base: *mut u8, size: usize) -> Result<*mut u8, Error> {
-        // SAFETY: the caller's promise.
+        // SAFETY: `base` is a live block of this kind, and the size is above 0.
         unsafe { self.realloc_unchecked(base, size) }
     }
 }

@@ -57,10 +57,10 @@ pub struct Wishes<K: 'static> {
     n_refused: AtomicUsize,
 }
 
-// SAFETY: the context is only handed to the program's function, which any thread may call by
-// the promise of who set it; all else is constant or atomic.
+// SAFETY: the context is only handed to the program's function, which takes it in any thread; all
+// else is constant or atomic.
 unsafe impl<K: Sync> Sync for Wishes<K> {}
-// SAFETY: as for `Sync`: nothing here belongs to a thread.
+// SAFETY: nothing here belongs to a thread, and the program's function takes the context in any.
 unsafe impl<K: Sync> Send for Wishes<K> {}
 
 impl<K: Memory> Wishes<K> {
@@ -107,7 +107,7 @@ impl<K: Memory> Wishes<K> {
             return Err(Error::NoMemory);
         };
         let handle: *const K = kind;
-        // SAFETY: the promise of who set the function.
+        // SAFETY: the function is the program's, and takes this context in any thread.
         let call = || unsafe { (asked.function)(asked.context, handle, size) };
         match heap::call_program(call) {
             None | Some(0) => Err(Error::NoMemory),

@@ -14,6 +14,8 @@ const JEMALLOC: &CStr = c"_RJEM_MALLOC_CONF";
 /// The variable of the jemalloc in this library.
 const OURS: &CStr = crate::env::JEMALLOC_CONF;
 
+/// # Safety
+/// `name` is a string, and no other thread changes the environment.
 pub(super) unsafe extern "C" fn secure_getenv(name: *const c_char) -> *const c_char {
     if auxiliary::is_secure() {
         return ptr::null();

@@ -35,8 +35,8 @@ impl Call {
     /// As of the call.
     unsafe fn make(&self, arguments: [usize; 6]) -> c_long {
         let library = self.library.load(Ordering::Relaxed);
-        // SAFETY: the caller's promise. The C library's function has at most six arguments,
-        // all words, and does not look at more.
+        // SAFETY: the arguments are those of the call. The C library's function has at most six of
+        // them, all words, and does not look at more.
         unsafe {
             if library.is_null() {
                 return raw::result(raw::call(self.number, arguments));
@@ -68,6 +68,8 @@ pub(crate) fn use_library() {
     }
 }
 
+/// # Safety
+/// As mmap(2): what it replaces is not used again.
 pub(super) unsafe extern "C" fn mmap(
     at: usize,
     size: usize,
@@ -88,11 +90,15 @@ pub(super) unsafe extern "C" fn mmap(
     unsafe { MMAP.make(arguments) }
 }
 
+/// # Safety
+/// As munmap(2): the range is not used again.
 pub(super) unsafe extern "C" fn munmap(at: usize, size: usize) -> c_int {
     // SAFETY: the arguments are those of munmap(2), and the range is not used again.
     unsafe { MUNMAP.make([at, size, 0, 0, 0, 0]) as c_int }
 }
 
+/// # Safety
+/// As mremap(2): what it unmaps or replaces is not used again.
 pub(super) unsafe extern "C" fn mremap(
     at: usize,
     size: usize,
@@ -104,6 +110,8 @@ pub(super) unsafe extern "C" fn mremap(
     unsafe { MREMAP.make([at, size, new_size, flags as usize, new_at, 0]) }
 }
 
+/// # Safety
+/// As madvise(2): contents that the advice gives up are not used again.
 pub(super) unsafe extern "C" fn madvise(at: usize, size: usize, advice: c_int) -> c_int {
     // SAFETY: the arguments are those of madvise(2), and the contents are the caller's to change.
     unsafe { MADVISE.make([at, size, advice as usize, 0, 0, 0]) as c_int }

@@ -179,6 +179,8 @@ extern "C" fn error(answer: c_long) -> c_long {
     raw::result(answer)
 }
 
+/// # Safety
+/// `path` is a string.
 unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
     let arguments = [
         libc::AT_FDCWD as usize,
@@ -188,10 +190,12 @@ unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_i
         0,
         0,
     ];
-    // SAFETY: as of the call; only what makes a file looks at the mode.
+    // SAFETY: `path` is a string, which the kernel reads; only what makes a file looks at the mode.
     raw::result(unsafe { raw::call(libc::SYS_openat, arguments) }) as c_int
 }
 
+/// # Safety
+/// `path` is a string, and `buffer` has room for `size` bytes.
 unsafe extern "C" fn readlink(path: *const c_char, buffer: *mut c_char, size: usize) -> isize {
     // jemalloc's, as it is built here: settings of another program's.
     const SETTINGS: &CStr = c"/etc/_rjem_malloc.conf";
@@ -206,6 +210,8 @@ unsafe extern "C" fn readlink(path: *const c_char, buffer: *mut c_char, size: us
     }
 }
 
+/// # Safety
+/// As of the call.
 #[allow(clippy::too_many_arguments, reason = "the C function has as many")]
 unsafe extern "C" fn syscall(
     number: c_long,
@@ -216,8 +222,8 @@ unsafe extern "C" fn syscall(
     e: usize,
     f: usize,
 ) -> c_long {
-    // SAFETY: as of the call. What the caller has not passed is whatever is there, which the
-    // call does not look at.
+    // SAFETY: the arguments are those of the call. What is not passed is whatever is there, which
+    // the call does not look at.
     raw::result(unsafe { raw::call(number, [a, b, c, d, e, f]) })
 }
 
@@ -228,12 +234,16 @@ mod by_directory {
 
     const HERE: usize = libc::AT_FDCWD as usize;
 
+    /// # Safety
+    /// `path` is a string, and `answer` is writable.
     pub(super) unsafe extern "C" fn stat(path: *const c_char, answer: *mut libc::stat) -> c_int {
         let arguments = [HERE, path as usize, answer as usize, 0, 0, 0];
         // SAFETY: the caller passes a string, and room for an answer.
         raw::result(unsafe { raw::call(libc::SYS_newfstatat, arguments) }) as c_int
     }
 
+    /// # Safety
+    /// `path` is a string.
     pub(super) unsafe extern "C" fn unlink(path: *const c_char) -> c_int {
         // SAFETY: the caller passes a string.
         let answer = unsafe { raw::call(libc::SYS_unlinkat, [HERE, path as usize, 0, 0, 0, 0]) };
@@ -243,10 +253,10 @@ mod by_directory {
 
 /// posix_fallocate(3); returns an error number. On a file system without fallocate(2) the blocks
 /// are allocated by writing, as in the C library.
-unsafe extern "C" fn posix_fallocate(file: c_int, start: i64, size: i64) -> c_int {
+extern "C" fn posix_fallocate(file: c_int, start: i64, size: i64) -> c_int {
     let file = file as usize;
     let arguments = [file, 0, start as usize, size as usize, 0, 0];
-    // SAFETY: as of the call.
+    // SAFETY: changes a file by its descriptor, and no memory.
     let answer = unsafe { raw::call(libc::SYS_fallocate, arguments) };
     if answer != -c_long::from(libc::EOPNOTSUPP) {
         return -answer as c_int;
@@ -276,11 +286,15 @@ unsafe extern "C" fn posix_fallocate(file: c_int, start: i64, size: i64) -> c_in
     0
 }
 
+/// # Safety
+/// `answer` is writable.
 unsafe extern "C" fn fstatvfs(file: c_int, answer: *mut libc::statvfs) -> c_int {
     // SAFETY: the caller passes room for an answer.
     unsafe { file_system(libc::SYS_fstatfs, file as usize, answer) }
 }
 
+/// # Safety
+/// `path` is a string, and `answer` is writable.
 unsafe extern "C" fn statvfs(path: *const c_char, answer: *mut libc::statvfs) -> c_int {
     // SAFETY: the caller passes a string, and room for an answer.
     unsafe { file_system(libc::SYS_statfs, path as usize, answer) }
@@ -374,11 +388,15 @@ fn count(list: &[u8]) -> c_long {
         .sum()
 }
 
+/// # Safety
+/// `time` is writable.
 unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> c_int {
     // SAFETY: `time` is writable.
     raw::result(unsafe { vdso::clock(clock, time) }) as c_int
 }
 
+/// # Safety
+/// `time` is writable.
 unsafe extern "C" fn gettimeofday(time: *mut libc::timeval, _zone: *mut c_void) -> c_int {
     let mut now = libc::timespec {
         tv_sec: 0,
@@ -398,6 +416,8 @@ extern "C" fn sched_getcpu() -> c_int {
     raw::result(vdso::cpu()) as c_int
 }
 
+/// # Safety
+/// `set` has room for `size` bytes.
 unsafe extern "C" fn sched_getaffinity(
     pid: libc::pid_t,
     size: usize,

@@ -132,7 +132,7 @@ fn poison(start: *const u8, size: usize) {
 
 fn unpoison(start: *const u8, size: usize) {
     if let Some(unpoison) = functions().unpoison {
-        // SAFETY: as for `poison`.
+        // SAFETY: memory of the library's; no access is made.
         unsafe { unpoison(start, size) }
     }
 }

@@ -93,7 +93,7 @@ impl Library {
         if start == 0 {
             return None;
         }
-        // SAFETY: the caller's promise; all places are as the ELF format has them.
+        // SAFETY: a whole ELF library is at `start`; all places are as its headers have them.
         unsafe {
             let header = &*(start as *const libc::Elf64_Ehdr);
             let first = (start + header.e_phoff as usize) as *const libc::Elf64_Phdr;
@@ -156,7 +156,8 @@ impl Library {
 /// # Safety
 /// Such a table is at `table`.
 unsafe fn count_of_gnu(table: *const u32) -> usize {
-    // SAFETY: the caller's promise, and the format of the table.
+    // SAFETY: the format of the table: buckets are behind its words, and a chain ends with an odd
+    // word.
     unsafe {
         let (n_buckets, first, words) = (*table, *table.add(1), *table.add(2));
         let buckets = table.add(4 + 2 * words as usize);

@@ -193,7 +193,7 @@ extern "C" fn at_load() {
         }
         abort();
     }
-    // SAFETY: the block from above.
+    // SAFETY: a live block of libmemkind's, which nothing uses.
     unsafe { memkind_free(kind, block) };
     KIND.store(kind, Ordering::Release);
     if level > settings::SILENT {

@@ -218,7 +218,7 @@ pub fn write_stderr(text: &[u8]) {
 /// # Safety
 /// `file` is an open `FILE *`.
 pub unsafe fn write_file(file: *mut c_void, text: &[u8]) -> bool {
-    // SAFETY: the caller's promise, and the text is live during the call.
+    // SAFETY: `file` is an open stream of stdio, and the text is live during the call.
     unsafe { fwrite(text.as_ptr().cast(), 1, text.len(), file) == text.len() }
 }
 
@@ -273,7 +273,8 @@ pub mod foreign {
     #[cold]
     pub unsafe extern "C" fn free(ptr: *mut c_void) {
         let errno = errno_location();
-        // SAFETY: the caller's promise; errno is the thread's own.
+        // SAFETY: a live block of the C library, which is not used again; errno is the thread's
+        // own.
         unsafe {
             let before = *errno;
             super::__libc_free(ptr);
@@ -287,7 +288,7 @@ pub mod foreign {
     /// A live block of the C library.
     #[cold]
     pub unsafe fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
-        // SAFETY: the caller's promise.
+        // SAFETY: a live block of the C library.
         unsafe { super::__libc_realloc(ptr, size) }
     }
 

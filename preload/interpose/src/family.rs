@@ -77,7 +77,7 @@ pub unsafe fn realloc<H: Heap>(ptr: *mut c_void, size: usize) -> *mut c_void {
         return malloc::<H>(size);
     }
     if size == 0 {
-        // SAFETY: the caller's promise.
+        // SAFETY: `ptr` is a live block, which is not used again.
         unsafe { free::<H>(ptr) };
         return ptr::null_mut();
     }
@@ -85,7 +85,7 @@ pub unsafe fn realloc<H: Heap>(ptr: *mut c_void, size: usize) -> *mut c_void {
         // SAFETY: what is not libmemkind's is the C library's.
         return unsafe { foreign::realloc(ptr, size) };
     }
-    // SAFETY: the caller's promise, and the block is libmemkind's.
+    // SAFETY: `ptr` is a live block of libmemkind's.
     unsafe { H::resize(ptr, size) }
 }
 
@@ -96,7 +96,7 @@ pub unsafe fn realloc<H: Heap>(ptr: *mut c_void, size: usize) -> *mut c_void {
 #[inline]
 pub unsafe fn reallocarray<H: Heap>(ptr: *mut c_void, num: usize, size: usize) -> *mut c_void {
     match num.checked_mul(size) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `ptr` is null or a live block.
         Some(bytes) => unsafe { realloc::<H>(ptr, bytes) },
         None => fail(ENOMEM),
     }
@@ -108,7 +108,7 @@ pub unsafe fn reallocarray<H: Heap>(ptr: *mut c_void, num: usize, size: usize) -
 /// `ptr` is null or a live block.
 #[inline]
 pub unsafe fn free<H: Heap>(ptr: *mut c_void) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `ptr` is null or a live block, which is not used again.
     unsafe { H::release(ptr) }
 }
 
@@ -122,7 +122,7 @@ pub unsafe fn usable_size<H: Heap>(ptr: *mut c_void) -> usize {
         return 0;
     }
     let kind = kind_of(ptr);
-    // SAFETY: the caller's promise.
+    // SAFETY: `ptr` is a live block, of the C library if no kind has it.
     unsafe {
         if kind.is_null() {
             foreign::usable_size(ptr)
@@ -147,7 +147,7 @@ pub unsafe fn posix_memalign<H: Heap>(
     }
     match H::allocate_aligned(alignment, size.max(1)) {
         Ok(block) => {
-            // SAFETY: the caller's promise.
+            // SAFETY: `memptr` is writable.
             unsafe { *memptr = block };
             0
         }

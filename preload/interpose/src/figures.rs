@@ -124,7 +124,7 @@ pub unsafe fn malloc_info(options: c_int, file: *mut c_void) -> c_int {
         return EINVAL;
     }
     let mut written = true;
-    // SAFETY: the caller's promise.
+    // SAFETY: `file` is an open stream of stdio.
     let mut put = |line: &Line| written &= unsafe { c::write_file(file, line.bytes()) };
     let mut line = Line::new();
     line.add(b"<malloc version=\"1\">\n");

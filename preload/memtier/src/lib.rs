@@ -180,18 +180,24 @@ mod je {
         family::calloc::<Tiers>(num, size)
     }
 
+    /// # Safety
+    /// As realloc(3).
     #[unsafe(no_mangle)]
     unsafe extern "C" fn je_realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
         // SAFETY: `ptr` is null or a live block, as realloc(3) requires.
         unsafe { family::realloc::<Tiers>(ptr, size) }
     }
 
+    /// # Safety
+    /// As free(3).
     #[unsafe(no_mangle)]
     unsafe extern "C" fn je_free(ptr: *mut c_void) {
         // SAFETY: `ptr` is null or a live block, as free(3) requires.
         unsafe { family::free::<Tiers>(ptr) }
     }
 
+    /// # Safety
+    /// As posix_memalign(3).
     #[unsafe(no_mangle)]
     unsafe extern "C" fn je_posix_memalign(
         memptr: *mut *mut c_void,
@@ -202,6 +208,8 @@ mod je {
         unsafe { family::posix_memalign::<Tiers>(memptr, alignment, size) }
     }
 
+    /// # Safety
+    /// As malloc_usable_size(3).
     #[unsafe(no_mangle)]
     unsafe extern "C" fn je_malloc_usable_size(ptr: *mut c_void) -> usize {
         // SAFETY: `ptr` is null or a live block, as malloc_usable_size(3) requires.

@@ -81,7 +81,7 @@ pub unsafe extern "C" fn memkind_report(
         return Error::Invalid.code();
     }
     let mut write = |line: &mut Line| match write_cb {
-        // SAFETY: the caller's promise; the text is a string.
+        // SAFETY: the program's function takes this context; the text is a string.
         Some(write) => line.with_c_text(|text| unsafe { write(context, text.as_ptr()) }),
         None => line.write(),
     };

@@ -86,7 +86,7 @@ pub unsafe extern "C" fn memkind_stream_create(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_stream_destroy(stream: *mut memkind_stream) {
     if !stream.is_null() {
-        // SAFETY: the caller's promise; the handle is the stream's address.
+        // SAFETY: a live stream, which is not used again; the handle is its address.
         unsafe { Stream::destroy(stream.cast()) }
     }
 }
@@ -149,12 +149,14 @@ unsafe fn cut_fast(
         max,
         shared: which != 0,
     };
-    // SAFETY: the caller's promise; the handle is the stream's address.
+    // SAFETY: null or a live stream, which no other thread uses; the handle is its address.
     let stream = unsafe { stream.cast::<Stream>().as_mut() }.filter(|_| !iovecs.is_null());
     // SAFETY: `stream` is null or live, and `iovecs` null or room for `max` vectors.
     stream.is_some_and(|stream| unsafe { stream.cut_fast(request, which, move_on, iovecs.cast()) })
 }
 
+/// # Safety
+/// As memkind_iovec_alloc().
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn alloc_slow(
@@ -179,6 +181,8 @@ unsafe extern "C" fn alloc_slow(
     unsafe { cut(stream, request, true, iovecs) }
 }
 
+/// # Safety
+/// As memkind_iovec_reserve().
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn reserve_slow(
@@ -206,7 +210,7 @@ unsafe fn cut(
     move_on: bool,
     iovecs: *mut memkind_iovec,
 ) -> c_int {
-    // SAFETY: the caller's promise; the handle is the stream's address.
+    // SAFETY: null or a live stream, which no other thread uses; the handle is its address.
     let stream = unsafe { stream.cast::<Stream>().as_mut() };
     let Some(stream) = stream.filter(|_| !iovecs.is_null()) else {
         log::set_errno(libc::EINVAL);
@@ -279,7 +283,7 @@ pub unsafe extern "C" fn memkind_iovec_commit(
     iovecs: *mut memkind_iovec,
     n: c_int,
 ) -> c_int {
-    // SAFETY: the caller's promise; the handle is the stream's address.
+    // SAFETY: null or a live stream, which no other thread uses; the handle is its address.
     let place = unsafe { stream.cast::<Stream>().as_mut() }.filter(|_| !iovecs.is_null() && n == 1);
     // SAFETY: `iovecs` is null or holds `n` vectors; the stream is live.
     if place.is_some_and(|stream| stream.commit_fast(unsafe { *iovecs.cast() })) {
@@ -289,6 +293,8 @@ pub unsafe extern "C" fn memkind_iovec_commit(
     unsafe { commit_slow(stream, alignment, iovecs, n) }
 }
 
+/// # Safety
+/// As memkind_iovec_commit().
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn commit_slow(
@@ -298,7 +304,7 @@ unsafe extern "C" fn commit_slow(
     n: c_int,
 ) -> c_int {
     let n = usize::try_from(n).unwrap_or(0);
-    // SAFETY: the caller's promise; the handle is the stream's address.
+    // SAFETY: null or a live stream, which no other thread uses; the handle is its address.
     let stream = unsafe { stream.cast::<Stream>().as_mut() }.filter(|_| !iovecs.is_null());
     // SAFETY: `iovecs` is null or holds `n` vectors; the stream is live.
     let done = stream.is_some_and(|stream| unsafe { stream.commit(iovecs.cast(), n) }.is_ok());

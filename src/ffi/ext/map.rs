@@ -33,7 +33,7 @@ pub struct memkind_range {
 /// `map` is null or a live map.
 #[inline]
 unsafe fn map_of(map: *const memkind_map) -> Option<&'static Map> {
-    // SAFETY: the caller's promise; the handle is the map's address.
+    // SAFETY: null or a live map; the handle is its address.
     unsafe { map.cast::<Map>().as_ref() }
 }
 
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn memkind_map_create(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_map_destroy(map: *mut memkind_map) {
     if !map.is_null() {
-        // SAFETY: the caller's promise; the handle is the map's address.
+        // SAFETY: a live map, which is not used again; the handle is its address.
         unsafe { Map::destroy(map.cast()) }
     }
 }

@@ -136,6 +136,8 @@ pub unsafe extern "C" fn memkind_pool_get(pool: *mut memkind_pool) -> *mut c_voi
     }
 }
 
+/// # Safety
+/// As memkind_pool_get().
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn get_slow(pool: *mut memkind_pool) -> *mut c_void {
@@ -168,6 +170,8 @@ pub unsafe extern "C" fn memkind_pool_put(pool: *mut memkind_pool, object: *mut 
     }
 }
 
+/// # Safety
+/// As memkind_pool_put().
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn put_slow(pool: *mut memkind_pool, object: *mut c_void) {
@@ -204,6 +208,8 @@ pub unsafe extern "C" fn memkind_pool_get_many(
     unsafe { get_many_slow(pool, objects, n) }
 }
 
+/// # Safety
+/// As memkind_pool_get_many().
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn get_many_slow(
@@ -250,6 +256,8 @@ pub unsafe extern "C" fn memkind_pool_put_many(
     unsafe { put_many_slow(pool, objects, n) }
 }
 
+/// # Safety
+/// As memkind_pool_put_many(); `objects` is not NULL.
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn put_many_slow(pool: *mut memkind_pool, objects: *mut *mut c_void, n: usize) {

@@ -109,11 +109,13 @@ pub unsafe extern "C" fn memkind_region_alloc(
     }
 }
 
+/// # Safety
+/// As memkind_region_alloc(), with the place of the region.
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn allocate_slow(place: Place, minus_size: usize) -> *mut c_void {
     let region = place.handle() as *mut memkind_region;
-    // SAFETY: the caller's promise. 16 is what every block is aligned to.
+    // SAFETY: null or a live region. 16 is what every block is aligned to.
     unsafe { memkind_region_memalign(region, 16, minus_size.wrapping_neg()) }
 }
 

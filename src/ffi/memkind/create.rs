@@ -72,6 +72,8 @@ pub unsafe extern "C" fn memkind_create_pmem_with_config(
     unsafe { create_pmem(cfg.0.pmem_dir, cfg.0.pmem_size, usage, kind) }
 }
 
+/// # Safety
+/// `dir` is NULL or a string; `kind` is NULL or writable.
 unsafe fn create_pmem(
     dir: *const c_char,
     max_size: usize,
@@ -88,6 +90,9 @@ unsafe fn create_pmem(
 }
 
 /// Gives a new kind to C. When the table is full the handle is NULL.
+///
+/// # Safety
+/// `kind` is writable.
 pub(in crate::ffi) unsafe fn hand_out(
     created: Result<&'static Kind, Error>,
     kind: *mut memkind_t,

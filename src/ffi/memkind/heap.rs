@@ -138,6 +138,8 @@ pub unsafe extern "C" fn memkind_posix_memalign(
     }
 }
 
+/// # Safety
+/// `memptr` is NULL or writable.
 #[inline]
 unsafe fn posix_memalign(
     kind: memkind_t,
@@ -178,6 +180,8 @@ pub unsafe extern "C" fn memkind_realloc(
     }
 }
 
+/// # Safety
+/// As memkind_realloc().
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn realloc_slow(kind: memkind_t, ptr: *mut c_void, size: usize) -> *mut c_void {
@@ -190,6 +194,8 @@ unsafe extern "C" fn realloc_slow(kind: memkind_t, ptr: *mut c_void, size: usize
     }
 }
 
+/// # Safety
+/// As memkind_realloc().
 #[inline]
 unsafe fn realloc(kind: memkind_t, ptr: *mut c_void, size: usize) -> *mut c_void {
     let found = if kind.is_null() {
@@ -224,6 +230,8 @@ pub unsafe extern "C" fn memkind_free(kind: memkind_t, ptr: *mut c_void) {
     }
 }
 
+/// # Safety
+/// As memkind_free().
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn free_slow(kind: memkind_t, ptr: *mut c_void) {
@@ -236,6 +244,8 @@ unsafe extern "C" fn free_slow(kind: memkind_t, ptr: *mut c_void) {
     }
 }
 
+/// # Safety
+/// As memkind_free().
 #[inline]
 unsafe fn free(_kind: memkind_t, ptr: *mut c_void) {
     // The kind of a block is looked up in the page map: a wrong one does no harm.

@@ -40,7 +40,7 @@ pub(crate) const EXTENTS: ExtentHooks = ExtentHooks {
 /// # Safety
 /// `hooks` is the address of live `Arenas`, as `create_arena` was given it.
 unsafe fn arenas_of<'a>(hooks: *mut ExtentHooks) -> &'a Arenas {
-    // SAFETY: the caller's promise; the hooks are the first field of a repr(C) struct.
+    // SAFETY: the hooks are the first field of live `Arenas`, a repr(C) struct.
     unsafe { &*hooks.cast::<Arenas>() }
 }
 
@@ -95,6 +95,8 @@ impl Arenas {
     }
 }
 
+/// # Safety
+/// Called by jemalloc alone, with the hooks of an arena and places for two answers.
 unsafe extern "C" fn alloc(
     hooks: *mut ExtentHooks,
     new_addr: *mut c_void,
@@ -141,6 +143,8 @@ unsafe extern "C" fn alloc(
     })
 }
 
+/// # Safety
+/// Called by jemalloc alone, with the hooks and a range of an arena.
 unsafe extern "C" fn commit(
     hooks: *mut ExtentHooks,
     addr: *mut c_void,
@@ -158,6 +162,8 @@ unsafe extern "C" fn commit(
     })
 }
 
+/// # Safety
+/// Called by jemalloc alone, with the hooks and a range of an arena without blocks.
 unsafe extern "C" fn decommit(
     hooks: *mut ExtentHooks,
     addr: *mut c_void,
@@ -175,6 +181,8 @@ unsafe extern "C" fn decommit(
     !given
 }
 
+/// # Safety
+/// Called by jemalloc alone, with the hooks and a range of an arena without blocks.
 unsafe extern "C" fn purge_forced(
     hooks: *mut ExtentHooks,
     addr: *mut c_void,
@@ -189,7 +197,7 @@ unsafe extern "C" fn purge_forced(
     in_hook(|| !unsafe { arenas.backing.purge(addr as usize + offset, length) })
 }
 
-unsafe extern "C" fn split(
+extern "C" fn split(
     _hooks: *mut ExtentHooks,
     _addr: *mut c_void,
     _size: usize,
@@ -201,7 +209,7 @@ unsafe extern "C" fn split(
     false
 }
 
-unsafe extern "C" fn merge(
+extern "C" fn merge(
     _hooks: *mut ExtentHooks,
     _addr_a: *mut c_void,
     _size_a: usize,

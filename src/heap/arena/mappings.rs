@@ -191,7 +191,8 @@ impl Arenas {
         let errno = log::errno();
         // Before its addresses may become those of another block.
         mapped::clear(start, before);
-        // SAFETY: the caller's promise.
+        // SAFETY: the mapping is a live block of this heap, and no code uses the pages that it
+        // loses.
         let moved = unsafe {
             self.backing
                 .resize(start, before, size, moves, mapped::prepare)

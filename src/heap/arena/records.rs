@@ -39,6 +39,8 @@ const BLOCK: usize = 2 << 20;
 /// Blocks of destroyed arenas, emptied, for the next ones.
 static SPARE: [AtomicUsize; 8] = [const { AtomicUsize::new(0) }; 8];
 
+/// # Safety
+/// Called by jemalloc alone, with places for two answers.
 unsafe extern "C" fn metadata_alloc(
     _hooks: *mut ExtentHooks,
     new_addr: *mut c_void,
@@ -76,6 +78,8 @@ unsafe extern "C" fn metadata_alloc(
     })
 }
 
+/// # Safety
+/// Called by jemalloc alone, with what [`metadata_alloc`] gave.
 unsafe extern "C" fn metadata_dalloc(
     _hooks: *mut ExtentHooks,
     addr: *mut c_void,

@@ -100,7 +100,7 @@ pub(crate) fn fast_halves(address: usize) -> Option<(usize, usize)> {
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
-        // SAFETY: as `place` says.
+        // SAFETY: `place` found a leaf, which is never unmapped, and the entry is in it.
         let entry = unsafe { &*first.wrapping_add(page) }.load(Ordering::Relaxed) as usize;
         Some((entry >> 16, entry & 0xffff))
     }

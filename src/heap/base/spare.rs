@@ -179,7 +179,7 @@ fn take(class: usize) -> Option<*mut u8> {
 /// # Safety
 /// `block` is a live block of this module.
 pub(crate) unsafe fn free(block: *mut u8) {
-    // SAFETY: the caller's promise: the header is before it.
+    // SAFETY: a live block of this module has its header before it, and `start` is its memory.
     unsafe {
         let Header { start, class } = block.cast::<Header>().sub(1).read();
         let _held = LOCK.hold();
@@ -194,7 +194,7 @@ pub(crate) unsafe fn free(block: *mut u8) {
 /// # Safety
 /// `block` is a live block of this module.
 pub(crate) unsafe fn usable_size(block: *const u8) -> usize {
-    // SAFETY: the caller's promise: the header is before it.
+    // SAFETY: a live block of this module has its header before it.
     unsafe {
         let header = &*block.cast::<Header>().sub(1);
         (1 << header.class) - (block as usize - header.start as usize)

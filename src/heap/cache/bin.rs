@@ -203,7 +203,7 @@ impl Cache {
     /// # Safety
     /// The cache is live.
     pub(super) unsafe fn bytes(cache: *const Cache) -> usize {
-        // SAFETY: the caller's promise; the bins are atomics.
+        // SAFETY: the cache is live; the bins are atomics, which its thread may change meanwhile.
         unsafe {
             (1..class::COUNT)
                 .map(|class| {
@@ -252,6 +252,8 @@ impl Cache {
         }
     }
 
+    /// # Safety
+    /// The cache is the caller's, and not used afterwards.
     pub(super) unsafe fn take_apart(cache: *mut Cache, mut each: impl FnMut(*mut Magazine, usize)) {
         // SAFETY: the cache is the caller's, and not used after it is freed.
         unsafe {

@@ -208,7 +208,7 @@ impl Store {
     /// # Safety
     /// The cache is the caller's, and one of this heap.
     unsafe fn retire(&self, cache: *mut Cache) {
-        // SAFETY: the caller's promise; magazines of a cache hold free blocks of its heap.
+        // SAFETY: no thread reaches the cache, whose magazines hold free blocks of this heap.
         unsafe {
             Cache::take_apart(cache, |magazine, offset| {
                 // A depot of nearly empty ones would give others one block at a time.

@@ -254,7 +254,8 @@ impl Cache {
     /// # Safety
     /// They are live, and were linked under the lock that is still held.
     pub(crate) unsafe fn put_back(mut list: *mut Cache) {
-        // SAFETY: the caller's promise; places are in tables, which are never freed.
+        // SAFETY: the caches are live while the lock is held; places are in tables, which are never
+        // freed.
         unsafe {
             while let Some(cache) = list.as_ref() {
                 (*cache.place.load(Ordering::Relaxed)).store(list.cast(), Ordering::Release);

@@ -309,10 +309,12 @@ impl Pool {
     }
 }
 
-unsafe extern "C" fn refuse_raw(_pool: isize, _bytes: *mut usize) -> *mut c_void {
+extern "C" fn refuse_raw(_pool: isize, _bytes: *mut usize) -> *mut c_void {
     ptr::null_mut()
 }
 
+/// # Safety
+/// Called by TBB alone, with the number of a pool from [`install`].
 unsafe extern "C" fn raw_alloc(pool: isize, bytes: *mut usize) -> *mut c_void {
     let _deferred = cancel::defer();
     let errno = log::errno();
@@ -322,6 +324,8 @@ unsafe extern "C" fn raw_alloc(pool: isize, bytes: *mut usize) -> *mut c_void {
     taken.map_or(ptr::null_mut(), |address| address as *mut c_void)
 }
 
+/// # Safety
+/// Called by TBB alone, with the number of a pool from [`install`] and what [`raw_alloc`] gave.
 unsafe extern "C" fn raw_free(pool: isize, address: *mut c_void, bytes: usize) -> c_int {
     let _deferred = cancel::defer();
     let errno = log::errno();

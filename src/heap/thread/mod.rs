@@ -162,6 +162,9 @@ pub(crate) fn at_end(place: usize, work: fn(&Thread)) -> Result<(), Error> {
 }
 
 /// Runs when a thread ends. What the thread does from then on goes without a record.
+///
+/// # Safety
+/// Called by the C library alone, with the value of the key: the thread's record.
 unsafe extern "C" fn detach(thread: *mut libc::c_void) {
     tls::set_current(ended());
     // SAFETY: the key's value is the thread's record, none of which is ever unmapped.

@@ -356,7 +356,7 @@ unsafe fn resize(
     let block = record.block();
     // Another thread may get that address, as soon as the heap has it.
     records::hold().remove(block);
-    // SAFETY: the caller's promise.
+    // SAFETY: a live block of the heap, whose record is gone: no other thread finds it.
     let result = unsafe { kind.realloc(block, size) };
     if let Ok(fresh) = result {
         // SAFETY: a live block of a heap.

@@ -35,7 +35,7 @@ fn canaries(record: &Record) -> [(*mut u8, usize); 2] {
 /// # Safety
 /// The range can be read.
 pub(crate) unsafe fn other_than(value: u8, start: *const u8, length: usize) -> Option<usize> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `length` bytes from `start` can be read.
     let bytes = unsafe { core::slice::from_raw_parts(start, length) };
     // SAFETY: bytes of any value make words.
     let (first, words, last) = unsafe { bytes.align_to::<usize>() };

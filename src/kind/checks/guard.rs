@@ -146,6 +146,9 @@ fn install() {
 }
 
 /// Says which block it was, if one of ours, and leaves the signal to who had it before.
+///
+/// # Safety
+/// Called by the kernel alone, with the description of a signal.
 unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     let errno = log::errno();
     // SAFETY: the kernel's description of the signal.

@@ -97,6 +97,8 @@ impl Steps {
     }
 }
 
+/// # Safety
+/// Called by the unwinder alone, with its context and the `Steps` to fill.
 unsafe extern "C" fn note(context: *mut c_void, argument: *mut c_void) -> c_int {
     // SAFETY: the argument is what `Steps::from` fills, which waits for this; the context is the
     // unwinder's.
@@ -158,6 +160,8 @@ struct Search {
     found: core::ops::Range<usize>,
 }
 
+/// # Safety
+/// Called by the loader alone, with a module and the `Search` to fill.
 unsafe extern "C" fn compare(
     info: *mut libc::dl_phdr_info,
     _size: usize,

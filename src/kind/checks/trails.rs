@@ -50,7 +50,7 @@ pub(super) struct Trails {
 /// # Safety
 /// The address is in a frame that has not returned.
 unsafe fn word(address: usize) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: the word is in a frame that has not returned, so it is mapped; any bits are a number.
     unsafe { core::ptr::with_exposed_provenance::<usize>(address).read_volatile() }
 }
 

@@ -268,7 +268,7 @@ impl Kind {
     /// # Safety
     /// The area is readable and writable, and nothing else uses it before the value is dropped.
     pub unsafe fn area(start: *mut u8, size: usize) -> Result<Self, Error> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the area is readable and writable, and the new kind alone uses it.
         Self::made(|kind| unsafe { sys::memkind_create_fixed(start.cast(), size, kind) })
     }
 

@@ -54,12 +54,12 @@ pub(crate) unsafe fn resize(
 ) -> Option<NonNull<u8>> {
     if new.align() <= MALLOC_ALIGNMENT {
         let size = new.size().max(new.align());
-        // SAFETY: the caller's promise.
+        // SAFETY: the block is live and of this kind, and was allocated without an alignment.
         return NonNull::new(
             unsafe { sys::memkind_realloc(kind, block.as_ptr().cast(), size) }.cast(),
         );
     }
-    // SAFETY: the caller's promise; both blocks have the shorter size.
+    // SAFETY: both blocks are live and have the shorter size; the old one is not used again.
     unsafe {
         let fresh = allocate(kind, new, false)?;
         ptr::copy_nonoverlapping(block.as_ptr(), fresh.as_ptr(), old.size().min(new.size()));
@@ -73,7 +73,7 @@ pub(crate) unsafe fn resize(
 /// # Safety
 /// The block is live, and is not used any more.
 pub(crate) unsafe fn free(block: NonNull<u8>) {
-    // SAFETY: the caller's promise; without a kind the block's own is found.
+    // SAFETY: a live block, which is not used again; without a kind the block's own is found.
     unsafe { sys::memkind_free(ptr::null_mut(), block.as_ptr().cast()) }
 }
 

@@ -138,7 +138,7 @@ pub unsafe fn dallocx(ptr: *mut u8, flags: c_int) {
 /// `ptr` is a live block of this jemalloc.
 #[inline]
 pub unsafe fn rallocx(ptr: *mut u8, size: usize, flags: c_int) -> *mut u8 {
-    // SAFETY: the caller's promise; the size is not 0.
+    // SAFETY: a live block, of the first memory or of jemalloc's; the size is not 0.
     unsafe {
         if first::has(ptr) {
             return move_first(ptr, size, flags);
@@ -156,7 +156,8 @@ pub unsafe fn rallocx(ptr: *mut u8, size: usize, flags: c_int) -> *mut u8 {
 unsafe fn move_first(block: *mut u8, size: usize, flags: c_int) -> *mut u8 {
     let fresh = mallocx(size, flags);
     if !fresh.is_null() {
-        // SAFETY: the caller's promise; the shorter length fits both.
+        // SAFETY: both blocks are live and have the shorter length; the old one is in the first
+        // memory.
         unsafe {
             ptr::copy_nonoverlapping(block, fresh, size.min(first::size_of_place(block)));
             first::free(block);
@@ -176,7 +177,7 @@ pub unsafe fn resize_in_place(ptr: *mut u8, size: usize, flags: c_int) -> bool {
     }
     initialise();
     let size = size.max(1);
-    // SAFETY: the caller's promise; the size is not 0.
+    // SAFETY: a live block of jemalloc's; the size is not 0.
     unsafe {
         let wanted = sys::nallocx(size, flags);
         wanted != 0 && sys::xallocx(ptr.cast::<c_void>(), size, 0, flags) == wanted

@@ -106,7 +106,7 @@ fn give_key() {
 fn put_back() {
     let before = BEFORE.swap(COMPLETE, Ordering::Relaxed);
     if before != COMPLETE {
-        // SAFETY: as in `put_off`; the lock is held under which jemalloc is started.
+        // SAFETY: jemalloc's variable; the lock is held under which jemalloc is started.
         unsafe { &PROGRESS }.store(before, Ordering::Relaxed);
     }
 }

@@ -63,7 +63,7 @@ pub unsafe fn print_stats(writer: Option<Writer>, opaque: *mut c_void, options: 
     if !initialise() {
         return;
     }
-    // SAFETY: the caller's promise; the options end in NUL.
+    // SAFETY: the writer takes `opaque`; the options end in NUL.
     unsafe { sys::malloc_stats_print(writer, opaque, options.as_ptr()) }
 }
 
