@@ -5,6 +5,8 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::table::map_zeroes;
 
+/// In [`Range::start`]: the place is held, and for no range yet.
+const HELD: usize = 1;
 /// Bytes of a block of the list.
 const BLOCK: usize = 4096;
 /// Ranges in a block.
@@ -12,7 +14,8 @@ const N_RANGES: usize = (BLOCK - size_of::<usize>()) / size_of::<Range>();
 
 /// A place of the list.
 struct Range {
-    /// First address; 0 while the place is free.
+    /// First address; 0 while the place is free, [`HELD`] while its range may be in either of two
+    /// places.
     start: AtomicUsize,
     /// Bytes of the range; 0 until it is complete.
     size: AtomicUsize,
@@ -21,6 +24,17 @@ struct Range {
 struct Block {
     next: AtomicPtr<Block>,
     ranges: [Range; N_RANGES],
+}
+
+/// A place of the list that is kept for a range, by [`Ranges::hold`].
+pub(super) struct Held<'a>(&'a Range);
+
+impl Held<'_> {
+    /// Lists the range again.
+    pub(super) fn put(self, start: usize, size: usize) {
+        self.0.start.store(start, Ordering::Release);
+        self.0.size.store(size, Ordering::Release);
+    }
 }
 
 /// A list of ranges.
@@ -85,6 +99,16 @@ impl Ranges {
             range.start.store(to, Ordering::Release);
             range.size.store(size, Ordering::Release);
         }
+    }
+
+    /// Takes out the range that begins at `start`, and keeps its place in the list for it: it may be
+    /// elsewhere when it comes back, and other threads may list ranges at either address meanwhile.
+    pub(super) fn hold(&self, start: usize) -> Option<Held<'_>> {
+        let begins = |range: &&Range| range.start.load(Ordering::Relaxed) == start;
+        let range = self.all().find(begins)?;
+        range.size.store(0, Ordering::Relaxed);
+        range.start.store(HELD, Ordering::Release);
+        Some(Held(range))
     }
 
     /// Takes the range out for which `rank`, which is told start and size, is least, and returns
@@ -190,6 +214,18 @@ mod tests {
         assert_eq!(sum(&ranges), (all - 15, 2 * N_RANGES - 2));
         assert!(ranges.insert(15, 2));
         assert_eq!(sum(&ranges), (all, 2 * N_RANGES));
+    }
+
+    #[test]
+    fn a_held_range_comes_back_beside_another_one_at_its_address() {
+        let ranges = Ranges::new();
+        assert!(ranges.insert(4096, 30) && ranges.hold(8192).is_none());
+        let held = ranges.hold(4096).expect("it is there");
+        assert_eq!(sum(&ranges), (0, 0));
+        assert!(ranges.insert(4096, 7) && ranges.insert(8192, 8));
+        held.put(8192, 40);
+        ranges.remove(4096);
+        assert_eq!(sum(&ranges), (2 * 8192, 48));
     }
 
     #[test]

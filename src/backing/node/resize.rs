@@ -68,20 +68,26 @@ impl Anonymous {
             unmap(start, size);
             return Err(Error::NoMemory);
         }
-        if let Some(account) = self.account() {
-            account
-                .begin_move(old, new)
-                .inspect_err(|_| unmap(start, size))?;
+        let account = self.account();
+        let counted = account
+            .map(|account| account.begin_move(old, new))
+            .transpose();
+        let counted = counted.inspect_err(|_| unmap(start, size))?;
+        // Before the kernel gives the old addresses to another thread, or, when it refuses, the new
+        // ones: what is listed or counted at either address from here on may be that thread's.
+        let place = self.ranges.hold(address);
+        let done = remap(old, size, Some(start));
+        // These addresses are this thread's alone again.
+        let now = if done { new } else { old };
+        if let Some(place) = place {
+            place.put(now.start, now.size);
         }
-        // Before the kernel gives the old addresses to another thread.
-        self.ranges.replace(address, start, size);
-        if remap(old, size, Some(start)) {
+        if let (Some(account), Some(counted)) = (account, counted) {
+            account.end_move(counted, now);
+        }
+        if done {
             log::set_errno(errno);
             return Ok(start);
-        }
-        self.ranges.replace(start, address, before);
-        if let Some(account) = self.account() {
-            account.undo_move(old, new);
         }
         give_up(new);
         Err(Error::OperationFailed)

@@ -23,15 +23,24 @@ const ROOT: usize = (1 << ADDRESS_BITS) / SPAN;
 /// The counters of each span.
 static LEAVES: [Table<AtomicU16>; ROOT] = [const { Table::new() }; ROOT];
 
-/// Prepares the units of a fresh mapping that begins with one; `huge` says whether the
-/// kernel may put huge pages there. `false` when there is no memory for counters.
-pub(super) fn open(start: usize, size: usize, huge: bool) -> bool {
+/// Makes counters for the units of a range, which may be another mapping's; `false` when there is no
+/// memory for them.
+pub(super) fn prepare(start: usize, size: usize) -> bool {
     let mut leaf_start = start;
     while leaf_start < start + size {
         if leaf(leaf_start).is_none() {
             return false;
         }
         leaf_start = (leaf_start / SPAN + 1) * SPAN;
+    }
+    true
+}
+
+/// Prepares the units of a fresh mapping that begins with one; `huge` says whether the
+/// kernel may put huge pages there. `false` when there is no memory for counters.
+pub(super) fn open(start: usize, size: usize, huge: bool) -> bool {
+    if !prepare(start, size) {
+        return false;
     }
     // A unit that is only partly in the mapping gets no huge page.
     let by_page = if huge {

@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering;
 use super::super::units;
 use super::Account;
 use crate::backing::base::{UNIT, page_size, round_up};
+use crate::backing::ranges::Held;
 use crate::error::Error;
 
 /// A mapping, all of which is promised.
@@ -14,6 +15,13 @@ pub(in super::super) struct Mapping {
     pub(in super::super) start: usize,
     /// Bytes, whole pages.
     pub(in super::super) size: usize,
+}
+
+/// A mapping that moves, as [`Account::begin_move`] has counted it.
+pub(in super::super) struct Move<'a> {
+    /// Bytes.
+    counted: usize,
+    place: Option<Held<'a>>,
 }
 
 impl Mapping {
@@ -53,35 +61,47 @@ impl Account {
         self.ranges.replace(start, start, size);
     }
 
-    /// Counts a mapping that is about to move from one place to another, where nothing is counted.
+    /// Counts a mapping that is about to move from one place to another. Until [`Account::end_move`]
+    /// it is counted at neither: when the kernel refuses to move it, it may have unmapped the new
+    /// addresses before, and another thread may have counted a mapping of its own there.
     ///
     /// # Errors
     /// `NoMemory` when the nodes do not have what it grows by; it counts as before then.
-    pub(in super::super) fn begin_move(&self, from: Mapping, to: Mapping) -> Result<(), Error> {
-        if !units::open(to.start, to.size, self.may_be_huge()) {
+    pub(in super::super) fn begin_move(
+        &self,
+        from: Mapping,
+        to: Mapping,
+    ) -> Result<Move<'_>, Error> {
+        if !units::prepare(to.start, to.size) {
             return Err(Error::NoMemory);
         }
-        let before = units::promised(from.start, from.size) * page_size();
-        let after = units::add(to.start, to.size) * page_size();
+        // All of it will be promised, in whole units and pages: as much as it has bytes.
+        let (before, after) = (
+            units::promised(from.start, from.size) * page_size(),
+            to.size,
+        );
         if after > before && !self.charge(after - before) {
-            units::close(to.start, to.size);
             return Err(Error::NoMemory);
         }
         self.promised
             .fetch_sub(before.saturating_sub(after), Ordering::Relaxed);
         units::close(from.start, from.size);
-        self.ranges.replace(from.start, to.start, to.size);
-        Ok(())
+        Ok(Move {
+            counted: after,
+            place: self.ranges.hold(from.start),
+        })
     }
 
-    /// Undoes [`Account::begin_move`].
-    pub(in super::super) fn undo_move(&self, from: Mapping, to: Mapping) {
-        let after = units::close(to.start, to.size) * page_size();
-        // Its counters are there: they were used before.
-        units::open(from.start, from.size, self.may_be_huge());
-        let before = units::add(from.start, from.size) * page_size();
-        self.promised.fetch_add(before, Ordering::Relaxed);
-        self.promised.fetch_sub(after, Ordering::Relaxed);
-        self.ranges.replace(to.start, from.start, from.size);
+    /// Counts a mapping where it is after it has moved, or has not. The addresses are the caller's,
+    /// so no other thread counts anything there.
+    pub(in super::super) fn end_move(&self, moved: Move<'_>, at: Mapping) {
+        // The counters are there, by `begin_move` or from before.
+        units::open(at.start, at.size, self.may_be_huge());
+        let bytes = units::add(at.start, at.size) * page_size();
+        self.promised.fetch_add(bytes, Ordering::Relaxed);
+        self.promised.fetch_sub(moved.counted, Ordering::Relaxed);
+        if let Some(place) = moved.place {
+            place.put(at.start, at.size);
+        }
     }
 }

@@ -1,3 +1,4 @@
+use super::resize::Mapping;
 use super::{Account, Pages, UNIT};
 use crate::topology::{self, NodeMask};
 use core::sync::atomic::Ordering;
@@ -49,6 +50,7 @@ fn no_more_is_promised_than_there_is() {
         Ok(None)
     ));
     who_asks_for_too_much_is_not_in_the_way(account);
+    a_move_that_is_refused_leaves_others_alone(account);
 }
 
 // A part of the test above: all count on the same account.
@@ -72,4 +74,58 @@ fn who_asks_for_too_much_is_not_in_the_way(account: &Account) {
     });
     account.remove_range(nowhere, too_much);
     account.remove_range(start, UNIT);
+}
+
+// A part of the first test. The kernel unmaps the new addresses and then refuses to move a mapping
+// there: another thread may have them before this one knows.
+fn a_move_that_is_refused_leaves_others_alone(account: &Account) {
+    let promised = || account.promised.load(Ordering::Relaxed);
+    let ranges = || {
+        let mut sum = (0, 0);
+        account
+            .ranges
+            .for_each(|start, size| sum = (sum.0 + start, sum.1 + size));
+        sum
+    };
+    let (none, none_listed) = (promised(), ranges());
+    // Addresses that are not mapped: only the counters use them.
+    let old = Mapping {
+        start: 1 << 45,
+        size: 2 * UNIT,
+    };
+    let new = Mapping {
+        start: 1 << 44,
+        size: 3 * UNIT,
+    };
+    let listed = |all: &[Mapping]| {
+        all.iter().fold(none_listed, |sum, each| {
+            (sum.0 + each.start, sum.1 + each.size)
+        })
+    };
+    let take = |it: Mapping| {
+        assert!(account.add_range(it.start, it.size));
+        assert!(account.promise(it.start, it.size).is_ok());
+    };
+    take(old);
+    let moved = account.begin_move(old, new).expect("there is memory");
+    assert_eq!(promised(), none + new.size);
+    assert_eq!(ranges(), none_listed);
+    // The other thread.
+    let theirs = Mapping {
+        start: new.start,
+        size: UNIT,
+    };
+    take(theirs);
+    account.end_move(moved, old);
+    assert_eq!(promised(), none + old.size + theirs.size);
+    assert_eq!(ranges(), listed(&[old, theirs]));
+    account.remove_range(theirs.start, theirs.size);
+    assert_eq!(promised(), none + old.size);
+    // One that the kernel moves.
+    let moved = account.begin_move(old, new).expect("there is memory");
+    account.end_move(moved, new);
+    assert_eq!(promised(), none + new.size);
+    assert_eq!(ranges(), listed(&[new]));
+    account.remove_range(new.start, new.size);
+    assert_eq!((promised(), ranges()), (none, none_listed));
 }
