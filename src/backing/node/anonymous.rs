@@ -460,14 +460,14 @@ impl Drop for Anonymous {
     }
 }
 
-/// Cuts a mapping of `length + align` bytes down to `length` at a multiple of `align`.
+/// Cuts a mapping of `length + align` bytes down to `length` at the last multiple of `align` there.
+/// The kernel maps downwards: where the length is a multiple too, the mapping ends where an earlier
+/// one begins, and the kernel makes one of both when their policies and names are equal.
 fn trim(address: usize, length: usize, align: usize) -> usize {
-    let start = (address + align - 1) & !(align - 1);
+    let start = (address + align) & !(align - 1);
     let head = start - address;
     let tail = align - head;
-    if head > 0 {
-        unmap(address, head);
-    }
+    unmap(address, head);
     if tail > 0 {
         unmap(start + length, tail);
     }
