@@ -69,7 +69,9 @@ pub const fn message(code: i32) -> Option<&'static str> {
         -6 => "Call to malloc() failed",
         -12 => "Error parsing environment variable (MEMKIND_*)",
         -13 => "Invalid input arguments to memkind routine",
-        -15 => "Attempted to initialize more than maximum (512) number of kinds",
+        -15 => {
+            "Attempted to initialize more than maximum (512) number of kinds, or of pools (1024)"
+        }
         -17 => "memkind_ops structure is poorly formed (missing or incorrect functions)",
         -18 => "unable to allocate huge pages",
         -20 => "Requested memory type is not available",

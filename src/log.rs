@@ -163,7 +163,10 @@ pub fn set_errno(value: i32) {
     unsafe { *libc::__errno_location() = value }
 }
 
+/// Writes an error that says why something is refused, and is the value of the first argument: what the
+/// caller gets instead.
+macro_rules! refused { ($answer:expr, $($arg:tt)*) => {{ $crate::log::error!($($arg)*); $answer }} }
 macro_rules! info { ($($arg:tt)*) => { $crate::log::message($crate::log::Level::Info, format_args!($($arg)*)) } }
 macro_rules! error { ($($arg:tt)*) => { $crate::log::message($crate::log::Level::Error, format_args!($($arg)*)) } }
 macro_rules! fatal { ($($arg:tt)*) => { $crate::log::message($crate::log::Level::Fatal, format_args!($($arg)*)) } }
-pub(crate) use {error, fatal, info};
+pub(crate) use {error, fatal, info, refused};

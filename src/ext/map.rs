@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::heap::lock::Lock;
 use crate::heap::page_map::END;
 use crate::kind::Kind;
+use crate::log::{self, refused};
 
 /// The program's function for a new range: nonzero refuses it.
 pub type Add = unsafe extern "C" fn(*mut c_void, *mut c_void, usize, *mut *mut c_void) -> c_int;
@@ -107,6 +108,14 @@ pub struct Map {
 // the maker of the map has promised; the table is atomic, and all else constant or behind a lock.
 unsafe impl Sync for Map {}
 
+/// Why a map cannot learn of a range.
+const fn why(error: Error) -> &'static str {
+    match error {
+        Error::OperationFailed => "the function of the program refused",
+        _ => "no memory for its record",
+    }
+}
+
 /// All maps of the process.
 static MAPS: Locked<Vec<*const Map>> = Locked::new(Vec::new());
 
@@ -184,6 +193,17 @@ impl Map {
     fn newest(&'static self) -> Option<usize> {
         let last = |state: &mut State| state.live.last().map(|range| range.start);
         self.state.with(last)
+    }
+
+    /// Says that a forked child cannot change the map, if it is one.
+    fn refuse_inherited(&self) -> Result<(), Error> {
+        if self.is_inherited() {
+            return refused!(
+                Err(Error::Invalid),
+                "Cannot change map: the parent of this process made it."
+            );
+        }
+        Ok(())
     }
 
     fn is_inherited(&self) -> bool {
@@ -281,17 +301,30 @@ impl Map {
     /// `Invalid` for what is not whole pages, or known in part, and in a forked child;
     /// `OperationFailed` if the program's function refuses; `NoMemory`.
     pub fn add(&'static self, start: usize, size: usize) -> Result<(), Error> {
-        let end = start.checked_add(size).ok_or(Error::Invalid)?;
+        self.refuse_inherited()?;
+        let end = start.saturating_add(size);
         let whole = start != 0 && size != 0 && (start | size) % page_size() == 0 && end <= END;
-        if !whole || self.is_inherited() {
-            return Err(Error::Invalid);
+        if !whole {
+            return refused!(
+                Err(Error::Invalid),
+                "Cannot add {size} bytes at {start:#x} to map: a range is made of whole pages."
+            );
         }
         let overlaps = |range: &Range| range.start < end && start < range.start + range.size;
         let known = |state: &mut State| state.live.iter().any(|range| overlaps(range));
         if self.state.with(known) {
-            return Err(Error::Invalid);
+            return refused!(
+                Err(Error::Invalid),
+                "Cannot add {size} bytes at {start:#x} to map: it has some of them."
+            );
         }
         self.learn_all(start, size, page_size())
+            .inspect_err(|error| {
+                log::error!(
+                    "Cannot add {size} bytes at {start:#x} to map: {}.",
+                    why(*error)
+                )
+            })
     }
 
     /// Removes what [`Map::add`] has added.
@@ -305,9 +338,13 @@ impl Map {
                 known.start == start.wrapping_add(offset) && known.size == part
             })
         };
+        self.refuse_inherited()?;
         let range = size != 0 && start.checked_add(size).is_some();
-        if !range || self.is_inherited() || !self.parts(size, page_size()).all(is_known) {
-            return Err(Error::Invalid);
+        if !range || !self.parts(size, page_size()).all(is_known) {
+            return refused!(
+                Err(Error::Invalid),
+                "Cannot remove {size} bytes at {start:#x} from map: no range of it was added so."
+            );
         }
         self.forget_all(start, size, page_size());
         Ok(())
@@ -319,12 +356,14 @@ impl Map {
     /// `Invalid` for a kind that is neither pinned nor fixed, or attached, and in a forked child;
     /// `OperationFailed` if the program's function refuses; `Malloc`.
     pub fn attach(&'static self, kind: &'static Kind) -> Result<(), Error> {
-        if self.is_inherited() {
-            return Err(Error::Invalid);
-        }
+        self.refuse_inherited()?;
+        let name = kind.name();
         self.kinds.with(|kinds| {
             if kinds.iter().any(|known| ptr::eq(known.kind, kind)) {
-                return Err(Error::Invalid);
+                return refused!(
+                    Err(Error::Invalid),
+                    "Cannot attach kind {name} to map: it is attached."
+                );
             }
             let changing = true;
             push(kinds, Attached { kind, changing })
@@ -336,8 +375,15 @@ impl Map {
         };
         self.settle(kind, told.is_ok());
         told.map_err(|error| match error {
-            Error::Invalid => error,
-            _ => Error::OperationFailed,
+            Error::Invalid => refused!(
+                error,
+                "Cannot attach kind {name} to map: it is neither pinned nor fixed."
+            ),
+            _ => refused!(
+                Error::OperationFailed,
+                "Cannot attach kind {name} to map: {}.",
+                why(error)
+            ),
         })
     }
 
@@ -347,12 +393,16 @@ impl Map {
     /// `Invalid` for a kind that is not attached, or is just being so; from within a function of
     /// the map's; in a forked child.
     pub fn detach(&'static self, kind: &'static Kind) -> Result<(), Error> {
-        if self.is_inherited() {
-            return Err(Error::Invalid);
-        }
+        self.refuse_inherited()?;
         self.kinds.with(|kinds| {
             let is_it = |known: &&mut Attached| ptr::eq(known.kind, kind) && !known.changing;
-            let known = kinds.iter_mut().find(is_it).ok_or(Error::Invalid)?;
+            let Some(known) = kinds.iter_mut().find(is_it) else {
+                return refused!(
+                    Err(Error::Invalid),
+                    "Cannot detach kind {} from map: it is not attached.",
+                    kind.name()
+                );
+            };
             known.changing = true;
             Ok(())
         })?;

@@ -21,6 +21,7 @@ use crate::heap::objects::{self, Held, Objects, POOLS};
 use crate::heap::page_map;
 use crate::kind::Kind;
 use crate::kind::checks::{self, Home, Origin, objects::are_checked};
+use crate::log::{self, refused};
 
 /// The alignment that a program gets which asks for none.
 const USUAL_ALIGN: usize = 16;
@@ -123,16 +124,26 @@ impl Pool {
     ) -> Result<&'static Pool, Error> {
         let align = if align == 0 { USUAL_ALIGN } else { align };
         if size == 0 || !align.is_power_of_two() || align > MAX_ALIGN {
-            return Err(Error::Invalid);
+            return refused!(
+                Err(Error::Invalid),
+                "Cannot create pool: objects of {size} bytes at multiples of {align}; it takes at least 1 byte and a power of two up to {MAX_ALIGN}."
+            );
         }
         let align = align.max(MIN_ALIGN);
-        let stride = round_up(size, align).ok_or(Error::Invalid)?;
-        let bytes = stride.checked_mul(count.max(1)).ok_or(Error::Invalid)?;
-        if bytes >= page_map::END {
-            return Err(Error::Invalid);
-        }
+        let stride = round_up(size, align);
+        let bytes = stride.and_then(|stride| stride.checked_mul(count.max(1)));
+        let (Some(stride), true) = (stride, bytes.is_some_and(|bytes| bytes < page_map::END))
+        else {
+            return refused!(
+                Err(Error::Invalid),
+                "Cannot create pool: there are not so many addresses ({count} objects of {size} bytes)."
+            );
+        };
         let _others = objects::making();
-        let pool = Self::record()?;
+        let pool = Self::record().inspect_err(|error| match error {
+            Error::TooMany => log::error!("Cannot create pool: {POOLS} pools exist."),
+            _ => log::error!("Cannot create pool: no memory for its record."),
+        })?;
         pool.kind
             .store(ptr::from_ref(kind).cast_mut(), Ordering::Relaxed);
         pool.size.store(size, Ordering::Relaxed);
@@ -179,10 +190,16 @@ impl Pool {
     /// No other thread uses the pool, and no object is used any more.
     pub unsafe fn destroy(&'static self) -> Result<(), Error> {
         if !self.is_live() {
-            return Err(Error::Invalid);
+            return refused!(
+                Err(Error::Invalid),
+                "Cannot destroy pool: it was destroyed before."
+            );
         }
         if self.n_streams.load(Ordering::Acquire) > 0 || self.slabs.in_vectors() {
-            return Err(Error::OperationFailed);
+            return refused!(
+                Err(Error::OperationFailed),
+                "Cannot destroy pool: streams of it exist, or vectors with its objects."
+            );
         }
         if are_checked() {
             checks::objects::forget_home(self);
@@ -506,8 +523,18 @@ impl Pool {
     /// `Invalid` above the limit or for a pool that does not live; `NoMemory` and those of
     /// [`Kind::malloc`].
     pub fn prepare(&'static self, count: usize) -> Result<(), Error> {
-        if !self.is_live() || count > self.limit.load(Ordering::Relaxed) {
-            return Err(Error::Invalid);
+        let limit = self.limit.load(Ordering::Relaxed);
+        if !self.is_live() {
+            return refused!(
+                Err(Error::Invalid),
+                "Cannot prepare pool: it was destroyed."
+            );
+        }
+        if count > limit {
+            return refused!(
+                Err(Error::Invalid),
+                "Cannot prepare pool: {count} objects are more than its limit of {limit}."
+            );
         }
         let too_many = count.checked_mul(self.stride());
         if too_many.is_none_or(|bytes| bytes >= page_map::END) || self.is_lost() {

@@ -20,6 +20,7 @@ use crate::boxed::boxed;
 use crate::error::Error;
 use crate::heap::page_map;
 use crate::kind::Kind;
+use crate::log::refused;
 
 /// Blocks are aligned to this, and their sizes rounded up to a multiple of it.
 const UNIT: usize = 16;
@@ -193,7 +194,12 @@ impl Region {
             0 => CHUNK,
             _ => round_up(chunk, page_size())
                 .filter(|size| *size < page_map::END)
-                .ok_or(Error::Invalid)?,
+                .ok_or_else(|| {
+                    refused!(
+                        Error::Invalid,
+                        "Cannot create region: there are not so many addresses (chunks of {chunk} bytes)."
+                    )
+                })?,
         };
         let limit = match limit {
             0 => usize::MAX,

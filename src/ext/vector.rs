@@ -15,7 +15,7 @@ use super::vector_watch;
 use crate::boxed::boxed;
 use crate::error::Error;
 use crate::kind::Kind;
-use crate::log;
+use crate::log::{self, refused};
 
 /// Why there are no vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -341,7 +341,10 @@ impl Stream {
     /// `Invalid` for a pool that does not live or whose objects are too large for a vector; `Malloc`.
     pub fn create(pool: &'static Pool) -> Result<*mut Stream, Error> {
         if !pool.is_live() || u32::try_from(pool.size()).is_err() {
-            return Err(Error::Invalid);
+            return refused!(
+                Err(Error::Invalid),
+                "Cannot create stream: the pool was destroyed, or its objects have 4 GiB or more."
+            );
         }
         let stream = boxed(Stream {
             cursors: [NOWHERE; 2],

@@ -1,5 +1,7 @@
 //! The process's kinds for I/O buffers, one for each node: made when first asked for.
 
+use core::ffi::CStr;
+use core::fmt::Write;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -9,6 +11,7 @@ use super::dynamic::Usage;
 use super::registry;
 use crate::backing::{Bind, Options};
 use crate::error::Error;
+use crate::log::Line;
 use crate::topology::mask::N_NODES;
 use crate::topology::{self};
 
@@ -75,6 +78,11 @@ pub fn of_node(node: i32, shared: bool) -> Result<&'static Kind, Error> {
 #[cold]
 fn make(node: u16, shared: bool) -> Result<&'static Kind, Error> {
     let shared_or_not = if shared { Options::SHARED } else { 0 };
+    // A name for messages, smaps and memkind-info.
+    let suffix = if shared { "_shared" } else { "" };
+    let mut name = Line::new();
+    // A line takes what fits and does not fail.
+    let _ = write!(name, "dma_node{node}{suffix}\0");
     let several = topology::machine()?.allowed.count() > 1;
     let kind = Description {
         dir: None,
@@ -94,7 +102,7 @@ fn make(node: u16, shared: bool) -> Result<&'static Kind, Error> {
         slab: 0,
         fallback: None,
         exhausted: None,
-        name: None,
+        name: CStr::from_bytes_with_nul(name.text().as_bytes()).ok(),
     };
     let kind = match kind.create() {
         // A kernel without huge pages of this size.

@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
 use super::super::answer::kind_of;
 use super::super::memkind::{hand_out, memkind_config, memkind_t};
-use super::{RawNodesPolicy, bind_of};
+use super::{RawNodesPolicy, bind_of, null_argument};
 use crate::error::Error;
 use crate::kind::Kind;
 use crate::kind::described::{Description, Place};
@@ -252,7 +252,7 @@ pub unsafe extern "C" fn memkind_create_with_config(
 ) -> c_int {
     // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     let Some(cfg) = (unsafe { settings(cfg) }).filter(|_| !kind.is_null()) else {
-        return Error::Invalid.code();
+        return null_argument("kind");
     };
     // SAFETY: null, or a string that lives, by the caller's promise.
     let text = |text: *const c_char| unsafe { (!text.is_null()).then(|| CStr::from_ptr(text)) };

@@ -6,11 +6,12 @@ use core::ptr;
 use super::super::answer::{kind_of, status};
 use super::super::memkind::{hand_out, memkind_t};
 use super::config::memkind_option_t;
+use super::null_argument;
 use super::usage::{self, memkind_usage};
 use crate::error::Error;
 use crate::ext::{Usage, physical};
 use crate::kind::{self, Kind, dma};
-use crate::log;
+use crate::log::{self, refused};
 use crate::topology;
 
 /// The process's kind for I/O buffers on a node: huge pages of 2 MiB if there are any, pinned,
@@ -38,8 +39,14 @@ pub unsafe extern "C" fn memkind_dma_kind(
     kind: *mut memkind_t,
 ) -> c_int {
     const SHARED: c_uint = memkind_option_t::MEMKIND_OPTION_SHARED as c_uint;
-    if kind.is_null() || options & !SHARED != 0 {
-        return Error::Invalid.code();
+    if kind.is_null() {
+        return null_argument("kind");
+    }
+    if options & !SHARED != 0 {
+        return refused!(
+            Error::Invalid.code(),
+            "Cannot create kind: options {options:#x}; it takes MEMKIND_OPTION_SHARED alone."
+        );
     }
     match dma::of_node(node, options != 0) {
         Err(error) => error.code(),

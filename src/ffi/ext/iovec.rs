@@ -3,8 +3,8 @@
 use core::ffi::{c_int, c_uint, c_ulong, c_void};
 
 use super::super::answer::{failure, status};
+use super::null_argument;
 use super::pool::{memkind_pool, pool_of};
-use crate::error::Error;
 use crate::ext::vector::{Refused, Request, Stream, Vector};
 use crate::log;
 
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn memkind_stream_create(
 ) -> c_int {
     // SAFETY: null, or from memkind_pool_create() and not destroyed.
     let Some(pool) = unsafe { pool_of(pool) }.filter(|_| !stream.is_null()) else {
-        return Error::Invalid.code();
+        return null_argument("stream");
     };
     let created = Stream::create(pool).map(|created| {
         // SAFETY: not null, and writable by the caller's promise.

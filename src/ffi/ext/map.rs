@@ -4,8 +4,10 @@ use core::ffi::{c_int, c_void};
 
 use super::super::answer::{kind_of, status};
 use super::super::memkind::memkind_t;
+use super::null_argument;
 use crate::error::Error;
 use crate::ext::map::Map;
+use crate::log::{self, refused};
 
 /// A handle for each range of memory that a device was told of; see memkind_map_create().
 #[allow(
@@ -35,6 +37,14 @@ pub struct memkind_range {
 unsafe fn map_of(map: *const memkind_map) -> Option<&'static Map> {
     // SAFETY: null or a live map; the handle is its address.
     unsafe { map.cast::<Map>().as_ref() }
+}
+
+/// Says that there is nothing to attach or detach, and is the function's code.
+fn nothing_to_attach() -> c_int {
+    refused!(
+        Error::Invalid.code(),
+        "Cannot attach kind to map, or detach it: the map is NULL, or the kind is NULL, was destroyed or never existed."
+    )
 }
 
 /// Creates a map: it is told of ranges of memory, registers them by a function of the program's,
@@ -83,10 +93,11 @@ pub unsafe extern "C" fn memkind_map_create(
     map: *mut *mut memkind_map,
 ) -> c_int {
     let Some(add) = add.filter(|_| !map.is_null()) else {
-        return Error::Invalid.code();
+        return null_argument("map");
     };
     // SAFETY: any thread may call the functions as long as the map lives.
     let made = unsafe { Map::create(add, remove, max_size, context) };
+    let made = made.inspect_err(|_| log::error!("Cannot create map: no memory for its table."));
     status(made.map(|made| {
         // SAFETY: not null, and writable by the caller's promise.
         unsafe { *map = made.cast() }
@@ -127,7 +138,7 @@ pub unsafe extern "C" fn memkind_map_attach(map: *mut memkind_map, kind: memkind
     // SAFETY: null or a live map.
     match (unsafe { map_of(map) }, kind_of(kind)) {
         (Some(map), Some(kind)) => status(map.attach(kind)),
-        _ => Error::Invalid.code(),
+        _ => nothing_to_attach(),
     }
 }
 
@@ -147,7 +158,7 @@ pub unsafe extern "C" fn memkind_map_detach(map: *mut memkind_map, kind: memkind
     // SAFETY: null or a live map.
     match (unsafe { map_of(map) }, kind_of(kind)) {
         (Some(map), Some(kind)) => status(map.detach(kind)),
-        _ => Error::Invalid.code(),
+        _ => nothing_to_attach(),
     }
 }
 

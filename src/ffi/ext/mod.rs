@@ -19,12 +19,13 @@ pub mod checks;
 
 use core::ffi::{CStr, c_char, c_int, c_uint};
 
+use super::answer::kind_of;
 use super::memkind::{hand_out, memkind_status, memkind_t};
 use crate::backing::{self, Bind};
 use crate::error::Error;
 use crate::heap;
-use crate::kind::dynamic;
-use crate::log;
+use crate::kind::{Kind, dynamic};
+use crate::log::{self, refused};
 
 /// What a forked child does with file-backed memory; see memkind_set_pmem_fork().
 #[repr(C)]
@@ -174,12 +175,32 @@ pub unsafe extern "C" fn memkind_create_nodes(
         return Error::Invalid.code();
     };
     if nodes.is_null() || kind.is_null() {
-        return Error::Invalid.code();
+        return null_argument("kind");
     }
     // SAFETY: not null, and a string by the caller's promise.
     let nodes = unsafe { CStr::from_ptr(nodes) };
     // SAFETY: not null, and writable by the caller's promise.
     unsafe { hand_out(dynamic::create_nodes(nodes, bind), kind) }
+}
+
+/// Says that an argument of a function that makes a `what` is NULL, and is the function's code.
+fn null_argument(what: &str) -> c_int {
+    refused!(
+        Error::Invalid.code(),
+        "Cannot create {what}: an argument is NULL."
+    )
+}
+
+/// The kind that a `what` is to be made of, with the place for its handle; else says what is wrong.
+fn made_of<T>(what: &str, kind: memkind_t, place: *mut T) -> Option<&'static Kind> {
+    let found = kind_of(kind);
+    if found.is_none() {
+        log::error!("Cannot create {what}: its kind is NULL, was destroyed or never existed.");
+    } else if place.is_null() {
+        null_argument(what);
+        return None;
+    }
+    found
 }
 
 /// How a policy of memkind_nodes_policy_t ties memory to nodes; `None` for an unknown one.

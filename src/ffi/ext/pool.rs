@@ -3,8 +3,9 @@
 use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 
-use super::super::answer::{block_or_errno, failure, kind_of, status};
+use super::super::answer::{block_or_errno, failure, status};
 use super::super::memkind::memkind_t;
+use super::made_of;
 use super::usage::{self, memkind_usage};
 use crate::error::Error;
 use crate::ext::Pool;
@@ -55,7 +56,7 @@ pub unsafe extern "C" fn memkind_pool_create(
     count: usize,
     pool: *mut *mut memkind_pool,
 ) -> c_int {
-    let Some(kind) = kind_of(kind).filter(|_| !pool.is_null()) else {
+    let Some(kind) = made_of("pool", kind, pool) else {
         return Error::Invalid.code();
     };
     let created = Pool::create(kind, size, alignment, count).map(|created| {

@@ -3,8 +3,9 @@
 use core::ffi::{c_int, c_void};
 use core::ptr;
 
-use super::super::answer::{block_or_errno, kind_of, status};
+use super::super::answer::{block_or_errno, status};
 use super::super::memkind::memkind_t;
+use super::made_of;
 use super::usage::{self, memkind_usage};
 use crate::error::Error;
 use crate::ext::region::{Place, Region, minus};
@@ -54,7 +55,7 @@ pub unsafe extern "C" fn memkind_region_create(
     limit: usize,
     region: *mut *mut memkind_region,
 ) -> c_int {
-    let Some(kind) = kind_of(kind).filter(|_| !region.is_null()) else {
+    let Some(kind) = made_of("region", kind, region) else {
         return Error::Invalid.code();
     };
     let created = Region::create(kind, chunk, limit).map(|created| {

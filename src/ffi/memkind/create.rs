@@ -58,6 +58,7 @@ pub unsafe extern "C" fn memkind_create_pmem_with_config(
 ) -> c_int {
     // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
     let Some(cfg) = (unsafe { cfg.as_ref() }) else {
+        log::error!("Cannot create pmem: an argument is NULL.");
         return Error::Invalid.code();
     };
     let usage = match cfg.0.policy.0 {
@@ -81,6 +82,7 @@ unsafe fn create_pmem(
     kind: *mut memkind_t,
 ) -> c_int {
     if dir.is_null() || kind.is_null() {
+        log::error!("Cannot create pmem: an argument is NULL.");
         return Error::Invalid.code();
     }
     // SAFETY: `dir` is not null, and a string.
@@ -128,6 +130,7 @@ pub unsafe extern "C" fn memkind_create_fixed(
     kind: *mut memkind_t,
 ) -> c_int {
     if kind.is_null() {
+        log::error!("Cannot create fixed: an argument is NULL.");
         return Error::Invalid.code();
     }
     // SAFETY: not null, and writable by the caller's promise.
@@ -231,7 +234,10 @@ pub unsafe extern "C" fn memkind_destroy_kind(kind: memkind_t) -> c_int {
             return Error::OperationFailed.code();
         }
         if dma::is_one(kind) {
-            log::error!("Cannot destroy kind {}: it is the process's.", kind.name());
+            log::error!(
+                "Cannot destroy kind {}: it is one of memkind_dma_kind(), which stay.",
+                kind.name()
+            );
             return Error::Invalid.code();
         }
         if described::is_fallback(kind) {
