@@ -79,7 +79,7 @@ static void free_object(void)
 {
     unsigned char *object = object_of(100, 0, 0);
 
-    expect("memkind: free of %p, which is byte 0 of 100 bytes at %p (pool of kind %s)\n", (void *)object,
+    expect("memkind: free of %p, which is an object of 100 bytes (pool of kind %s): memkind_pool_put() takes it back\n",
            (void *)object, name);
     memkind_free(kind, object);
 }

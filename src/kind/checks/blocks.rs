@@ -130,10 +130,17 @@ fn no_block(address: *mut u8, wrong: Fault) {
         let (start, size, kind) = (record.block(), record.size, fault::kind_name(&record));
         let distance = address.addr().wrapping_sub(start.addr()) as isize;
         let of = fault::whose(&record);
-        fault::say!(
-            sink,
-            "memkind: {what} of {address:p}, which is byte {distance} of {size} bytes at {start:p} ({of}{kind})"
-        );
+        if distance == 0 && record.home.is_some() {
+            fault::say!(
+                sink,
+                "memkind: {what} of {address:p}, which is an object of {size} bytes ({of}{kind}): memkind_pool_put() takes it back"
+            );
+        } else {
+            fault::say!(
+                sink,
+                "memkind: {what} of {address:p}, which is byte {distance} of {size} bytes at {start:p} ({of}{kind})"
+            );
+        }
         fault::tell_history(&record, sink);
     } else if heap::owner(address as usize) != 0 {
         fault::say!(sink, "memkind: {what} of {address:p}, which is no block");
