@@ -29,6 +29,8 @@ pub enum Refused<'a> {
     Malformed(Problem<'a>),
     /// The list names no node.
     Nothing,
+    /// A number after `+` counts more nodes than these, which the process may use.
+    Beyond(usize),
     /// The machine has no such node.
     Missing(u16),
     /// The node has no memory.
@@ -43,6 +45,11 @@ impl fmt::Display for Refused<'_> {
             Self::Malformed(Problem::Trailing) => f.write_str("something follows a complete list"),
             Self::Malformed(problem) => write!(f, "{problem}"),
             Self::Nothing => f.write_str("it means no node"),
+            Self::Beyond(count) => write!(
+                f,
+                "after '+', 0 is the first of the nodes that the process may use and {} the last",
+                count.saturating_sub(1)
+            ),
             Self::Missing(node) => write!(f, "there is no node {node}"),
             Self::WithoutMemory(node) => write!(f, "node {node} has no memory"),
             Self::NotAllowed(node) => write!(f, "the cpuset does not allow node {node}"),
@@ -54,6 +61,7 @@ impl Refused<'_> {
     const fn error(self) -> Error {
         match self {
             Self::Malformed(Problem::OutOfRange(_) | Problem::LastOutOfRange(_))
+            | Self::Beyond(_)
             | Self::Missing(_)
             | Self::WithoutMemory(_)
             | Self::NotAllowed(_) => Error::MemtypeNotAvailable,
@@ -69,7 +77,11 @@ impl Refused<'_> {
 pub fn read<'a>(text: &'a [u8], machine: &Machine) -> Result<NodeMask, Refused<'a>> {
     let nodes =
         nodestring::parse(text, &machine.allowed, &machine.online()).map_err(|problem| {
+            let counted = text.strip_prefix(b"!").unwrap_or(text).starts_with(b"+");
             match problem {
+                Problem::OutOfRange(_) | Problem::LastOutOfRange(_) if counted => {
+                    Refused::Beyond(machine.allowed.count())
+                }
                 Problem::OutOfRange(node) | Problem::LastOutOfRange(node) => u16::try_from(node)
                     .map_or(Refused::Malformed(problem), |node| why(node, machine)),
                 _ => Refused::Malformed(problem),
@@ -175,6 +187,8 @@ mod tests {
             ("+1", of(&[3])),
             ("!0", of(&[3])),
             ("!0,3", Err(Refused::Nothing)),
+            ("+2", Err(Refused::Beyond(2))),
+            ("!+0-7", Err(Refused::Beyond(2))),
             ("1", Err(Refused::WithoutMemory(1))),
             ("0-2", Err(Refused::NotAllowed(2))),
             ("4", Err(Refused::Missing(4))),
