@@ -4,6 +4,7 @@ use core::ffi::{c_int, c_void};
 use core::ptr;
 
 use super::memkind::types::memkind_t;
+use crate::env;
 use crate::error::Error;
 use crate::kind::{self, Kind, registry};
 use crate::log;
@@ -60,6 +61,7 @@ pub(super) fn failure(kind: Option<&'static Kind>, error: Error) -> c_int {
                 name(),
                 error.code()
             );
+            explain_arenas();
             abort()
         }
         Error::Unavailable => {
@@ -73,6 +75,16 @@ pub(super) fn failure(kind: Option<&'static Kind>, error: Error) -> c_int {
         Error::InvalidArgument => libc::EINVAL,
         _ => libc::ENOMEM,
     }
+}
+
+/// Says which variable a kind cannot be made ready with.
+fn explain_arenas() {
+    let name = env::ARENA_NUM_PER_KIND;
+    log::fatal!(
+        "Cannot use {}=\"{}\": it is a number from 1 to 2147483647.",
+        log::Bytes(name.to_bytes()),
+        log::Bytes(env::get(name).unwrap_or_default().to_bytes())
+    );
 }
 
 /// Ends the process as `abort(3)` does.
