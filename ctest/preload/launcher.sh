@@ -102,6 +102,10 @@ refused() { # refused MESSAGE-PART ARGUMENTS...
 }
 check "memtier --kind, portion 0" refused "a portion being 1 to 4294967295, not DRAM=0" -k DRAM=0 true
 check "memtier --kind, two settings in one" refused "--kind takes KIND" -k "DRAM;POLICY" true
+for kind in FOO FS_DAX dram node:x NODE: NODE:0:NEAR; do
+    check "memtier --kind $kind" refused "memtier: no kind $kind: it is DRAM, " -k "$kind" true
+    check "memtier --dry-run --kind $kind" refused "memtier: no kind $kind: it is DRAM, " -n -k "$kind=2"
+done
 check "memtier --kind and --ratio" refused "with --kind, portions stand after" -k DRAM -r 1:1 true
 check "memtier --kind, one with a threshold" refused "requires multiple tiers" -k DRAM -t INIT_VAL:64 true
 check "memtier --version" test "$("$ours" --version)" = "memtier $(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
