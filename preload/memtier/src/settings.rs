@@ -34,6 +34,7 @@ const WRITABLE_RULE: &str = "no file can be made in this directory; it must be w
 const LIMIT_RULE: &str = "PMEM_SIZE_LIMIT is 0 for no limit or at least 16M, a number with K, M, G or nothing after it, only with KIND:FS_DAX";
 const POLICY_RULE: &str =
     "the last part, with no ';' after it, is POLICY:STATIC_RATIO or POLICY:DYNAMIC_THRESHOLD";
+const EMPTY_RULE: &str = "a part of it is empty: there is one ';' between two parts, none before the first and none after the last, which is POLICY";
 const KEY_RULE: &str = "a tier is made of KIND, RATIO, PATH and PMEM_SIZE_LIMIT, each at most once with ':' and a value, and of no blanks";
 const THRESHOLD_RULE: &str = "a threshold is made of INIT_VAL, MIN_VAL and MAX_VAL, each at most once with ':' and a number, which K, M or G may follow";
 
@@ -105,7 +106,19 @@ pub(crate) fn read() -> Result<Settings, Fault<'static>> {
         return Err(tiers_fault(b"", "the variable must be set"));
     };
     let text = text.to_bytes();
-    read_tiers(text).or_else(rejected)
+    read_tiers(text)
+        .map_err(|fault| of_empty_part(fault, text))
+        .or_else(rejected)
+}
+
+/// The fault of a setting with an empty part, where all that is wrong is that the policy or a tier
+/// is not where it is looked for.
+fn of_empty_part(fault: Fault<'static>, text: &'static [u8]) -> Fault<'static> {
+    let has_empty = text.split(|byte| *byte == b';').any(<[u8]>::is_empty);
+    match fault.part {
+        b"" | b"POLICY" if has_empty => tiers_fault(text, EMPTY_RULE),
+        _ => fault,
+    }
 }
 
 fn read_tiers(text: &'static [u8]) -> Result<Settings, Fault<'static>> {
