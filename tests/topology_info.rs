@@ -487,9 +487,18 @@ fn this_machine_and_wrong_options() {
     );
     for (arguments, words) in [
         (&["--bad"][..], "Unknown option --bad."),
-        (&["extra"], "Unknown option extra."),
+        (&["extra"], "Unknown argument \"extra\"."),
+        (&[""], "Unknown argument \"\"."),
+        (&["--svg", "--json"], "--json and --svg do not go together."),
+        (
+            &["--pid", "0"],
+            "Option --pid needs the number of a process.",
+        ),
         (&["--sysfs"], "Option --sysfs needs a directory."),
-        (&["--json=1"], "Unknown option --json=1."),
+        (
+            &["--json=1"],
+            "Option --json takes no value, but has \"1\".",
+        ),
         (&["--pid"], "Option --pid needs the number of a process."),
         (
             &["--pid", "x"],
@@ -511,8 +520,29 @@ fn this_machine_and_wrong_options() {
         let message = String::from_utf8(output.stderr).expect("text");
         assert!(message.contains(words), "{message}");
     }
-    let output = info().args(["--sysfs", "/nonexistent"]).output();
-    assert_eq!(output.expect("memkind-info starts").status.code(), Some(1));
+    for (arguments, message) in [
+        (
+            ["--sysfs", "/nonexistent"],
+            "ERROR: /nonexistent: No such file or directory.\n",
+        ),
+        (
+            ["--sysfs", "/proc/self/fdinfo"],
+            "ERROR: /proc/self/fdinfo: it has no devices/system/node as /sys has.\n",
+        ),
+        (
+            ["--sysfs", "/etc/passwd"],
+            "ERROR: /etc/passwd: Not a directory.\n",
+        ),
+        (
+            ["--pid", "4194305"],
+            "ERROR: There is no process 4194305.\n",
+        ),
+    ] {
+        let output = info().args(arguments).output();
+        let output = output.expect("memkind-info starts");
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), message);
+    }
 }
 
 #[test]
@@ -554,9 +584,4 @@ fn a_process_is_summed_by_kind() {
     let text = String::from_utf8(output.stdout).expect("text");
     let begin = format!("{{\"schema\": 1, \"pid\": {pid}, \"kinds\": [");
     assert!(text.starts_with(&begin) && text.ends_with("]}\n"), "{text}");
-    let output = info()
-        .args(["--pid", "4194305"])
-        .output()
-        .expect("memkind-info starts");
-    assert_eq!(output.status.code(), Some(1));
 }

@@ -72,6 +72,15 @@ enum Form {
     Svg,
 }
 
+/// Notes how the answer is to look.
+fn set_form(form: &mut Form, asked: Form) -> Result<(), String> {
+    if *form != Form::Text && *form != asked {
+        return Err("Options --json and --svg do not go together.".to_owned());
+    }
+    *form = asked;
+    Ok(())
+}
+
 fn request(mut arguments: lexopt::Parser) -> Result<Request, String> {
     let (mut form, mut sysfs, mut pid, mut every) = (Form::Text, None, None, None);
     loop {
@@ -79,16 +88,16 @@ fn request(mut arguments: lexopt::Parser) -> Result<Request, String> {
             Ok(Some(argument)) => argument,
             Ok(None) => break,
             Err(lexopt::Error::UnexpectedValue { option, value }) => {
+                let value = value.to_string_lossy();
                 return Err(format!(
-                    "Unknown option {option}={}.",
-                    value.to_string_lossy()
+                    "Option {option} takes no value, but has \"{value}\"."
                 ));
             }
             Err(error) => return Err(format!("{error}.")),
         };
         match argument {
-            Long("json") => form = Form::Json,
-            Long("svg") => form = Form::Svg,
+            Long("json") => set_form(&mut form, Form::Json)?,
+            Long("svg") => set_form(&mut form, Form::Svg)?,
             Short('h') | Long("help") => return Ok(Request::Help),
             Long("version") => return Ok(Request::Version),
             Long("sysfs") => {
@@ -99,6 +108,7 @@ fn request(mut arguments: lexopt::Parser) -> Result<Request, String> {
             Long("pid") => {
                 let number = arguments.value().ok();
                 let number = number.and_then(|number| number.parse().ok());
+                let number = number.filter(|number| *number > 0);
                 pid = Some(number.ok_or("Option --pid needs the number of a process.")?);
             }
             Long("watch") => {
@@ -114,12 +124,11 @@ fn request(mut arguments: lexopt::Parser) -> Result<Request, String> {
                     Some(seconds.ok_or("Option --watch takes a number of seconds, at least 1.")?);
             }
             other => {
-                let shown = match other {
-                    Short(letter) => format!("-{letter}"),
-                    Long(name) => format!("--{name}"),
-                    Value(word) => word.to_string_lossy().into_owned(),
-                };
-                return Err(format!("Unknown option {shown}."));
+                return Err(match other {
+                    Short(letter) => format!("Unknown option -{letter}."),
+                    Long(name) => format!("Unknown option --{name}."),
+                    Value(word) => format!("Unknown argument \"{}\".", word.to_string_lossy()),
+                });
             }
         }
     }

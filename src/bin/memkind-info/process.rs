@@ -5,6 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
+
+use crate::words::reason;
 
 /// How the names of the library's mappings begin.
 const NAME: &str = "[anon:memkind_";
@@ -33,7 +36,14 @@ pub(crate) type Process = BTreeMap<String, Usage>;
 /// A sentence for the user: there is no such process, or it may not be looked at.
 pub(crate) fn read(pid: u32) -> Result<Process, String> {
     let file = format!("/proc/{pid}/smaps");
-    let smaps = fs::read_to_string(&file).map_err(|error| format!("{file}: {error}."))?;
+    let smaps = fs::read_to_string(&file).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => format!("There is no process {pid}."),
+        ErrorKind::PermissionDenied => format!(
+            "{file}: {}. It takes the user of the process, or CAP_SYS_PTRACE.",
+            reason(&error)
+        ),
+        _ => format!("{file}: {}.", reason(&error)),
+    })?;
     let numa = fs::read_to_string(format!("/proc/{pid}/numa_maps")).unwrap_or_default();
     Ok(of(&smaps, &numa))
 }

@@ -100,7 +100,7 @@ impl Report {
     /// A sentence for the user when `dir` has no nodes.
     pub(crate) fn of_tree(dir: &str) -> Result<Self, String> {
         let sysfs = &Sysfs::at(dir);
-        let machine = Source::machine_of(sysfs)?;
+        let machine = Source::machine_of(dir, sysfs)?;
         Ok(Self::of(&Source::tree(Path::new(dir), sysfs, &machine)))
     }
 

@@ -8,6 +8,8 @@ use memkind::topology::nodes::Machine;
 use memkind::topology::sysfs::{self, Memory, Sysfs};
 use memkind::topology::{self, Container, NodeMask};
 
+use crate::words::reason;
+
 /// Bytes of one huge page of the size that the library uses.
 pub(crate) const HUGE_PAGE: u64 = 2 << 20;
 
@@ -57,14 +59,18 @@ impl Source<'_> {
         })
     }
 
-    /// The nodes in `sysfs`, a copy of another machine's `/sys`; a cpuset does not restrict them.
+    /// The nodes in `sysfs`, a copy of another machine's `/sys` in the directory `dir`; a cpuset does
+    /// not restrict them.
     ///
     /// # Errors
     /// A sentence for the user when `sysfs` has no nodes.
-    pub(crate) fn machine_of(sysfs: &Sysfs<'_>) -> Result<Machine, String> {
+    pub(crate) fn machine_of(dir: &str, sysfs: &Sysfs<'_>) -> Result<Machine, String> {
         let machine = Machine::read(sysfs, None, false);
         if machine.nodes.iter().all(|node| node.distances.is_empty()) {
-            return Err("The directory has no devices/system/node as /sys has.".to_owned());
+            return Err(match fs::read_dir(dir) {
+                Ok(_) => format!("{dir}: it has no devices/system/node as /sys has."),
+                Err(error) => format!("{dir}: {}.", reason(&error)),
+            });
         }
         Ok(machine)
     }

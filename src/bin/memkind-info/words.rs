@@ -1,4 +1,6 @@
-//! Numbers of CPUs in words.
+//! Numbers of CPUs, and errors of the system, in words.
+
+use std::io;
 
 /// CPUs by number.
 pub(crate) fn cpus_in_words(cpus: &[usize]) -> String {
@@ -26,4 +28,13 @@ pub(crate) fn list(numbers: &[usize]) -> String {
         [] => "-".to_owned(),
         ranges => ranges.iter().map(range).collect::<Vec<_>>().join(","),
     }
+}
+
+/// The system's text for an error, as in perror(3).
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
