@@ -132,7 +132,7 @@ def text(results, targets, rounds, took):
         rows.append([program] + [report.number(middle[name] and middle[name] * 1000, 0) for name in names] +
                    [f"{ratio:.2f} of {best}" if ratio else "–"])
     lines = ["# Real programs with an allocator preloaded", "",
-             f"Written by `make bench-programs` in {took / 60:.0f} minutes; see [bench/README.md](../../bench/README.md). "
+             f"Written by `make bench-programs` in {report.duration(took)}; see [bench/README.md](../../bench/README.md). "
              f"*original* is the distribution's libmemtier, *ours* this one, both with `{DRAM}`. A dash: the program failed.", "",
              *report.machine(), "", *(f"- {name}: {PROGRAMS[name][2]}" for name in results), "",
              "![programs.svg](programs.svg)", "", "## CPU time", "",

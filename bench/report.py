@@ -12,6 +12,12 @@ from targets import ALLOCATORS, ROOT
 from timing import median, median_ratio
 
 
+def duration(seconds):
+    """The time in words, for `written in`."""
+    minutes = round(seconds / 60)
+    return f"{minutes} minutes" if minutes > 1 else "a minute" if minutes == 1 else "less than a minute"
+
+
 # ---- The machine ----
 
 def first_match(path, pattern):
@@ -294,7 +300,7 @@ def write(directory, name, found, results, took, rounds, threads):
     command = {"full": "make bench", "quick": "make bench-quick"}.get(name, f"make bench-{name}")
     v = verdicts(results)
     lines = [f"# Benchmarks: {command}", "",
-             f"Written by `{command}` in {took / 60:.0f} minutes; see [bench/README.md](../../bench/README.md). "
+             f"Written by `{command}` in {duration(took)}; see [bench/README.md](../../bench/README.md). "
              "*original* is the distribution's libmemkind, *ours* this one.", "", *machine(), ""]
     if v.rows:
         lines += ["## Targets", "", f"Ratios, ours to the original's, smallest to largest of the operations and kinds in the row: {v.met} "

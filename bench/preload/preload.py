@@ -184,7 +184,7 @@ def main():
             counts[program] = {name: instructions(program, short, targets[name]) for name in names}
 
     lines = ["# Programs with an allocator preloaded", "",
-             f"Written by `make bench-preload` in {round((time.time() - started) / 60)} minutes; see "
+             f"Written by `make bench-preload` in {report.duration(time.time() - started)}; see "
              "[bench/README.md](../../bench/README.md). *original* is the distribution's libmemtier, *ours* this one, "
              f"both with DRAM alone, `{DRAM}`; two tiers are `{TWO}`.", ""]
     lines += report.machine() + [""]
