@@ -239,8 +239,9 @@ impl Store {
     }
 }
 
-/// Gives the blocks in the caches of the calling thread, whose record this is, to the depots and
-/// frees the caches. The caller holds the lock of caches and is in no operation on its own.
+/// Gives the blocks in the caches of a record, which is the calling thread's own or taken by it, to
+/// the depots and frees the caches. The caller holds the lock of caches and is in no operation on
+/// its own.
 pub(crate) fn hand_over(thread: &Thread) {
     for id in 1..=HIGHEST.load(Ordering::Acquire) {
         if thread.cache(id) == tops::none() {
@@ -258,7 +259,7 @@ pub(crate) fn hand_over(thread: &Thread) {
     }
 }
 
-/// Gives up the caches of a thread that ends.
+/// Gives up the caches of a thread that has ended.
 fn end_of_thread(thread: &Thread) {
     let _still = thread::hold_caches();
     hand_over(thread);

@@ -149,11 +149,13 @@ fn key() -> Option<libc::pthread_key_t> {
     }
 }
 
-/// The two things to be done for a thread that ends: for pools' objects, and for caches.
+/// The two things to be done with the record of a thread that has ended: for pools' objects, and
+/// for caches.
 static AT_END: [OnceBox<fn(&Thread)>; 2] = [const { OnceBox::new() }; 2];
 
-/// Has `work` done whenever a thread ends, before its record is another's. No lock is held then.
-/// `place` is 0 for caches of heaps and 1 for those of pools, which go first.
+/// Has `work` done with the record of a thread that has ended. No lock is held then. `place` is 1
+/// for caches of pools, which is done when a thread ends, and 0 for those of heaps, which is done
+/// when the next one has ended and no thread has taken the record over.
 ///
 /// # Errors
 /// `Malloc`.
@@ -164,15 +166,21 @@ pub(crate) fn at_end(place: usize, work: fn(&Thread)) -> Result<(), Error> {
 /// Runs when a thread ends. What the thread does from then on goes without a record.
 ///
 /// # Safety
-/// Called by the C library alone, with the value of the key: the thread's record.
+/// `thread` is the calling thread's record.
 unsafe extern "C" fn detach(thread: *mut libc::c_void) {
     tls::set_current(ended());
     // SAFETY: the key's value is the thread's record, none of which is ever unmapped.
     let thread: &'static Thread = unsafe { &*thread.cast::<Thread>() };
-    for work in AT_END.iter().rev().filter_map(OnceBox::get) {
+    let [caches, pools] = &AT_END;
+    if let Some(work) = pools.get() {
         work(thread);
     }
-    thread.abandon();
+    if let Some(before) = thread.leave_caches() {
+        if let Some(work) = caches.get() {
+            work(before);
+        }
+        before.abandon();
+    }
 }
 
 /// In a child just forked: frees the records of threads that the child does not have, with the

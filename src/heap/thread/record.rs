@@ -1,7 +1,8 @@
 //! What a thread keeps: a cache for each heap that it has used, and what it has counted.
 //!
-//! Records are never unmapped; a thread that ends leaves its record, with empty caches, to the
-//! next one.
+//! Records are never unmapped; a thread that ends leaves its record to the next one. What is in the
+//! caches of the last that has ended stays there: a program that starts thread after thread has
+//! them made and filled once. The record before it gives its caches up.
 
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
@@ -51,7 +52,7 @@ pub(super) static EMPTY: Thread = Thread::without_caches();
 
 /// All records, newest first.
 static ALL: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
-/// A record that a thread has left a moment ago.
+/// The record that a thread has left a moment ago, with its caches.
 static SPARE: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
 
 impl Thread {
@@ -135,16 +136,32 @@ impl Thread {
         self.busy.leave();
     }
 
+    /// Makes the record the caller's, if it has no owner.
+    fn claim(&self) -> bool {
+        !self.owned.load(Ordering::Relaxed) && !self.owned.swap(true, Ordering::AcqRel)
+    }
+
     /// A record without an owner, now the caller's.
     pub(super) fn take_free() -> Option<&'static Thread> {
-        let free = |thread: &&'static Thread| {
-            !thread.owned.load(Ordering::Relaxed) && !thread.owned.swap(true, Ordering::AcqRel)
-        };
-        let spare = SPARE.swap(ptr::null_mut(), Ordering::AcqRel);
+        Self::take_left().or_else(|| Thread::all().find(|record| record.claim()))
+    }
+
+    /// The record that was left last, if it has no owner yet; now the caller's, with its caches.
+    pub(crate) fn take_left() -> Option<&'static Thread> {
+        let left = SPARE.swap(ptr::null_mut(), Ordering::AcqRel);
         // SAFETY: null or a record, which is never unmapped.
-        unsafe { spare.as_ref() }
-            .filter(free)
-            .or_else(|| Thread::all().find(free))
+        unsafe { left.as_ref() }.filter(|left| left.claim())
+    }
+
+    /// Leaves the record to the next thread that needs one, with its caches. Returns the one that
+    /// was left so before, if it has no owner yet; it is the caller's now, who is to empty it.
+    pub(super) fn leave_caches(&'static self) -> Option<&'static Thread> {
+        // A thread that looks through all records may take it from here on, and leave it again.
+        self.owned.store(false, Ordering::Release);
+        let before = SPARE.swap(ptr::from_ref(self).cast_mut(), Ordering::AcqRel);
+        // SAFETY: null or a record, which is never unmapped.
+        let before = unsafe { before.as_ref() };
+        before.filter(|before| !ptr::eq(*before, self) && before.claim())
     }
 
     /// In a child just forked: frees the record of a thread that the child does not have.
@@ -153,10 +170,9 @@ impl Thread {
         self.owned.store(false, Ordering::Relaxed);
     }
 
-    /// Leaves the record to the next thread that needs one.
-    pub(super) fn abandon(&'static self) {
+    /// Leaves the record, whose caches are empty, to a thread that needs one.
+    pub(crate) fn abandon(&self) {
         self.owned.store(false, Ordering::Release);
-        SPARE.store(ptr::from_ref(self).cast_mut(), Ordering::Release);
     }
 
     /// A new record, the caller's; `None` when memory is short.

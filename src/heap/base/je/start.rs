@@ -236,13 +236,17 @@ pub(crate) fn meet() {
     };
 }
 
-/// Makes jemalloc know the calling thread. That calls functions that may allocate, which
-/// jemalloc cannot serve yet.
+/// Makes jemalloc know the calling thread, and starts it if need be; `false` when memory for that is
+/// short. That calls functions that may allocate, which jemalloc cannot serve yet.
 fn attach() -> bool {
     let _inside = spare::enter();
     let flags = sys::MALLOCX_ARENA(0) | sys::MALLOCX_TCACHE_NONE;
-    // SAFETY: the size is not 0, and what is given is taken back as it was given.
+    // SAFETY: the size is not 0. Each call that is not about a block makes the thread known; where
+    // jemalloc has not started, a block shows whether it could.
     unsafe {
+        if is_started() {
+            return sys::nallocx(1, flags) != 0;
+        }
         let block = sys::mallocx(1, flags);
         if !block.is_null() {
             sys::dallocx(block, flags);
