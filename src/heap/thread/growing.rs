@@ -16,8 +16,6 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 const BLOCKS: usize = 4;
 /// How many gaps a thread may leave.
 const GAPS: usize = 8;
-/// With [`GAPS`] gaps, one in this number of blocks that would have room gets it.
-const SELDOM: usize = 256;
 /// The fewest bytes of room.
 const LEAST: usize = 1 << 20;
 /// The most bytes of room.
@@ -28,8 +26,6 @@ pub(crate) struct Growing {
     blocks: [AtomicUsize; BLOCKS],
     oldest: AtomicUsize,
     gaps: [Gap; GAPS],
-    /// How many blocks have had no room since there are as many gaps as may be.
-    without: AtomicUsize,
 }
 
 /// A block that was given room, until it is known to be gone.
@@ -70,7 +66,6 @@ impl Growing {
             blocks: [const { AtomicUsize::new(0) }; BLOCKS],
             oldest: AtomicUsize::new(0),
             gaps: [const { Gap::new() }; GAPS],
-            without: AtomicUsize::new(0),
         }
     }
 
@@ -82,19 +77,7 @@ impl Growing {
     /// Whether a block that has to move should have room at its new place: it has moved
     /// before, or another one at its address has.
     pub(crate) fn wants_room(&self, block: usize) -> bool {
-        if self.place(block).is_none() {
-            return false;
-        }
-        if self.gaps.iter().any(Gap::is_none) {
-            return true;
-        }
-        let without = self.without.load(Ordering::Relaxed);
-        self.without.store(without + 1, Ordering::Relaxed);
-        let seldom = without % SELDOM == SELDOM - 1;
-        if seldom {
-            self.gaps[without / SELDOM % GAPS].set(0, 0);
-        }
-        seldom
+        self.place(block).is_some() && self.gaps.iter().any(Gap::is_none)
     }
 
     /// Notes that a block has been freed.
@@ -136,7 +119,7 @@ pub(crate) fn room(size: usize, spare: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{BLOCKS, GAPS, Growing, LEAST, MOST, SELDOM, room};
+    use super::{BLOCKS, GAPS, Growing, LEAST, MOST, room};
 
     #[test]
     fn it_follows_a_block_and_forgets_the_oldest() {
@@ -170,7 +153,7 @@ mod tests {
     #[test]
     fn few_gaps_are_left() {
         let growing = Growing::new();
-        assert_eq!(rooms(&growing, 10, GAPS + 10 * SELDOM), GAPS + 10);
+        assert_eq!(rooms(&growing, 10, 100 * GAPS), GAPS);
     }
 
     #[test]
