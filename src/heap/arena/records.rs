@@ -4,7 +4,6 @@
 
 use core::ffi::{c_uint, c_void};
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::heap::base::je::{ExtentHooks, in_hook};
 
@@ -33,12 +32,6 @@ impl Metadata {
     }
 }
 
-/// jemalloc takes its records in blocks of this size, aligned to it.
-const BLOCK: usize = 2 << 20;
-
-/// Blocks of destroyed arenas, emptied, for the next ones.
-static SPARE: [AtomicUsize; 8] = [const { AtomicUsize::new(0) }; 8];
-
 /// # Safety
 /// Called by jemalloc alone, with places for two answers.
 unsafe extern "C" fn metadata_alloc(
@@ -54,22 +47,10 @@ unsafe extern "C" fn metadata_alloc(
         return ptr::null_mut();
     }
     in_hook(|| {
-        let spare = if size == BLOCK && alignment <= BLOCK {
-            SPARE
-                .iter()
-                .map(|slot| slot.swap(0, Ordering::AcqRel))
-                .find(|block| *block != 0)
-        } else {
-            None
+        let Some(address) = map_metadata(size, alignment) else {
+            return ptr::null_mut();
         };
-        let address = match spare {
-            Some(block) => block,
-            None => match map_metadata(size, alignment) {
-                Some(block) => block,
-                None => return ptr::null_mut(),
-            },
-        };
-        // SAFETY: jemalloc passes valid flags; fresh and emptied blocks read as zero.
+        // SAFETY: jemalloc passes valid flags; fresh mappings read as zero.
         unsafe {
             *zero = true;
             *commit = true;
@@ -89,19 +70,7 @@ unsafe extern "C" fn metadata_dalloc(
 ) -> bool {
     in_hook(|| {
         // SAFETY: jemalloc gives the block up; it came from `map_metadata`.
-        unsafe {
-            if size == BLOCK && libc::madvise(addr, size, libc::MADV_DONTNEED) == 0 {
-                let address = addr as usize;
-                let kept = SPARE.iter().any(|slot| {
-                    slot.compare_exchange(0, address, Ordering::AcqRel, Ordering::Relaxed)
-                        .is_ok()
-                });
-                if kept {
-                    return false;
-                }
-            }
-            libc::munmap(addr, size) != 0
-        }
+        unsafe { libc::munmap(addr, size) != 0 }
     })
 }
 
