@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A file-backed kind asks the file system for much at a time: when it grows, and when it is filled again
  * after its pages have gone back. The calls of a child are counted by ptrace. */
+#include "calls.h"
 #include "pmem.h"
-
-#include <signal.h>
-#include <sys/ptrace.h>
 
 enum { SMALL = 512, ROUNDS = 5, MEDIUM = 32768, MEDIUM_BLOCKS = 8000 };
 
@@ -45,38 +43,9 @@ static void grow(void)
     }
 }
 
-/* How often a child that does `work` enters the kernel. */
-static long calls_of(void (*work)(void))
-{
-    long stops = 0;
-    int status;
-    const pid_t child = fork();
-
-    CHECK(child >= 0);
-    if (child == 0) {
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) {
-            _exit(77);
-        }
-        raise(SIGSTOP);
-        work();
-        _exit(0);
-    }
-    while (waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
-        const int sig = WSTOPSIG(status);
-        stops += sig == SIGTRAP;
-        CHECK_INT(0, ptrace(PTRACE_SYSCALL, child, NULL, sig == SIGTRAP || sig == SIGSTOP ? 0 : (long)sig));
-    }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-        SKIP("ptrace is not allowed here");
-    }
-    CHECK_INT(0, status);
-    /* One on entry and one on exit. */
-    return stops / 2;
-}
-
 int main(void)
 {
-    const long refilling = calls_of(refill), growing = calls_of(grow);
+    const long refilling = calls_of(refill).number, growing = calls_of(grow).number;
 
     printf("%ld calls to refill, %ld to grow\n", refilling, growing);
     CHECK(refilling > 10 && refilling < 600);
