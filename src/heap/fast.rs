@@ -82,6 +82,7 @@ pub(crate) const fn is_fine(size: usize) -> bool {
 
 /// A block of a kind of which every block is aligned, by the kind's address: of the size that is a
 /// multiple of that, for a size up to `class::FINE_MAX`. `None` if the slow path has to find one.
+/// If the size is asked for often, [`allocate`] has the next ones.
 #[inline(always)]
 pub(crate) fn allocate_rounded(kind: usize, size: usize) -> Option<NonNull<u8>> {
     let store = cache::Store::by_id(index_of(kind).wrapping_add(1))?;
@@ -91,7 +92,14 @@ pub(crate) fn allocate_rounded(kind: usize, size: usize) -> Option<NonNull<u8>> 
     if size & last == 0 || rounded > class::FINE_MAX {
         return None;
     }
-    take(kind, class::fine_offset(rounded))
+    let block = take(kind, class::fine_offset(rounded))?;
+    let thread = here();
+    thread.enter();
+    let (asked, offset) = (class::fine_offset(size), class::fine_offset(rounded));
+    cache::front::fill(thread, store, asked, offset);
+    thread.leave();
+    giveback::grown::after_growth(&store.arenas, rounded, false);
+    Some(block)
 }
 
 /// The heap of each CPU of a kind whose heap depends on that, as an id.

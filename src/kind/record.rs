@@ -227,6 +227,13 @@ impl Kind {
         self.heap.id()
     }
 
+    /// [`Kind::heap_id`] for paths that count a block by the class of the size that was asked for;
+    /// `None` where every block is aligned, and may be of a larger class.
+    #[inline]
+    pub fn heap_id_of_sizes(&self) -> Option<usize> {
+        (self.alignment() == 1).then(|| self.heap_id())
+    }
+
     /// The ids of the heaps of further places.
     #[inline]
     pub fn place_heap_ids(&'static self) -> impl Iterator<Item = usize> {
@@ -441,6 +448,7 @@ impl Kind {
     }
 
     /// What every block is aligned to, at least 1.
+    #[inline]
     pub(super) fn alignment(&self) -> usize {
         self.wishes.as_deref().map_or(1, Wishes::alignment)
     }

@@ -83,13 +83,13 @@ impl Memory {
     #[inline]
     fn choose_heap(&self, size: usize, own: &Tally) -> Option<usize> {
         if let Some(borders) = &self.borders {
-            return self.kind(borders.tier(size)).map(Kind::heap_id);
+            return self.kind(borders.tier(size))?.heap_id_of_sizes();
         }
         if let kept @ Some(1..) = own.chosen_by(self.number()) {
             return kept;
         }
         let view = View::of(own);
-        let heap = self.kind(self.by_ratio(view)).map(Kind::heap_id)?;
+        let heap = self.kind(self.by_ratio(view))?.heap_id_of_sizes()?;
         view.keep(self.number(), heap);
         Some(heap)
     }
@@ -256,7 +256,7 @@ impl Memory {
             return None;
         }
         let tier = borders.tier(size);
-        let heap = self.kind(tier)?.heap_id();
+        let heap = self.kind(tier)?.heap_id_of_sizes()?;
         if self.keeps_sizes() {
             own.choose_for(borders.sizes(tier), heap);
         }

@@ -135,6 +135,13 @@ pub(crate) fn size_of(offset: usize) -> usize {
     SIZES[(offset >> BIN_BITS) & 127] as usize
 }
 
+/// The offset of the class that has the blocks for the class at `offset` in a heap whose blocks are
+/// all aligned to two to the power of `align_bits`.
+pub(crate) fn rounded(offset: usize, align_bits: u8) -> usize {
+    let last = (1 << align_bits) - 1;
+    self::offset((size_of(offset) + last) & !last)
+}
+
 /// The fewest bytes, in whole pages, that must be unused for a block of `size` bytes when
 /// no slab of its class has room: a slab, or the block with the page that jemalloc adds.
 pub(crate) fn least_pages(size: usize) -> usize {

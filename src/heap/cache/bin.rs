@@ -240,10 +240,10 @@ impl Cache {
     ///
     /// # Safety
     /// The cache is the caller's.
-    pub(super) unsafe fn discard(cache: *mut Cache, drain: bool) {
+    pub(super) unsafe fn discard(cache: *mut Cache, align_bits: u8, drain: bool) {
         // SAFETY: no thread reaches the cache, and its magazines hold free blocks of its heap.
         unsafe {
-            Self::take_apart(cache, |magazine, offset| {
+            Self::take_apart(cache, align_bits, |magazine, offset| {
                 if drain {
                     Magazine::drain(magazine, offset);
                 }
@@ -252,16 +252,26 @@ impl Cache {
         }
     }
 
+    /// Gives each magazine with the offset of its blocks' class to `each`, and frees the cache.
+    ///
     /// # Safety
-    /// The cache is the caller's, and not used afterwards.
-    pub(super) unsafe fn take_apart(cache: *mut Cache, mut each: impl FnMut(*mut Magazine, usize)) {
+    /// The cache is the caller's, and not used afterwards. The blocks of its heap are aligned to two
+    /// to the power of `align_bits`.
+    pub(super) unsafe fn take_apart(
+        cache: *mut Cache,
+        align_bits: u8,
+        mut each: impl FnMut(*mut Magazine, usize),
+    ) {
         // SAFETY: the cache is the caller's, and not used after it is freed.
         unsafe {
             for class in 1..class::COUNT {
                 let bin = (*cache).bin(class);
                 for magazine in [bin.unload(), bin.take_previous()] {
                     if !magazine.is_null() {
-                        each(magazine, class << class::BIN_BITS);
+                        each(
+                            magazine,
+                            class::rounded(class << class::BIN_BITS, align_bits),
+                        );
                     }
                 }
             }
@@ -286,6 +296,25 @@ pub(super) fn patience(offset: usize) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cache_tells_the_class_that_its_blocks_are_of() {
+        let (asked, offset) = (class::offset(100), class::offset(128));
+        let cache = Cache::make();
+        let magazine = Magazine::with_places(class::magazine_capacity(offset));
+        assert!(asked != offset && !cache.is_null() && !magazine.is_null());
+        let mut seen = Vec::new();
+        // SAFETY: both are ours and live.
+        unsafe {
+            assert!((*cache).make_bins());
+            (*cache).bin(asked >> class::BIN_BITS).load(magazine);
+            Cache::take_apart(cache, 6, |magazine, offset| {
+                seen.push(offset);
+                Magazine::free(magazine);
+            });
+        }
+        assert_eq!(seen, [offset]);
+    }
 
     #[test]
     fn statistics_do_not_look_into_the_previous_magazine() {

@@ -4,6 +4,7 @@
 
 mod bin;
 mod depot;
+pub(crate) mod front;
 mod full;
 pub(crate) mod gate;
 mod large;
@@ -177,6 +178,19 @@ fn fetch(arenas: &'static Arenas, cache: &Cache, offset: usize) -> *mut u8 {
     if !bin.has_or_makes_magazine(offset) {
         return first;
     }
+    // SAFETY: the bin's magazine was empty, with room for that many.
+    unsafe { stock(arenas, bin, offset, count) };
+    sort(bin);
+    let more = (count as u8).saturating_add(misses.load(Ordering::Relaxed));
+    misses.store(more, Ordering::Relaxed);
+    first
+}
+
+/// Puts up to `count` blocks from jemalloc into a bin.
+///
+/// # Safety
+/// The bin is the calling thread's, and its magazine has room for them.
+unsafe fn stock(arenas: &'static Arenas, bin: Bin<'_>, offset: usize, count: usize) {
     for _ in 0..count {
         let block = match fetch_one(arenas, offset) {
             Some((block, true)) => block,
@@ -188,16 +202,12 @@ fn fetch(arenas: &'static Arenas, cache: &Cache, offset: usize) -> *mut u8 {
             None => break,
         };
         let top = bin.top();
-        // SAFETY: the magazine was empty and has room for `count` pointers.
+        // SAFETY: the magazine has room for `count` pointers, by the caller's promise.
         unsafe {
             *top.cast::<*mut u8>() = block;
             bin.top.store(top.add(1), Ordering::Relaxed);
         }
     }
-    sort(bin);
-    let more = (count as u8).saturating_add(misses.load(Ordering::Relaxed));
-    misses.store(more, Ordering::Relaxed);
-    first
 }
 
 /// Fetches a block from jemalloc, and whether caches may have it.

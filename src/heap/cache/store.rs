@@ -169,7 +169,7 @@ impl Store {
             // SAFETY: `take_caches` made the list ours.
             unsafe {
                 next = Cache::unlink(cache);
-                Cache::discard(cache, drain);
+                Cache::discard(cache, self.arenas.align_bits, drain);
             }
         }
     }
@@ -210,7 +210,7 @@ impl Store {
     unsafe fn retire(&self, cache: *mut Cache) {
         // SAFETY: no thread reaches the cache, whose magazines hold free blocks of this heap.
         unsafe {
-            Cache::take_apart(cache, |magazine, offset| {
+            Cache::take_apart(cache, self.arenas.align_bits, |magazine, offset| {
                 // A depot of nearly empty ones would give others one block at a time.
                 let least = (class::magazine_capacity(offset) / 2).max(1);
                 let kept = if (*magazine).count >= least {

@@ -1,0 +1,55 @@
+//! Bins of classes of which a heap has no blocks, where every block is aligned.
+//!
+//! The fast path looks for a size in the bin of its own class, whatever the heap: with blocks
+//! at cache lines one of 100 bytes in that of 112, of which there are none. So a thread that
+//! asks for such sizes often has blocks of the class that they are rounded to in that bin. They are
+//! freed as what they are; when the bin has no more, it changes its magazine for the one that has
+//! been filled meanwhile.
+
+use core::sync::atomic::Ordering;
+
+use super::bin::{Cache, patience};
+use super::stock;
+use super::store::Store;
+use crate::heap::base::class;
+use crate::heap::thread::{Thread, tops};
+
+/// Has blocks of the class at `offset` in the bin at `asked`, which is empty, if the calling thread,
+/// which has entered, has often found it so.
+pub(crate) fn fill(thread: &Thread, store: &'static Store, asked: usize, offset: usize) {
+    let cache = thread.cache(store.arenas.id());
+    if cache == tops::none() {
+        return;
+    }
+    // SAFETY: the cache is this thread's, which has entered.
+    let cache = unsafe { &*cache.cast::<Cache>() };
+    let often = cache.count_miss(asked);
+    let [front, bin] = [asked, offset].map(|offset| cache.bin(offset >> class::BIN_BITS));
+    if !often || front.count() != 0 || !bin.has_magazine() {
+        return;
+    }
+    let misses = &cache.misses[asked >> class::BIN_BITS];
+    let wanted = usize::from(misses.load(Ordering::Relaxed) - patience(asked));
+    let empty = front.unload();
+    let previous = bin.take_previous();
+    // SAFETY: null or the bin's own.
+    if unsafe { previous.as_ref() }.is_some_and(|magazine| magazine.count > 0) {
+        front.load(previous);
+        bin.set_previous(empty);
+    } else {
+        bin.set_previous(previous);
+        front.load(bin.unload());
+        if empty.is_null() {
+            bin.has_or_makes_magazine(offset);
+        } else {
+            bin.load(empty);
+        }
+    }
+    let more = wanted.min(front.places()).saturating_sub(front.count());
+    // SAFETY: the bin is the calling thread's, and its magazine has that many places left.
+    unsafe { stock(&store.arenas, front, offset, more) };
+    // The next time twice as many.
+    let found = u8::try_from(front.count()).unwrap_or(u8::MAX);
+    let found = found.saturating_add(misses.load(Ordering::Relaxed));
+    misses.store(found, Ordering::Relaxed);
+}
