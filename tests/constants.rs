@@ -11,22 +11,22 @@ use syn::{BinOp, Expr, Lit, Type};
 /// Constants that decide nothing: how data is laid out, states, and numbers of other interfaces.
 const NO_RULES: [&str; 32] = [
     // Units in which memory is counted, and the bits of addresses and entries.
-    "base::UNIT",
+    "backing/base::UNIT END",
     "class::PAGE LG_PAGE COUNT SMALL_COUNT NO_BLOCKS BIN_BITS SLAB_MAX FINE_MAX FINE COARSE",
     "fast::NOWHERE SLOT_BITS",
     "first::SIZE CLASSES RECORDS",
     "heap/base::HEAPS KINDS",
     "kept::SECOND",
     "cache/large::CLASSES",
-    "mapped::UNIT_BITS LEAF_BITS ADDRESS_BITS ROOT_BITS LEAF_UNITS FIRST FREE ID_SHIFT BITS",
-    "page_map::PAGE_BITS LEAF_BITS ROOT_BITS LEAF_PAGES UNIT END",
+    "mapped::LEAF_UNITS SPAN FIRST FREE ID_SHIFT BITS",
+    "page_map::PAGE_BITS LEAF_BITS LEAF_PAGES N_LEAVES UNIT",
     "piece::PIECE_UNIT UNDECIDED SAME",
     "ranges::BLOCK N_RANGES HELD",
     "spare::ID SMALLEST CHUNK CLASSES",
     "table::POOLS",
     "tops::END",
     "turn::TURN_BITS",
-    "units::BY_PAGE LEAF_UNITS SPAN ADDRESS_BITS ROOT",
+    "units::BY_PAGE LEAF_UNITS SPAN",
     // States.
     "anonymous::READ_WRITE NO_HOME",
     "growth::FREE HELD AWAITED",

@@ -7,6 +7,9 @@ pub use crate::sys::page_size;
 /// Bytes of a transparent huge page, in which memory of nodes is counted.
 pub const UNIT: usize = 2 << 20;
 
+/// The first address that is not the program's.
+pub const END: usize = 1 << if cfg!(target_arch = "x86_64") { 47 } else { 48 };
+
 /// Whether freed memory is kept.
 static KEEP: AtomicBool = AtomicBool::new(false);
 

@@ -3,6 +3,7 @@
 //!
 //! | module | contents, lowest first |
 //! |---|---|
+//! | `addresses` | fresh mappings |
 //! | `base` | constants, types and functions that all sources use |
 //! | `table`, `ranges` | containers that allocate nothing from the heap |
 //! | `fixed` | an area that the program provides |
@@ -13,6 +14,7 @@
 //! here takes a lock or allocates from the heap: all state is a few atomics that move forward.
 //! The caller keeps `errno` (`heap::extent_hooks`).
 
+mod addresses;
 mod base;
 pub mod file;
 mod fixed;
@@ -20,7 +22,10 @@ mod node;
 mod ranges;
 mod table;
 
-pub use base::{Extent, Room, UNIT, keep_freed_memory, keeps_freed_memory, page_size, round_up};
+pub(crate) use addresses::{Reserved, map_zeroes};
+pub use base::{
+    END, Extent, Room, UNIT, keep_freed_memory, keeps_freed_memory, page_size, round_up,
+};
 pub use file::{File, dax_path};
 pub use fixed::Fixed;
 pub use node::{
@@ -28,7 +33,7 @@ pub use node::{
     interleaves_by_weights, thp,
 };
 pub(crate) use ranges::Ranges;
-pub(crate) use table::map_zeroes;
+pub(crate) use table::Table;
 
 use crate::error::Error;
 

@@ -3,7 +3,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::table::map_zeroes;
+use super::addresses::map_zeroes;
 
 /// In [`Range::start`]: the place is held, and for no range yet.
 const HELD: usize = 1;

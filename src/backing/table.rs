@@ -2,18 +2,22 @@
 
 use core::marker::PhantomData;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicUsize, Ordering};
+
+use super::addresses::map_zeroes;
 
 /// The type of a table's entries.
 ///
 /// # Safety
 /// Zeroes are a value, and the alignment is at most that of [`Head`].
-pub(super) unsafe trait Entry {}
+pub(crate) unsafe trait Entry {}
 
 // SAFETY: a number, whatever its bits.
 unsafe impl Entry for AtomicU8 {}
 // SAFETY: a number, whatever its bits.
 unsafe impl Entry for AtomicU16 {}
+// SAFETY: a number, whatever its bits.
+unsafe impl Entry for AtomicUsize {}
 
 /// The head of a table, in front of its entries.
 #[repr(C, align(64))]
@@ -22,11 +26,11 @@ struct Head {
 }
 
 /// A table, or none yet.
-pub(super) struct Table<T: Entry>(AtomicPtr<Head>, PhantomData<T>);
+pub(crate) struct Table<T: Entry>(AtomicPtr<Head>, PhantomData<T>);
 
 impl<T: Entry> Table<T> {
     /// No table.
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(AtomicPtr::new(ptr::null_mut()), PhantomData)
     }
 
@@ -39,7 +43,7 @@ impl<T: Entry> Table<T> {
 
     /// Makes a table of `n_entries` unless there is one, and returns its entries; none without
     /// memory for it.
-    pub(super) fn prepare(&self, n_entries: usize) -> &[T] {
+    pub(crate) fn prepare(&self, n_entries: usize) -> &[T] {
         let known = self.entries();
         if !known.is_empty() {
             return known;
@@ -63,7 +67,7 @@ impl<T: Entry> Table<T> {
     }
 
     /// All entries; none without a table.
-    pub(super) fn entries(&self) -> &[T] {
+    pub(crate) fn entries(&self) -> &[T] {
         let head = self.0.load(Ordering::Acquire);
         if head.is_null() {
             return &[];
@@ -82,23 +86,6 @@ impl<T: Entry> Drop for Table<T> {
             unsafe { libc::munmap(head.cast(), size) };
         }
     }
-}
-
-/// Maps `size` bytes of zeroes, in whole pages; `None` when the kernel refuses. The kernel reserves
-/// no memory for pages that are not written to.
-pub(crate) fn map_zeroes(size: usize) -> Option<*mut u8> {
-    // SAFETY: a fresh anonymous mapping; no existing memory is touched.
-    let address = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            size,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-            -1,
-            0,
-        )
-    };
-    (address != libc::MAP_FAILED).then_some(address.cast())
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 
 use core::ffi::c_int;
 use core::ops::Range;
-use core::ptr;
 use core::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use super::descriptor::Identity;
@@ -113,69 +112,10 @@ impl Piece {
     }
 }
 
-/// Called with reserved addresses before they are used; returns whether to go on.
-pub(super) type Reserved<'a> = &'a mut dyn FnMut(usize) -> bool;
-
 /// Whether new mappings are locked in memory (MCL_FUTURE). `address` is that of a mapping without
 /// contents.
 pub(super) fn is_locked(address: usize) -> bool {
     // SAFETY: our own mapping, which has no contents.
     let status = unsafe { libc::madvise(address as *mut _, page_size(), libc::MADV_DONTNEED) };
     status != 0 && log::errno() == libc::EINVAL
-}
-
-/// Maps part of a file shared, at a multiple of `align`, a power of two of at least a page.
-/// `None` with `errno`, or if `reserved` says no.
-pub(super) fn map_shared(
-    fd: c_int,
-    length: usize,
-    offset: usize,
-    align: usize,
-    reserved: Reserved<'_>,
-) -> Option<usize> {
-    let padded = length.checked_add(align)?;
-    let offset = libc::off_t::try_from(offset).ok()?;
-    // SAFETY: reserves fresh addresses, then maps the file inside them; no other thread has seen
-    // the parts that are cut off.
-    unsafe {
-        let start = libc::mmap(
-            ptr::null_mut(),
-            padded,
-            libc::PROT_NONE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-            -1,
-            0,
-        );
-        if start == libc::MAP_FAILED {
-            return None;
-        }
-        let start = start as usize;
-        let base = (start + align - 1) & !(align - 1);
-        let mapped = if reserved(start) {
-            libc::mmap(
-                base as *mut _,
-                length,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_FIXED,
-                fd,
-                offset,
-            )
-        } else {
-            libc::MAP_FAILED
-        };
-        if mapped == libc::MAP_FAILED {
-            let errno = log::errno();
-            libc::munmap(start as *mut _, padded);
-            log::set_errno(errno);
-            return None;
-        }
-        if base > start {
-            libc::munmap(start as *mut _, base - start);
-        }
-        let tail = start + padded - (base + length);
-        if tail > 0 {
-            libc::munmap((base + length) as *mut _, tail);
-        }
-        Some(base)
-    }
 }

@@ -4,10 +4,9 @@ use core::sync::atomic::Ordering;
 
 use super::blocks::{allocate_blocks, touching_allocates};
 use super::descriptor::temporary_file;
-use super::piece::{
-    FIRST_PIECE, PIECE_UNIT, Piece, Reserved, SAME, Span, UNDECIDED, is_locked, map_shared,
-};
+use super::piece::{FIRST_PIECE, PIECE_UNIT, Piece, SAME, Span, UNDECIDED, is_locked};
 use super::record::File;
+use crate::backing::addresses::Reserved;
 use crate::backing::base::{can_populate, round_up};
 use crate::error::Error;
 use crate::log;
@@ -18,19 +17,7 @@ const RECORDS: usize = 8 << 20;
 /// Whether a limit on addresses leaves room for records beside a piece: memory that the page map
 /// cannot cover is of no use.
 fn has_room_for_records() -> bool {
-    // SAFETY: a fresh mapping, which goes at once; no existing memory is touched.
-    unsafe {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        let room = libc::mmap(
-            core::ptr::null_mut(),
-            RECORDS,
-            libc::PROT_NONE,
-            flags,
-            -1,
-            0,
-        );
-        room != libc::MAP_FAILED && libc::munmap(room, RECORDS) == 0
-    }
+    Reserved::new(RECORDS, 1).is_some()
 }
 
 impl File {
@@ -93,9 +80,10 @@ impl File {
         }
         let (fd, offset) = self.piece_file(index);
         let least = round_up(size.max(1), PIECE_UNIT).ok_or(Error::NoMemory)?;
-        let span = self.map_wished(self.wished(index), least, |length, reserved| {
-            map_shared(fd, length, offset, align.max(PIECE_UNIT), reserved)
-        })?;
+        let offset = libc::off_t::try_from(offset).map_err(|_| Error::NoMemory)?;
+        let reserve = |length| Reserved::new(length, align.max(PIECE_UNIT));
+        let map = |room: Reserved| room.map(libc::MAP_SHARED, fd, offset);
+        let span = self.map_wished(self.wished(index), least, reserve, map)?;
         let piece = &self.pieces[index];
         let advances = can_populate(span.base) && touching_allocates(fd);
         piece.pages.prepare(span.length, advances);
@@ -112,7 +100,8 @@ impl File {
         &self,
         wished: usize,
         least: usize,
-        map: impl Fn(usize, Reserved<'_>) -> Option<usize>,
+        reserve: impl Fn(usize) -> Option<Reserved>,
+        map: impl Fn(Reserved) -> Option<usize>,
     ) -> Result<Span, Error> {
         let modest = || {
             let all = self.pieces.iter().map(Piece::length).sum::<usize>();
@@ -120,11 +109,10 @@ impl File {
         };
         let mut length = wished.min(self.longest.load(Ordering::Relaxed)).max(least);
         loop {
-            let mut locked = false;
-            let mapped = map(length, &mut |reserved| {
-                locked = length > modest() && is_locked(reserved);
-                !locked
-            });
+            let room = reserve(length);
+            let is_locked = |room: &Reserved| length > modest() && is_locked(room.start());
+            let locked = room.as_ref().is_some_and(is_locked);
+            let mapped = room.filter(|_| !locked).and_then(&map);
             let limited = length < wished && length > least;
             let fits = mapped.filter(|base| {
                 let fits = !limited || has_room_for_records();

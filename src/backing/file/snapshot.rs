@@ -15,13 +15,13 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::ops::Range;
-use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use super::blocks::allocate_blocks;
 use super::descriptor::temporary_file;
 use super::piece::{PIECES, Span};
 use super::record::File;
+use crate::backing::addresses::map_zeroes;
 use crate::backing::base::page_size;
 use crate::log;
 
@@ -238,21 +238,15 @@ impl File {
         let Some(Span { base, length }) = self.pieces[index].span() else {
             return true;
         };
+        let Some(copy) = map_zeroes(length) else {
+            return false;
+        };
         // SAFETY: a fresh mapping, which then replaces one of ours of the same length; the
         // process has only this thread.
         unsafe {
-            let copy = libc::mmap(
-                ptr::null_mut(),
-                length,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-                -1,
-                0,
-            );
-            copy != libc::MAP_FAILED
-                && copy_present(base, copy as usize, used)
+            copy_present(base, copy as usize, used)
                 && libc::mremap(
-                    copy,
+                    copy.cast(),
                     length,
                     length,
                     libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED,

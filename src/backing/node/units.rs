@@ -8,7 +8,7 @@
 
 use core::sync::atomic::{AtomicU16, Ordering};
 
-use crate::backing::base::{UNIT, page_size};
+use crate::backing::base::{END, UNIT, page_size};
 use crate::backing::table::Table;
 
 /// The bit that marks the counter of a unit whose pages are promised one by one.
@@ -16,12 +16,8 @@ const BY_PAGE: u16 = 1 << 15;
 const LEAF_UNITS: usize = 2048;
 /// Bytes of addresses whose counters are in one leaf.
 const SPAN: usize = UNIT * LEAF_UNITS;
-/// Bits of a program's addresses.
-const ADDRESS_BITS: u32 = if cfg!(target_arch = "x86_64") { 47 } else { 48 };
-const ROOT: usize = (1 << ADDRESS_BITS) / SPAN;
-
 /// The counters of each span.
-static LEAVES: [Table<AtomicU16>; ROOT] = [const { Table::new() }; ROOT];
+static LEAVES: [Table<AtomicU16>; END / SPAN] = [const { Table::new() }; END / SPAN];
 
 /// Makes counters for the units of a range, which may be another mapping's; `false` when there is no
 /// memory for them.
@@ -146,7 +142,7 @@ fn leaf(address: usize) -> Option<&'static [AtomicU16]> {
 #[cfg(test)]
 mod tests {
     use super::{
-        ADDRESS_BITS, SPAN, UNIT, add, close, for_each_promised, open, page_size, promised, remove,
+        END, SPAN, UNIT, add, close, for_each_promised, open, page_size, promised, remove,
     };
 
     fn whole() -> usize {
@@ -218,7 +214,7 @@ mod tests {
 
     #[test]
     fn addresses_have_an_end() {
-        assert!(!open(1 << ADDRESS_BITS, UNIT, true));
-        assert_eq!(add(1 << ADDRESS_BITS, UNIT), 0);
+        assert!(!open(END, UNIT, true));
+        assert_eq!(add(END, UNIT), 0);
     }
 }

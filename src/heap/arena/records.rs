@@ -5,6 +5,7 @@
 use core::ffi::{c_uint, c_void};
 use core::ptr;
 
+use crate::backing::{Reserved, map_zeroes};
 use crate::heap::base::je::{ExtentHooks, in_hook};
 
 /// The hooks.
@@ -75,44 +76,16 @@ unsafe extern "C" fn metadata_dalloc(
 }
 
 fn map_metadata(size: usize, alignment: usize) -> Option<usize> {
-    let map = |size| {
-        // SAFETY: a fresh mapping; no existing memory is touched.
-        let mapped = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                size,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        (mapped != libc::MAP_FAILED).then_some(mapped)
-    };
     // From Linux 6.7 on it is aligned at once. A limit may not allow the addresses for more.
-    let exact = map(size)?;
-    if exact as usize % alignment == 0 {
-        // SAFETY: our own mapping, of this size.
-        unsafe { libc::madvise(exact, size, libc::MADV_NOHUGEPAGE) };
-        return Some(exact as usize);
+    let mut address = map_zeroes(size)? as usize;
+    if address % alignment != 0 {
+        // SAFETY: our own mapping, which no other code has seen.
+        unsafe { libc::munmap(address as *mut _, size) };
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        address = Reserved::new(size, alignment)?.map(flags, -1, 0)?;
     }
-    // SAFETY: our own mapping, which no other code has seen.
-    unsafe { libc::munmap(exact, size) };
-    let padded = size.checked_add(alignment)?;
-    let mapped = map(padded)?;
-    // SAFETY: a fresh mapping; no other code has seen what is cut off.
-    unsafe {
-        let start = mapped as usize;
-        let address = (start + alignment - 1) & !(alignment - 1);
-        if address > start {
-            libc::munmap(mapped, address - start);
-        }
-        libc::munmap(
-            (address + size) as *mut _,
-            start + padded - (address + size),
-        );
-        // An arena uses some 90 KiB of its block: a huge page would waste the rest.
-        libc::madvise(address as *mut _, size, libc::MADV_NOHUGEPAGE);
-        Some(address)
-    }
+    // An arena uses some 90 KiB of its block: a huge page would waste the rest.
+    // SAFETY: our own mapping, of this size.
+    unsafe { libc::madvise(address as *mut _, size, libc::MADV_NOHUGEPAGE) };
+    Some(address)
 }

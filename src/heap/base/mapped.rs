@@ -4,25 +4,19 @@
 //! part. So an entry says of an address of which heap the block there is, how far it goes, and
 //! whether it begins here. A GiB has 512 entries: a block that moves changes few of them.
 
-use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::HEAPS;
-use crate::backing::{UNIT, map_zeroes};
+use crate::backing::{END, Table, UNIT};
 
-const UNIT_BITS: u32 = UNIT.ilog2();
-const LEAF_BITS: u32 = 15;
-/// Bits of a program's addresses.
-const ADDRESS_BITS: u32 = if cfg!(target_arch = "x86_64") { 47 } else { 48 };
-const ROOT_BITS: u32 = ADDRESS_BITS - UNIT_BITS - LEAF_BITS;
-const LEAF_UNITS: usize = 1 << LEAF_BITS;
+/// Entries of a leaf.
+const LEAF_UNITS: usize = 1 << 15;
+/// Bytes of addresses whose entries are in one leaf: 64 GiB.
+const SPAN: usize = UNIT * LEAF_UNITS;
 
-/// The entries of 64 GiB, each 0 where no block is. Others: the bytes from the beginning of the
-/// unit to the end of the block, whole pages; below these the heap's id, [`FIRST`] and [`FREE`].
-type Leaf = [AtomicUsize; LEAF_UNITS];
-
-static ROOT: [AtomicPtr<Leaf>; 1 << ROOT_BITS] =
-    [const { AtomicPtr::new(ptr::null_mut()) }; 1 << ROOT_BITS];
+/// The entries, each 0 where no block is. Others: the bytes from the beginning of the unit to the end
+/// of the block, whole pages; below these the heap's id, [`FIRST`] and [`FREE`].
+static LEAVES: [Table<AtomicUsize>; END / SPAN] = [const { Table::new() }; END / SPAN];
 
 /// The block begins here.
 const FIRST: usize = 1;
@@ -33,15 +27,9 @@ const ID_SHIFT: u32 = 2;
 const BITS: usize = (4 << 10) - 1;
 const _: () = assert!((HEAPS - 1) << ID_SHIFT <= BITS);
 
-fn leaf(unit: usize) -> Option<&'static Leaf> {
-    let leaf = ROOT.get(unit >> LEAF_BITS)?.load(Ordering::Acquire);
-    // SAFETY: null or a leaf that was installed, none of which is ever unmapped.
-    unsafe { leaf.as_ref() }
-}
-
 fn entry(address: usize) -> Option<&'static AtomicUsize> {
-    let unit = address >> UNIT_BITS;
-    Some(&leaf(unit)?[unit & (LEAF_UNITS - 1)])
+    let leaf = LEAVES.get(address / SPAN)?.entries();
+    leaf.get(address / UNIT % LEAF_UNITS)
 }
 
 const fn id(entry: usize) -> usize {
@@ -55,31 +43,11 @@ const fn bytes(entry: usize) -> usize {
 /// Makes entries for the addresses of `[start, start + size)`; `false` when there is no memory for
 /// them.
 pub(crate) fn prepare(start: usize, size: usize) -> bool {
-    let last = (start + size - 1) >> UNIT_BITS >> LEAF_BITS;
-    (start >> UNIT_BITS >> LEAF_BITS..=last).all(make_leaf)
-}
-
-fn make_leaf(index: usize) -> bool {
-    let Some(place) = ROOT.get(index) else {
-        return false;
-    };
-    if !place.load(Ordering::Acquire).is_null() {
-        return true;
-    }
-    // Zeroes are a leaf without blocks.
-    let Some(fresh) = map_zeroes(size_of::<Leaf>()) else {
-        return false;
-    };
-    let none = ptr::null_mut();
-    let (done, seen) = (Ordering::AcqRel, Ordering::Relaxed);
-    if place
-        .compare_exchange(none, fresh.cast(), done, seen)
-        .is_err()
-    {
-        // SAFETY: our own mapping, which was never installed.
-        unsafe { libc::munmap(fresh.cast(), size_of::<Leaf>()) };
-    }
-    true
+    let last = (start + size - 1) / SPAN;
+    (start / SPAN..=last).all(|leaf| {
+        let leaf = LEAVES.get(leaf);
+        leaf.is_some_and(|leaf| !leaf.prepare(LEAF_UNITS).is_empty())
+    })
 }
 
 /// Notes a block of `size` bytes, whole pages, of the heap `id`. The addresses are prepared.

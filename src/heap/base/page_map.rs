@@ -15,29 +15,27 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::class::NO_BLOCKS;
 use super::mapped;
+pub use crate::backing::END;
 use crate::backing::map_zeroes;
 use crate::error::Error;
 
 const PAGE_BITS: u32 = 12;
 const LEAF_BITS: u32 = 18;
-const ROOT_BITS: u32 = if cfg!(target_arch = "x86_64") { 17 } else { 18 };
 const LEAF_PAGES: usize = 1 << LEAF_BITS;
+const N_LEAVES: usize = END >> (PAGE_BITS + LEAF_BITS);
 
 /// Bytes of a page of the map.
 pub const UNIT: usize = 1 << PAGE_BITS;
 
-/// The first address that the map cannot hold: that of the first page that is not the program's.
-pub const END: usize = 1 << (PAGE_BITS + LEAF_BITS + ROOT_BITS);
-
 type Leaf = [AtomicU32; LEAF_PAGES];
 
 /// Where the entry of page 0 would be, for each leaf; null for a missing leaf.
-type Root = [AtomicPtr<AtomicU32>; 1 << ROOT_BITS];
+type Root = [AtomicPtr<AtomicU32>; N_LEAVES];
 
-static ROOT: Root = [const { AtomicPtr::new(ptr::null_mut()) }; 1 << ROOT_BITS];
+static ROOT: Root = [const { AtomicPtr::new(ptr::null_mut()) }; N_LEAVES];
 
 /// All leaves missing: what the fast path sees until it may be used.
-static NOTHING: Root = [const { AtomicPtr::new(ptr::null_mut()) }; 1 << ROOT_BITS];
+static NOTHING: Root = [const { AtomicPtr::new(ptr::null_mut()) }; N_LEAVES];
 /// The root for the fast path.
 static FAST: AtomicPtr<Root> = AtomicPtr::new(ptr::from_ref(&NOTHING).cast_mut());
 

@@ -2,12 +2,12 @@
 //! heap sees an address.
 
 use core::ffi::c_int;
-use core::ptr;
 
 use super::super::account::Account;
 use super::super::policy::Bind;
 use super::plan::{Options, Plan};
-use crate::backing::base::{self, UNIT, page_size, round_up};
+use crate::backing::addresses::Reserved;
+use crate::backing::base::{self, UNIT, page_size};
 use crate::error::Error;
 use crate::log;
 
@@ -136,31 +136,12 @@ fn map(page: usize, size: usize, file: c_int) -> Option<usize> {
     if page != page_size() && !shared {
         flags |= libc::MAP_HUGETLB | size_bits(page);
     }
-    // Addresses are looked for first, with the alignment; the memory is put there.
-    let padded = size.checked_add(align)?;
-    let none = libc::PROT_NONE;
-    let nothing = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    // SAFETY: a fresh mapping; no existing memory is touched.
-    let room = unsafe { libc::mmap(ptr::null_mut(), padded, none, nothing, -1, 0) };
-    if room == libc::MAP_FAILED {
+    let Some(room) = Reserved::new(size, align) else {
         log::error!("syscall mmap() returned: {}.", log::errno());
         return None;
-    }
-    let room = room as usize;
-    let start = round_up(room, align)?;
-    let writable = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: within the mapping just made, which no other thread has seen.
-    let mapped = unsafe {
-        libc::mmap(
-            start as *mut _,
-            size,
-            writable,
-            flags | libc::MAP_FIXED,
-            file,
-            0,
-        )
     };
-    if mapped == libc::MAP_FAILED {
+    let mapped = room.map(flags, file, 0);
+    if mapped.is_none() {
         let errno = log::errno();
         if page == page_size() {
             log::error!("syscall mmap() returned: {errno}.");
@@ -170,17 +151,8 @@ fn map(page: usize, size: usize, file: c_int) -> Option<usize> {
                 page >> 10
             );
         }
-        unmap(room, padded);
-        return None;
     }
-    if start > room {
-        unmap(room, start - room);
-    }
-    let end = start + size;
-    if room + padded > end {
-        unmap(end, room + padded - end);
-    }
-    Some(start)
+    mapped
 }
 
 /// Makes a fresh mapping what the plan promises.
