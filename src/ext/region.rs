@@ -308,19 +308,10 @@ impl Region {
         place.0.cast()
     }
 
-    /// A block of `size` bytes, more than 0.
-    ///
-    /// # Errors
-    /// `NoMemory`: the limit, or the kind has none; and those of [`Kind::malloc`].
-    #[cold]
-    pub fn allocate(&mut self, size: usize) -> Result<*mut u8, Error> {
-        self.allocate_aligned(UNIT, size)
-    }
-
     /// A block of `size` bytes, more than 0, at a multiple of `align`, a power of two.
     ///
     /// # Errors
-    /// Those of [`Region::allocate`].
+    /// `NoMemory`: the limit, or the kind has none; and those of [`Kind::malloc`].
     pub fn allocate_aligned(&mut self, align: usize, size: usize) -> Result<*mut u8, Error> {
         let align = align.max(UNIT);
         if let Some(watch) = &mut self.watch {

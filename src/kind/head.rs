@@ -4,7 +4,7 @@
 //! partition, `allow_zero_allocs` and, for file-backed kinds, `priv` are live; the
 //! rest keeps its place.
 
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
 
@@ -78,11 +78,6 @@ impl Head {
     /// The kind's number.
     pub const fn partition(&self) -> u32 {
         self.partition
-    }
-
-    /// The name with its NUL.
-    pub fn c_name(&self) -> *const c_char {
-        self.name.as_ptr().cast()
     }
 
     /// The kind's name, as C has it.

@@ -303,12 +303,6 @@ pub fn arena_of(ptr: *const u8) -> Option<u32> {
     unsafe { LOOKUP.call(0, Some(&mut index), Some(&mut address)) }.then_some(index)
 }
 
-/// Number of arena indices in use, jemalloc's own included.
-pub fn n_arenas() -> u32 {
-    static COUNT: Control<2> = Control::new(c"arenas.narenas", usize::MAX);
-    COUNT.read(0).unwrap_or(0)
-}
-
 /// Starts or stops the background threads that give back unused pages.
 pub fn set_background_threads(on: bool) -> bool {
     static ON: Control<1> = Control::new(c"background_thread", usize::MAX);
