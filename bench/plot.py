@@ -89,7 +89,8 @@ def lines(title, x_unit, unit, series):
 
 
 def shares(title, groups):
-    """groups: [(label, [(series, value or 0)])], the same series in each; the axis begins at 0, and 1 is marked."""
+    """groups: [(label, [(series, value or 0)])], the same series in each; the axis begins at 0, and 1 is marked. A bar
+    that is cut off says how high it is."""
     most = min(max(value for _, series in groups for _, value in series), 3)
     canvas = Canvas(title, 1, 10, "")
     canvas.items = canvas.items[:3]
@@ -111,6 +112,8 @@ def shares(title, groups):
             colour = "#0b6e4f" if name == "ours" else GREYS[i % len(GREYS)]
             canvas.items.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{width * 0.9:.1f}" height="{HEIGHT - BOTTOM - y:.1f}" '
                                 f'fill="{colour}"><title>{escape(name)}: {value:.2f}</title></rect>')
+            if value > most:
+                canvas.text(x + width * 0.45, y - 4, f"{value:.1f}", anchor="middle", size=9)
     for i, (name, _) in enumerate(groups[0][1]):
         y = TOP + 16 * i
         colour = "#0b6e4f" if name == "ours" else GREYS[i % len(GREYS)]

@@ -296,10 +296,14 @@ six arrays, all live at a time, by the MiB; agrow: one realloc of an array that 
 and frees 20 blocks; one thread. Each figure contains the loop around the call, about 13 instructions."""
 
 
+TITLES = {"full": "Allocators compared: everything", "quick": "Allocators compared: the most important figures",
+          "arrays": "Arrays: blocks of 128 KiB to 1 GiB", "start": "The start of a program"}
+
+
 def write(directory, name, found, results, took, rounds, threads):
     command = {"full": "make bench", "quick": "make bench-quick"}.get(name, f"make bench-{name}")
     v = verdicts(results)
-    lines = [f"# Benchmarks: {command}", "",
+    lines = [f"# {TITLES[name]}", "",
              f"Written by `{command}` in {duration(took)}; see [bench/README.md](../../bench/README.md). "
              "*original* is the distribution's libmemkind, *ours* this one.", "", *machine(), ""]
     if v.rows:

@@ -11,8 +11,10 @@ cd "$(dirname "$0")/.."
 build_packages="ca-certificates gcc libc6-dev make binutils pkg-config libhwloc15"
 # The original's library and headers, to build a program for it.
 demo_packages="libmemkind-dev"
+# What make site writes pages with.
+site_packages="mkdocs mandoc"
 # The original's tools, what the tests link and build with, and what lets hwloc read any XML file.
-check_packages="g++ clang libomp-dev lld python3 cmake autoconf automake shellcheck
+check_packages="$site_packages g++ clang libomp-dev lld python3 cmake autoconf automake shellcheck
     libjemalloc-dev libmemkind-progs libtbbmalloc2 libhwloc-dev libhwloc-plugins numactl groff-base gfortran python3-numpy dpkg-dev rpm"
 # What make bench compares with, and counts instructions with.
 bench_packages="libmemkind0 libmemkind-progs libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2 valgrind perl sqlite3 redis-server"
@@ -21,8 +23,6 @@ programs_packages="perl git sqlite3 redis-server redis-tools nginx-light apache2
     default-jdk-headless nodejs golang-go python3-numpy"
 # What make check-packages makes roots and images with.
 packages_packages="debootstrap lintian buildah"
-# What make site writes pages with.
-site_packages="mkdocs mandoc"
 
 case ${1:-check} in
 build) packages=$build_packages ;;

@@ -14,7 +14,8 @@ done
 rm -rf "$pages" "$site" && mkdir -p "$pages/man"
 
 # Pages link to each other, and to sources, as they do here: what they may link to keeps its place.
-cp -R ./*.md LICENSE docs examples include packaging bench ctest scripts bindings src cmake pkgconfig "$pages"
+find . -maxdepth 1 -type f ! -name '.*' -exec cp {} "$pages" \;
+cp -R docs examples include packaging bench ctest scripts bindings src cmake pkgconfig "$pages"
 find "$pages" \( -name target -o -name '*.rs' -o -name __pycache__ \) -prune -exec rm -rf {} +
 # A directory without a page of its own gets a list of its files.
 while read -r directory; do
@@ -36,6 +37,8 @@ find "$pages" -name '*.md' | while read -r page; do
     sed -i -f "$pages/edits" "$page"
 done
 rm -f "$pages/edits"
+# mkdocs knows a block by its language alone.
+find "$pages" -name '*.md' -exec sed -i 's/^\( *```[a-z]*\) .*$/\1/' {} +
 
 # The manual: a page for each file, and the index by function.
 title() { sed -n "s/^# //p" "$1" | head -n 1 | tr -d '`'; }
@@ -85,7 +88,7 @@ markdown_extensions: [tables, fenced_code, md_in_html, toc]
 nav:
   - memkind: README.md
 CONFIG
-    section Guide docs/{start,choosing,migrating,compared,tuning,troubleshooting,reliability}.md
+    section Guide docs/{start,choosing,migrating,compared,tuning,troubleshooting,reliability,portability}.md
     cd "$pages"
     section Performance docs/benchmarks/README.md docs/benchmarks/[!R]*.md bench/README.md
     section Reference man/README.md docs/environment.md docs/compatibility.md man/*.[1-8].md
@@ -103,5 +106,9 @@ grep -rhoE --include='*.html' 'js/jquery-[0-9.]+\.min\.js' "$site" | sort -u | w
     [ -e "$site/$wanted" ] || cp "$jquery" "$site/$wanted"
 done
 [ -e "$site/js/theme_extra.js" ] || find "$site" -name '*.html' -exec sed -i '/theme_extra\.js/d' {} +
+if grep -rl --include='*.html' '```' "$site"; then
+    echo "scripts/site.sh: these pages have blocks that were not recognised" >&2
+    exit 1
+fi
 scripts/check-links.py "$site"
 echo "$site/index.html"
