@@ -71,7 +71,8 @@ all: $(LIBS) $(HEADERS:%=$(BUILD)/include/%) $(COMPAT:%=$(BUILD)/include/%) ## b
 
 .PHONY: cargo-build
 cargo-build: check-tools
-	$(cargo) build --release $(CARGOFLAGS) $(TARGET:%=--target %)
+	@echo "cargo build --release"
+	@$(cargo) build --release $(CARGOFLAGS) $(TARGET:%=--target %)
 
 .PHONY: check-tools
 check-tools:
@@ -94,7 +95,8 @@ $(BUILD)/lib/libmemkind.a: $(RELEASED)/libmemkind.a ctest/abi/exports.txt script
 
 .PHONY: cargo-build-preload
 cargo-build-preload: check-tools
-	$(cargo) build --release $(CARGOFLAGS) $(TARGET:%=--target %) --manifest-path preload/Cargo.toml --target-dir $(OUTPUT)/preload
+	@echo "cargo build --release (preload)"
+	@$(cargo) build --release $(CARGOFLAGS) $(TARGET:%=--target %) --manifest-path preload/Cargo.toml --target-dir $(OUTPUT)/preload
 
 $(PRELOADS:%=$(RELEASED_PRELOADS)/%): cargo-build-preload ;
 
@@ -245,6 +247,10 @@ fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SONA
 	-e "s|@LIBDIR_FROM_CMAKEDIR@|$(call from_cmakedir,$(LIBDIR))|g" \
 	-e "s|@INCLUDEDIR_FROM_CMAKEDIR@|$(call from_cmakedir,$(INCLUDEDIR))|g" $1 >'$(DESTDIR)$2' && chmod 644 '$(DESTDIR)$2'
 
+# The dynamic linker finds libraries in its directories by a cache.
+tell_linker = @if [ -z '$(DESTDIR)' ] && [ -w /etc/ld.so.cache ] && ldconfig -NXv 2>/dev/null | grep -q '^$(LIBDIR):'; then \
+	ldconfig; fi
+
 # Under sudo, what the user has built is installed as it is: root may have no cargo.
 .PHONY: install
 install: $(if $(and $(SUDO_UID),$(wildcard $(BUILD)/lib/$(SOFILE))),,all) ## install under PREFIX (LIBDIR, INCLUDEDIR, BINDIR, MANDIR, LICENSEDIR, DESTDIR)
@@ -265,12 +271,14 @@ install: $(if $(and $(SUDO_UID),$(wildcard $(BUILD)/lib/$(SOFILE))),,all) ## ins
 	$(foreach m,$(MANS),$(INSTALL) -D -m 644 $m '$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)' &&) true
 	$(INSTALL) -d '$(DESTDIR)$(LICENSEDIR)'
 	$(INSTALL) -m 644 LICENSE packaging/THIRD-PARTY '$(DESTDIR)$(LICENSEDIR)'
+	$(tell_linker)
 
 .PHONY: uninstall
 uninstall: ## remove what install put there (same variables)
 	rm -f $(INSTALLED:%='$(DESTDIR)%')
 	-rmdir '$(DESTDIR)$(CMAKEDIR)' '$(DESTDIR)$(LICENSEDIR)' 2>/dev/null
 	-cd '$(DESTDIR)$(INCLUDEDIR)' && rmdir -p $(dir $(COMPAT)) 2>/dev/null
+	$(tell_linker)
 
 .PHONY: list-installed
 list-installed: ## print the files that install creates
