@@ -210,12 +210,18 @@ fn reasons_in_words() {
         (
             &[("MEMKIND_HBW_NODES", "9")],
             "HBW",
-            "MEMKIND_HBW_NODES=9: node argument 9 is out of range (-12)",
+            "MEMKIND_HBW_NODES=9: there is no node 9 (-12)",
+        ),
+        (
+            &[("MEMKIND_HBW_NODES", "+4")],
+            "HBW",
+            "MEMKIND_HBW_NODES=+4: after '+', 0 is the first of the nodes that the process may use \
+             and 3 the last (-12)",
         ),
         (
             &[("MEMKIND_HBW_NODES", "2x")],
             "HBW",
-            "MEMKIND_HBW_NODES=2x is no list of nodes (-12)",
+            "MEMKIND_HBW_NODES=2x: something follows a complete list (-12)",
         ),
         (
             &[("MEMKIND_HBW_NODES", "0,3")],

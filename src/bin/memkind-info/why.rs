@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use memkind::env;
 use memkind::error::Error;
+use memkind::topology::named;
 use memkind::topology::nodes::Attributes;
 use memkind::topology::note::Note;
 use memkind::topology::select::{Facts, Settings, select};
@@ -62,8 +63,8 @@ impl Reason {
 enum Remark {
     /// No remark.
     Nothing,
-    /// A malformed list of nodes; libnuma's message, empty if it has none.
-    List(String),
+    /// A malformed list of nodes, or one of nodes that cannot be named.
+    List,
     /// A malformed MEMKIND_HBW_THRESHOLD.
     Threshold,
     /// The CPUs of this node have no such memory.
@@ -77,7 +78,7 @@ enum Remark {
 impl Remark {
     fn of(note: Note<'_>) -> Option<Self> {
         match note {
-            Note::NodeList(problem) => Some(Self::List(problem.to_string())),
+            Note::NodeList(_) => Some(Self::List),
             Note::ThresholdInvalid => Some(Self::Threshold),
             Note::NoFastNode(node) | Note::NoLocalNode(node) => Some(Self::NoNode(node)),
             Note::DistanceTie(node) => Some(Self::Tie(node)),
@@ -153,10 +154,14 @@ impl<'a> Question<'a> {
         let shown = |value: Option<&CStr>| value.unwrap_or_default().to_string_lossy().into_owned();
         match (remark, choice.nodes) {
             (Remark::Text(text), _) => text.trim_end_matches('.').to_owned(),
-            (Remark::List(problem), _) if !problem.is_empty() => {
+            (Remark::List, _) => {
+                let list = value.unwrap_or_default().to_bytes();
+                let problem = match named::read(list, self.source.machine) {
+                    Ok(_) => "it is no list of nodes".to_owned(),
+                    Err(refused) => refused.to_string(),
+                };
                 format!("{variable}={}: {problem}", shown(value))
             }
-            (Remark::List(_), _) => format!("{variable}={} is no list of nodes", shown(value)),
             (Remark::Threshold, _) => format!(
                 "MEMKIND_HBW_THRESHOLD={} is no number from 0 to {}",
                 shown(self.settings.hbw_threshold),
