@@ -1,4 +1,4 @@
-//! malloc and free for libmemtier and libautohbw: no header declares these.
+//! malloc, free and malloc_usable_size for libmemtier and libautohbw: no header declares these.
 //!
 //! They differ from the functions of the headers in two ways: size 0 gives a block, and blocks of
 //! other allocators are handed to `foreign`. Neither adds a test to the fast path, so a
@@ -15,6 +15,9 @@ use crate::tier::{self, Memory};
 
 /// A function that frees a block of another allocator.
 type Foreign = unsafe extern "C" fn(ptr: *mut c_void);
+
+/// A function that tells the usable bytes of a block of any allocator; 0 for NULL.
+type UsableSize = unsafe extern "C" fn(ptr: *mut c_void) -> usize;
 
 /// A function that allocates `size` bytes from the memory that it was made for.
 type MallocOf = unsafe extern "C" fn(size: usize, memory: *mut memtier_memory) -> *mut c_void;
@@ -64,6 +67,22 @@ unsafe extern "C" fn free_slow(ptr: *mut c_void, foreign: Foreign) {
         } else if !ptr.is_null() {
             foreign(ptr);
         }
+    }
+}
+
+/// The usable bytes of a block, which `otherwise` is asked for unless the page map knows them.
+///
+/// # Safety
+/// `ptr` is NULL or a live block, of this library or one that `otherwise` takes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memkind_preload_usable_size(
+    ptr: *mut c_void,
+    otherwise: UsableSize,
+) -> usize {
+    match fast::usable_size(ptr as usize) {
+        Some(size) => size,
+        // SAFETY: null or a live block that the function takes.
+        None => unsafe { otherwise(ptr) },
     }
 }
 

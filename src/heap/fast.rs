@@ -195,6 +195,15 @@ pub(crate) unsafe fn resize(kind: usize, block: *mut u8, size: usize) -> Option<
     fresh
 }
 
+/// The usable bytes of the block at an address; `None` if the slow path has to find out. Any address
+/// will do.
+#[inline(always)]
+pub(crate) fn usable_size(block: usize) -> Option<usize> {
+    let (_, offset) = page_map::fast_halves(block)?;
+    // Neither 0 nor class::NO_BLOCKS.
+    (offset.wrapping_sub(1) < class::NO_BLOCKS - 1).then(|| class::size_of(offset))
+}
+
 /// Frees a block; `false` if the slow path has to.
 ///
 /// # Safety

@@ -1,7 +1,7 @@
 //! Blocks of any kind, by their addresses alone.
 
 use super::checks;
-use crate::heap;
+use crate::heap::{self, fast};
 use crate::log;
 
 /// The id of the heap that owns the address `ptr`; 0 when the library does not own it.
@@ -37,6 +37,19 @@ pub unsafe fn free(ptr: *mut u8) {
 /// # Safety
 /// `ptr` is null, a live block of any kind, or not a block of the library at all.
 pub unsafe fn usable_size(ptr: *const u8) -> usize {
+    match fast::usable_size(ptr as usize) {
+        Some(size) => size,
+        // SAFETY: null, a live block or not the library's.
+        None => unsafe { usable_size_otherwise(ptr) },
+    }
+}
+
+/// [`usable_size`] where the fast path does not know.
+///
+/// # Safety
+/// As for [`usable_size`].
+#[cold]
+unsafe fn usable_size_otherwise(ptr: *const u8) -> usize {
     if checks::on() {
         if let Some(size) = checks::usable_size(ptr.cast_mut()) {
             return size;

@@ -14,6 +14,8 @@ pub type Malloc = unsafe extern "C" fn(size: usize, from: *mut c_void) -> *mut c
 
 /// A function that frees a block that is not libmemkind's.
 pub type Foreign = unsafe extern "C" fn(ptr: *mut c_void);
+/// A function that tells the usable bytes of a block of any allocator.
+pub type UsableSize = unsafe extern "C" fn(ptr: *mut c_void) -> usize;
 
 /// The memory of a kind, in bytes: `memkind_preload_figures_t` of libmemkind.
 #[repr(C)]
@@ -53,7 +55,7 @@ const RTLD_NEXT: *mut c_void = -1_isize as *mut c_void;
 /// memkind.h and memkind_memtier.h; documented there.
 #[allow(missing_docs, reason = "the C headers document them")]
 pub mod memkind {
-    use super::{Builder, Figures, Foreign, Kind, Malloc, Memory};
+    use super::{Builder, Figures, Foreign, Kind, Malloc, Memory, UsableSize};
     use core::ffi::{c_char, c_int, c_uint, c_void};
 
     unsafe extern "C" {
@@ -74,6 +76,7 @@ pub mod memkind {
         pub fn memkind_free(kind: Kind, ptr: *mut c_void);
         pub fn memkind_preload_malloc(size: usize, kind: Kind) -> *mut c_void;
         pub fn memkind_preload_free(ptr: *mut c_void, foreign: Foreign);
+        pub fn memkind_preload_usable_size(ptr: *mut c_void, otherwise: UsableSize) -> usize;
         pub fn memkind_preload_trim() -> c_int;
         pub fn memkind_preload_figures(number: usize, figures: *mut Figures) -> c_int;
         pub fn memtier_preload_malloc(size: usize, memory: Memory) -> *mut c_void;

@@ -6,7 +6,7 @@
 use core::ffi::{c_int, c_void};
 use core::ptr;
 
-use crate::c::memkind::memkind_detect_kind;
+use crate::c::memkind::{memkind_detect_kind, memkind_preload_usable_size};
 use crate::c::{self, EINVAL, ENOMEM, Kind, foreign};
 
 /// The source of the blocks. Sizes are above 0 unless a method says otherwise, alignments valid
@@ -118,6 +118,16 @@ pub unsafe fn free<H: Heap>(ptr: *mut c_void) {
 /// `ptr` is null or a live block.
 #[inline]
 pub unsafe fn usable_size<H: Heap>(ptr: *mut c_void) -> usize {
+    // SAFETY: `ptr` is null or a live block.
+    unsafe { memkind_preload_usable_size(ptr, usable_size_of_any::<H>) }
+}
+
+/// malloc_usable_size(3) of a block that the page map does not tell the size of.
+///
+/// # Safety
+/// `ptr` is null or a live block.
+#[cold]
+unsafe extern "C" fn usable_size_of_any<H: Heap>(ptr: *mut c_void) -> usize {
     if ptr.is_null() {
         return 0;
     }

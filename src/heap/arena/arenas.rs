@@ -1,6 +1,7 @@
 //! The jemalloc arenas of a heap: which one a thread uses, and creating it when it is first needed.
 
 use core::cell::UnsafeCell;
+use core::ffi::c_int;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
 
@@ -272,15 +273,72 @@ impl Arenas {
     /// A block of `size` bytes from the thread's arena, or from the first memory, of a class that
     /// the page map does not yet know; null when there is none.
     pub(crate) fn raw_block(&'static self, size: usize) -> *mut u8 {
-        if self.is_first {
-            let block = je::first_block(class::offset(size), self.id());
+        self.source(class::offset(size), size).raw_block()
+    }
+
+    /// Where the calling thread has blocks of `size` bytes from, of the class at `offset`.
+    #[inline]
+    pub(crate) fn source(&'static self, offset: usize, size: usize) -> Source {
+        Source {
+            arenas: self,
+            offset,
+            size,
+            flags: None,
+            page: 0,
+        }
+    }
+}
+
+/// Where a thread has blocks of one size from: several in a row do not look for the arena each
+/// time, nor ask the page map about a page twice.
+pub(crate) struct Source {
+    arenas: &'static Arenas,
+    offset: usize,
+    size: usize,
+    /// What jemalloc is told, once it has been asked.
+    flags: Option<c_int>,
+    /// The page of the last block, whose class the page map knows.
+    page: usize,
+}
+
+impl Source {
+    /// A block of a class that the page map does not yet know; null when there is none.
+    #[inline]
+    fn raw_block(&mut self) -> *mut u8 {
+        if self.arenas.is_first {
+            let block = je::first_block(self.offset, self.arenas.id());
             if !block.is_null() {
                 return block;
             }
         }
-        let Ok(own) = self.current() else {
-            return ptr::null_mut();
+        let flags = match self.flags {
+            Some(flags) => flags,
+            None => match self.arenas.current() {
+                Ok(own) => je::arena(own) | je::TCACHE_NONE,
+                Err(_) => return ptr::null_mut(),
+            },
         };
-        je::mallocx(size, je::arena(own) | je::TCACHE_NONE)
+        self.flags = Some(flags);
+        je::mallocx(self.size, flags)
+    }
+
+    /// A block, and whether caches may have it.
+    #[inline]
+    pub(crate) fn block(&mut self) -> Option<(*mut u8, bool)> {
+        let block = self.raw_block();
+        if block.is_null() {
+            return None;
+        }
+        // A page with a live block stays as it is.
+        let page = block as usize / page_map::UNIT;
+        if page == self.page {
+            return Some((block, true));
+        }
+        let owned = self.arenas.owns(block);
+        if owned {
+            page_map::set_class(block, self.arenas.id(), self.offset);
+            self.page = page;
+        }
+        Some((block, owned))
     }
 }

@@ -8,7 +8,7 @@ mod records;
 mod turn;
 mod usage;
 
-pub(crate) use arenas::{Arenas, LARGE_KEPT};
+pub(crate) use arenas::{Arenas, LARGE_KEPT, Source};
 
 use crate::backing::Backing;
 use crate::env;

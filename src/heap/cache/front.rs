@@ -46,8 +46,9 @@ pub(crate) fn fill(thread: &Thread, store: &'static Store, asked: usize, offset:
         }
     }
     let more = wanted.min(front.places()).saturating_sub(front.count());
+    let mut source = store.arenas.source(offset, class::size_of(offset));
     // SAFETY: the bin is the calling thread's, and its magazine has that many places left.
-    unsafe { stock(&store.arenas, front, offset, more) };
+    unsafe { stock(&mut source, front, more) };
     // The next time twice as many.
     let found = u8::try_from(front.count()).unwrap_or(u8::MAX);
     let found = found.saturating_add(misses.load(Ordering::Relaxed));

@@ -18,8 +18,8 @@ pub(crate) use store::{Store, hand_over};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
-use super::arena::Arenas;
-use super::base::{class, je, page_map};
+use super::arena::{Arenas, Source};
+use super::base::{class, je};
 use super::thread::Thread;
 use super::thread::tops::{self, END, Top};
 use bin::{Bin, Cache, patience};
@@ -160,7 +160,8 @@ pub(crate) fn refill(thread: &Thread, store: &'static Store, offset: usize) -> *
 
 /// Fetches blocks from jemalloc: for a class that is in use, as many as it has missed lately.
 fn fetch(arenas: &'static Arenas, cache: &Cache, offset: usize) -> *mut u8 {
-    let first = match fetch_one(arenas, offset) {
+    let mut source = arenas.source(offset, class::size_of(offset));
+    let first = match source.block() {
         Some((block, true)) => block,
         other => return other.map_or(ptr::null_mut(), |(block, _)| block),
     };
@@ -179,7 +180,7 @@ fn fetch(arenas: &'static Arenas, cache: &Cache, offset: usize) -> *mut u8 {
         return first;
     }
     // SAFETY: the bin's magazine was empty, with room for that many.
-    unsafe { stock(arenas, bin, offset, count) };
+    unsafe { stock(&mut source, bin, count) };
     sort(bin);
     let more = (count as u8).saturating_add(misses.load(Ordering::Relaxed));
     misses.store(more, Ordering::Relaxed);
@@ -190,9 +191,9 @@ fn fetch(arenas: &'static Arenas, cache: &Cache, offset: usize) -> *mut u8 {
 ///
 /// # Safety
 /// The bin is the calling thread's, and its magazine has room for them.
-unsafe fn stock(arenas: &'static Arenas, bin: Bin<'_>, offset: usize, count: usize) {
+unsafe fn stock(source: &mut Source, bin: Bin<'_>, count: usize) {
     for _ in 0..count {
-        let block = match fetch_one(arenas, offset) {
+        let block = match source.block() {
             Some((block, true)) => block,
             Some((block, false)) => {
                 // SAFETY: a live block that no other code has seen.
@@ -212,15 +213,7 @@ unsafe fn stock(arenas: &'static Arenas, bin: Bin<'_>, offset: usize, count: usi
 
 /// Fetches a block from jemalloc, and whether caches may have it.
 fn fetch_one(arenas: &'static Arenas, offset: usize) -> Option<(*mut u8, bool)> {
-    let block = arenas.raw_block(class::size_of(offset));
-    if block.is_null() {
-        return None;
-    }
-    let owned = arenas.owns(block);
-    if owned {
-        page_map::set_class(block, arenas.id(), offset);
-    }
-    Some((block, owned))
+    arenas.source(offset, class::size_of(offset)).block()
 }
 
 /// Sets the thread's blocks of a class aside, so that its next request for one comes to
