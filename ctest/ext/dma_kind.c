@@ -10,11 +10,13 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* From now on the process ends when memory is made ready, as only a kind that grows does. */
+/* From now on the process ends when it makes memory ready or maps any. */
 static void forbid_growth(void)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 4, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mremap, 3, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 23 /* MADV_POPULATE_WRITE */, 0, 1),
@@ -47,7 +49,8 @@ static int add(void *context, void *address, size_t size, void **handle)
     return 0;
 }
 
-static void prepared(size_t size)
+/* The process takes `bytes` in advance, and then blocks of `size` bytes without a system call for them. */
+static void prepared(size_t bytes, size_t size)
 {
     pid_t child = fork();
 
@@ -59,15 +62,28 @@ static void prepared(size_t size)
         CHECK_INT(0, memkind_dma_kind(-1, 0, &kind));
         CHECK_INT(0, memkind_map_create(add, NULL, 0, NULL, &map));
         CHECK_INT(0, memkind_map_attach(map, kind));
-        CHECK_INT(0, memkind_prepare(kind, 64 * MIB));
+        CHECK_INT(0, memkind_prepare(kind, bytes));
         n_ranges = usage_of(kind).n_ranges;
         forbid_growth();
-        take(kind, 64 * MIB, size);
+        take(kind, bytes, size);
         CHECK_INT(n_ranges, usage_of(kind).n_ranges);
         CHECK_INT(n_ranges, n_told);
         _exit(0);
     }
     CHECK_INT(0, child_wait(child));
+}
+
+static size_t free_memory(void)
+{
+    char line[128];
+    size_t kib = 0;
+    FILE *facts = fopen("/proc/meminfo", "r");
+
+    while (facts != NULL && fgets(line, sizeof(line), facts) && sscanf(line, "MemAvailable: %zu", &kib) != 1) {
+    }
+    if (facts != NULL)
+        fclose(facts);
+    return kib * 1024;
 }
 
 int main(void)
@@ -123,11 +139,17 @@ int main(void)
     /* Blocks that are checked have more bytes than were asked for. */
     if (getenv("MEMKIND_CHECKS") != NULL)
         return 0;
-    prepared(MIB);
-    prepared(64 * KIB);
-    prepared(100000);
-    prepared(17000);
-    prepared(4096);
-    prepared(64);
+    prepared(64 * MIB, MIB);
+    prepared(64 * MIB, 64 * KIB);
+    prepared(64 * MIB, 100000);
+    prepared(64 * MIB, 17000);
+    prepared(64 * MIB, 4096);
+    prepared(64 * MIB, 64);
+    if (free_memory() < 3 * GIB) {
+        printf("less than 3 GiB of memory are free for what takes 1 GiB in advance\n");
+        return 77;
+    }
+    prepared(GIB, MIB);
+    prepared(GIB, 300);
     return 0;
 }

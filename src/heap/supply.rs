@@ -7,7 +7,13 @@ use super::base::class;
 use super::{Heap, je, page_map};
 use crate::backing::{Backing, Slabs, round_up};
 use crate::error::Error;
+use crate::sys::ahead;
 use crate::{cancel, log};
+
+/// What jemalloc may write down about a block of a page, in bytes, and what it maps besides: an
+/// entry of 8 bytes for a page, and more each time than it needs.
+const RECORD: usize = 256;
+const RECORDS: usize = 32 << 20;
 
 /// How often a request grows the heap itself. Once is enough, unless other threads take all of it.
 const OWN_SLABS: usize = 2;
@@ -72,7 +78,7 @@ impl Heap {
     }
 
     /// Makes slabs ready, so that blocks of `size` bytes together need none, whatever the size of
-    /// each.
+    /// each; and addresses for what jemalloc writes down about them, if there are as many.
     ///
     /// # Errors
     /// `Invalid` for a heap without slabs; `NoMemory`, when nothing was made if it could be told
@@ -86,6 +92,7 @@ impl Heap {
         // A size is at most a quarter below its class, and a block has a page besides.
         let most = slabs.room().saturating_add(slabs.ready());
         let wanted = size.saturating_add(size / 2).min(most);
+        ahead::map(RECORDS + wanted / je::PAGE * RECORD);
         while missing(wanted) > 0 {
             let need = missing(wanted).min(slabs.plan().page);
             if self.grow(slabs, need, slabs.turn()).is_err() {

@@ -478,12 +478,18 @@ impl Kind {
         }
     }
 
-    /// Takes memory for the next `size` bytes.
+    /// Takes memory for the next `size` bytes, and makes all that a first block of the calling
+    /// thread makes.
     ///
     /// # Errors
     /// Those of [`Heap::prepare`].
     pub fn take_in_advance(&'static self, size: usize) -> Result<(), Error> {
-        self.heap.prepare(size)
+        self.heap.prepare(size)?;
+        if let Ok(block) = self.heap.allocate_aligned(self.alignment(), 1) {
+            // SAFETY: a live block, which is not used.
+            unsafe { heap::free(block) };
+        }
+        Ok(())
     }
 
     /// Gives back what is not in use.

@@ -11,7 +11,7 @@ use core::mem::transmute;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use super::raw;
+use super::{ahead, raw};
 
 type Function = unsafe extern "C" fn(usize, usize, usize, usize, usize, usize) -> c_long;
 
@@ -78,6 +78,14 @@ pub(super) unsafe extern "C" fn mmap(
     file: c_int,
     offset: usize,
 ) -> c_long {
+    // As jemalloc maps records that are in no arena of ours.
+    let for_records = at == 0
+        && file == -1
+        && protection == libc::PROT_READ | libc::PROT_WRITE
+        && flags == libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    if let Some(start) = for_records.then(|| ahead::take(size, 1)).flatten() {
+        return start as c_long;
+    }
     let arguments = [
         at,
         size,

@@ -7,6 +7,7 @@ use core::ptr;
 
 use crate::backing::{Reserved, map_zeroes};
 use crate::heap::base::je::{ExtentHooks, in_hook};
+use crate::sys::ahead;
 
 /// The hooks.
 pub(super) static METADATA: Metadata = Metadata(ExtentHooks {
@@ -48,7 +49,8 @@ unsafe extern "C" fn metadata_alloc(
         return ptr::null_mut();
     }
     in_hook(|| {
-        let Some(address) = map_metadata(size, alignment) else {
+        let ready = ahead::take(size, alignment);
+        let Some(address) = ready.or_else(|| map_metadata(size, alignment)) else {
             return ptr::null_mut();
         };
         // SAFETY: jemalloc passes valid flags; fresh mappings read as zero.
@@ -70,7 +72,7 @@ unsafe extern "C" fn metadata_dalloc(
     _arena: c_uint,
 ) -> bool {
     in_hook(|| {
-        // SAFETY: jemalloc gives the block up; it came from `map_metadata`.
+        // SAFETY: jemalloc gives the block up; it came from `metadata_alloc`.
         unsafe { libc::munmap(addr, size) != 0 }
     })
 }

@@ -1,0 +1,105 @@
+//! Addresses that are mapped ahead of need, for what the heap writes down about its blocks: a kind
+//! that was prepared then makes no system call for that either.
+
+use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Records come in multiples of this many bytes, and at such addresses.
+const UNIT: usize = 2 << 20;
+
+/// What is left: where it starts, and in the bits below a unit how many units there are.
+static READY: AtomicUsize = AtomicUsize::new(0);
+
+const fn split(ready: usize) -> (usize, usize) {
+    (ready & !(UNIT - 1), (ready & (UNIT - 1)) * UNIT)
+}
+
+/// Takes `size` bytes of zeroes at a multiple of `align`, if there are as many. They are the
+/// caller's to unmap.
+pub(crate) fn take(size: usize, align: usize) -> Option<usize> {
+    if size == 0 || size % UNIT != 0 || align > UNIT {
+        return None;
+    }
+    let (done, seen) = (Ordering::AcqRel, Ordering::Relaxed);
+    let rest = |ready: usize| {
+        let (start, left) = split(ready);
+        (size <= left).then(|| (start + size) | (left - size) / UNIT)
+    };
+    let ready = READY.fetch_update(done, seen, rest).ok()?;
+    Some(split(ready).0)
+}
+
+/// Has at least `size` bytes ready, if the process may have so many addresses.
+pub(crate) fn map(size: usize) {
+    let units = size.div_ceil(UNIT);
+    let (start, left) = split(READY.load(Ordering::Relaxed));
+    if units >= UNIT || (start != 0 && left >= units * UNIT) {
+        return;
+    }
+    let Some(fresh) = aligned_mapping(units * UNIT) else {
+        return;
+    };
+    let (start, left) = split(READY.swap(fresh | units, Ordering::AcqRel));
+    if left > 0 {
+        // SAFETY: the swap has made what is left ours, and nobody has been given it.
+        unsafe { libc::munmap(start as *mut _, left) };
+    }
+}
+
+fn aligned_mapping(size: usize) -> Option<usize> {
+    // SAFETY: a fresh mapping, of which only parts are unmapped and advised on that are the
+    // mapping's own. It is no multiple of the unit, so that `take` is not asked for it.
+    unsafe {
+        let page = super::page_size();
+        let padded = size + UNIT - page;
+        let mapped = libc::mmap(
+            ptr::null_mut(),
+            padded,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        );
+        if mapped == libc::MAP_FAILED {
+            return None;
+        }
+        let first = mapped as usize;
+        let start = first.next_multiple_of(UNIT);
+        if start > first {
+            libc::munmap(mapped, start - first);
+        }
+        let (end, last) = (start + size, first + padded);
+        if last > end {
+            libc::munmap(end as *mut _, last - end);
+        }
+        // Few of the records are ever written to.
+        libc::madvise(start as *mut _, size, libc::MADV_NOHUGEPAGE);
+        Some(start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{UNIT, map, take};
+
+    #[test]
+    fn as_much_as_was_mapped_is_taken_once() {
+        map(3 * UNIT);
+        assert_eq!(take(UNIT + 4096, 4096), None);
+        assert_eq!(take(UNIT, 2 * UNIT), None);
+        let first = take(UNIT, UNIT).expect("three units");
+        // More replaces what is left.
+        map(4 * UNIT);
+        let more = take(4 * UNIT, 4096).expect("four units");
+        assert_eq!((first % UNIT, more % UNIT), (0, 0));
+        assert_eq!(take(UNIT, 4096), None);
+        for (start, size) in [(first, UNIT), (more, 4 * UNIT)] {
+            // SAFETY: taken, and not used any more.
+            unsafe {
+                *(start as *mut u8) = 1;
+                *((start + size - 1) as *mut u8) = 1;
+                libc::munmap(start as *mut _, size);
+            }
+        }
+    }
+}
