@@ -123,7 +123,7 @@ headers: check-tools ## generate the headers in include/ from src/ffi, with cbin
 
 # ---- Checking. Each check-NAME is one part of `make check`. ----
 
-CHECKS := scripts headers rust abi api ext checks preload programs-short examples tbb consumers bindings pages install packages-short debug-heap numa-ci reports
+CHECKS := scripts headers rust abi api ext checks preload programs-short examples tbb consumers bindings pages install packages-short debug-heap numa-ci musl-short reports
 
 # Packages that are missing are installed first, by scripts/setup.sh; SETUP=no leaves that to you.
 SETUP ?= yes
@@ -179,6 +179,11 @@ check-guards: check-%: ## the rules that make the heap fast still do: instructio
 .PHONY: check-numa
 check-numa: ## boot every memory topology as a virtual machine, check placement there (minutes)
 	@scripts/check.sh numa
+
+.PHONY: check-musl
+check-musl: ## build for musl, run the property tests with the shared and the static library (minutes)
+	$(call setup,check)
+	@scripts/check.sh musl
 
 .PHONY: check-packages
 check-packages: ## make all packages, install, use and remove them in bare roots (20 minutes, as root)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Installs what is needed to build and check the library on Debian or Ubuntu: packages only, nothing is
-# configured. Safe to run again. As root, or as a user who may use sudo.
+# Installs what is needed to build and check the library on Debian or Ubuntu: packages, and Rust's library for other
+# machines where rustup has brought Rust; nothing is configured. Safe to run again. As root, or as a user who may use sudo.
 #
 # usage: scripts/setup.sh [build|demo|check|bench|programs|packages|site]
 #   what for: each needs a little more than the one before it; check is the default
@@ -15,7 +15,8 @@ demo_packages="libmemkind-dev"
 site_packages="mkdocs mandoc"
 # The original's tools, what the tests link and build with, and what lets hwloc read any XML file.
 check_packages="$site_packages g++ clang libomp-dev lld python3 cmake autoconf automake shellcheck
-    libjemalloc-dev libmemkind-progs libtbbmalloc2 libhwloc-dev libhwloc-plugins numactl groff-base gfortran python3-numpy dpkg-dev rpm"
+    libjemalloc-dev libmemkind-progs libtbbmalloc2 libhwloc-dev libhwloc-plugins numactl groff-base gfortran python3-numpy dpkg-dev rpm
+    musl-tools linux-libc-dev"
 # What make bench compares with, and counts instructions with.
 bench_packages="libmemkind0 libmemkind-progs libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2 valgrind perl sqlite3 redis-server"
 # The programs that make check-preload runs, beside what is there anyway.
@@ -24,7 +25,8 @@ programs_packages="perl git sqlite3 redis-server redis-tools nginx-light apache2
 # What make check-packages makes roots and images with.
 packages_packages="debootstrap lintian buildah"
 
-case ${1:-check} in
+what=${1:-check}
+case $what in
 build) packages=$build_packages ;;
 demo) packages="$build_packages $demo_packages" ;;
 check) packages="$build_packages $demo_packages $check_packages" ;;
@@ -127,5 +129,10 @@ if ! scripts/cargo-env.sh >/dev/null 2>&1; then
     fi
     # shellcheck disable=SC2046,SC2086
     apt_install $rust $(known "rustfmt${cargo#cargo}" "rust-clippy${cargo#cargo}")
+fi
+# Rust's library for musl: only rustup has it.
+if [ "$what" = check ] && command -v rustup >/dev/null && ! scripts/check-tools.sh x86_64-unknown-linux-musl >/dev/null 2>&1; then
+    timeout 300 rustup target add x86_64-unknown-linux-musl ||
+        echo "Going on without: tests with musl are skipped." >&2
 fi
 echo "Ready: $($(scripts/cargo-env.sh) --version), $(gcc --version | head -n 1)"

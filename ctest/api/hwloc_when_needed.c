@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* libhwloc is loaded when bandwidth or latency are first asked for, and not before: it would be a good
  * part of what each process start costs. A machine without it has all kinds that need neither. */
-#include "check.h"
+#include "machine.h"
 
 #include <fcntl.h>
 #include <link.h>
@@ -80,11 +80,20 @@ static void does_without(void)
     use(MEMKIND_DEFAULT);
 }
 
+/* In a child, so that it stays loaded nowhere. */
+static void has_one(void)
+{
+    if (!has_hwloc()) {
+        SKIP("no libhwloc can be loaded");
+    }
+}
+
 int main(void)
 {
     if (original()) {
         SKIP("the original is linked to libhwloc");
     }
+    CHECK_CHILD(run_forked(has_one));
     CHECK_CHILD(run_forked(loads_it_when_needed));
     CHECK_CHILD(run_forked(does_without));
     return 0;

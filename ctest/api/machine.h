@@ -66,6 +66,17 @@ static inline bool has_memory_attributes(void)
     return access("/sys/devices/system/node/node0/access0/initiators/read_bandwidth", F_OK) == 0;
 }
 
+/* Without libhwloc, or in a program that cannot load libraries, bandwidth and latency are unknown. */
+static inline bool has_hwloc(void)
+{
+    void *library = dlopen("libhwloc.so.15", RTLD_LAZY);
+
+    if (library != NULL) {
+        dlclose(library);
+    }
+    return library != NULL;
+}
+
 static inline bool has_huge_pages(void)
 {
     static const char *const counts[] = {"nr_hugepages", "nr_overcommit_hugepages"};

@@ -62,6 +62,9 @@ int main(int argc, char **argv)
     if (!one_node() || has_memory_attributes()) {
         SKIP("the expected masks are those of one node without memory attributes");
     }
+    if (!has_hwloc()) {
+        SKIP("no libhwloc can be loaded");
+    }
     CHECK_CHILD(run_again("-20,-1", NULL));
     CHECK_CHILD(run_again("0,0", node_0_for_all_kinds));
     const char *const warning = "libnuma: Warning: node argument -1 is out of range\n\n";

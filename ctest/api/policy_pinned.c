@@ -47,6 +47,9 @@ int main(void)
     if (with_memory[0] == '\0' || strcmp(with_memory, first_line("/sys/devices/system/node/has_cpu")) != 0) {
         SKIP("the largest local node is the CPU's own only if every node has both CPUs and memory");
     }
+    if (!has_hwloc()) {
+        SKIP("no libhwloc can be loaded");
+    }
     if (original() && !one_node()) {
         SKIP("the original reuses memory of another node that was freed before");
     }

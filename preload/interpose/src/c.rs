@@ -135,8 +135,38 @@ unsafe extern "C" {
     fn getpagesize() -> c_int;
     fn mprotect(start: *const c_void, size: usize, protection: c_int) -> c_int;
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+    #[cfg(not(target_env = "musl"))]
     fn __libc_free(ptr: *mut c_void);
+    #[cfg(not(target_env = "musl"))]
     fn __libc_realloc(ptr: *mut c_void, size: usize) -> *mut c_void;
+}
+
+/// The C library's free, which musl exports under its own name only.
+#[cfg(target_env = "musl")]
+unsafe fn __libc_free(ptr: *mut c_void) {
+    // SAFETY: the name is a string, and free has this signature; the block is the C library's, as the caller promises.
+    unsafe {
+        let found = dlsym(RTLD_NEXT, c"free".as_ptr());
+        if !found.is_null() {
+            let free: unsafe extern "C" fn(*mut c_void) = core::mem::transmute(found);
+            free(ptr);
+        }
+    }
+}
+
+/// The C library's realloc, which musl exports under its own name only.
+#[cfg(target_env = "musl")]
+unsafe fn __libc_realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: the name is a string, and realloc has this signature; the block is the C library's, as the caller promises.
+    unsafe {
+        let found = dlsym(RTLD_NEXT, c"realloc".as_ptr());
+        if found.is_null() {
+            return core::ptr::null_mut();
+        }
+        let realloc: unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void =
+            core::mem::transmute(found);
+        realloc(ptr, size)
+    }
 }
 
 /// Ends the process as `abort(3)` does.
