@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A thousand threads that live at the same time use the hbw_* functions, and free each other's blocks. */
-#include "check.h"
+#include "threads.h"
 
 #include <hbwmalloc.h>
-#include <pthread.h>
 
 #define N_THREADS 1000
 #define N_ROUNDS 100
@@ -41,7 +40,7 @@ int main(int argc, char **argv)
         CHECK_CHILD(run_again("with node 0", node_0_for_all_kinds));
     }
     CHECK_INT(0, pthread_attr_init(&small));
-    CHECK_INT(0, pthread_attr_setstacksize(&small, 64 * KIB));
+    set_stack(&small, 64 * KIB);
     CHECK_INT(0, pthread_barrier_init(&start, NULL, N_THREADS));
     for (unsigned i = 0; i < N_THREADS; i++) {
         numbers[i] = i;

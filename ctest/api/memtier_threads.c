@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The accounting is exact with a thousand threads that allocate, and with others that free. */
 #include "memtier.h"
-
-#include <pthread.h>
+#include "threads.h"
 
 #define N_THREADS 1000
 #define N_BLOCKS 5000
@@ -36,7 +35,7 @@ static void in_threads(void *(*body)(void *))
     pthread_attr_t attributes;
 
     CHECK_INT(0, pthread_attr_init(&attributes));
-    CHECK_INT(0, pthread_attr_setstacksize(&attributes, 64 * KIB));
+    set_stack(&attributes, 64 * KIB);
     for (int i = 0; i < N_THREADS; i++) {
         CHECK_INT(0, pthread_create(&threads[i], &attributes, body, blocks[i]));
     }

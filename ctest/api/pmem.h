@@ -20,7 +20,7 @@ struct pmem_record {
     const char *dir;
 };
 
-_Static_assert(offsetof(struct pmem_record, current_size) == 64, "the record's layout");
+_Static_assert(offsetof(struct pmem_record, current_size) == 24 + sizeof(pthread_mutex_t), "the record's layout");
 
 static inline const struct pmem_record *pmem_record(memkind_t kind)
 {

@@ -47,7 +47,9 @@ int main(void)
     const int child = fork();
     CHECK(child >= 0);
     if (child == 0) {
+#ifdef SYS_unlink
         forbid(SYS_unlink, EIO);
+#endif
         forbid(SYS_unlinkat, EIO);
         CHECK_INT(0, memkind_create_pmem(dir, 0, &kind));
         CHECK_NOT_NULL(memkind_malloc(kind, 100));

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The first use of a kind, and the making of one, fit on the smallest stack that a thread can have: what a
- * thread does here for the first time in the process is done with PTHREAD_STACK_MIN bytes, and with 16 KiB where musl
- * allows less. */
-#include "check.h"
-
-#include <limits.h>
-#include <pthread.h>
+ * thread does here for the first time in the process is done with 16 KiB, or PTHREAD_STACK_MIN where that is more. */
+#include "threads.h"
 
 static const char *step;
 
@@ -58,8 +54,7 @@ int main(int argc, char **argv)
     }
     step = argv[1];
     CHECK_INT(0, pthread_attr_init(&attributes));
-    const size_t least = PTHREAD_STACK_MIN;
-    CHECK_INT(0, pthread_attr_setstacksize(&attributes, least > 16 * KIB ? least : 16 * KIB));
+    set_stack(&attributes, 16 * KIB);
     CHECK_INT(0, pthread_create(&thread, &attributes, on_small_stack, NULL));
     CHECK_INT(0, pthread_join(thread, NULL));
     return 0;

@@ -5,8 +5,17 @@
 
 #include "check.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
+
+/* Asks for stacks of `size` bytes, or of the fewest that a thread of this machine can have. */
+static inline void set_stack(pthread_attr_t *attributes, size_t size)
+{
+    const size_t least = PTHREAD_STACK_MIN;
+
+    CHECK_INT(0, pthread_attr_setstacksize(attributes, size > least ? size : least));
+}
 
 /* Starts `count` threads that run `work`, each with the next element of `arguments`, whose size is
  * `element`; with an `element` of 0 all get `arguments` itself. */

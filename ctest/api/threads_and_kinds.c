@@ -48,7 +48,7 @@ static int child(void)
         kinds[i] = make_pmem(test_dir(), 0);
     }
     CHECK_INT(0, pthread_attr_init(&small_stack));
-    CHECK_INT(0, pthread_attr_setstacksize(&small_stack, 64 * KIB));
+    set_stack(&small_stack, 64 * KIB);
     CHECK_INT(0, pthread_barrier_init(&barrier, NULL, THREADS + 1));
     /* What the kinds take, the first thread pays. */
     const size_t before = resident_memory();

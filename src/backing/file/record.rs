@@ -20,7 +20,7 @@ pub struct File {
     pub(super) offset: AtomicUsize,
     pub(super) max_size: usize,
     /// The original's mutex; unused.
-    pub(super) lock: [u8; 40],
+    pub(super) lock: [u8; size_of::<libc::pthread_mutex_t>()],
     pub(super) current_size: AtomicUsize,
     pub(super) dir: *const c_char,
     /// [`PIECES`] of them, apart from the record: stacks may be small.
@@ -56,7 +56,7 @@ impl File {
             fd,
             offset: AtomicUsize::new(0),
             max_size: limit,
-            lock: [0; 40],
+            lock: [0; size_of::<libc::pthread_mutex_t>()],
             current_size: AtomicUsize::new(0),
             dir: dir.into_raw(),
             pieces,
