@@ -1,126 +1,30 @@
 //! A thread's cache of free blocks of one heap: two magazines for each size class.
 
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
-use super::magazine::Magazine;
 use crate::heap::base::{class, je};
-use crate::heap::thread::tops::{END, Place, Top, Tops, no_place};
-
-/// The magazines of a class.
-pub(super) struct Magazines {
-    /// The first place of the current one.
-    pub(super) base: AtomicPtr<Place>,
-    /// The previous one: empty or full, or null.
-    previous: AtomicPtr<Magazine>,
-    /// Blocks in the previous one, for statistics: another thread may find a magazine
-    /// that has gone to the depot meanwhile, and been freed.
-    n_previous: AtomicUsize,
-}
+pub(super) use crate::heap::thread::magazine::{Bin, Magazine, Magazines};
+use crate::heap::thread::tops::{Tops, no_place};
 
 /// The magazines of all classes.
 type Bins = [Magazines; class::COUNT];
 
 /// No magazines. Nothing else is ever written there than what is there.
-static NO_BINS: Bins = [const {
-    Magazines {
-        base: AtomicPtr::new(no_place()),
-        previous: AtomicPtr::new(ptr::null_mut()),
-        n_previous: AtomicUsize::new(0),
-    }
-}; class::COUNT];
-
-/// All that a cache has of one class.
-#[derive(Clone, Copy)]
-pub(super) struct Bin<'a> {
-    pub(super) top: &'a Top,
-    pub(super) magazines: &'a Magazines,
-}
+static NO_BINS: Bins = [const { Magazines::none() }; class::COUNT];
 
 impl Bin<'_> {
-    pub(super) fn top(self) -> *mut Place {
-        self.top.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn count(self) -> usize {
-        let base = self.magazines.base.load(Ordering::Relaxed) as usize;
-        (self.top() as usize).saturating_sub(base) / size_of::<Place>()
-    }
-
-    pub(super) fn has_magazine(self) -> bool {
-        self.top() != no_place()
-    }
-
-    /// Places of the current magazine; 0 without one.
-    pub(super) fn places(self) -> usize {
-        if !self.has_magazine() {
-            return 0;
-        }
-        let base = self.magazines.base.load(Ordering::Relaxed);
-        // SAFETY: the current magazine is live, with its header before its places.
-        unsafe { (*base.cast::<Magazine>().sub(1)).capacity as usize }
-    }
-
-    pub(super) fn is_full(self) -> bool {
-        // SAFETY: `top` is at a place of the current magazine, at its end or at the
-        // place that stands for none.
-        unsafe { *self.top() == END }
-    }
-
-    /// Puts the current magazine away: it, or null, with its count set.
-    pub(super) fn unload(self) -> *mut Magazine {
-        if !self.has_magazine() {
-            return ptr::null_mut();
-        }
-        let base = self.magazines.base.load(Ordering::Relaxed);
-        let magazine = base.cast::<Magazine>().wrapping_sub(1);
-        // SAFETY: the current magazine is live and this bin's.
-        unsafe { (*magazine).count = self.count() };
-        self.clear();
-        magazine
-    }
-
-    fn clear(self) {
-        self.top.store(no_place(), Ordering::Relaxed);
-        self.magazines.base.store(no_place(), Ordering::Relaxed);
-    }
-
-    /// Makes a magazine the current one.
-    pub(super) fn load(self, magazine: *mut Magazine) {
-        let base = Magazine::base(magazine);
-        // SAFETY: the magazine is live and this bin's.
-        let top = unsafe {
-            (*magazine).ordered = false;
-            base.add((*magazine).count)
-        };
-        self.magazines.base.store(base, Ordering::Relaxed);
-        self.top.store(top, Ordering::Relaxed);
-    }
-
     /// Whether there is a current magazine; makes an empty one if not. There is none afterwards when
     /// memory is short.
     pub(super) fn has_or_makes_magazine(self, offset: usize) -> bool {
         if !self.has_magazine() {
             let fresh = Magazine::with_places(class::magazine_capacity(offset));
             if !fresh.is_null() {
-                self.load(fresh);
+                // SAFETY: the magazine is fresh, and there is no current one.
+                unsafe { self.load(fresh) };
             }
         }
         self.has_magazine()
-    }
-
-    pub(super) fn take_previous(self) -> *mut Magazine {
-        self.magazines.n_previous.store(0, Ordering::Relaxed);
-        self.magazines
-            .previous
-            .swap(ptr::null_mut(), Ordering::Relaxed)
-    }
-
-    pub(super) fn set_previous(self, magazine: *mut Magazine) {
-        // SAFETY: null, or live and this bin's.
-        let count = unsafe { magazine.as_ref() }.map_or(0, |magazine| magazine.count);
-        self.magazines.n_previous.store(count, Ordering::Relaxed);
-        self.magazines.previous.store(magazine, Ordering::Relaxed);
     }
 }
 

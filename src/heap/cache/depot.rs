@@ -69,43 +69,20 @@ impl Stack {
     unsafe fn take(&self, empty: *mut Magazine) -> *mut Magazine {
         let taken = self.magazines.with(|magazines| {
             // SAFETY: null or a magazine of the stack.
-            let full = unsafe { pop(&mut magazines.full) };
+            let full = unsafe { Magazine::pop(&mut magazines.full) };
             if !full.is_null() {
                 let count = self.count.load(Ordering::Relaxed) - 1;
                 self.count.store(count, Ordering::Relaxed);
                 magazines.fewest = magazines.fewest.min(count);
                 if !empty.is_null() {
                     // SAFETY: the empty magazine is in no other list, and the gate is held.
-                    unsafe { push(&mut magazines.empty, empty) };
+                    unsafe { Magazine::push(&mut magazines.empty, empty) };
                 }
             }
             full
         });
         taken.unwrap_or(ptr::null_mut())
     }
-}
-
-/// Takes the first magazine of a list; null if it is empty.
-///
-/// # Safety
-/// The list is the caller's.
-unsafe fn pop(list: &mut *mut Magazine) -> *mut Magazine {
-    let first = *list;
-    // SAFETY: null or a magazine of the list.
-    if let Some(magazine) = unsafe { first.as_ref() } {
-        *list = magazine.next;
-    }
-    first
-}
-
-/// Puts a magazine before a list.
-///
-/// # Safety
-/// Both are the caller's.
-unsafe fn push(list: &mut *mut Magazine, magazine: *mut Magazine) {
-    // SAFETY: the magazine is live, and in no other list.
-    unsafe { (*magazine).next = *list };
-    *list = magazine;
 }
 
 /// The full magazines of a heap.
@@ -213,8 +190,8 @@ impl Depot {
                 stack.count.store(count, Ordering::Relaxed);
                 // SAFETY: the magazine is the caller's, the lists are the stack's.
                 unsafe {
-                    push(&mut magazines.full, magazine);
-                    pop(&mut magazines.empty)
+                    Magazine::push(&mut magazines.full, magazine);
+                    Magazine::pop(&mut magazines.empty)
                 }
             });
         }
@@ -257,7 +234,8 @@ impl Depot {
             let Some((idle, empty)) = looked else {
                 continue;
             };
-            free_list(empty);
+            // SAFETY: the list has left its stack and is ours.
+            unsafe { Magazine::free_list(empty) };
             for _ in 0..idle {
                 if left == 0 || self.give_back(class) == 0 {
                     break;
@@ -292,8 +270,10 @@ impl Depot {
                 core::mem::replace(magazines, Magazines::NONE)
             });
             if let Some(all) = all {
-                free_list(all.full);
-                free_list(all.empty);
+                for list in [all.full, all.empty] {
+                    // SAFETY: the list has left its stack and is ours.
+                    unsafe { Magazine::free_list(list) };
+                }
             }
         }
         self.bytes.store(0, Ordering::Relaxed);
@@ -327,17 +307,6 @@ impl Depot {
 fn magazine_bytes(class: usize) -> usize {
     let offset = class << class::BIN_BITS;
     class::magazine_capacity(offset) * class::size_of(offset)
-}
-
-/// Frees magazines, not their blocks.
-fn free_list(mut list: *mut Magazine) {
-    while !list.is_null() {
-        // SAFETY: the list has left its stack and is ours.
-        unsafe {
-            let magazine = pop(&mut list);
-            Magazine::free(magazine);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -32,17 +32,19 @@ pub(crate) fn fill(thread: &Thread, store: &'static Store, asked: usize, offset:
     let wanted = usize::from(misses.load(Ordering::Relaxed) - patience(asked));
     let empty = front.unload();
     let previous = bin.take_previous();
-    // SAFETY: null or the bin's own.
-    if unsafe { previous.as_ref() }.is_some_and(|magazine| magazine.count > 0) {
-        front.load(previous);
-        bin.set_previous(empty);
-    } else {
-        bin.set_previous(previous);
-        front.load(bin.unload());
-        if empty.is_null() {
-            bin.has_or_makes_magazine(offset);
+    // SAFETY: each is null or was one of these bins', and is the calling thread's.
+    unsafe {
+        if previous.as_ref().is_some_and(|magazine| magazine.count > 0) {
+            front.load(previous);
+            bin.set_previous(empty);
         } else {
-            bin.load(empty);
+            bin.set_previous(previous);
+            front.load(bin.unload());
+            if empty.is_null() {
+                bin.has_or_makes_magazine(offset);
+            } else {
+                bin.load(empty);
+            }
         }
     }
     let more = wanted.min(front.places()).saturating_sub(front.count());

@@ -49,9 +49,11 @@ pub(super) fn make_room(store: &Store, cache: &Cache, offset: usize) {
         }
         let full = bin.unload();
         // SAFETY: the bin's own magazine, full of free blocks of the heap.
-        match unsafe { store.depot.exchange(full, offset) } {
-            None => return bin.load(full),
-            Some(empty) => magazine = empty,
+        unsafe {
+            match store.depot.exchange(full, offset) {
+                None => return bin.load(full),
+                Some(empty) => magazine = empty,
+            }
         }
     } else {
         n_places = places(store, offset);
@@ -64,7 +66,8 @@ pub(super) fn make_room(store: &Store, cache: &Cache, offset: usize) {
         magazine = Magazine::with_places(n_places);
     }
     if !magazine.is_null() {
-        bin.load(magazine);
+        // SAFETY: fresh, or the bin's own, which has no current one.
+        unsafe { bin.load(magazine) };
     }
 }
 

@@ -1,46 +1,12 @@
-//! A magazine: an array of pointers to free blocks of one class (J. Bonwick and J. Adams,
-//! "Magazines and Vmem", USENIX 2001). It goes from thread to thread as a whole.
+//! What a heap does with magazines of blocks: ordering them, and giving the blocks back.
 
 use super::order;
 use crate::heap::base::{class, je};
-use crate::heap::thread::tops::{END, Place};
-
-/// An array of pointers to free blocks, behind this header, with [`END`] behind them.
-#[repr(C)]
-pub(crate) struct Magazine {
-    /// The next one in a depot.
-    pub(crate) next: *mut Magazine,
-    /// Blocks in it, while it is not a bin's current one.
-    pub(crate) count: usize,
-    /// Number of its places.
-    pub(crate) capacity: u32,
-    /// Whether the blocks are in order, see [`Magazine::arrange`].
-    pub(crate) ordered: bool,
-    /// Always 0: below the first pointer.
-    below: Place,
-}
+pub(crate) use crate::heap::thread::magazine::Magazine;
+#[cfg(test)]
+use crate::heap::thread::tops::Place;
 
 impl Magazine {
-    /// Makes an empty magazine with `capacity` places; null when memory is short.
-    pub(crate) fn with_places(capacity: usize) -> *mut Magazine {
-        let bytes = size_of::<Magazine>() + (capacity + 1) * size_of::<Place>();
-        // Zeroed, for a place that holds END by chance would be taken for the end.
-        let magazine: *mut Magazine = je::new_record(bytes).cast();
-        if !magazine.is_null() {
-            // SAFETY: fresh memory of that size, aligned; zeroes are an empty magazine.
-            unsafe {
-                (*magazine).capacity = capacity as u32;
-                Magazine::base(magazine).add(capacity).write(END);
-            }
-        }
-        magazine
-    }
-
-    /// Its first place.
-    pub(crate) fn base(magazine: *mut Magazine) -> *mut Place {
-        magazine.wrapping_add(1).cast()
-    }
-
     /// Makes one full of blocks, which belong to no heap.
     #[cfg(test)]
     pub(crate) fn full(offset: usize) -> *mut Magazine {
@@ -89,15 +55,6 @@ impl Magazine {
         } else {
             (filled, other)
         }
-    }
-
-    /// Frees the magazine itself.
-    ///
-    /// # Safety
-    /// It is the caller's and holds no blocks that matter.
-    pub(crate) unsafe fn free(magazine: *mut Magazine) {
-        // SAFETY: it comes from `with_places`.
-        unsafe { je::free_record(magazine.cast()) }
     }
 
     /// Gives its blocks to jemalloc; how many bytes they were.

@@ -138,20 +138,21 @@ pub(crate) fn refill(thread: &Thread, store: &'static Store, offset: usize) -> *
             large::limit(store, cache, offset);
         }
         let previous = bin.take_previous();
-        // SAFETY: null or this bin's magazine.
-        if unsafe { previous.as_ref() }.is_some_and(|magazine| magazine.count > 0) {
-            let empty = bin.unload();
-            bin.load(previous);
-            bin.set_previous(empty);
-        // Of two empty ones only one is of use; the depot gets the other.
-        // SAFETY: null, or ours and empty.
-        } else if let Some(full) = unsafe { store.depot.pop(offset, previous) } {
+        // SAFETY: each is null or this bin's own, or the depot's, which gives it up.
+        unsafe {
+            let full = if previous.as_ref().is_some_and(|magazine| magazine.count > 0) {
+                Some(previous)
+            } else {
+                // Of two empty ones only one is of use; the depot gets the other.
+                store.depot.pop(offset, previous)
+            };
+            let Some(full) = full else {
+                bin.set_previous(previous);
+                return fetch(&store.arenas, cache, offset);
+            };
             let empty = bin.unload();
             bin.load(full);
             bin.set_previous(empty);
-        } else {
-            bin.set_previous(previous);
-            return fetch(&store.arenas, cache, offset);
         }
     }
     // SAFETY: the thread is the calling one and has entered; the offset is a class's.
@@ -231,15 +232,15 @@ pub(crate) fn set_aside(thread: &Thread, id: usize, offset: usize) {
     }
     let bin = cache.bin(offset >> class::BIN_BITS);
     let previous = bin.take_previous();
-    // SAFETY: null or this bin's magazine.
-    if unsafe { previous.as_ref() }.is_some_and(|magazine| magazine.count > 0) {
-        bin.set_previous(previous);
-        return;
-    }
-    let current = bin.unload();
-    bin.set_previous(current);
-    if !previous.is_null() {
-        bin.load(previous);
+    // SAFETY: each is null or this bin's own.
+    unsafe {
+        if previous.as_ref().is_some_and(|magazine| magazine.count > 0) {
+            return bin.set_previous(previous);
+        }
+        bin.set_previous(bin.unload());
+        if !previous.is_null() {
+            bin.load(previous);
+        }
     }
 }
 
@@ -302,11 +303,14 @@ fn exchange(store: &'static Store, bin: Bin<'_>, offset: usize) {
             }
         }
     }
-    bin.set_previous(full);
-    if other.is_null() {
-        bin.has_or_makes_magazine(offset);
-    } else {
-        bin.load(other);
+    // SAFETY: both are null or this thread's, and the bin has no current one.
+    unsafe {
+        bin.set_previous(full);
+        if other.is_null() {
+            bin.has_or_makes_magazine(offset);
+        } else {
+            bin.load(other);
+        }
     }
 }
 

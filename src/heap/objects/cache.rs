@@ -1,70 +1,27 @@
-//! A thread's cache of free objects of a pool: two magazines, as `cache.rs` has them for each
+//! A thread's cache of free objects of a pool: two magazines, as a heap's cache has them for each
 //! class of blocks, but of any capacity.
-//!
-//! The place below a magazine's first pointer holds 0, the one behind its last [`END`]. A cache
-//! without a magazine points between two such places, and so does the one that stands for none.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::heap::base::je;
+pub(super) use crate::heap::thread::magazine::Magazine;
+use crate::heap::thread::magazine::{Bin, Magazines};
 use crate::heap::thread::table::{Opaque, Slot};
-use crate::heap::thread::tops::{END, Place, no_place};
-
-/// An array of pointers to free objects, behind this header.
-#[repr(C)]
-pub(crate) struct Magazine {
-    /// The next one in a list.
-    pub(crate) next: *mut Magazine,
-    /// Objects in it, while it is not a cache's current one.
-    pub(crate) count: usize,
-    /// The number of places.
-    capacity: usize,
-    /// Always 0: below the first pointer.
-    below: Place,
-}
+use crate::heap::thread::tops::{END, Place, Top, no_place};
 
 impl Magazine {
-    /// Makes an empty magazine of `capacity` places; null when memory is short.
-    pub(crate) fn make(capacity: usize) -> *mut Magazine {
-        let bytes = size_of::<Magazine>() + (capacity + 1) * size_of::<Place>();
-        // Zeroed: a place that holds END by chance would be taken for the end.
-        let magazine: *mut Magazine = je::mallocx(bytes, je::ZERO).cast();
-        if !magazine.is_null() {
-            // SAFETY: fresh memory of that size, aligned; zeroes are an empty magazine.
-            unsafe {
-                (*magazine).capacity = capacity;
-                Magazine::base(magazine).add(capacity).write(END);
-            }
-        }
-        magazine
-    }
-
-    /// The first place of a magazine.
-    fn base(magazine: *mut Magazine) -> *mut Place {
-        magazine.wrapping_add(1).cast()
-    }
-
     /// The places without objects.
     ///
     /// # Safety
     /// The magazine is the caller's, and in no cache.
-    pub(crate) unsafe fn room<'a>(magazine: *mut Magazine) -> &'a mut [Place] {
+    pub(super) unsafe fn room<'a>(magazine: *mut Magazine) -> &'a mut [Place] {
         // SAFETY: `capacity` places behind the header, of which `count` are taken.
         unsafe {
-            let (count, capacity) = ((*magazine).count, (*magazine).capacity);
+            let (count, capacity) = ((*magazine).count, (*magazine).capacity as usize);
             let first = Magazine::base(magazine).add(count);
             core::slice::from_raw_parts_mut(first, capacity - count)
         }
-    }
-
-    /// Frees the magazine itself.
-    ///
-    /// # Safety
-    /// It is the caller's.
-    pub(crate) unsafe fn free(magazine: *mut Magazine) {
-        // SAFETY: it comes from `make`.
-        unsafe { je::dallocx(magazine.cast(), 0) }
     }
 }
 
@@ -73,15 +30,10 @@ impl Magazine {
 #[repr(C)]
 pub(crate) struct Cache {
     /// Behind the last object of the current magazine.
-    top: AtomicPtr<Place>,
-    /// The first place of the current magazine.
-    base: AtomicPtr<Place>,
+    top: Top,
+    magazines: Magazines,
     /// The last place of the current magazine.
     end: AtomicPtr<Place>,
-    /// The other magazine: empty or full, or null.
-    previous: AtomicPtr<Magazine>,
-    /// The number of objects in `previous`.
-    n_previous: AtomicUsize,
     /// In a list of caches taken away: the next one, and where this one was.
     next: AtomicPtr<Cache>,
     place: AtomicPtr<Slot>,
@@ -89,10 +41,8 @@ pub(crate) struct Cache {
 
 static NONE: Cache = Cache {
     top: AtomicPtr::new(no_place()),
-    base: AtomicPtr::new(no_place()),
+    magazines: Magazines::none(),
     end: AtomicPtr::new(no_place()),
-    previous: AtomicPtr::new(ptr::null_mut()),
-    n_previous: AtomicUsize::new(0),
     next: AtomicPtr::new(ptr::null_mut()),
     place: AtomicPtr::new(ptr::null_mut()),
 };
@@ -105,7 +55,7 @@ impl Cache {
 
     /// Makes one without magazines; null when memory is short.
     pub(crate) fn make() -> *mut Cache {
-        let cache: *mut Cache = je::mallocx(size_of::<Cache>(), je::ZERO).cast();
+        let cache: *mut Cache = je::new_record(size_of::<Cache>()).cast();
         // SAFETY: null, or fresh memory for which zeroes are valid.
         if let Some(cache) = unsafe { cache.as_ref() } {
             cache.clear();
@@ -119,23 +69,24 @@ impl Cache {
     /// It is the caller's, and has no magazines.
     pub(crate) unsafe fn free(cache: *mut Cache) {
         // SAFETY: it comes from `make`.
-        unsafe { je::dallocx(cache.cast(), 0) }
+        unsafe { je::free_record(cache.cast()) }
+    }
+
+    fn bin(&self) -> Bin<'_> {
+        Bin {
+            top: &self.top,
+            magazines: &self.magazines,
+        }
     }
 
     fn clear(&self) {
-        self.top.store(no_place(), Ordering::Relaxed);
-        self.base.store(no_place(), Ordering::Relaxed);
+        self.bin().clear();
         self.end.store(no_place(), Ordering::Relaxed);
-    }
-
-    fn count_here(&self) -> usize {
-        let top = self.top.load(Ordering::Relaxed) as usize;
-        top.saturating_sub(self.base.load(Ordering::Relaxed) as usize) / size_of::<Place>()
     }
 
     /// Objects in it; a guess while its thread is at work.
     pub(crate) fn count(&self) -> usize {
-        self.count_here() + self.n_previous.load(Ordering::Relaxed)
+        self.bin().count() + self.magazines.n_previous.load(Ordering::Relaxed)
     }
 
     /// Takes an object; `None` when the current magazine is empty.
@@ -171,7 +122,7 @@ impl Cache {
     /// `objects` has room for `n`.
     #[inline(always)]
     pub(crate) unsafe fn pop_many(&self, objects: *mut *mut u8, n: usize) -> bool {
-        if self.count_here() < n {
+        if self.bin().count() < n {
             return false;
         }
         // SAFETY: `n` objects are below `top`.
@@ -204,37 +155,28 @@ impl Cache {
 
     /// Puts the current magazine away: it, or null, with its count set.
     pub(crate) fn unload(&self) -> *mut Magazine {
-        let base = self.base.load(Ordering::Relaxed);
-        if base == no_place() {
-            return ptr::null_mut();
-        }
-        let magazine = base.cast::<Magazine>().wrapping_sub(1);
-        // SAFETY: the current magazine is live and this cache's.
-        unsafe { (*magazine).count = self.count_here() };
-        self.clear();
-        magazine
+        self.end.store(no_place(), Ordering::Relaxed);
+        self.bin().unload()
     }
 
-    /// Makes a magazine the current one.
+    /// Makes a magazine the current one, and another one, or null, the previous one.
     ///
     /// # Safety
-    /// The magazine is the caller's, and the cache has no current one.
-    pub(crate) unsafe fn load(&self, magazine: *mut Magazine) {
-        let base = Magazine::base(magazine);
-        // SAFETY: the magazine is live.
-        let (count, capacity) = unsafe { ((*magazine).count, (*magazine).capacity) };
-        self.base.store(base, Ordering::Relaxed);
-        self.end
-            .store(base.wrapping_add(capacity), Ordering::Relaxed);
-        self.top.store(base.wrapping_add(count), Ordering::Relaxed);
+    /// Both are the caller's, and the cache has neither.
+    pub(crate) unsafe fn load(&self, magazine: *mut Magazine, previous: *mut Magazine) {
+        // SAFETY: both are the caller's, and the first is live.
+        unsafe {
+            let capacity = (*magazine).capacity as usize;
+            let end = Magazine::base(magazine).wrapping_add(capacity);
+            self.end.store(end, Ordering::Relaxed);
+            self.bin().load(magazine);
+            self.bin().set_previous(previous);
+        }
     }
 
     /// Takes the other magazine out; null for none.
     pub(crate) fn take_previous(&self) -> *mut Magazine {
-        self.n_previous.store(0, Ordering::Relaxed);
-        let previous = self.previous.load(Ordering::Relaxed);
-        self.previous.store(ptr::null_mut(), Ordering::Relaxed);
-        previous
+        self.bin().take_previous()
     }
 
     /// Notes where the cache was, and which one is next in a list.
@@ -262,16 +204,5 @@ impl Cache {
                 list = cache.next();
             }
         }
-    }
-
-    /// Sets the other magazine, or null.
-    ///
-    /// # Safety
-    /// The magazine is the caller's.
-    pub(crate) unsafe fn set_previous(&self, magazine: *mut Magazine) {
-        // SAFETY: null, or live.
-        let count = unsafe { magazine.as_ref() }.map_or(0, |magazine| magazine.count);
-        self.n_previous.store(count, Ordering::Relaxed);
-        self.previous.store(magazine, Ordering::Relaxed);
     }
 }

@@ -29,14 +29,8 @@ impl Depot {
     /// Forgets all objects and frees all magazines.
     pub(super) fn forget(&mut self) {
         for list in [&mut self.full, &mut self.empty] {
-            while !list.is_null() {
-                let magazine = *list;
-                // SAFETY: a list of the depot's.
-                unsafe {
-                    *list = (*magazine).next;
-                    Magazine::free(magazine);
-                }
-            }
+            // SAFETY: a list of the depot's.
+            unsafe { Magazine::free_list(core::mem::replace(list, ptr::null_mut())) };
         }
         self.loose = ptr::null_mut();
         self.count = 0;
@@ -58,32 +52,26 @@ impl Depot {
                 &mut self.empty
             };
             self.count += (*magazine).count;
-            (*magazine).next = *list;
-            *list = magazine;
+            Magazine::push(list, magazine);
         }
     }
 
     /// A magazine with objects; null for none.
     pub(super) fn take_full(&mut self) -> *mut Magazine {
-        let magazine = self.full;
-        // SAFETY: null, or one of the depot's.
-        if let Some(first) = unsafe { magazine.as_ref() } {
-            self.full = first.next;
-            self.count -= first.count;
+        // SAFETY: a list of the depot's: null, or one of its magazines.
+        unsafe {
+            let magazine = Magazine::pop(&mut self.full);
+            self.count -= magazine.as_ref().map_or(0, |magazine| magazine.count);
+            magazine
         }
-        magazine
     }
 
     /// A magazine without objects; null when memory is short.
     pub(super) fn take_empty(&mut self, capacity: usize) -> *mut Magazine {
-        let magazine = self.empty;
-        // SAFETY: null, or one of the depot's.
-        match unsafe { magazine.as_ref() } {
-            Some(first) => {
-                self.empty = first.next;
-                magazine
-            }
-            None => Magazine::make(capacity),
+        // SAFETY: a list of the depot's.
+        match unsafe { Magazine::pop(&mut self.empty) } {
+            none if none.is_null() => Magazine::with_places(capacity),
+            magazine => magazine,
         }
     }
 
@@ -129,9 +117,8 @@ impl Depot {
             // SAFETY: the places of a magazine; the first without an object is that of the last one.
             let object = unsafe { Magazine::room(full)[0] };
             if first.count == 0 {
-                self.full = first.next;
-                first.next = self.empty;
-                self.empty = full;
+                // SAFETY: lists of the depot's.
+                unsafe { Magazine::push(&mut self.empty, Magazine::pop(&mut self.full)) };
             }
             return NonNull::new(object as *mut u8);
         }

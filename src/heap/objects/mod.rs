@@ -241,8 +241,7 @@ impl Held {
         let emptied = cache.unload();
         // SAFETY: both are this thread's, and in no list.
         unsafe {
-            cache.load(chosen);
-            cache.set_previous(emptied);
+            cache.load(chosen, emptied);
         }
         cache.pop()
     }
@@ -272,8 +271,7 @@ impl Held {
         let full = cache.unload();
         // SAFETY: both are this thread's, and in no list.
         unsafe {
-            cache.load(room);
-            cache.set_previous(full);
+            cache.load(room, full);
         }
         cache.push(object);
     }

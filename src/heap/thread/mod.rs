@@ -9,6 +9,7 @@ pub(crate) mod beat;
 pub(crate) mod busy;
 pub(crate) mod exhausted;
 pub(crate) mod growing;
+pub(crate) mod magazine;
 mod record;
 pub(crate) mod refused;
 pub(crate) mod table;
