@@ -169,11 +169,11 @@ soak: ## a long life in short: 12 minutes, or SOAK=seconds
 	@scripts/check.sh soak
 
 .PHONY: check-loom
-check-loom: check-%: ## the heap's lock-free parts under a model of memory (needs the crate loom)
+check-loom: check-%: ## the heap's lock-free parts under a model of memory (minutes; needs the crate loom)
 	@scripts/check.sh $*
 
 .PHONY: check-guards
-check-guards: check-%: ## the rules that make the heap fast still do: instructions, counted by valgrind
+check-guards: check-%: ## the rules that make the heap fast still do: instructions, counted by valgrind (seconds)
 	@scripts/check.sh $*
 
 .PHONY: check-numa
@@ -191,7 +191,7 @@ check-packages: ## make all packages, install, use and remove them in bare roots
 	@scripts/check.sh packages
 
 .PHONY: demo
-demo: ## build, show this machine's kinds, run programs on the library
+demo: ## build, show this machine's kinds, run programs on the library (seconds after the build)
 	$(call setup,demo)
 	@$(MAKE) --no-print-directory all
 	@scripts/demo.sh
@@ -292,9 +292,9 @@ list-installed: ## print the files that install creates
 # ---- Packages, into build/packages. ----
 
 .PHONY: deb rpm dist
-deb: ## Debian packages libmemkind0, libmemkind-dev, libmemkind-progs
+deb: ## Debian packages libmemkind0, libmemkind-dev, libmemkind-progs, for TARGET too (a minute after the build)
 	@scripts/package.sh deb $(TARGET)
-rpm: ## rpm packages memkind, memkind-devel, memkind-progs
+rpm: ## rpm packages memkind, memkind-devel, memkind-progs, for TARGET too (a minute after the build)
 	@scripts/package.sh rpm $(TARGET)
 dist: ## a source archive with all crates, which builds without a network
 	@scripts/package.sh dist

@@ -138,12 +138,23 @@ deb() {
         "$version" "$version" "$version" >libmemkind0/DEBIAN/shlibs
     dpkg-gensymbols -plibmemkind0 -v"$version" -Plibmemkind0 -q -c0 -Olibmemkind0/DEBIAN/symbols
     echo "activate-noawait ldconfig" >libmemkind0/DEBIAN/triggers
-    depends() { dpkg-shlibdeps -O -l"$work/libmemkind0/$lib" -S"$work/libmemkind0" "$@" 2>/dev/null | sed -n 's/^shlibs:Depends=//p'; }
+    # Another machine's libraries are those of its cross compiler, whose packages have names of their own.
+    local foreign needs
+    foreign=/usr/$(dpkg-architecture -a"$architecture" -qDEB_HOST_GNU_TYPE)/lib
+    depends() {
+        dpkg-shlibdeps -O -l"$work/libmemkind0/$lib" -l"$foreign" -S"$work/libmemkind0" "$@" >needs 2>complaints || {
+            cat complaints >&2
+            exit 1
+        }
+        sed -n "s/:$architecture\\b//g; s/-$architecture-cross\\b//g; s/^shlibs:Depends=//p" needs
+    }
     # What the preload libraries need of this very package needs no dependency. libhwloc is loaded when needed.
-    deb_control libmemkind0 "$(depends libmemkind0/"$lib"/libmemkind.so.0.* | sed 's/libmemkind0[^,]*, *//')" >libmemkind0/DEBIAN/control
+    needs=$(depends libmemkind0/"$lib"/libmemkind.so.0.*)
+    deb_control libmemkind0 "$(sed 's/libmemkind0[^,]*, *//' <<<"$needs")" >libmemkind0/DEBIAN/control
     sed -i '/^Depends:/a Recommends: libhwloc15' libmemkind0/DEBIAN/control
     deb_control libmemkind-dev "libmemkind0 (= $version-1)" >libmemkind-dev/DEBIAN/control
-    deb_control libmemkind-progs "$(depends libmemkind-progs/usr/bin/*), libmemkind0 (>= $version)" >libmemkind-progs/DEBIAN/control
+    needs=$(depends libmemkind-progs/usr/bin/*)
+    deb_control libmemkind-progs "$needs, libmemkind0 (>= $version)" >libmemkind-progs/DEBIAN/control
     for package in libmemkind0 libmemkind-dev libmemkind-progs; do
         find $package -type d -exec chmod 755 {} +
         (cd $package && find . -path ./DEBIAN -prune -o -type f -printf '%P\0' | sort -z | xargs -0 md5sum) >$package/DEBIAN/md5sums

@@ -23,7 +23,7 @@ bench_packages="libmemkind0 libmemkind-progs libjemalloc2 libmimalloc2.0 libtcma
 programs_packages="perl git sqlite3 redis-server redis-tools nginx-light apache2-utils openssl xz-utils
     default-jdk-headless nodejs golang-go python3-numpy"
 # What make check-packages makes roots and images with.
-packages_packages="debootstrap lintian buildah"
+packages_packages="debootstrap lintian buildah gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 
 what=${1:-check}
 case $what in

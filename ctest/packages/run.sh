@@ -23,6 +23,7 @@ short)
 full)
     ctest/packages/recipes.sh
     ctest/packages/empty.sh
+    ctest/packages/other_machine.sh
     ctest/packages/debian.sh
     ctest/packages/container.sh
     ;;
