@@ -239,6 +239,7 @@ bench-preload: ## programs with an allocator preloaded (some minutes)
 INSTALLED := $(LIBDIR)/$(SOFILE) $(LIBDIR)/$(SONAME) $(LIBDIR)/libmemkind.so $(LIBDIR)/libmemkind.a \
 	$(foreach p,$(PRELOADS),$(LIBDIR)/$p$(RELEASE) $(LIBDIR)/$p.0 $(LIBDIR)/$p) \
 	$(HEADERS:%=$(INCLUDEDIR)/%) $(COMPAT:%=$(INCLUDEDIR)/%) $(PKGCONFIGDIR)/memkind.pc \
+	$(PKGCONFIGDIR)/memkind-compat.pc \
 	$(CMAKEDIR)/memkind-config.cmake $(CMAKEDIR)/memkind-config-version.cmake \
 	$(BINS:%=$(BINDIR)/%) $(foreach m,$(MANS),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)) \
 	$(LICENSES:%=$(LICENSEDIR)/%)
@@ -269,6 +270,7 @@ install: $(if $(and $(SUDO_UID),$(wildcard $(BUILD)/lib/$(SOFILE))),,all) ## ins
 	$(INSTALL) -m 644 $(HEADERS:%=$(BUILD)/include/%) '$(DESTDIR)$(INCLUDEDIR)'
 	$(foreach c,$(COMPAT),$(INSTALL) -D -m 644 $(BUILD)/include/$c '$(DESTDIR)$(INCLUDEDIR)/$c' &&) true
 	$(call fill,pkgconfig/memkind.pc.in,$(PKGCONFIGDIR)/memkind.pc)
+	$(call fill,pkgconfig/memkind-compat.pc.in,$(PKGCONFIGDIR)/memkind-compat.pc)
 	$(call fill,cmake/memkind-config.cmake.in,$(CMAKEDIR)/memkind-config.cmake)
 	$(call fill,cmake/memkind-config-version.cmake.in,$(CMAKEDIR)/memkind-config-version.cmake)
 	$(if $(BINS),$(INSTALL) -d '$(DESTDIR)$(BINDIR)')

@@ -57,6 +57,29 @@ with_pkg_config_all_static() {
     done
 }
 
+# The headers with SPDK's and libevpl's names are found by a package of their own, and need no other.
+with_compat() {
+    local flags
+    flags=$(pkg-config --cflags --libs memkind-compat) || return
+    cat >"$work/compat.c" <<'END'
+#include <spdk/env.h>
+#include <spdk/log.h>
+#include <evpl/evpl.h>
+int main(void)
+{
+    void *buffer = spdk_malloc(4096, 64, NULL, SPDK_ENV_SOCKET_ID_ANY, SPDK_MALLOC_DMA);
+    struct evpl_iovec iovec = {0};
+    if (buffer == NULL)
+        return 1;
+    spdk_free(buffer);
+    return (int)evpl_iovec_length(&iovec);
+}
+END
+    # shellcheck disable=SC2086
+    "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -o "$work/compat" "$work/compat.c" $flags &&
+        LD_LIBRARY_PATH=$stage/lib "$work/compat"
+}
+
 with_autotools() {
     have autoreconf automake || {
         echo "autoconf and automake are not installed"
@@ -134,6 +157,7 @@ build_systems() {
     check "pkg-config" with_pkg_config
     check "pkg-config --static" with_pkg_config_static
     check "pkg-config --static, a static program" with_pkg_config_all_static
+    check "pkg-config, SPDK's and libevpl's names" with_compat
     check "autotools, PKG_CHECK_MODULES" with_autotools
     check "CMake, pkg_check_modules" with_cmake cmake-pkgconfig consumer
     check "CMake, find_package, shared and static" with_cmake cmake-package consumer consumer_static

@@ -4,7 +4,9 @@
  * parent knew, is told nothing, makes maps of its own, also on a kind that it has inherited, and ends its parent's map. */
 #include "kind.h"
 
+#include <execinfo.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 enum { FORKS = 20, IDLE_MAPS = 500 };
@@ -87,12 +89,23 @@ static void *come_and_go(void *unused)
     return unused;
 }
 
+/* A child that waits for what no thread of its gives says where. */
+static void tell_where(int signal)
+{
+    void *callers[32];
+
+    (void)signal;
+    backtrace_symbols_fd(callers, backtrace(callers, 32), 2);
+    _exit(1);
+}
+
 static void in_child(void)
 {
     struct memkind_map *own;
     struct memkind_range range;
     char *block;
 
+    signal(SIGALRM, tell_where);
     alarm(30);
     is_child = true;
     CHECK_INT(0, memkind_map_find(map, area + 5000, &range));

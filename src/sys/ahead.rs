@@ -23,7 +23,7 @@ pub(crate) fn take(size: usize, align: usize) -> Option<usize> {
     let (done, seen) = (Ordering::AcqRel, Ordering::Relaxed);
     let rest = |ready: usize| {
         let (start, left) = split(ready);
-        (size <= left).then(|| (start + size) | (left - size) / UNIT)
+        (size <= left).then(|| (start + size) | ((left - size) / UNIT))
     };
     let ready = READY.fetch_update(done, seen, rest).ok()?;
     Some(split(ready).0)
