@@ -8,7 +8,7 @@ use crate::backing::Room;
 use crate::boxed::boxed;
 use crate::heap::base::je;
 
-/// With more arenas than this, [`Arenas::active_each`] does not look at them.
+/// With more arenas than this, [`Arenas::keep_pages_over`] does not look at them.
 const FEW: usize = 64;
 
 impl Arenas {
@@ -32,17 +32,22 @@ impl Arenas {
         Some(in_arenas + self.mappings.live() / je::PAGE)
     }
 
-    /// The pages of each arena that hold blocks; `None` when that cannot be told, or would take
-    /// long.
-    pub(crate) fn active_each(&self) -> Option<[usize; FEW]> {
-        let mut pages = [0; FEW];
-        if self.slots().len() > FEW {
-            return None;
-        }
-        for (active, pages) in self.active()?.zip(&mut pages) {
-            *pages = active?;
-        }
-        Some(pages)
+    /// Does `work`, and tells whether no arena has fewer pages that hold blocks than before; `false`
+    /// also when that cannot be told, or would take long.
+    #[inline]
+    pub(crate) fn keep_pages_over(&self, work: impl FnOnce()) -> bool {
+        let mut before = [0; FEW];
+        let each = self.active().filter(|_| self.slots().len() <= FEW);
+        let known = each.is_some_and(|each| {
+            let mut each = each.zip(&mut before);
+            each.all(|(pages, before)| pages.inspect(|pages| *before = *pages).is_some())
+        });
+        work();
+        known
+            && self.active().is_some_and(|mut each| {
+                let mut before = before.iter();
+                each.all(|pages| pages >= before.next().copied())
+            })
     }
 
     /// Finds out where arenas count their active pages. jemalloc tells it of those that were

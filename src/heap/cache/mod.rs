@@ -321,15 +321,15 @@ fn exchange(store: &'static Store, bin: Bin<'_>, offset: usize) {
 unsafe fn give_up(arenas: &Arenas, offset: usize, block: *mut u8) {
     let counts =
         arenas.backing.room().held().is_some() && class::size_of(offset) <= class::SLAB_MAX;
-    let active = || arenas.active_each().filter(|_| counts);
-    let before = active();
     // SAFETY: the block is jemalloc's, live for it, and in no cache.
-    unsafe { je::dallocx(block, je::TCACHE_NONE) };
-    let slab_stays = match (before, active()) {
-        // An arena from which another thread has taken as many pages meanwhile as it has got
-        // back has no more than before.
-        (Some(before), Some(after)) => before.iter().zip(&after).all(|(b, a)| a >= b),
-        _ => false,
+    let free = || unsafe { je::dallocx(block, je::TCACHE_NONE) };
+    // An arena from which another thread has taken as many pages meanwhile as it has got back has
+    // no more than before.
+    let slab_stays = if counts {
+        arenas.keep_pages_over(free)
+    } else {
+        free();
+        false
     };
     if slab_stays {
         arenas.turn.count_freed(offset >> class::BIN_BITS);
