@@ -63,15 +63,11 @@ int main(int argc, char **argv)
 {
     struct holder holder;
 
-    if (argc == 1) {
-        CHECK_CHILD(run_again("x", ENV("MEMKIND_OVERCOMMIT", "MEMKIND_HBW_NODES=all")));
+    (void)argv;
+    if (!is_counted(argc)) {
         return 0;
     }
-    (void)argv;
     kind = MEMKIND_HBW_ALL;
-    if (original()) {
-        SKIP("memory is not counted");
-    }
     need_bound_kinds();
     start_holder(&holder, kind, SIZE, THEIRS);
     take_all();

@@ -29,15 +29,11 @@ int main(int argc, char **argv)
     size_t n = 0, size = CHUNK;
     pthread_t threads[THREADS];
 
-    if (argc == 1) {
-        CHECK_CHILD(run_again("x", ENV("MEMKIND_OVERCOMMIT", "MEMKIND_HBW_NODES=all")));
+    (void)argv;
+    if (!is_counted(argc)) {
         return 0;
     }
-    (void)argv;
     kind = MEMKIND_HBW_ALL;
-    if (original()) {
-        SKIP("memory is not counted");
-    }
     need_bound_kinds();
     while (n < MAX_CHUNKS && (chunks[n] = memkind_malloc(kind, size)) != NULL) {
         n++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Blocks above 8 MiB begin at a multiple of 2 MiB, of more if that is asked for, are whole pages and no more, and
  * follow each other as any do: also when they are kept for others that ask for more alignment. */
-#include "check.h"
+#include "large.h"
 
 enum { PAGE_BYTES = 4096 };
 
@@ -61,8 +61,6 @@ int main(void)
     if (original()) {
         SKIP("blocks of the original have the size of a class");
     }
-    check_kind(MEMKIND_DEFAULT);
-    check_kind(MEMKIND_REGULAR);
-    check_kind(MEMKIND_INTERLEAVE);
+    check_mapping_kinds(NULL, check_kind);
     return 0;
 }

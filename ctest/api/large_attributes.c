@@ -2,6 +2,7 @@
 /* What a program did to a freed block above 8 MiB is not found in the next one at its place: a forked child has that one
  * and what it holds. And what the kernel refuses on the way to a block does not show in errno. */
 #include "check.h"
+#include "large.h"
 #include "output.h"
 
 static const size_t size = 20 * MIB;
@@ -103,9 +104,6 @@ int main(int argc, char **argv)
         CHECK_CHILD(run_again("later", ENV("JEMK_MALLOC_CONF=dirty_decay_ms:100000", "MEMKIND_HOG_MEMORY")));
         return 0;
     }
-    check_context = argv[1];
-    check_kind(MEMKIND_DEFAULT);
-    check_kind(MEMKIND_REGULAR);
-    check_kind(MEMKIND_INTERLEAVE);
+    check_mapping_kinds(argv[1], check_kind);
     return 0;
 }

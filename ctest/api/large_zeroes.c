@@ -3,6 +3,7 @@
  * never given back, and when the kernel gives none back because all is locked. What is cut off and comes
  * again has gone back meanwhile. */
 #include "check.h"
+#include "large.h"
 #include "output.h"
 
 static const size_t size = 20 * MIB;
@@ -37,9 +38,6 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "lock") == 0 && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0) {
         return 0;
     }
-    check_context = argv[1];
-    check_kind(MEMKIND_DEFAULT);
-    check_kind(MEMKIND_REGULAR);
-    check_kind(MEMKIND_INTERLEAVE);
+    check_mapping_kinds(argv[1], check_kind);
     return 0;
 }

@@ -4,6 +4,7 @@
 #define MEMKIND_CTEST_MACHINE_H
 
 #include "check.h"
+#include "output.h"
 
 /* The first line of a file, "" if there is none. The result is valid until the next call. */
 static inline const char *first_line(const char *path)
@@ -47,6 +48,20 @@ static inline size_t proc_bytes(const char *path, const char *name)
 static inline size_t meminfo(const char *name)
 {
     return proc_bytes("/proc/meminfo", name);
+}
+
+/* Whether this is the child that a test of full nodes runs in, where memory is counted and there is high-bandwidth
+ * memory; else such a child has passed. */
+static inline bool is_counted(int argc)
+{
+    if (argc == 1) {
+        CHECK_CHILD(run_again("x", ENV("MEMKIND_OVERCOMMIT", "MEMKIND_HBW_NODES=all")));
+        return false;
+    }
+    if (original()) {
+        SKIP("memory is not counted");
+    }
+    return true;
 }
 
 /* Skips where bound kinds cannot be had, or the kernel refuses mappings by a count of its own. */

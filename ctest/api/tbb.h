@@ -18,6 +18,17 @@ static inline void need_tbb(void)
 /* The environment of such a run: with node 0 for the kinds that few machines have memory for. */
 #define ON_TBB ENV("MEMKIND_HEAP_MANAGER=TBB", "MEMKIND_HBW_NODES=0", "MEMKIND_DAX_KMEM_NODES=0")
 
+/* The test `use` in a child whose kinds are on pools: what main() returns. */
+static inline int use_on_tbb(int argc, int (*use)(void))
+{
+    if (argc > 1) {
+        return use();
+    }
+    need_tbb();
+    CHECK_CHILD(run_again("use", ON_TBB));
+    return 0;
+}
+
 /* Whether a kind is to be on a pool: every static one but MEMKIND_DEFAULT. */
 static inline bool is_on_tbb(memkind_t kind)
 {

@@ -60,10 +60,5 @@ static int use(void)
 int main(int argc, char **argv)
 {
     (void)argv;
-    if (argc > 1) {
-        return use();
-    }
-    need_tbb();
-    CHECK_CHILD(run_again("use", ON_TBB));
-    return 0;
+    return use_on_tbb(argc, use);
 }

@@ -16,62 +16,33 @@ use crate::kind::{self, Kind, defrag};
 use crate::log;
 use crate::sys::page_size;
 
-/// The instruction that goes on in another function.
-#[cfg(target_arch = "x86_64")]
-macro_rules! jump {
-    () => {
-        "jmp {function}"
-    };
-}
-#[cfg(target_arch = "aarch64")]
-macro_rules! jump {
-    () => {
-        "b {function}"
-    };
-}
-
-/// Gives functions of this file the names that C knows, hidden: scripts/static-archive.sh
-/// keeps them, and the shared library does not export them.
-macro_rules! names {
-    ($($name:literal = $function:path;)*) => {$(
-        core::arch::global_asm!(
-            concat!(".pushsection .text.", $name, ", \"ax\", @progbits"),
-            concat!(".globl ", $name),
-            concat!(".hidden ", $name),
-            concat!(".type ", $name, ", @function"),
-            concat!($name, ":"),
-            jump!(),
-            concat!(".size ", $name, ", . - ", $name),
-            ".popsection",
-            function = sym $function,
-        );
-    )*};
-}
-
+// The names that C knows: scripts/static-archive.sh keeps them, and the shared library does not export
+// them.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-names! {
-    "jemk_malloc" = malloc;
-    "jemk_calloc" = calloc;
-    "jemk_realloc" = realloc;
-    "jemk_free" = free;
-    "jemk_posix_memalign" = posix_memalign;
-    "jemk_aligned_alloc" = aligned_alloc;
-    "jemk_memalign" = memalign;
-    "jemk_valloc" = valloc;
-    "jemk_malloc_usable_size" = malloc_usable_size;
-    "jemk_mallocx" = mallocx;
-    "jemk_rallocx" = rallocx;
-    "jemk_xallocx" = xallocx;
-    "jemk_sallocx" = sallocx;
-    "jemk_dallocx" = dallocx;
-    "jemk_sdallocx" = sdallocx;
-    "jemk_nallocx" = nallocx;
-    "jemk_mallctl" = mallctl;
-    "jemk_mallctlnametomib" = mallctlnametomib;
-    "jemk_mallctlbymib" = mallctlbymib;
-    "jemk_malloc_stats_print" = malloc_stats_print;
-    "jemk_arenalookupx" = arenalookupx;
-    "jemk_check_reallocatex" = check_reallocatex;
+crate::sys::hidden::hidden_names! {
+    ".text.";
+    "jemk_malloc" => malloc;
+    "jemk_calloc" => calloc;
+    "jemk_realloc" => realloc;
+    "jemk_free" => free;
+    "jemk_posix_memalign" => posix_memalign;
+    "jemk_aligned_alloc" => aligned_alloc;
+    "jemk_memalign" => memalign;
+    "jemk_valloc" => valloc;
+    "jemk_malloc_usable_size" => malloc_usable_size;
+    "jemk_mallocx" => mallocx;
+    "jemk_rallocx" => rallocx;
+    "jemk_xallocx" => xallocx;
+    "jemk_sallocx" => sallocx;
+    "jemk_dallocx" => dallocx;
+    "jemk_sdallocx" => sdallocx;
+    "jemk_nallocx" => nallocx;
+    "jemk_mallctl" => mallctl;
+    "jemk_mallctlnametomib" => mallctlnametomib;
+    "jemk_mallctlbymib" => mallctlbymib;
+    "jemk_malloc_stats_print" => malloc_stats_print;
+    "jemk_arenalookupx" => arenalookupx;
+    "jemk_check_reallocatex" => check_reallocatex;
 }
 
 fn default_kind() -> Option<&'static Kind> {

@@ -26,6 +26,8 @@ mod environment;
 )]
 pub(crate) mod forks;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) mod hidden;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod locks;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod mappings;

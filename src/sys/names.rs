@@ -7,21 +7,8 @@
 use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 
 use super::environment::{getenv, secure_getenv};
+use super::hidden::{hidden_names, named_code};
 use super::{locks, mappings, raw, vdso};
-
-/// The instruction that goes on in another function.
-#[cfg(target_arch = "x86_64")]
-macro_rules! jump {
-    () => {
-        "jmp {function}"
-    };
-}
-#[cfg(target_arch = "aarch64")]
-macro_rules! jump {
-    () => {
-        "b {function}"
-    };
-}
 
 /// The instructions that make a system call, and go on in a function if it fails. On x86-64 the
 /// kernel takes the fourth argument from another register than C functions do.
@@ -52,35 +39,16 @@ macro_rules! call {
 
 /// Gives functions of this module C names that only this library sees.
 macro_rules! name {
-    ($($name:literal => $function:path;)*) => {$(
-        core::arch::global_asm!(
-            concat!(".pushsection .text.memkind_sys.", $name, ",\"ax\",@progbits"),
-            concat!(".globl ", $name),
-            concat!(".hidden ", $name),
-            concat!(".type ", $name, ", @function"),
-            concat!($name, ":"),
-            jump!(),
-            concat!(".size ", $name, ", . - ", $name),
-            ".popsection",
-            function = sym $function,
-        );
-    )*};
+    ($($name:literal => $function:path;)*) => {
+        hidden_names! { ".text.memkind_sys."; $($name => $function;)* }
+    };
 }
 
 /// Gives system calls of at most six arguments C names.
 macro_rules! plain {
     ($($name:literal => $number:path;)*) => {$(
-        core::arch::global_asm!(
-            concat!(".pushsection .text.memkind_sys.", $name, ",\"ax\",@progbits"),
-            concat!(".globl ", $name),
-            concat!(".hidden ", $name),
-            concat!(".type ", $name, ", @function"),
-            concat!($name, ":"),
-            call!(),
-            concat!(".size ", $name, ", . - ", $name),
-            ".popsection",
-            number = const $number,
-            result = sym error,
+        named_code!(
+            ".text.memkind_sys.", $name, [call!()], number = const $number, result = sym error,
         );
     )*};
 }
