@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs every command of docs/*.md that stands in a block marked "sh run", in the order of the pages, and writes the blocks
-# marked "c file=NAME" to files first. Links between all pages of this tree lead somewhere.
+# marked "c file=NAME" to files first. "sh run PROGRAM" is for machines that have this program. Links between all pages of
+# this tree lead somewhere.
 #
 # MEMKIND_STAGE  directory with an installation; without it `make install` makes one
 set -u
@@ -19,8 +20,8 @@ export PATH="$stage/bin:$PATH" PKG_CONFIG_PATH=$stage/lib/pkgconfig LD_LIBRARY_P
 # blocks PAGE: writes files, and prints the commands of each block as one line, with ";" for a new line.
 blocks() {
     awk -v work="$work" '
-        /^```c file=/ { sub(/^```c file=/, ""); file = work "/" $0; printf "" >file; next }
-        /^```sh run$/ { commands = 1; text = ""; next }
+        /^```[a-z0-9]+ file=/ { sub(/^```[a-z0-9]+ file=/, ""); file = work "/" $0; printf "" >file; next }
+        /^```sh run/ { commands = 1; text = NF > 2 ? "need " $3 : ""; next }
         /^```/ { if (commands) print text; commands = 0; file = ""; next }
         file != "" { print >file }
         commands { text = text (text == "" ? "" : "; ") $0 }' "$1"
@@ -41,9 +42,17 @@ if [ -z "${MEMKIND_STAGE:-}" ]; then
     fi
 fi
 
-run_block() { (cd "$work" && bash -euo pipefail -c "$1"); }
+# Pages call the clone so.
+ln -s "$PWD" "$work/memkind"
+need() {
+    command -v "$1" >/dev/null || {
+        echo "no $1"
+        exit 77
+    }
+}
+run_block() { (cd "$work" && bash -euo pipefail -c "$(declare -f need); $1"); }
 
-for page in start choosing migrating compared tuning reliability troubleshooting; do
+for page in start choosing migrating compared tuning reliability troubleshooting languages; do
     while IFS= read -r block; do
         check "docs/$page.md: $block" run_block "$block"
     done < <(blocks "docs/$page.md")

@@ -38,7 +38,7 @@ find "$pages" -name '*.md' | while read -r page; do
 done
 rm -f "$pages/edits"
 # mkdocs knows a block by its language alone.
-find "$pages" -name '*.md' -exec sed -i 's/^\( *```[a-z]*\) .*$/\1/' {} +
+find "$pages" -name '*.md' -exec sed -i 's/^\( *```[a-z0-9]*\) .*$/\1/' {} +
 
 # The manual: a page for each file, and the index by function.
 title() { sed -n "s/^# //p" "$1" | head -n 1 | tr -d '`'; }
@@ -93,7 +93,7 @@ CONFIG
     section Performance docs/benchmarks/README.md docs/benchmarks/[!R]*.md bench/README.md
     section Reference man/README.md docs/environment.md docs/compatibility.md man/*.[1-8].md
     cd "$OLDPWD"
-    section Languages bindings/rust/memkind/README.md bindings/rust/memkind-sys/README.md
+    section Languages docs/languages.md bindings/rust/memkind/README.md bindings/rust/memkind-sys/README.md
     section Project packaging/README.md CHANGELOG.md RELEASE.md CONTRIBUTING.md ARCHITECTURE.md SECURITY.md \
         CODE_OF_CONDUCT.md ctest/numa/README.md
 } >build/mkdocs.yml

@@ -22,7 +22,11 @@ _library = ctypes.CDLL("libmemkind.so.0", use_errno=True)
 
 
 def _declare(name, result, *arguments):
-    function = getattr(_library, name)
+    try:
+        function = getattr(_library, name)
+    except AttributeError:
+        raise ImportError("libmemkind.so.0 is older than 1.15.0, the first version that has "
+                          f"{name}(); LD_LIBRARY_PATH can name the directory of another one") from None
     function.restype = result
     function.argtypes = arguments
     return function

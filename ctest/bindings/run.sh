@@ -10,11 +10,22 @@ trap 'rm -rf "$work"' EXIT
 export LD_LIBRARY_PATH=$libdir
 
 python() { PYTHONPATH=$root/bindings/python PYTHONDONTWRITEBYTECODE=1 "$1" "$root/ctest/bindings/test_memkind.py"; }
+is_told() { # is_told PYTHON DIRECTORY: that the library there is too old
+    ! LD_LIBRARY_PATH=$2 PYTHONPATH=$root/bindings/python "$1" -B -c 'import memkind' 2>"$work/older" || return
+    cat "$work/older"
+    grep -q '^ImportError: libmemkind.so.0 is older than 1.15.0' "$work/older"
+}
 # The distribution's Python has the distribution's numpy.
 interpreter=/usr/bin/python3
 [ -x "$interpreter" ] || interpreter=python3
 if have "$interpreter"; then
     check "Python" python "$interpreter"
+    older=$(distribution_libdir)
+    if [ -n "$older" ]; then
+        check "Python, on the original's library" is_told "$interpreter" "$older"
+    else
+        skip "Python, on the original's library" "it is not installed"
+    fi
 else
     skip "Python" "no python3"
 fi
