@@ -153,9 +153,13 @@ impl Backing {
 
     /// Unmaps a whole extent of anonymous memory: of a pool of TBB, or of a block that is one;
     /// other sources keep their addresses.
-    pub fn release(&self, address: usize, size: usize) {
+    ///
+    /// # Safety
+    /// The extent is this source's, and is not used any more.
+    pub unsafe fn release(&self, address: usize, size: usize) {
         if let Self::Anonymous(source) = self {
-            source.release(address, size);
+            // SAFETY: an extent of this source that is not used any more.
+            unsafe { source.release(address, size) };
         }
     }
 

@@ -187,7 +187,8 @@ fn block_by(size: usize, flags: c_int) -> *mut c_void {
             ptr::null_mut()
         };
         if !block.is_null() {
-            heap::adopt(block);
+            // SAFETY: a live block that jemalloc has just given.
+            unsafe { heap::adopt(block) };
         }
         return block.cast();
     }

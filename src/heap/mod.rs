@@ -292,7 +292,8 @@ impl Heap {
             return Err(Error::NoMemory);
         }
         if !arenas.maps(request.size) {
-            arenas.note(block, !is_aligned);
+            // SAFETY: a live block that jemalloc has just given.
+            unsafe { arenas.note(block, !is_aligned) };
             self.large.taken(request.size);
         }
         Ok(block)
@@ -305,7 +306,8 @@ impl Heap {
         if block.is_null() {
             return None;
         }
-        self.store.arenas.note(block, true);
+        // SAFETY: a live block that jemalloc has just given.
+        unsafe { self.store.arenas.note(block, true) };
         Some(block)
     }
 
@@ -332,7 +334,8 @@ pub unsafe fn free(block: *mut u8) -> bool {
     let entry = page_map::entry(block as usize) as usize;
     let (id, offset) = (entry >> 16, entry & 0xffff);
     if id == 0 {
-        return free_mapped(block as usize);
+        // SAFETY: a live block that is given up, or none.
+        return unsafe { free_mapped(block as usize) };
     }
     if offset == class::NO_BLOCKS {
         return false;
@@ -402,8 +405,11 @@ pub unsafe fn free(block: *mut u8) -> bool {
 }
 
 /// Frees the block at an address if it is a mapping of its own; `false` if not.
+///
+/// # Safety
+/// Such a block is not used any more.
 #[cold]
-fn free_mapped(block: usize) -> bool {
+unsafe fn free_mapped(block: usize) -> bool {
     let Some((id, size)) = mapped::take(block) else {
         return false;
     };
@@ -417,7 +423,8 @@ fn free_mapped(block: usize) -> bool {
             // SAFETY: a block of this size, which no other caller has taken to free it.
             unsafe { wipe(block as *mut u8, size) };
         }
-        heap.store.arenas.free_mapped(block, size);
+        // SAFETY: a block of this heap, which is given up, and which no other caller has taken.
+        unsafe { heap.store.arenas.free_mapped(block, size) };
         heap.store.arenas.turn.next();
     }
     if let Some(thread) = Thread::attached() {
@@ -480,9 +487,13 @@ pub(crate) unsafe fn free_and_set_aside(block: *mut u8) -> bool {
 }
 
 /// Notes a block that a program took straight from an arena of jemalloc's, if it is a heap's.
-pub fn adopt(block: *mut u8) {
+///
+/// # Safety
+/// `block` is a live block of jemalloc's.
+pub unsafe fn adopt(block: *mut u8) {
     if let Some(heap) = Heap::by_id(page_map::owner(block as usize)) {
-        heap.store.arenas.note(block, false);
+        // SAFETY: a live block of jemalloc's.
+        unsafe { heap.store.arenas.note(block, false) };
     }
 }
 

@@ -126,7 +126,8 @@ impl Heap {
         after_growth(&self.store.arenas, size, has_room);
         if !moved.is_null() {
             self.store.arenas.turn.next();
-            self.store.arenas.note(moved, false);
+            // SAFETY: a live block that jemalloc has just given.
+            unsafe { self.store.arenas.note(moved, false) };
             if moved != block && size > old {
                 if let Some(thread) = Thread::current() {
                     let (from, to) = (block as usize, moved as usize);
@@ -234,7 +235,8 @@ impl Heap {
         let done = unsafe { je::resize_in_place(block, size, je::TCACHE_NONE) };
         if done {
             self.store.arenas.turn.next();
-            self.store.arenas.note(block, false);
+            // SAFETY: a live block of jemalloc's, which has just been resized.
+            unsafe { self.store.arenas.note(block, false) };
         }
         done
     }

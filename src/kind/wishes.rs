@@ -128,7 +128,9 @@ impl<K: Memory> Wishes<K> {
         zero: bool,
     ) -> Result<*mut u8, Error> {
         let plain = align == 1;
-        let own = zeroed_if(zero && !plain, size, kind.allocate_here(align, size, zero));
+        // SAFETY: a fresh block of at least `size` bytes.
+        let zeroed = |block| unsafe { zeroed_if(zero && !plain, size, block) };
+        let own = zeroed(kind.allocate_here(align, size, zero));
         let error = match own {
             Err(error @ Error::NoMemory) => error,
             result => return result,
@@ -136,7 +138,7 @@ impl<K: Memory> Wishes<K> {
         self.n_refused.fetch_add(1, Ordering::Relaxed);
         match self.fallback {
             None => Err(error),
-            Some(other) => zeroed_if(zero && !plain, size, other.allocate_any(align, size, zero)),
+            Some(other) => zeroed(other.allocate_any(align, size, zero)),
         }
     }
 
@@ -183,9 +185,17 @@ impl<K: Memory> Wishes<K> {
     }
 }
 
-fn zeroed_if(zero: bool, size: usize, block: Result<*mut u8, Error>) -> Result<*mut u8, Error> {
+/// The block, with zeroes in it if `zero`.
+///
+/// # Safety
+/// It has at least `size` bytes, and is the caller's.
+unsafe fn zeroed_if(
+    zero: bool,
+    size: usize,
+    block: Result<*mut u8, Error>,
+) -> Result<*mut u8, Error> {
     if let (true, Ok(block)) = (zero, &block) {
-        // SAFETY: a block of at least `size` bytes that is the caller's.
+        // SAFETY: a block of at least `size` bytes that no other code has.
         unsafe { ptr::write_bytes(*block, 0, size) };
     }
     block

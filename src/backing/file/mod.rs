@@ -285,7 +285,8 @@ impl Drop for File {
         let lost = !self.identity.is(self.fd);
         for index in 0..PIECES {
             if let Some(Span { base, length }) = self.pieces[index].span() {
-                if !unmapped::unmap(base, length) && !self.is_inherited() {
+                // SAFETY: a mapping of the file, whose heap is gone.
+                if !unsafe { unmapped::unmap(base, length) } && !self.is_inherited() {
                     // The mapping keeps the file, but not its blocks.
                     let place = self.place(base, length);
                     let _ = remove(base, length) || self.punch_locked(place.as_ref());

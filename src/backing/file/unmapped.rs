@@ -17,33 +17,39 @@ struct Left {
 static LEFT: AtomicPtr<Left> = AtomicPtr::new(ptr::null_mut());
 
 /// Unmaps a range of a file that is about to be closed; `false` if that has to be done later.
-pub(super) fn unmap(base: usize, length: usize) -> bool {
+///
+/// # Safety
+/// It is a mapping of the file, and is not used any more.
+pub(super) unsafe fn unmap(base: usize, length: usize) -> bool {
     try_again();
-    if now(base, length) {
+    // SAFETY: a mapping of the file that is not used any more.
+    if unsafe { now(base, length) } {
         return true;
     }
     // Without memory for a note the addresses are lost.
     let next = ptr::null_mut();
     if let Ok(left) = boxed(Left { base, length, next }) {
-        note(Box::into_raw(left));
+        note(left);
     }
     false
 }
 
-fn now(base: usize, length: usize) -> bool {
+/// # Safety
+/// It is a mapping of a file, and is not used any more.
+unsafe fn now(base: usize, length: usize) -> bool {
     // SAFETY: a mapping of ours that is not used any more.
     unsafe { libc::munmap(base as *mut _, length) == 0 }
 }
 
-fn note(left: *mut Left) {
-    let mut first = LEFT.load(Ordering::Relaxed);
-    loop {
-        // SAFETY: a note that is ours until it is in the list.
-        unsafe { (*left).next = first };
-        match LEFT.compare_exchange_weak(first, left, Ordering::Release, Ordering::Relaxed) {
-            Ok(_) => return,
-            Err(seen) => first = seen,
-        }
+fn note(mut left: Box<Left>) {
+    left.next = LEFT.load(Ordering::Relaxed);
+    let left = Box::into_raw(left);
+    // SAFETY: a note that is ours until it is in the list.
+    let first = unsafe { &mut (*left).next };
+    while let Err(seen) =
+        LEFT.compare_exchange_weak(*first, left, Ordering::Release, Ordering::Relaxed)
+    {
+        *first = seen;
     }
 }
 
@@ -57,8 +63,9 @@ pub(super) fn try_again() {
         // SAFETY: the list is ours, and its notes came from `Box::into_raw`.
         let left = unsafe { Box::from_raw(next) };
         next = left.next;
-        if !now(left.base, left.length) {
-            note(Box::into_raw(left));
+        // SAFETY: a mapping of a file that has been closed.
+        if !unsafe { now(left.base, left.length) } {
+            note(left);
         }
     }
 }

@@ -246,7 +246,8 @@ impl Anonymous {
             self.map_aligned(length, align, READ_WRITE)?
         };
         if let Err(error) = self.settle(address, length, size, memory) {
-            self.release(address, size);
+            // SAFETY: a fresh mapping, which no other code has seen.
+            unsafe { self.release(address, size) };
             return Err(error);
         }
         Ok(Extent {
@@ -257,14 +258,18 @@ impl Anonymous {
     }
 
     /// Unmaps an extent of `size` bytes.
-    pub(in crate::backing) fn release(&self, address: usize, size: usize) {
+    ///
+    /// # Safety
+    /// The extent is this source's, and is not used any more.
+    pub(in crate::backing) unsafe fn release(&self, address: usize, size: usize) {
         let length = round_up(size, self.page.granule()).unwrap_or(size);
         self.ranges.remove(address);
         if let Some(account) = self.account() {
             account.remove_range(address, length);
             account.gone_back(length);
         }
-        unmap(address, length);
+        // SAFETY: an extent of this source that is not used any more.
+        unsafe { unmap(address, length) };
     }
 
     /// Whether an extent may be resized: one of ordinary pages.
@@ -455,7 +460,8 @@ impl Drop for Anonymous {
             if let Some(account) = account {
                 account.remove_range(start, size);
             }
-            unmap(start, size);
+            // SAFETY: a mapping of the source, whose heap is gone.
+            unsafe { unmap(start, size) };
         });
     }
 }
@@ -467,15 +473,22 @@ fn trim(address: usize, length: usize, align: usize) -> usize {
     let start = (address + align) & !(align - 1);
     let head = start - address;
     let tail = align - head;
-    unmap(address, head);
-    if tail > 0 {
-        unmap(start + length, tail);
+    // SAFETY: parts of a fresh mapping, which no other code has seen.
+    unsafe {
+        unmap(address, head);
+        if tail > 0 {
+            unmap(start + length, tail);
+        }
     }
     start
 }
 
-pub(super) fn unmap(address: usize, length: usize) {
-    // SAFETY: our own mapping; the heap has not seen this part of it, has given it up, or is gone.
+/// Unmaps a part of a mapping, or at least gives its pages back.
+///
+/// # Safety
+/// It is a source's own, and is not used any more.
+pub(super) unsafe fn unmap(address: usize, length: usize) {
+    // SAFETY: the mapping is a source's, and nothing in this part of it is used.
     unsafe {
         // With as many mappings as may be, the kernel does not cut one out of a larger one.
         if libc::munmap(address as *mut _, length) != 0 {

@@ -3,8 +3,6 @@
 //! The kernel keeps the policy, the advice and the name of a mapping that it enlarges or moves, and
 //! does neither where a program has given parts of it others.
 
-use core::ptr;
-
 use super::account::resize::Mapping;
 use super::anonymous::{Anonymous, unmap};
 use crate::backing::base::UNIT;
@@ -30,7 +28,8 @@ impl Anonymous {
             size: before,
         };
         if size <= before {
-            self.cut(old, size);
+            // SAFETY: the extent is the caller's, and the pages that it loses are not used.
+            unsafe { self.cut(old, size) };
             return Ok(address);
         }
         if remap(old, size, None) {
@@ -44,7 +43,8 @@ impl Anonymous {
                 None => Ok(()),
             };
             if let Err(error) = counted {
-                unmap(address + before, size - before);
+                // SAFETY: by these the mapping has just grown, and no code has seen them.
+                unsafe { unmap(address + before, size - before) };
                 return Err(error);
             }
             self.ranges.replace(address, address, size);
@@ -58,14 +58,16 @@ impl Anonymous {
         let start = self.map_aligned(size, UNIT, libc::PROT_NONE)?;
         let new = Mapping { start, size };
         if !is_known(start, size) {
-            unmap(start, size);
+            // SAFETY: addresses just reserved, which no other code has seen.
+            unsafe { unmap(start, size) };
             return Err(Error::NoMemory);
         }
         let account = self.account();
         let counted = account
             .map(|account| account.begin_move(old, new))
             .transpose();
-        let counted = counted.inspect_err(|_| unmap(start, size))?;
+        // SAFETY: addresses just reserved, which no other code has seen.
+        let counted = counted.inspect_err(|_| unsafe { unmap(start, size) })?;
         // Before the kernel gives the old addresses to another thread, or, when it refuses, the new
         // ones: what is listed or counted at either address from here on may be that thread's.
         let place = self.ranges.hold(address);
@@ -87,7 +89,10 @@ impl Anonymous {
     }
 
     /// Unmaps all but the first `size` bytes of an extent.
-    fn cut(&self, old: Mapping, size: usize) {
+    ///
+    /// # Safety
+    /// The extent is this source's, and those bytes are not used any more.
+    unsafe fn cut(&self, old: Mapping, size: usize) {
         let rest = old.size - size;
         if rest == 0 {
             return;
@@ -96,7 +101,8 @@ impl Anonymous {
         if let Some(account) = self.account() {
             account.shrink(old, size);
         }
-        unmap(old.start + size, rest);
+        // SAFETY: the end of an extent of this source, which is not used any more.
+        unsafe { unmap(old.start + size, rest) };
     }
 }
 
@@ -128,10 +134,9 @@ fn give_up(reserved: Mapping) {
             0,
         )
     };
-    if ptr::eq(mapped, reserved.start as *mut libc::c_void) {
-        unmap(reserved.start, reserved.size);
-    } else if mapped != libc::MAP_FAILED {
-        // A kernel that does not know the flag (before 4.17).
-        unmap(mapped as usize, reserved.size);
+    // Elsewhere by a kernel that does not know the flag (before 4.17).
+    if mapped != libc::MAP_FAILED {
+        // SAFETY: a fresh mapping, which no other code has seen.
+        unsafe { unmap(mapped as usize, reserved.size) };
     }
 }

@@ -225,7 +225,8 @@ impl Slabs {
         });
         let record = known.inspect_err(|_| {
             retract(made.start, made.size);
-            map::unmake(&made, self.account);
+            // SAFETY: the heap has not been given anything of it.
+            unsafe { map::unmake(&made, self.account) };
         })?;
         let mapped = self.mapped.fetch_add(made.size, Ordering::Relaxed) + made.size;
         let held = mapped - self.given.load(Ordering::Relaxed);
@@ -475,7 +476,8 @@ impl Drop for Slabs {
             if unmapped {
                 map::close(slab.made.file);
             } else {
-                map::unmake(&slab.made, self.account);
+                // SAFETY: the heap is gone.
+                unsafe { map::unmake(&slab.made, self.account) };
             }
             next = slab.older.cast_mut();
         }

@@ -256,11 +256,14 @@ impl Arenas {
     /// Tells the page map the class of a block straight from jemalloc. A block that is aligned
     /// beyond its class is not `cached`: caches would not hand it out as such again, and the
     /// next request like it would need addresses of its own.
-    pub(crate) fn note(&self, block: *mut u8, cached: bool) {
+    ///
+    /// # Safety
+    /// `block` is a live block that jemalloc gave.
+    pub(crate) unsafe fn note(&self, block: *mut u8, cached: bool) {
         if !self.owns(block) {
             return;
         }
-        // SAFETY: the block is live: jemalloc has just given it.
+        // SAFETY: a live block that jemalloc gave.
         let size = unsafe { je::sallocx(block) };
         let offset = if cached && self.caches() {
             class::offset(size)

@@ -50,7 +50,8 @@ impl Arenas {
     fn fresh_mapping(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
         let start = self.backing.take(size, align, true).ok()?.address;
         if !mapped::prepare(start, size) {
-            self.backing.release(start, size);
+            // SAFETY: an extent just taken, which no other code has seen.
+            unsafe { self.backing.release(start, size) };
             return None;
         }
         NonNull::new(start as *mut u8)
@@ -78,12 +79,15 @@ impl Arenas {
 
     /// Frees the block that begins at `block`, of `size` bytes, which the caller has taken out of
     /// the table of blocks that may be freed.
-    pub(crate) fn free_mapped(&self, block: usize, size: usize) {
+    ///
+    /// # Safety
+    /// The block is this heap's, and is not used any more.
+    pub(crate) unsafe fn free_mapped(&self, block: usize, size: usize) {
         self.mappings.count_live(0, size);
-        if self.keep_mapping(block, size) {
-            return;
+        if !self.keep_mapping(block, size) {
+            // SAFETY: a mapping of this heap that is not used any more.
+            unsafe { self.unmap(block, size) };
         }
-        self.unmap(block, size);
     }
 
     /// Keeps a freed block's mapping, and not the oldest ones if these would be too much; `false`
@@ -103,7 +107,8 @@ impl Arenas {
             else {
                 break;
             };
-            self.unmap(start, size);
+            // SAFETY: a kept mapping, of which nothing is used, and which no other code has now.
+            unsafe { self.unmap(start, size) };
         }
         // A child has the list of what is kept.
         self.backing.give_to_children(block, size);
@@ -132,10 +137,14 @@ impl Arenas {
     }
 
     /// Gives a mapping back. Keeps `errno`.
-    fn unmap(&self, start: usize, size: usize) {
+    ///
+    /// # Safety
+    /// It is this heap's, and is not used any more.
+    unsafe fn unmap(&self, start: usize, size: usize) {
         let errno = log::errno();
         mapped::clear(start, size);
-        self.backing.release(start, size);
+        // SAFETY: an extent of this heap that is not used any more.
+        unsafe { self.backing.release(start, size) };
         log::set_errno(errno);
     }
 
@@ -165,7 +174,8 @@ impl Arenas {
         }
         let rank = |_, _, second| which(second).then_some(0);
         while let Some((start, size)) = self.mappings.take(rank) {
-            self.unmap(start, size);
+            // SAFETY: a kept mapping, of which nothing is used, and which no other code has now.
+            unsafe { self.unmap(start, size) };
             self.turn.next();
         }
     }

@@ -302,7 +302,8 @@ impl Pool {
         let extent = self.heap.backing.take(size, page_size(), true).ok()?;
         if page_map::set_owner(extent.address, size, self.id()).is_err() {
             page_map::change_owner(extent.address, size, 0);
-            self.heap.backing.release(extent.address, size);
+            // SAFETY: an extent just taken, which no other code has seen.
+            unsafe { self.heap.backing.release(extent.address, size) };
             return None;
         }
         Some(extent.address)
@@ -334,7 +335,8 @@ unsafe extern "C" fn raw_free(pool: isize, address: *mut c_void, bytes: usize) -
     // The extent has this size: `raw_alloc` rounded the request up in this way.
     let size = round_up(bytes, page_size()).unwrap_or(bytes);
     page_map::change_owner(address as usize, size, 0);
-    pool.heap.backing.release(address as usize, size);
+    // SAFETY: an extent of the pool, which TBB gives up.
+    unsafe { pool.heap.backing.release(address as usize, size) };
     log::set_errno(errno);
     0
 }

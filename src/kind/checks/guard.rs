@@ -59,8 +59,12 @@ pub(super) fn any() -> bool {
     CLOSED.load(Ordering::Relaxed) != 0
 }
 
-fn protect(start: *mut u8, size: usize, access: c_int) -> bool {
-    // SAFETY: whole pages of a block that the caller has, or has had from us.
+/// Sets what may be done with some pages; `false` if the kernel refuses.
+///
+/// # Safety
+/// They are whole pages of a block that is the caller's, or has been freed.
+unsafe fn protect(start: *mut u8, size: usize, access: c_int) -> bool {
+    // SAFETY: whole pages of a block, which no other code uses.
     unsafe { libc::mprotect(start.cast(), size, access) == 0 }
 }
 
@@ -81,7 +85,8 @@ pub(super) fn make(
     let base = take(page_size(), whole).ok()?;
     // SAFETY: inside the block.
     let last = unsafe { base.add(room) };
-    if !protect(last, page_size(), libc::PROT_NONE) {
+    // SAFETY: the last page of a block that no other thread has seen.
+    if !unsafe { protect(last, page_size(), libc::PROT_NONE) } {
         // SAFETY: a block that no other thread has seen.
         unsafe { heap::free(base) };
         return None;
@@ -104,13 +109,15 @@ pub(super) fn make(
 
 /// Closes all of a block that has been freed. If the kernel refuses, it stays as it is.
 pub(super) fn close(record: &Record) {
-    protect(record.base(), record.whole, libc::PROT_NONE);
+    // SAFETY: all pages of a block that has been freed.
+    unsafe { protect(record.base(), record.whole, libc::PROT_NONE) };
 }
 
 /// Opens the block again, for its heap; `false` if the kernel refuses, and the block is lost.
 pub(super) fn open(record: &Record) -> bool {
     let access = libc::PROT_READ | libc::PROT_WRITE;
-    let opened = protect(record.base(), record.whole, access);
+    // SAFETY: all pages of a block that has been freed.
+    let opened = unsafe { protect(record.base(), record.whole, access) };
     if opened {
         page_map::give_blocks(record.base().addr(), record.whole, record.entry);
     }

@@ -59,18 +59,23 @@ pub(super) fn make(
     match settle(plan, &made, account) {
         Ok(()) => Ok(made),
         Err(error) => {
-            unmake(&made, account);
+            // SAFETY: no other code has seen it.
+            unsafe { unmake(&made, account) };
             Err(error)
         }
     }
 }
 
 /// Takes a slab down.
-pub(super) fn unmake(made: &Made, account: Option<&Account>) {
+///
+/// # Safety
+/// No block is in it.
+pub(super) unsafe fn unmake(made: &Made, account: Option<&Account>) {
     if let Some(account) = account.filter(|_| made.page == page_size()) {
         account.remove_range(made.start, made.size);
     }
-    unmap(made.start, made.size);
+    // SAFETY: a mapping of ours, in which no block lives.
+    unsafe { libc::munmap(made.start as *mut _, made.size) };
     close(made.file);
 }
 
@@ -80,11 +85,6 @@ pub(super) fn close(file: c_int) {
         // SAFETY: a descriptor of ours.
         unsafe { libc::close(file) };
     }
-}
-
-fn unmap(start: usize, size: usize) {
-    // SAFETY: a mapping of ours, in which no block lives.
-    unsafe { libc::munmap(start as *mut _, size) };
 }
 
 /// The bits that ask for huge pages.
