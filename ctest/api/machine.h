@@ -50,6 +50,23 @@ static inline size_t meminfo(const char *name)
     return proc_bytes("/proc/meminfo", name);
 }
 
+/* Bytes of the machine's memory that this process has or could have. */
+static inline size_t memory_within_reach(void)
+{
+    return meminfo("MemAvailable") + meminfo("SwapFree") + proc_bytes("/proc/self/status", "VmRSS");
+}
+
+/* For a test that has just missed memory: skips it if other programs have taken more than `room` bytes since
+ * `before` bytes were within reach. */
+static inline void skip_if_others_took(size_t before, size_t room)
+{
+    const size_t now = memory_within_reach();
+
+    if (now + room < before) {
+        SKIP("other programs took %zu of %zu MiB meanwhile", (before - now) / MIB, before / MIB);
+    }
+}
+
 /* Whether this is the child that a test of full nodes runs in, where memory is counted and there is high-bandwidth
  * memory; else such a child has passed. */
 static inline bool is_counted(int argc)
