@@ -230,7 +230,7 @@ static void guard_seldom(void)
 /* With set_checks in place of the variable, and a report that does not end the process. */
 struct lines {
     size_t length;
-    char text[4096];
+    char text[8192];
 };
 
 static void collect(void *context, const char *text)
@@ -363,6 +363,8 @@ static const struct fault faults[] = {
     {"read of a freed guarded block", guard_after, "guard=1", SEGFAULT},
     {"read behind one guarded block in many", guard_seldom, "guard", SEGFAULT},
     {"report", report, "overflow", 0},
+    {"ways apart", ways_apart, "leak", 0},
+    {"ways apart", ways_apart, "leak", 0},
     {"no fault", clean, "all,guard=3", 0},
 };
 

@@ -102,4 +102,59 @@ static void use_of_large_seen_at_exit(void)
     hidden(block)[700000] = 1;
 }
 
+static char *turn(unsigned way, int left);
+
+/* Two frames of one size. */
+static __attribute__((noinline)) char *turn_left(unsigned way, int left)
+{
+    char *block = turn(way, left);
+
+    block[1] = 1;
+    return block;
+}
+
+static __attribute__((noinline)) char *turn_right(unsigned way, int left)
+{
+    char *block = turn(way, left);
+
+    block[1] = 2;
+    return block;
+}
+
+static __attribute__((noinline)) char *turn(unsigned way, int left)
+{
+    char *block;
+
+    if (left == 0) {
+        return block_of(10);
+    }
+    block = way % 2 ? turn_left(way / 2, left - 1) : turn_right(way / 2, left - 1);
+    block[2] = 1;
+    return block;
+}
+
+/* Ways to one call that part farther out, at the same depth of the stack, are places of their own. */
+static void ways_apart(void)
+{
+    static struct lines lines;
+    char expected[200];
+
+    for (unsigned round = 0; round < 8; round++) {
+        for (unsigned way = 0; way < 8; way++) {
+            char *block = turn(way, 3);
+
+            if (round > way) {
+                memkind_free(kind, block);
+            }
+        }
+    }
+    CHECK_INT(0, memkind_report(kind, collect, &lines));
+    for (unsigned way = 0; way < 8; way++) {
+        snprintf(expected, sizeof(expected), "memkind: alive: %u block%s, %u bytes (kind %s)\n", way + 1,
+                 way == 0 ? "" : "s", 10 * (way + 1), name);
+        CHECK(strstr(lines.text, expected) != NULL);
+    }
+    _exit(0);
+}
+
 #endif

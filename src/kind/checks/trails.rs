@@ -10,19 +10,16 @@ use super::trace::{Callers, DEPTH, OWN, Steps};
 use crate::backing::map_zeroes;
 use core::sync::atomic::Ordering;
 
-/// The most trails, and the most frames of the library's own code whose size is known.
-const TRAILS: usize = 4096;
-const FRAMES: usize = 256;
+/// The most trails.
+const TRAILS: usize = 1 << 14;
+/// How many trails are compared with at most, which begin at the same place and part farther out.
+const BRANCHES: usize = 16;
 /// The most frames of the library's own on the way to its caller.
 const DEEPEST: usize = 24;
 
-/// A frame of the library's own: the return address into it, and the distance from the
-/// place that holds that to the place that holds the next one.
-#[derive(Clone, Copy)]
-struct Frame {
-    address: usize,
-    size: usize,
-}
+/// The size of a frame of the library's own, in words: the distance from the place that holds a
+/// return address to the place that holds the next one. 0 where it is not known.
+type Frame = u16;
 
 /// Where return addresses are, the first one's by its address, the others by their distance
 /// from it; all zero for none.
@@ -40,6 +37,7 @@ struct Trail {
 /// What is known of stacks.
 pub(super) struct Trails {
     trails: *mut Trail,
+    /// One for each byte of the library's code, by the return address into it.
     frames: *mut Frame,
     /// Distance from the place of `here` to the place of the first return address.
     start: usize,
@@ -74,9 +72,47 @@ fn spread(word: usize) -> usize {
     (word ^ word >> 17).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40
 }
 
-fn is_own(address: usize) -> bool {
-    let [start, end] = [&OWN[0], &OWN[1]].map(|bound| bound.load(Ordering::Relaxed));
-    (start..end).contains(&address)
+/// How far an address is into the library's own code; `None` outside of it.
+fn own_offset(address: usize) -> Option<usize> {
+    let [start, end] = own();
+    (start..end).contains(&address).then(|| address - start)
+}
+
+fn own() -> [usize; 2] {
+    [&OWN[0], &OWN[1]].map(|bound| bound.load(Ordering::Relaxed))
+}
+
+/// Where the trails are looked for that begin with a return address at a place.
+fn key(first: usize, address: usize) -> usize {
+    first ^ address.rotate_left(29)
+}
+
+/// Where one is looked for that parts from the trail at a key.
+fn branch(key: usize, parting: usize) -> usize {
+    (key ^ parting).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl Trail {
+    fn begins(&self, thread: usize, first: usize, address: usize) -> bool {
+        self.first == first && self.callers[0] == address && self.thread == thread
+    }
+
+    /// The first word that is not the trail's, mixed with how far out it is; `None` if all are.
+    ///
+    /// # Safety
+    /// The first word is the trail's, and its frame has not returned.
+    unsafe fn parting(&self) -> Option<usize> {
+        let mut index = 1;
+        while index < DEPTH && self.callers[index] != 0 {
+            // SAFETY: where the frame is that the return address before this one is in.
+            let word = unsafe { word(self.first + self.distances[index] as usize) };
+            if word != self.callers[index] {
+                return Some(word.rotate_left(7 * index as u32));
+            }
+            index += 1;
+        }
+        None
+    }
 }
 
 impl Trails {
@@ -88,17 +124,9 @@ impl Trails {
         }
     }
 
-    fn frame(&self, address: usize) -> *mut Frame {
-        // SAFETY: below the number of frames, which have been mapped.
-        unsafe { self.frames.add(spread(address) % FRAMES) }
-    }
-
-    fn trail(&self, first: usize, address: usize) -> *mut Trail {
+    fn trail(&self, key: usize) -> *mut Trail {
         // SAFETY: below the number of trails, which have been mapped.
-        unsafe {
-            self.trails
-                .add(spread(first ^ address.rotate_left(29)) % TRAILS)
-        }
+        unsafe { self.trails.add(spread(key) % TRAILS) }
     }
 
     /// The place where the calling thread is, if it is known. `stack` is an address in the
@@ -117,28 +145,27 @@ impl Trails {
         unsafe {
             let mut address = word(place);
             let mut left = DEEPEST;
-            while is_own(address) {
-                let frame = *self.frame(address);
+            while let Some(offset) = own_offset(address) {
+                let size = *self.frames.add(offset);
                 left = left.checked_sub(1)?;
-                if frame.address != address {
+                if size == 0 {
                     return None;
                 }
-                place = place.wrapping_add(frame.size);
+                place = place.wrapping_add(usize::from(size) * size_of::<usize>());
                 address = word(place);
             }
-            let trail = &*self.trail(place, address);
-            if trail.first != place || trail.callers[0] != address || trail.thread != thread() {
-                return None;
-            }
-            for (caller, distance) in trail.callers.iter().zip(&trail.distances).skip(1) {
-                if *caller == 0 {
-                    break;
-                }
-                if word(place + *distance as usize) != *caller {
+            let mut key = key(place, address);
+            for _ in 0..BRANCHES {
+                let trail = &*self.trail(key);
+                if !trail.begins(thread(), place, address) {
                     return None;
                 }
+                match trail.parting() {
+                    None => return Some(trail.place),
+                    Some(parting) => key = branch(key, parting),
+                }
             }
-            Some(trail.place)
+            None
         }
     }
 
@@ -149,7 +176,8 @@ impl Trails {
             return;
         };
         if self.trails.is_null() {
-            let frames = map_zeroes(FRAMES * size_of::<Frame>());
+            let [start, end] = own();
+            let frames = map_zeroes(((end - start) * size_of::<Frame>()).max(1));
             let trails = map_zeroes(TRAILS * size_of::<Trail>());
             let (Some(frames), Some(trails)) = (frames, trails) else {
                 return;
@@ -157,17 +185,17 @@ impl Trails {
             self.frames = frames.cast();
             self.trails = trails.cast();
         }
-        let own = steps.own();
-        let start = own.first().map_or(first.place, |step| step.place);
+        let own_steps = steps.own();
+        let start = own_steps.first().map_or(first.place, |step| step.place);
         self.start = start.wrapping_sub(stack);
-        for (index, step) in own.iter().enumerate() {
-            let next = own.get(index + 1).map_or(first.place, |next| next.place);
-            // SAFETY: `frame` gives places of ours.
-            unsafe {
-                *self.frame(step.address) = Frame {
-                    address: step.address,
-                    size: next - step.place,
-                };
+        for (index, step) in own_steps.iter().enumerate() {
+            let next = own_steps
+                .get(index + 1)
+                .map_or(first.place, |next| next.place);
+            let words = next.wrapping_sub(step.place) / size_of::<usize>();
+            if let (Some(offset), Ok(size)) = (own_offset(step.address), Frame::try_from(words)) {
+                // SAFETY: there is one for each offset.
+                unsafe { *self.frames.add(offset) = size };
             }
         }
         let mut trail = Trail {
@@ -184,7 +212,21 @@ impl Trails {
             trail.callers[index] = step.address;
             trail.distances[index] = distance;
         }
+        let mut key = key(first.place, first.address);
+        for _ in 1..BRANCHES {
+            // SAFETY: `trail` gives places of ours; a trail that begins here goes on where the frames
+            // are that its return addresses are in.
+            let parting = unsafe {
+                let known = &*self.trail(key);
+                let begins = known.begins(thread, first.place, first.address);
+                begins.then(|| known.parting()).flatten()
+            };
+            match parting {
+                Some(parting) => key = branch(key, parting),
+                None => break,
+            }
+        }
         // SAFETY: `trail` gives places of ours.
-        unsafe { *self.trail(first.place, first.address) = trail };
+        unsafe { *self.trail(key) = trail };
     }
 }
