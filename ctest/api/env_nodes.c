@@ -81,6 +81,11 @@ int main(int argc, char **argv)
     CHECK_OUTPUT(0, "", "set", ENV("MEMKIND_DEBUG", "MEMKIND_HBW_NODES", "MEMKIND_DAX_KMEM_NODES"));
     CHECK_OUTPUT(0, warning, "hbw", ENV("MEMKIND_HBW_NODES=-1"));
     CHECK_OUTPUT(0, warning, "dax", ENV("MEMKIND_DAX_KMEM_NODES=-1"));
+    /* Difference: ours names the variable. */
+    const struct output *told = output_of("hbw", ENV("MEMKIND_HBW_NODES=-1", "MEMKIND_DEBUG=1"));
+    CHECK_INT(original(), strstr(told->text, "\nMEMKIND_ERROR: Cannot use MEMKIND_HBW_NODES: ") == NULL);
+    told = output_of("dax", ENV("MEMKIND_DAX_KMEM_NODES=-1", "MEMKIND_DEBUG=1"));
+    CHECK_INT(original(), strstr(told->text, "\nMEMKIND_ERROR: Cannot use MEMKIND_DAX_KMEM_NODES: ") == NULL);
     CHECK_OUTPUT(0, "", "empty", ENV("MEMKIND_HBW_NODES="));
     CHECK_OUTPUT(0, "", "empty", ENV("MEMKIND_HBW_NODES=!0"));
     return 0;

@@ -8,6 +8,7 @@ use core::ffi::CStr;
 use core::fmt;
 
 use super::mask::NodeMask;
+use super::named::Refused;
 use super::nodestring::{self, Problem};
 use crate::log::{self, Bytes, Level};
 
@@ -18,6 +19,13 @@ pub enum Note<'a> {
     NodeList(Problem<'a>),
     /// The variable with this value is malformed.
     InvalidVariable(&'a CStr),
+    /// The list of nodes in a variable cannot be used; the original has no such line.
+    ListRefused {
+        /// The name of the variable.
+        variable: &'a CStr,
+        /// What is wrong with the list.
+        refused: Refused<'a>,
+    },
     /// MEMKIND_HBW_THRESHOLD is set.
     ThresholdDetected(&'a CStr),
     /// MEMKIND_HBW_THRESHOLD is malformed.
@@ -81,6 +89,9 @@ impl fmt::Display for Note<'_> {
                 "Invalid value of environment variable {}.",
                 Bytes(value.to_bytes())
             ),
+            Self::ListRefused { variable, refused } => {
+                write!(f, "Cannot use {}: {refused}.", Bytes(variable.to_bytes()))
+            }
             Self::ThresholdDetected(value) => write!(
                 f,
                 "Environment variable MEMKIND_HBW_THRESHOLD detected: {}.",

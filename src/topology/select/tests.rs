@@ -216,6 +216,10 @@ fn listed_nodes_need_no_firmware_tables() {
     }
     let (_, notes) = machine.ask(hbw_nodes(c"9"), HBW);
     assert_eq!(notes[0], Problem::OutOfRange(9).to_string());
+    assert_eq!(
+        notes[2],
+        "Cannot use MEMKIND_HBW_NODES: there is no node 9."
+    );
 }
 
 #[test]
