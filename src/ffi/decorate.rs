@@ -94,6 +94,10 @@ hooks! {
     }
 }
 
+#[allow(
+    improper_ctypes,
+    reason = "pointers to kinds are handles; Rust 1.85 looks behind them"
+)]
 unsafe extern "C" {
     static memkind_hook_table: Hooks;
 }
