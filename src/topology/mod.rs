@@ -16,6 +16,7 @@ mod load;
 pub mod container;
 pub mod huge;
 pub mod left;
+pub mod listed;
 pub mod mask;
 pub mod named;
 pub mod nodes;

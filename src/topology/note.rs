@@ -7,8 +7,8 @@
 use core::ffi::CStr;
 use core::fmt;
 
+use super::listed::Refused;
 use super::mask::NodeMask;
-use super::named::Refused;
 use super::nodestring::{self, Problem};
 use crate::log::{self, Bytes, Level};
 

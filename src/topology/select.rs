@@ -18,8 +18,8 @@ pub use ties::TIES_MANY;
 
 use core::ffi::CStr;
 
+use super::listed;
 use super::mask::NodeMask;
-use super::named;
 use super::nodes::Machine;
 use super::nodestring;
 use super::note::Note;
@@ -69,14 +69,14 @@ fn nodes_for_cpus(
         Nodes::MostCapacity => most_capacity(machine, choice, report),
         Nodes::DaxKmem => {
             let nodes = match settings.dax_kmem_nodes {
-                Some(text) => listed(machine, env::DAX_KMEM_NODES, text, report)?,
+                Some(text) => nodes_of(machine, env::DAX_KMEM_NODES, text, report)?,
                 None => allowed(machine, &(facts.dax_kmem)(), report)?,
             };
             reach(machine, &nodes, choice, report)
         }
         Nodes::HighBandwidth => {
             if let Some(text) = settings.hbw_nodes {
-                let nodes = listed(machine, env::HBW_NODES, text, report)?;
+                let nodes = nodes_of(machine, env::HBW_NODES, text, report)?;
                 reach(machine, &nodes, choice, report)
             } else if machine.knights {
                 let nodes = knights(machine, report)?;
@@ -93,7 +93,7 @@ fn nodes_for_cpus(
 }
 
 /// The nodes of `text`, the list in an environment variable.
-fn listed(
+fn nodes_of(
     machine: &Machine,
     variable: &CStr,
     text: &CStr,
@@ -104,7 +104,7 @@ fn listed(
         .map_err(|problem| {
             report(Note::NodeList(problem));
             report(Note::InvalidVariable(text));
-            if let Err(refused) = named::read(text.to_bytes(), machine) {
+            if let Err(refused) = listed::read(text.to_bytes(), machine) {
                 report(Note::ListRefused { variable, refused });
             }
             Error::Environ

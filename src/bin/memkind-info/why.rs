@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use memkind::env;
 use memkind::error::Error;
-use memkind::topology::named;
+use memkind::topology::listed;
 use memkind::topology::nodes::Attributes;
 use memkind::topology::note::Note;
 use memkind::topology::select::{Facts, Settings, select};
@@ -156,7 +156,7 @@ impl<'a> Question<'a> {
             (Remark::Text(text), _) => text.trim_end_matches('.').to_owned(),
             (Remark::List, _) => {
                 let list = value.unwrap_or_default().to_bytes();
-                let problem = match named::read(list, self.source.machine) {
+                let problem = match listed::read(list, self.source.machine) {
                     Ok(_) => "it is no list of nodes".to_owned(),
                     Err(refused) => refused.to_string(),
                 };
