@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 2
 if have git && git rev-parse --git-dir >/dev/null 2>&1; then
     files=$(git ls-files)
 else
-    files=$(find . -path ./target -prune -o -path ./build -prune -o -type f -print | sed 's|^\./||')
+    files=$(find . \( -name target -o -path ./build -o -path ./vendor \) -prune -o -type f -print | sed 's|^\./||')
 fi
 
 grep -E '\.sh$|^\.ci/run$' <<<"$files" | while IFS= read -r script; do
