@@ -1267,7 +1267,8 @@ int memkind_set_checks(unsigned int checks);
 
 /**
  * Looks at all blocks that are checked, describes what is wrong, and lists what is alive by
- * kind and place of allocation. Does not end the process.
+ * kind and place of allocation: blocks, objects, vectors, and each region with its blocks and bytes,
+ * where it was made. What regions hold is looked at when they are rewound. Does not end the process.
  *
  * \param kind     the kind, or NULL for all
  * \param write_cb is given the text line by line, each with its newline; NULL writes to standard

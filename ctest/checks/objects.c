@@ -323,6 +323,33 @@ static void region_alive(void)
     expect("memkind: alive: 1 region with 2 blocks, 150 bytes (kind %s)\n", name);
 }
 
+static void collect(void *context, const char *text)
+{
+    strncat(context, text, 4000 - strlen(context));
+}
+
+/* Of one kind, and of all. */
+static void region_reported(void)
+{
+    static char text[4096];
+    char expected[200];
+
+    region_block(100);
+    region_block(50);
+    vector_of(MEMKIND_IOVEC_LOCAL);
+    snprintf(expected, sizeof(expected), "memkind: alive: 1 region with 2 blocks, 150 bytes (kind %s)\n", name);
+    CHECK_INT(0, memkind_report(kind, collect, text));
+    CHECK(strstr(text, expected) != NULL);
+    CHECK(strstr(text, "memkind: alive: 1 vector, ") != NULL);
+    text[0] = '\0';
+    CHECK_INT(0, memkind_report(NULL, collect, text));
+    CHECK(strstr(text, expected) != NULL);
+    text[0] = '\0';
+    CHECK_INT(0, memkind_report(MEMKIND_HUGETLB, collect, text));
+    CHECK(strstr(text, "alive") == NULL);
+    _exit(0);
+}
+
 /* No fault: nothing is to be said. */
 static void clean(void)
 {
@@ -419,6 +446,7 @@ static const struct fault faults[] = {
     {"use after reset, seen by destroy", region_use_seen_by_destroy, "use", ABORTED},
     {"a destroyed region", destroyed_region, "free", ABORTED},
     {"a region alive", region_alive, "leak", 0},
+    {"a region reported", region_reported, "leak", 0},
     {"no fault", clean, "all,guard=3", 0},
 };
 

@@ -1,11 +1,17 @@
 //! Lists vectors and regions that are alive, for MEMKIND_CHECKS=leak.
 
+use core::ptr;
+
 use super::watch;
+use crate::kind::Head;
 use crate::kind::checks::fault::{self, Sink};
 use crate::kind::checks::{self, LEAK, has};
 
-/// Lists vectors and regions that are alive, the vectors by where they come from.
-pub fn tell_alive(sink: Sink<'_>) {
+/// Lists vectors and regions that are alive, the vectors by where they come from: of a kind, or of
+/// all kinds.
+pub fn tell_alive(kind: Option<&Head>, sink: Sink<'_>) {
+    let is_wanted =
+        |head: Option<&Head>| kind.is_none_or(|kind| head.is_some_and(|head| ptr::eq(kind, head)));
     let mut done = 0;
     // Place by place, the lowest number first: the lock is not held while a line is written.
     loop {
@@ -15,7 +21,7 @@ pub fn tell_alive(sink: Sink<'_>) {
                 watched
                     .vectors
                     .alive()
-                    .filter(|entry| entry.made_at + 1 > done)
+                    .filter(|entry| entry.made_at + 1 > done && is_wanted(entry.head()))
             };
             let Some(first) = after().min_by_key(|entry| entry.made_at).copied() else {
                 break;
@@ -39,7 +45,7 @@ pub fn tell_alive(sink: Sink<'_>) {
         let watched = watch::hold();
         watched.regions.get(index).copied()
     } {
-        if region.count > 0 {
+        if region.count > 0 && is_wanted(Some(region.kind)) {
             let (count, bytes, kind) = (region.count, region.bytes, region.kind.name());
             let word = if count == 1 { "block" } else { "blocks" };
             fault::say!(
@@ -55,6 +61,6 @@ pub fn tell_alive(sink: Sink<'_>) {
 /// Lists vectors and regions at the end of the process, after blocks have been looked at.
 pub fn at_exit() {
     if checks::objects::are_checked() && has(LEAK) {
-        tell_alive(&mut fault::on_standard_error);
+        tell_alive(None, &mut fault::on_standard_error);
     }
 }

@@ -3,6 +3,7 @@
 use super::buffer::Buffer;
 use super::pool::Pool;
 use crate::boxed::room_for;
+use crate::kind::Head;
 
 /// A number of a vector that is gone stays known until this many others are gone.
 const GONE: usize = 1 << 14;
@@ -105,11 +106,16 @@ impl Table {
 }
 
 impl Entry {
-    /// The name of the kind behind it.
-    pub(super) fn kind(&self) -> &'static str {
+    /// The head of the kind behind it.
+    pub(super) fn head(&self) -> Option<&'static Head> {
         // SAFETY: the record of a buffer that a vector has referred to, and the handle in it.
         let pool =
             unsafe { Buffer::of_owner(self.owner).and_then(|buffer| Pool::of_handle(buffer.pool)) };
-        pool.map_or("?", |pool| pool.kind().head.name())
+        pool.map(|pool| &pool.kind().head)
+    }
+
+    /// The name of the kind behind it.
+    pub(super) fn kind(&self) -> &'static str {
+        self.head().map_or("?", Head::name)
     }
 }

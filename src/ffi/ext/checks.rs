@@ -55,7 +55,8 @@ pub extern "C" fn memkind_set_checks(checks: c_uint) -> c_int {
 }
 
 /// Looks at all blocks that are checked, describes what is wrong, and lists what is alive by
-/// kind and place of allocation. Does not end the process.
+/// kind and place of allocation: blocks, objects, vectors, and each region with its blocks and bytes,
+/// where it was made. What regions hold is looked at when they are rewound. Does not end the process.
 ///
 /// \param kind     the kind, or NULL for all
 /// \param write_cb is given the text line by line, each with its newline; NULL writes to standard
@@ -86,9 +87,7 @@ pub unsafe extern "C" fn memkind_report(
     };
     match checks::report(found.map(|kind| &kind.head), &mut write) {
         Ok(faults) => {
-            if found.is_none() {
-                alive::tell_alive(&mut write);
-            }
+            alive::tell_alive(found.map(|kind| &kind.head), &mut write);
             c_int::try_from(faults).unwrap_or(c_int::MAX)
         }
         Err(Error::NoMemory) => Error::Malloc.code(),
