@@ -14,6 +14,7 @@ pub mod region;
 mod region_watch;
 mod slab;
 mod slice;
+pub mod stream;
 mod usage;
 pub mod users;
 pub mod vector;

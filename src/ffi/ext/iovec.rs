@@ -5,7 +5,8 @@ use core::ffi::{c_int, c_uint, c_ulong, c_void};
 use super::super::answer::{failure, status};
 use super::null_argument;
 use super::pool::{memkind_pool, pool_of};
-use crate::ext::vector::{Refused, Request, Stream, Vector};
+use crate::ext::stream::{Refused, Request, Stream};
+use crate::ext::vector::Vector;
 use crate::log;
 
 /// A reference to a slice of a buffer; empty if all is 0. It may be moved in memory, but not
