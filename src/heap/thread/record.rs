@@ -15,6 +15,7 @@ use super::refused::Refused;
 use super::table::Table;
 use super::tally::Tally;
 use super::tops::{self, Tops};
+use crate::backing::map_zeroes;
 use crate::heap::base::HEAPS;
 
 /// A thread's record.
@@ -177,21 +178,9 @@ impl Thread {
 
     /// A new record, the caller's; `None` when memory is short.
     pub(super) fn map() -> Option<&'static Thread> {
-        // SAFETY: a fresh anonymous mapping; zeroes are valid for every field.
-        let thread = unsafe {
-            let memory = libc::mmap(
-                ptr::null_mut(),
-                size_of::<Thread>(),
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            );
-            if memory == libc::MAP_FAILED {
-                return None;
-            }
-            &*memory.cast::<Thread>()
-        };
+        let memory = map_zeroes(size_of::<Thread>())?;
+        // SAFETY: fresh memory of that size, aligned as pages are; zeroes are valid for every field.
+        let thread = unsafe { &*memory.cast::<Thread>() };
         static COUNT: AtomicU32 = AtomicU32::new(0);
         thread.owned.store(true, Ordering::Relaxed);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
