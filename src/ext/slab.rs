@@ -29,13 +29,13 @@ impl Slab {
         let bytes = round_up(bytes.max(1), page_size()).ok_or(Error::NoMemory)?;
         let start = kind.memalign_unchecked(align.max(page_size()), bytes)?;
         // SAFETY: a live block.
-        let usable = unsafe { heap::usable_size(start) };
+        let usable = unsafe { heap::blocks::usable_size(start) };
         let size = usable & !(page_size() - 1);
         // In a thread whose end is near, a block may come from where the page map knows one
         // page alone (`Heap::owns`): it is no slab.
         if page_map::owner(start as usize) != page_map::owner(start as usize + size - 1) {
             // SAFETY: a live block that no other thread has seen.
-            unsafe { heap::free(start) };
+            unsafe { heap::blocks::free(start) };
             return Err(Error::NoMemory);
         }
         let entry = page_map::take_blocks(start as usize, size);
@@ -49,6 +49,6 @@ impl Slab {
     pub(super) unsafe fn give_back(self) {
         page_map::give_blocks(self.start as usize, self.size, self.entry);
         // SAFETY: the block that `cut` took, known as one again.
-        unsafe { heap::free(self.start) };
+        unsafe { heap::blocks::free(self.start) };
     }
 }

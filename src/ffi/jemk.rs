@@ -188,7 +188,7 @@ fn block_by(size: usize, flags: c_int) -> *mut c_void {
         };
         if !block.is_null() {
             // SAFETY: a live block that jemalloc has just given.
-            unsafe { heap::adopt(block) };
+            unsafe { heap::blocks::adopt(block) };
         }
         return block.cast();
     }

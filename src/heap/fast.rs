@@ -187,7 +187,7 @@ pub(crate) unsafe fn resize(kind: usize, block: *mut u8, size: usize) -> Option<
         if !unsafe { cache::push_counted(thread, id, old, block) } {
             thread.leave();
             // SAFETY: a live block whose contents are copied, and which is given up.
-            unsafe { super::free(block) };
+            unsafe { super::blocks::free(block) };
             return Some(fresh);
         }
     }

@@ -8,7 +8,7 @@
 
 pub mod arena;
 mod base;
-mod blocks;
+pub mod blocks;
 mod cache;
 pub(crate) mod fast;
 mod giveback;
@@ -23,8 +23,6 @@ pub(crate) use base::class::{LARGE_MAX, SLAB_MAX};
 pub(crate) use base::lock;
 pub use base::lock::{prepare_fork, release_after_fork};
 pub use base::{HEAPS, KINDS, je, page_map, spare};
-pub use blocks::{adopt, free, free_uncached, is_abandoned, owner, usable_size};
-pub(crate) use blocks::{free_and_set_aside, frees_when_due};
 pub use cache::{order, stats};
 pub use pressure::reclaim;
 pub(crate) use thread::{may_enter, tally};

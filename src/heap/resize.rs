@@ -5,10 +5,11 @@ use core::ptr;
 
 use super::arena::LARGE_KEPT;
 use super::base::{class, je, mapped};
+use super::blocks::{free, usable_size};
 use super::giveback::{self, grown::after_growth};
 use super::pressure::MOST;
 use super::thread::{Thread, growing};
-use super::{Heap, free, tbb, usable_size};
+use super::{Heap, tbb};
 use crate::backing::{page_size, round_up};
 use crate::error::Error;
 

@@ -6,7 +6,7 @@ use crate::log;
 
 /// The id of the heap that owns the address `ptr`; 0 when the library does not own it.
 pub fn heap_id(ptr: *const u8) -> usize {
-    heap::owner(ptr as usize)
+    heap::blocks::owner(ptr as usize)
 }
 
 /// Frees the block at `ptr`. Null is a no-op; a pointer that is not the library's is left
@@ -21,12 +21,12 @@ pub unsafe fn free(ptr: *mut u8) {
         }
         if checks::is_sample_due() {
             // SAFETY: `ptr` is null, a live block or not the library's.
-            unsafe { heap::free_and_set_aside(ptr) };
+            unsafe { heap::blocks::free_and_set_aside(ptr) };
             return;
         }
     }
-    // SAFETY: `ptr` is null, a live block or not the library's, as `heap::free` asks too.
-    if !unsafe { heap::free(ptr) } && !ptr.is_null() {
+    // SAFETY: `ptr` is null, a live block or not the library's, as `heap::blocks::free` asks too.
+    if !unsafe { heap::blocks::free(ptr) } && !ptr.is_null() {
         log_foreign(ptr);
     }
 }
@@ -55,8 +55,8 @@ unsafe fn usable_size_otherwise(ptr: *const u8) -> usize {
             return size;
         }
     }
-    // SAFETY: `ptr` is null, a live block or not the library's, as `heap::usable_size` asks too.
-    unsafe { heap::usable_size(ptr) }
+    // SAFETY: `ptr` is null, a live block or not the library's, as `heap::blocks::usable_size` asks too.
+    unsafe { heap::blocks::usable_size(ptr) }
 }
 
 /// Reports under MEMKIND_DEBUG that `ptr` is not the library's.

@@ -16,7 +16,7 @@ pub unsafe fn reallocate(ptr: *mut u8) -> Option<*mut u8> {
     unsafe {
         let old = heap_block(ptr)?;
         let heap = heap_to_move_in(old)?;
-        let size = heap::usable_size(old);
+        let size = heap::blocks::usable_size(old);
         let fresh = heap.allocate_compact(size)?;
         ptr::copy_nonoverlapping(old, fresh, size);
         let moved = if checks::on() {
@@ -24,7 +24,7 @@ pub unsafe fn reallocate(ptr: *mut u8) -> Option<*mut u8> {
         } else {
             fresh
         };
-        heap::free_uncached(old);
+        heap::blocks::free_uncached(old);
         Some(moved)
     }
 }
@@ -60,10 +60,10 @@ unsafe fn heap_to_move_in(ptr: *const u8) -> Option<&'static Heap> {
     }
     let heap = kind
         .heaps()
-        .find(|heap| heap.id() == heap::owner(ptr as usize) && !heap.wipes())?;
+        .find(|heap| heap.id() == heap::blocks::owner(ptr as usize) && !heap.wipes())?;
     // Larger blocks are in no slab, and the largest not even in memory that jemalloc knows.
     // SAFETY: the page map says that blocks of a live kind are there.
-    if unsafe { heap::usable_size(ptr) } > heap::SLAB_MAX {
+    if unsafe { heap::blocks::usable_size(ptr) } > heap::SLAB_MAX {
         return None;
     }
     // jemalloc takes free blocks in the depot for live ones.

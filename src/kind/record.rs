@@ -320,7 +320,7 @@ impl Kind {
     }
 
     /// [`Kind::memalign`] of memory that is cut up, and whose parts are checked: nothing is
-    /// around it, and `heap::free` frees it.
+    /// around it, and `heap::blocks::free` frees it.
     ///
     /// # Errors
     /// Those of [`Kind::malloc`].
@@ -377,7 +377,7 @@ impl Kind {
         ptr: *mut u8,
         size: usize,
     ) -> Result<*mut u8, Error> {
-        let id = heap::owner(ptr as usize);
+        let id = heap::blocks::owner(ptr as usize);
         if id == 0 || !page_map::has_blocks(ptr as usize) {
             log_foreign(ptr);
             return Err(Error::InvalidArgument);
@@ -402,7 +402,7 @@ impl Kind {
             return Ok(ptr);
         }
         // SAFETY: the block is live.
-        let before = unsafe { heap::usable_size(ptr) };
+        let before = unsafe { heap::blocks::usable_size(ptr) };
         let fresh = match here.allocate(size) {
             Ok(fresh) => fresh,
             // A block of this kind that shrinks may stay as it is.
@@ -412,7 +412,7 @@ impl Kind {
         // SAFETY: both blocks are live; the shorter length fits both.
         unsafe {
             ptr::copy_nonoverlapping(ptr, fresh, size.min(before));
-            heap::free(ptr);
+            heap::blocks::free(ptr);
         }
         Ok(fresh)
     }
@@ -441,7 +441,7 @@ impl Kind {
     /// # Safety
     /// `ptr` is a live block of this kind.
     pub(super) unsafe fn resize_in_place(&'static self, ptr: *mut u8, size: usize) -> bool {
-        let id = heap::owner(ptr as usize);
+        let id = heap::blocks::owner(ptr as usize);
         let heap = self.heaps().find(|heap| heap.id() == id);
         // SAFETY: `ptr` is live, and the page map says that it is this heap's.
         heap.is_some_and(|heap| unsafe { heap.resize_in_place(ptr, size) })
@@ -487,7 +487,7 @@ impl Kind {
         self.heap.prepare(size)?;
         if let Ok(block) = self.heap.allocate_aligned(self.alignment(), 1) {
             // SAFETY: a live block, which is not used.
-            unsafe { heap::free(block) };
+            unsafe { heap::blocks::free(block) };
         }
         Ok(())
     }

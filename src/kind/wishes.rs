@@ -152,9 +152,9 @@ impl<K: Memory> Wishes<K> {
         block: *mut u8,
         size: usize,
     ) -> Result<*mut u8, Error> {
-        let own = heap::owner(block as usize) == kind.heap().id();
+        let own = heap::blocks::owner(block as usize) == kind.heap().id();
         // SAFETY: the block is live, by the caller's promise.
-        let before = unsafe { heap::usable_size(block) };
+        let before = unsafe { heap::blocks::usable_size(block) };
         if own && !kind.heap().wipes() && kind.heap().is_open() {
             if self.alignment == 1 {
                 // SAFETY: the page map says that the block is this heap's.
@@ -179,7 +179,7 @@ impl<K: Memory> Wishes<K> {
         // SAFETY: both blocks are live; the shorter length fits both.
         unsafe {
             ptr::copy_nonoverlapping(block, fresh, size.min(before));
-            heap::free(block);
+            heap::blocks::free(block);
         }
         Ok(fresh)
     }

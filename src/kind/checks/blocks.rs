@@ -82,7 +82,7 @@ fn make(
         other => other?,
     };
     // SAFETY: a live block of the heap's, of at least `whole` bytes.
-    let (block, usable) = unsafe { (base.add(front), heap::usable_size(base)) };
+    let (block, usable) = unsafe { (base.add(front), heap::blocks::usable_size(base)) };
     Ok(Record::new(block, size, usable, front))
 }
 
@@ -142,7 +142,7 @@ fn no_block(address: *mut u8, wrong: Fault) {
             );
         }
         fault::tell_history(&record, sink);
-    } else if heap::owner(address as usize) != 0 {
+    } else if heap::blocks::owner(address as usize) != 0 {
         fault::say!(sink, "memkind: {what} of {address:p}, which is no block");
     } else {
         fault::say!(
@@ -157,7 +157,9 @@ fn no_block(address: *mut u8, wrong: Fault) {
 /// Whether a block is none of those that are checked: of `spare`, of a kind that a forked child does
 /// not have, or of a kind's heap when only some blocks are.
 fn is_unchecked(block: *mut u8) -> bool {
-    if heap::owner(block as usize) == spare::ID || heap::is_abandoned(block as usize) {
+    if heap::blocks::owner(block as usize) == spare::ID
+        || heap::blocks::is_abandoned(block as usize)
+    {
         return true;
     }
     !records_all() && (!guard::any() || records::hold().find(block).is_none())
@@ -310,7 +312,7 @@ fn give_back_open(record: &Record) {
         }
         None => {
             // SAFETY: a block of the heap's that the program has freed.
-            unsafe { heap::free(record.base()) };
+            unsafe { heap::blocks::free(record.base()) };
         }
     }
 }
@@ -367,7 +369,7 @@ unsafe fn resize(
     let result = unsafe { kind.realloc(block, size) };
     if let Ok(fresh) = result {
         // SAFETY: a live block of a heap.
-        let whole = unsafe { heap::usable_size(fresh) };
+        let whole = unsafe { heap::blocks::usable_size(fresh) };
         let mut moved = Record::new(fresh, size, whole, 0);
         moved.head = Some(kind.head());
         moved.of_file = kind.is_file();
@@ -410,7 +412,7 @@ pub(crate) unsafe fn resize_in_place(
     if resized {
         record.size = size;
         // SAFETY: a live block of the heap.
-        record.whole = unsafe { heap::usable_size(record.base()) };
+        record.whole = unsafe { heap::blocks::usable_size(record.base()) };
         if has(OVERFLOW) {
             // SAFETY: a block of the program's, resized.
             unsafe { canary::lay(&record) };
@@ -456,7 +458,7 @@ pub(crate) fn moved(block: *mut u8, fresh: *mut u8) -> *mut u8 {
     };
     let before = *found;
     // SAFETY: a live block of the heap.
-    let usable = unsafe { heap::usable_size(fresh) };
+    let usable = unsafe { heap::blocks::usable_size(fresh) };
     let there = fresh.wrapping_add(before.front as usize);
     let mut record = Record::new(there, before.size, usable, before.front as usize);
     record.head = before.head;

@@ -47,7 +47,7 @@ pub(crate) fn is_sample_due() -> bool {
     if !settings::is_seldom() {
         return false;
     }
-    let due = heap::frees_when_due().is_some_and(count);
+    let due = heap::blocks::frees_when_due().is_some_and(count);
     if due {
         DUE.store(true, Ordering::Relaxed);
     }
@@ -88,7 +88,7 @@ pub(super) fn make(
     // SAFETY: the last page of a block that no other thread has seen.
     if !unsafe { protect(last, page_size(), libc::PROT_NONE) } {
         // SAFETY: a block that no other thread has seen.
-        unsafe { heap::free(base) };
+        unsafe { heap::blocks::free(base) };
         return None;
     }
     CLOSED.fetch_add(1, Ordering::Relaxed);
