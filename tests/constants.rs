@@ -142,8 +142,9 @@ impl<'ast> Visit<'ast> for Names {
 fn names() -> Names {
     let mut names = Names::default();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    names.read(&root.join("src/heap"), "src/heap");
-    names.read(&root.join("src/backing"), "src/backing");
+    for folder in ["heap", "backing", "kind/checks"] {
+        names.read(&root.join("src").join(folder), &format!("src/{folder}"));
+    }
     names
 }
 
@@ -199,6 +200,8 @@ fn the_table_has_every_threshold_with_its_value() {
     let names = names();
     assert!(names.numbers.len() > 100, "the sources have moved");
     let mut missing = names.numbers.clone();
+    // Of the checks the table names what it likes.
+    missing.retain(|name, _| !name.starts_with("src/kind"));
     let mut wrong = Vec::new();
     for (of_row, text) in rows() {
         for name in of_row {
