@@ -34,7 +34,8 @@ fn link_unwinder() {
         println!("cargo:rustc-link-lib=static=unwind");
         ("libunwind.a", "rustc-link-arg")
     } else if env::var("HOST").is_ok_and(|host| host == target) && has_static_unwinder() {
-        ("-lgcc_eh", "rustc-cdylib-link-arg")
+        // libgcc itself for what jemalloc calls of it: the standard library of some distributions has not all of that.
+        ("-lgcc_eh -lgcc", "rustc-cdylib-link-arg")
     } else {
         return;
     };
