@@ -1,7 +1,7 @@
 //! The jemalloc arenas of a heap: which one a thread uses, and creating it when it is first needed.
 
 use core::cell::UnsafeCell;
-use core::ffi::c_int;
+use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
 
@@ -286,7 +286,7 @@ impl Arenas {
             arenas: self,
             offset,
             size,
-            flags: None,
+            own: None,
             page: 0,
         }
     }
@@ -298,8 +298,8 @@ pub(crate) struct Source {
     arenas: &'static Arenas,
     offset: usize,
     size: usize,
-    /// What jemalloc is told, once it has been asked.
-    flags: Option<c_int>,
+    /// The thread's arena, once it has been asked.
+    own: Option<u32>,
     /// The page of the last block, whose class the page map knows.
     page: usize,
 }
@@ -314,15 +314,33 @@ impl Source {
                 return block;
             }
         }
-        let flags = match self.flags {
-            Some(flags) => flags,
-            None => match self.arenas.current() {
-                Ok(own) => je::arena(own) | je::TCACHE_NONE,
-                Err(_) => return ptr::null_mut(),
-            },
+        if self.own.is_none() {
+            self.own = self.arenas.current().ok();
+        }
+        let Some(own) = self.own else {
+            return ptr::null_mut();
         };
-        self.flags = Some(flags);
-        je::mallocx(self.size, flags)
+        je::mallocx(self.size, je::arena(own) | je::TCACHE_NONE)
+    }
+
+    /// As many blocks as there are `places`, which caches may have; how many there are, from the
+    /// first place on. Fewer when there is no room, and none where they have to be asked for one by
+    /// one.
+    pub(crate) fn blocks(&mut self, places: &mut [MaybeUninit<*mut u8>]) -> usize {
+        let Some(own) = self.own.filter(|_| je::can_fill(self.offset)) else {
+            return 0;
+        };
+        let count = je::fill(own, self.offset, places);
+        for place in &places[..count] {
+            // SAFETY: the first `count` places have been filled.
+            let block = unsafe { place.assume_init() };
+            let page = block as usize / page_map::UNIT;
+            if page != self.page {
+                page_map::set_class(block, self.arenas.id(), self.offset);
+                self.page = page;
+            }
+        }
+        count
     }
 
     /// A block, and whether caches may have it.

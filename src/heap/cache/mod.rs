@@ -15,7 +15,9 @@ mod store;
 
 pub(crate) use store::{Store, hand_over};
 
+use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
+use core::slice;
 use core::sync::atomic::Ordering;
 
 use super::arena::{Arenas, Source};
@@ -193,7 +195,15 @@ fn fetch(arenas: &'static Arenas, cache: &Cache, offset: usize) -> *mut u8 {
 /// # Safety
 /// The bin is the calling thread's, and its magazine has room for them.
 unsafe fn stock(source: &mut Source, bin: Bin<'_>, count: usize) {
-    for _ in 0..count {
+    for left in (1..=count).rev() {
+        let top = bin.top();
+        // SAFETY: the magazine has room for `count` pointers, by the caller's promise.
+        let places = unsafe { slice::from_raw_parts_mut(top.cast::<MaybeUninit<*mut u8>>(), left) };
+        let filled = source.blocks(places);
+        if filled > 0 {
+            bin.top.store(top.wrapping_add(filled), Ordering::Relaxed);
+            break;
+        }
         let block = match source.block() {
             Some((block, true)) => block,
             Some((block, false)) => {
@@ -203,12 +213,8 @@ unsafe fn stock(source: &mut Source, bin: Bin<'_>, count: usize) {
             }
             None => break,
         };
-        let top = bin.top();
-        // SAFETY: the magazine has room for `count` pointers, by the caller's promise.
-        unsafe {
-            *top.cast::<*mut u8>() = block;
-            bin.top.store(top.add(1), Ordering::Relaxed);
-        }
+        places[0].write(block);
+        bin.top.store(top.wrapping_add(1), Ordering::Relaxed);
     }
 }
 

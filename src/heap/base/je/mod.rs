@@ -2,9 +2,11 @@
 //! blocks are from the first memory, and every function knows those.
 
 mod control;
+mod fill;
 mod start;
 mod stats;
 
+pub(crate) use fill::{can_fill, fill};
 pub(crate) use start::{catch_up, is_started, meet};
 pub use start::{
     child_after_fork, hold_start, initialise, meet_before_fork, parent_after_fork, prepare_fork,
