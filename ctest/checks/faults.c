@@ -329,6 +329,31 @@ static void clean(void)
     }
 }
 
+/* What guarded blocks leave to the heap becomes blocks that nothing is known of. Nothing is to be said of them, and they
+ * are resized and freed like others: some lie where a guarded block lay, at the end of a page. */
+static void clean_after_guarded(void)
+{
+    enum { N = 4000, SIZE = 128 };
+    static char *blocks[N];
+
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < N; i++) {
+            blocks[i] = block_of(SIZE);
+        }
+        for (int i = 0; i < N; i++) {
+            char *moved;
+
+            CHECK(memkind_malloc_usable_size(kind, blocks[i]) >= SIZE);
+            moved = memkind_realloc(kind, blocks[i], 2 * SIZE);
+            CHECK_NOT_NULL(moved);
+            CHECK(moved[0] == 1 && moved[SIZE - 1] == 1);
+            memkind_free(kind, moved);
+        }
+        /* Gives what is cached back to where blocks of other sizes come from. */
+        CHECK_INT(0, memkind_update_cached_stats());
+    }
+}
+
 static const struct fault faults[] = {
     {"double free", double_free, "free", ABORTED},
     {"double free, all checks", double_free, "all", ABORTED},
@@ -366,6 +391,7 @@ static const struct fault faults[] = {
     {"ways apart", ways_apart, "leak", 0},
     {"ways apart", ways_apart, "leak", 0},
     {"no fault", clean, "all,guard=3", 0},
+    {"no fault after guarded blocks", clean_after_guarded, "guard=2", 0},
 };
 
 int main(int argc, char **argv)

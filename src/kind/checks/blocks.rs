@@ -162,7 +162,9 @@ fn is_unchecked(block: *mut u8) -> bool {
     {
         return true;
     }
-    !records_all() && (!guard::any() || records::hold().find(block).is_none())
+    // What has gone back to the heap may be a block by now of which there is no record.
+    let gone = |record: &mut Record| record.state() == State::Gone;
+    !records_all() && (!guard::any() || records::hold().find(block).is_none_or(gone))
 }
 
 /// Frees a block; `false` if it is not one of those that are checked.
