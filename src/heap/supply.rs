@@ -78,31 +78,34 @@ impl Heap {
     }
 
     /// Makes slabs ready, so that blocks of `size` bytes together need none, whatever the size of
-    /// each; and addresses for what jemalloc writes down about them, if there are as many.
+    /// each; the calling thread's arena; and addresses for what jemalloc writes down about blocks, if
+    /// there are as many.
     ///
     /// # Errors
     /// `Invalid` for a heap without slabs; `NoMemory`, when nothing was made if it could be told
     /// in advance, and else what could be had.
-    pub fn prepare(&self, size: usize) -> Result<(), Error> {
+    pub fn prepare(&'static self, size: usize) -> Result<(), Error> {
         let slabs = self.slabs().ok_or(Error::Invalid)?;
         let missing = |wanted: usize| wanted.saturating_sub(slabs.ready());
         if !slabs.may_have(missing(size)) {
             return Err(Error::NoMemory);
         }
+        // Slabs may take what a limit leaves of addresses, and are of no use without an arena.
+        self.arena().map_err(|_| Error::NoMemory)?;
         // A size is at most a quarter below its class, and a block has a page besides.
         let most = slabs.room().saturating_add(slabs.ready());
         let wanted = size.saturating_add(size / 2).min(most);
-        ahead::map(RECORDS + wanted / je::PAGE * RECORD);
         while missing(wanted) > 0 {
             let need = missing(wanted).min(slabs.plan().page);
             if self.grow(slabs, need, slabs.turn()).is_err() {
-                return if missing(size) > 0 {
-                    Err(Error::NoMemory)
-                } else {
-                    Ok(())
-                };
+                break;
             }
         }
+        if missing(size) > 0 {
+            return Err(Error::NoMemory);
+        }
+        // After the slabs, which are what was asked for.
+        ahead::map(RECORDS + wanted / je::PAGE * RECORD);
         Ok(())
     }
 
