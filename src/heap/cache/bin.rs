@@ -102,20 +102,26 @@ impl Cache {
         count > patience(offset)
     }
 
-    /// Bytes of free blocks in it; a guess while its thread is at work.
+    /// Bytes of free blocks in it; a guess while its thread is at work. The blocks of its heap are
+    /// aligned to two to the power of `align_bits`.
     ///
     /// # Safety
     /// The cache is live.
-    pub(super) unsafe fn bytes(cache: *const Cache) -> usize {
+    pub(super) unsafe fn bytes(cache: *const Cache, align_bits: u8) -> usize {
         // SAFETY: the cache is live; the bins are atomics, which its thread may change meanwhile.
         unsafe {
             (1..class::COUNT)
                 .map(|class| {
-                    let offset = class << class::BIN_BITS;
                     let bin = (*cache).bin(class);
-                    // Top and base may be those of two magazines.
-                    let count = bin.count().min(class::magazine_capacity(offset));
+                    let count = bin.count();
                     let more = bin.magazines.n_previous.load(Ordering::Relaxed);
+                    // A heap may have no class for sizes that it does not cache.
+                    if count + more == 0 {
+                        return 0;
+                    }
+                    let offset = class::rounded(class << class::BIN_BITS, align_bits);
+                    // Top and base may be those of two magazines.
+                    let count = count.min(class::magazine_capacity(offset));
                     (count + more) * class::size_of(offset)
                 })
                 .sum()
@@ -234,9 +240,11 @@ mod tests {
             bin.set_previous(magazine);
             // The owner may have passed it on, and the next one changed it.
             (*magazine).count = 7;
-            assert_eq!(Cache::bytes(cache), 5 * 64);
+            assert_eq!(Cache::bytes(cache, 0), 5 * 64);
+            // Where every block is aligned to 128 bytes they are of that size.
+            assert_eq!(Cache::bytes(cache, 7), 5 * 128);
             assert_eq!(bin.take_previous(), magazine);
-            assert_eq!(Cache::bytes(cache), 0);
+            assert_eq!(Cache::bytes(cache, 7), 0);
             Magazine::free(magazine);
             je::free_record(cache.cast());
         }

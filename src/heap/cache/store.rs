@@ -102,7 +102,7 @@ impl Store {
             .filter(|cache| *cache != tops::none())
             // SAFETY: a cache in its place is live; one that is taken away meanwhile is
             // freed only under the lock that the caller holds.
-            .map(|cache| unsafe { Cache::bytes(cache.cast()) })
+            .map(|cache| unsafe { Cache::bytes(cache.cast(), self.arenas.align_bits) })
             .sum();
         in_caches + self.depot.bytes()
     }
