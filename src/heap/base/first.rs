@@ -117,15 +117,18 @@ fn tag(address: *const u8) -> u8 {
 }
 
 impl State {
-    /// Takes pages that have never been used, of at least `bytes` bytes.
-    fn pages(&mut self, bytes: usize, tag: u8) -> Option<Fresh> {
+    /// Takes pages that have never been used, of at least `bytes` bytes, from a multiple of `align` on, a power
+    /// of two of at least a page.
+    fn pages(&mut self, bytes: usize, align: usize, tag: u8) -> Option<Fresh> {
         let count = bytes.div_ceil(PAGE);
-        let tags = TAGS.get(self.next..self.next.checked_add(count)?)?;
+        let unused = start().addr() + self.next * PAGE;
+        let first = self.next + (unused.next_multiple_of(align) - unused) / PAGE;
+        let tags = TAGS.get(first..first.checked_add(count)?)?;
         for place in tags {
             place.store(tag, Ordering::Relaxed);
         }
-        let at = (self.next * PAGE) as u32;
-        self.next += count;
+        let at = (first * PAGE) as u32;
+        self.next = first + count;
         let end = (self.next * PAGE) as u32;
         Some(Fresh { at, end })
     }
@@ -196,7 +199,9 @@ fn block_of(class: usize, id: usize) -> *mut u8 {
         let count = usize::from(state.counts[class]);
         let most = PART.min(PART_BLOCKS * size);
         let is_much = count > 0 && count * PAGE + size > most;
-        let pages = (!is_much).then(|| state.pages(size, class as u8));
+        // As far as slabs, which start at a page of jemalloc's, are aligned.
+        let align = (size & size.wrapping_neg()).clamp(PAGE, class::PAGE);
+        let pages = (!is_much).then(|| state.pages(size, align, class as u8));
         let Some(pages) = pages.flatten() else {
             FREE.fetch_and(!(1 << class), Ordering::Relaxed);
             return block;
@@ -246,7 +251,7 @@ pub(super) fn record(align: usize, size: usize, zeroed: bool) -> *mut u8 {
         let gap = size_of::<Header>();
         let mut record = state.records.take(gap, align, size);
         if record.is_null() {
-            let Some(pages) = state.pages(size + align + gap, RECORDS) else {
+            let Some(pages) = state.pages(size + align + gap, PAGE, RECORDS) else {
                 return record;
             };
             if pages.at == state.records.end {

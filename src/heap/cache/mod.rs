@@ -325,8 +325,9 @@ fn exchange(store: &'static Store, bin: Bin<'_>, offset: usize) {
 /// # Safety
 /// `block` is a block of these arenas and of that class, and not used any more.
 unsafe fn give_up(arenas: &Arenas, offset: usize, block: *mut u8) {
-    let counts =
-        arenas.backing.room().held().is_some() && class::size_of(offset) <= class::SLAB_MAX;
+    // With pages of 64 KiB there are slabs of blocks that are counted in no class.
+    let size = class::size_of(offset);
+    let counts = arenas.backing.room().held().is_some() && size <= class::SLAB_MAX.min(class::MAX);
     // SAFETY: the block is jemalloc's, live for it, and in no cache.
     let free = || unsafe { je::dallocx(block, je::TCACHE_NONE) };
     // An arena from which another thread has taken as many pages meanwhile as it has got back has
