@@ -123,7 +123,7 @@ headers: check-tools ## generate the headers in include/ from src/ffi, with cbin
 
 # ---- Checking. Each check-NAME is one part of `make check`. ----
 
-CHECKS := scripts headers rust abi api ext checks preload programs-short examples tbb consumers bindings pages install packages-short debug-heap numa-ci musl-short reports
+CHECKS := scripts headers rust abi api ext checks preload programs-short examples tbb consumers bindings pages install packages-short debug-heap numa-ci musl-short arm64-short reports
 
 # Packages that are missing are installed first, by scripts/setup.sh; SETUP=no leaves that to you.
 SETUP ?= yes
@@ -184,6 +184,11 @@ check-numa: ## boot every memory topology as a virtual machine, check placement 
 check-musl: ## build for musl, run the property tests with the shared and the static library (minutes)
 	$(call setup,check)
 	@scripts/check.sh musl
+
+.PHONY: check-arm64
+check-arm64: ## build for arm64, run the property tests under qemu's user emulation (minutes)
+	$(call setup,check)
+	@scripts/check.sh arm64
 
 .PHONY: check-packages
 check-packages: ## make all packages, install, use and remove them in bare roots (20 minutes, as root)

@@ -3,7 +3,7 @@
 # Runs the parts of the test suite and counts their results.
 #
 # usage: scripts/check.sh [part...]
-#   default: every part but programs, packages, numa, loom, guards, faults, fuzz, soak, musl and the long stress ones, in the order below
+#   default: every part but programs, packages, numa, loom, guards, faults, fuzz, soak, musl, arm64 and the long stress ones, in the order below
 #
 # Builds first; if that fails, nothing else is run.
 # The last line of output is "N passed, N failed, N skipped"; the exit status is
@@ -12,7 +12,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 
-all_parts="scripts headers rust abi api ext checks preload programs-short examples tbb consumers bindings pages install packages-short debug-heap stress-short fuzz-short faults-short numa-ci musl-short reports"
+all_parts="scripts headers rust abi api ext checks preload programs-short examples tbb consumers bindings pages install packages-short debug-heap stress-short fuzz-short faults-short numa-ci musl-short arm64-short reports"
 
 # Each part prints lines PASS, FAIL and SKIP (see scripts/testlib.sh).
 run_part() {
@@ -52,6 +52,8 @@ run_part() {
     numa) ctest/numa/run.sh ;;
     musl-short) ctest/foreign/run.sh musl --short ;;
     musl) ctest/foreign/run.sh musl ;;
+    arm64-short) ctest/foreign/run.sh arm64 --short ;;
+    arm64) ctest/foreign/run.sh arm64 ;;
     reports) ctest/reports.sh "${ran[@]}" ;;
     *)
         echo "scripts/check.sh: no part called '$1'; there are: $all_parts" >&2

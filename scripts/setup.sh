@@ -16,7 +16,7 @@ site_packages="mkdocs mandoc"
 # The original's tools, what the tests link and build with, and what lets hwloc read any XML file.
 check_packages="$site_packages g++ clang libomp-dev lld python3 cmake autoconf automake shellcheck
     libjemalloc-dev libmemkind-progs libtbbmalloc2 libhwloc-dev libhwloc-plugins numactl groff-base gfortran python3-numpy dpkg-dev rpm
-    musl-tools linux-libc-dev"
+    musl-tools linux-libc-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 # What make bench compares with, and counts instructions with.
 bench_packages="libmemkind0 libmemkind-progs libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2 valgrind perl sqlite3 redis-server"
 # The programs that make check-preload runs, beside what is there anyway.
@@ -130,9 +130,12 @@ if ! scripts/cargo-env.sh >/dev/null 2>&1; then
     # shellcheck disable=SC2046,SC2086
     apt_install $rust $(known "rustfmt${cargo#cargo}" "rust-clippy${cargo#cargo}")
 fi
-# Rust's library for musl: only rustup has it.
-if [ "$what" = check ] && command -v rustup >/dev/null && ! scripts/check-tools.sh x86_64-unknown-linux-musl >/dev/null 2>&1; then
-    timeout 300 rustup target add x86_64-unknown-linux-musl ||
-        echo "Going on without: tests with musl are skipped." >&2
+# Rust's libraries for other machines: only rustup has them.
+if [ "$what" = check ] && command -v rustup >/dev/null; then
+    for target in x86_64-unknown-linux-musl aarch64-unknown-linux-gnu; do
+        directory=$(rustc --print target-libdir --target "$target" 2>/dev/null || :)
+        [ -d "$directory" ] || timeout 300 rustup target add "$target" ||
+            echo "Going on without: tests for $target are skipped." >&2
+    done
 fi
 echo "Ready: $($(scripts/cargo-env.sh) --version), $(gcc --version | head -n 1)"

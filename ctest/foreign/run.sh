@@ -3,9 +3,10 @@
 # Builds the library for another machine, and runs the property tests of ctest/api on it here: those of arm64
 # under qemu's user emulation, those of musl as they are, with the shared and with the static library.
 #
-# usage: ctest/foreign/run.sh arm64|musl [--short] [pattern]
+# usage: ctest/foreign/run.sh arm64|musl [--short] [--booted] [pattern]
 #
-# `--short` runs a part of them. `pattern` is as in ctest/run-api.sh. What cannot pass is in
+# `--short` runs a part of them. `--booted` runs those of arm64 in a machine booted for it too (ctest/numa/numa-vm), where
+# there is no list of what cannot pass: some take longer than TEST_TIMEOUT there. `pattern` is as in ctest/run-api.sh. What cannot pass is in
 # ctest/foreign/LIBRARY.txt, with the reason. Where a tool is missing the tests are skipped: scripts/setup.sh installs
 # them, and Rust's library where rustup has brought Rust.
 set -u
@@ -13,12 +14,13 @@ cd "$(dirname "$0")/../.." || exit 2
 . scripts/testlib.sh
 here=ctest/foreign
 
-machine=${1:-} short=no
+machine=${1:-} short=no booted=no
 [ $# -eq 0 ] || shift
 patterns=()
 for word; do
     case $word in
     --short) short=yes ;;
+    --booted) booted=yes ;;
     *) patterns=("$word") ;;
     esac
 done
@@ -79,10 +81,35 @@ preloaded() {
         LD_PRELOAD="$out/lib/$1" "$out/ctest/preloaded"
 }
 
+# boot: the programs that `tests` has made
+boot() {
+    local programs=() pattern program
+    for pattern in "${patterns[@]}"; do
+        for program in ctest/api/*.c; do
+            program=$(basename "$program" .c)
+            # shellcheck disable=SC2254  # a pattern
+            case $program in *$pattern*) [ ! -x "$out/ctest/ours/$program" ] || programs+=("$program") ;; esac
+        done
+    done
+    rm -rf "$out/booted"
+    mkdir -p "$out/booted/lib" || return
+    cp -L "$out/lib/"*.so.0 "$out/booted/lib/"
+    cp "$here/guest.sh" "$out/booted/"
+    NUMA_VM_ARCH=aarch64 ctest/numa/numa-vm -t "$here/machine.topo" -s 7200 -d "$out/booted:/foreign" -d "$out/ctest/ours" -- \
+        /foreign/guest.sh "$out/ctest/ours" "$test_limit" "${programs[@]}" 2>"$out/booted.err" |
+        sed 's/^\([A-Z]* [a-z0-9_]*\)/\1 [arm64, booted]/'
+    case ${PIPESTATUS[0]} in
+    0) ;;
+    77) skip "arm64, booted" "$(tail -n 1 "$out/booted.err")" ;;
+    *) fail "arm64, booted" "$(tail -n 1 "$out/booted.err")" ;;
+    esac
+}
+
 case $machine in
 arm64)
     emulator=(MEMKIND_RUN=qemu-aarch64-static QEMU_LD_PREFIX=/usr/aarch64-linux-gnu)
     tests "arm64, 4 KiB" arm64 ours $compiler "${emulator[@]}" QEMU_PAGESIZE=4096
+    [ $booted = no ] || boot
     ;;
 musl)
     # musl has no headers of the kernel: this machine's.
