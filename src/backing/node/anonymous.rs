@@ -243,7 +243,7 @@ impl Anonymous {
         let address = if align <= natural {
             self.map(length, READ_WRITE)?
         } else {
-            self.map_aligned(length, align, READ_WRITE)?
+            self.map_aligned(length, align, 0, READ_WRITE)?
         };
         if let Err(error) = self.settle(address, length, size, memory) {
             // SAFETY: a fresh mapping, which no other code has seen.
@@ -314,15 +314,19 @@ impl Anonymous {
         Ok(())
     }
 
-    /// Addresses for `length` bytes at a multiple of `align`, more than a page.
+    /// Addresses for `length` bytes at a multiple of `align`, more than a page, if there are `more`
+    /// bytes besides, which are not kept.
     pub(super) fn map_aligned(
         &self,
         length: usize,
         align: usize,
+        more: usize,
         access: libc::c_int,
     ) -> Result<usize, Error> {
-        let with_room = length.checked_add(align).ok_or(Error::NoMemory)?;
-        Ok(trim(self.map(with_room, access)?, length, align))
+        let room = align.checked_add(more);
+        let with_room = room.and_then(|room| room.checked_add(length));
+        let with_room = with_room.ok_or(Error::NoMemory)?;
+        Ok(trim(self.map(with_room, access)?, with_room, length, align))
     }
 
     fn map(&self, length: usize, access: libc::c_int) -> Result<usize, Error> {
@@ -466,13 +470,13 @@ impl Drop for Anonymous {
     }
 }
 
-/// Cuts a mapping of `length + align` bytes down to `length` at the last multiple of `align` there.
-/// The kernel maps downwards: where the length is a multiple too, the mapping ends where an earlier
-/// one begins, and the kernel makes one of both when their policies and names are equal.
-fn trim(address: usize, length: usize, align: usize) -> usize {
-    let start = (address + align) & !(align - 1);
+/// Cuts a mapping of `size` bytes, at least `length + align`, down to `length` at the last multiple of
+/// `align` there. The kernel maps downwards: where the length is a multiple too, the mapping ends where
+/// an earlier one begins, and the kernel makes one of both when their policies and names are equal.
+fn trim(address: usize, size: usize, length: usize, align: usize) -> usize {
+    let start = (address + size - length) & !(align - 1);
     let head = start - address;
-    let tail = align - head;
+    let tail = size - length - head;
     // SAFETY: parts of a fresh mapping, which no other code has seen.
     unsafe {
         unmap(address, head);

@@ -55,7 +55,7 @@ impl Anonymous {
         if !moves || log::errno() != libc::ENOMEM {
             return Err(Error::OperationFailed);
         }
-        let start = self.map_aligned(size, UNIT, libc::PROT_NONE)?;
+        let start = self.addresses_to_move_to(before, size)?;
         let new = Mapping { start, size };
         if !is_known(start, size) {
             // SAFETY: addresses just reserved, which no other code has seen.
@@ -86,6 +86,24 @@ impl Anonymous {
         }
         give_up(new);
         Err(Error::OperationFailed)
+    }
+
+    /// Reserves addresses to which a mapping of `before` bytes is to move, as one of `size` bytes. A
+    /// limit on addresses must allow what it grows by besides: newer kernels (6.18) ask for that
+    /// before they unmap the new addresses, and whether a move was refused before or after that
+    /// cannot be told, so that they would be lost.
+    ///
+    /// # Errors
+    /// `NoMemory` when there are none for a copy either, and else `OperationFailed`.
+    fn addresses_to_move_to(&self, before: usize, size: usize) -> Result<usize, Error> {
+        let none = libc::PROT_NONE;
+        self.map_aligned(size, UNIT, size - before, none)
+            .or_else(|_| {
+                let start = self.map_aligned(size, UNIT, 0, none)?;
+                // SAFETY: addresses just reserved, which no other code has seen.
+                unsafe { unmap(start, size) };
+                Err(Error::OperationFailed)
+            })
     }
 
     /// Unmaps all but the first `size` bytes of an extent.
