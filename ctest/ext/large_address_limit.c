@@ -1,45 +1,66 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where a limit on addresses (RLIMIT_AS) lets the kernel refuse to move a block above 8 MiB, no addresses are lost:
- * they may all be used by the blocks that come next. */
+/* Where a limit on addresses or on data (RLIMIT_AS, RLIMIT_DATA) lets the kernel refuse to move a block above 8 MiB, no
+ * addresses are lost: they may all be used by the blocks that come next. */
+#include "ext.h"
 #include "process.h"
 
-#include <memkind_ext.h>
+static const size_t small = 64 * MIB, large = 128 * MIB;
+
+/* Bytes that the process can write to, as RLIMIT_DATA counts them, and its stack's. */
+static size_t data(void)
+{
+    size_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    CHECK_NOT_NULL(file);
+    CHECK_INT(1, fscanf(file, "%*u %*u %*u %*u %*u %zu", &pages));
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Lets a block grow that cannot where it is, while there is a limit of so many bytes, 0 for none. */
+static void grow(int resource, size_t bytes)
+{
+    char *block = memkind_malloc(MEMKIND_DEFAULT, small), *moved;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct rlimit before, limit;
+
+    CHECK_NOT_NULL(block);
+    memset(block, 'a', 100);
+    /* Whether or not something is there already. */
+    void *behind = mmap(block + memkind_malloc_usable_size(NULL, block), page, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+    CHECK_INT(0, getrlimit((unsigned)resource, &before));
+    limit = before;
+    if (bytes != 0) {
+        limit.rlim_cur = bytes;
+    }
+    CHECK_INT(0, setrlimit((unsigned)resource, &limit));
+    moved = memkind_realloc(MEMKIND_DEFAULT, block, large);
+    CHECK_INT(0, setrlimit((unsigned)resource, &before));
+    if (moved != NULL) {
+        block = moved;
+    }
+    CHECK(block[0] == 'a' && block[99] == 'a');
+    memkind_free(MEMKIND_DEFAULT, block);
+    if (behind != MAP_FAILED) {
+        munmap(behind, page);
+    }
+    CHECK_INT(0, memkind_trim(MEMKIND_DEFAULT));
+}
 
 int main(void)
 {
-    const size_t small = 64 * MIB, large = 2 * small;
-    size_t before = 0;
-
     need_unlimited_address_space();
+    grow(RLIMIT_AS, 0);
+    const size_t before = address_space();
+
     for (int round = 0; round < 4; round++) {
-        char *block = memkind_malloc(MEMKIND_DEFAULT, small);
-
-        CHECK_NOT_NULL(block);
-        memset(block, round, 100);
-        /* It cannot grow where it is. Whether or not something is there already. */
-        void *behind = mmap(block + memkind_malloc_usable_size(NULL, block), 4096, PROT_NONE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-
-        if (round > 0) {
-            /* The new addresses, but not what the block is to have more. */
-            limit_address_space(address_space() + large + 8 * MIB);
-        }
-        char *moved = memkind_realloc(MEMKIND_DEFAULT, block, large);
-
-        if (moved != NULL) {
-            block = moved;
-        }
-        CHECK(block[0] == round && block[99] == round);
-        memkind_free(MEMKIND_DEFAULT, block);
-        if (behind != MAP_FAILED) {
-            munmap(behind, 4096);
-        }
-        memkind_update_cached_stats();
-        CHECK_INT(0, memkind_trim(MEMKIND_DEFAULT));
-        limit_address_space(RLIM_INFINITY);
-        if (round == 0) {
-            before = address_space();
-        }
+        /* The new addresses, but not what the block is to have more. */
+        grow(RLIMIT_AS, address_space() + small + large + 8 * MIB);
+        CHECK(address_space() <= before + 4 * MIB);
+        grow(RLIMIT_DATA, data() + small + small / 2);
         CHECK(address_space() <= before + 4 * MIB);
     }
     return 0;

@@ -79,7 +79,7 @@ pub struct Anonymous {
 }
 
 /// Access to memory that is used.
-const READ_WRITE: libc::c_int = libc::PROT_READ | libc::PROT_WRITE;
+pub(super) const READ_WRITE: libc::c_int = libc::PROT_READ | libc::PROT_WRITE;
 
 /// The most bytes by which a heap of base pages grows at a time.
 const GROWTH: usize = 1 << 30;
@@ -329,7 +329,7 @@ impl Anonymous {
         Ok(trim(self.map(with_room, access)?, with_room, length, align))
     }
 
-    fn map(&self, length: usize, access: libc::c_int) -> Result<usize, Error> {
+    pub(super) fn map(&self, length: usize, access: libc::c_int) -> Result<usize, Error> {
         // SAFETY: a fresh anonymous mapping; no existing memory is touched.
         let address = unsafe {
             libc::mmap(

@@ -4,7 +4,7 @@
 //! does neither where a program has given parts of it others.
 
 use super::account::resize::Mapping;
-use super::anonymous::{Anonymous, unmap};
+use super::anonymous::{Anonymous, READ_WRITE, unmap};
 use crate::backing::base::UNIT;
 use crate::error::Error;
 use crate::log;
@@ -88,21 +88,39 @@ impl Anonymous {
         Err(Error::OperationFailed)
     }
 
-    /// Reserves addresses to which a mapping of `before` bytes is to move, as one of `size` bytes. A
-    /// limit on addresses must allow what it grows by besides: newer kernels (6.18) ask for that
+    /// Reserves addresses to which a mapping of `before` bytes is to move, as one of `size` bytes. The
+    /// limits of the process must allow what it grows by besides: newer kernels (6.18) ask for that
     /// before they unmap the new addresses, and whether a move was refused before or after that
     /// cannot be told, so that they would be lost.
     ///
     /// # Errors
     /// `NoMemory` when there are none for a copy either, and else `OperationFailed`.
     fn addresses_to_move_to(&self, before: usize, size: usize) -> Result<usize, Error> {
-        let none = libc::PROT_NONE;
-        self.map_aligned(size, UNIT, size - before, none)
-            .or_else(|_| {
-                let start = self.map_aligned(size, UNIT, 0, none)?;
-                // SAFETY: addresses just reserved, which no other code has seen.
+        let (none, more) = (libc::PROT_NONE, size - before);
+        if self.may_have_data(more) {
+            if let Ok(start) = self.map_aligned(size, UNIT, more, none) {
+                return Ok(start);
+            }
+        }
+        let start = self.map_aligned(size, UNIT, 0, none)?;
+        // SAFETY: addresses just reserved, which no other code has seen.
+        unsafe { unmap(start, size) };
+        Err(Error::OperationFailed)
+    }
+
+    /// Whether RLIMIT_DATA, which does not count addresses without access, allows `size` bytes more.
+    fn may_have_data(&self, size: usize) -> bool {
+        let mut limit = libc::rlimit {
+            rlim_cur: libc::RLIM_INFINITY,
+            rlim_max: libc::RLIM_INFINITY,
+        };
+        // SAFETY: `limit` is writable.
+        unsafe { libc::getrlimit(libc::RLIMIT_DATA, &raw mut limit) };
+        limit.rlim_cur == libc::RLIM_INFINITY
+            || self.map(size, READ_WRITE).is_ok_and(|start| {
+                // SAFETY: a fresh mapping, which no other code has seen.
                 unsafe { unmap(start, size) };
-                Err(Error::OperationFailed)
+                true
             })
     }
 
