@@ -78,8 +78,8 @@ impl Heap {
     }
 
     /// Makes slabs ready, so that blocks of `size` bytes together need none, whatever the size of
-    /// each; the calling thread's arena; and addresses for what jemalloc writes down about blocks, if
-    /// there are as many.
+    /// each; the calling thread's arena; and addresses for what jemalloc writes down about blocks.
+    /// Where a limit does not allow these, no more than `size` bytes are taken.
     ///
     /// # Errors
     /// `Invalid` for a heap without slabs; `NoMemory`, when nothing was made if it could be told
@@ -92,20 +92,20 @@ impl Heap {
         }
         // Slabs may take what a limit leaves of addresses, and are of no use without an arena.
         self.arena().map_err(|_| Error::NoMemory)?;
+        let take = |wanted: usize| {
+            while missing(wanted) > 0 {
+                self.grow(slabs, missing(wanted).min(slabs.plan().page), slabs.turn())?;
+            }
+            Ok(())
+        };
+        take(size).map_err(|_: Error| Error::NoMemory)?;
         // A size is at most a quarter below its class, and a block has a page besides.
         let most = slabs.room().saturating_add(slabs.ready());
         let wanted = size.saturating_add(size / 2).min(most);
-        while missing(wanted) > 0 {
-            let need = missing(wanted).min(slabs.plan().page);
-            if self.grow(slabs, need, slabs.turn()).is_err() {
-                break;
-            }
+        // Before the rest of the slabs, which may take all addresses that are left.
+        if ahead::map(RECORDS + wanted / je::PAGE * RECORD) {
+            let _ = take(wanted);
         }
-        if missing(size) > 0 {
-            return Err(Error::NoMemory);
-        }
-        // After the slabs, which are what was asked for.
-        ahead::map(RECORDS + wanted / je::PAGE * RECORD);
         Ok(())
     }
 

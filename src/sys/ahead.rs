@@ -29,21 +29,25 @@ pub(crate) fn take(size: usize, align: usize) -> Option<usize> {
     Some(split(ready).0)
 }
 
-/// Has at least `size` bytes ready, if the process may have so many addresses.
-pub(crate) fn map(size: usize) {
+/// Has at least `size` bytes ready; `false` if the process may not have so many addresses.
+pub(crate) fn map(size: usize) -> bool {
     let units = size.div_ceil(UNIT);
     let (start, left) = split(READY.load(Ordering::Relaxed));
-    if units >= UNIT || (start != 0 && left >= units * UNIT) {
-        return;
+    if start != 0 && left / UNIT >= units {
+        return true;
+    }
+    if units >= UNIT {
+        return false;
     }
     let Some(fresh) = aligned_mapping(units * UNIT) else {
-        return;
+        return false;
     };
     let (start, left) = split(READY.swap(fresh | units, Ordering::AcqRel));
     if left > 0 {
         // SAFETY: the swap has made what is left ours, and nobody has been given it.
         unsafe { libc::munmap(start as *mut _, left) };
     }
+    true
 }
 
 fn aligned_mapping(size: usize) -> Option<usize> {
@@ -84,15 +88,16 @@ mod tests {
 
     #[test]
     fn as_much_as_was_mapped_is_taken_once() {
-        map(3 * UNIT);
+        assert!(map(3 * UNIT));
         assert_eq!(take(UNIT + 4096, 4096), None);
         assert_eq!(take(UNIT, 2 * UNIT), None);
         let first = take(UNIT, UNIT).expect("three units");
         // More replaces what is left.
-        map(4 * UNIT);
+        assert!(map(4 * UNIT));
         let more = take(4 * UNIT, 4096).expect("four units");
         assert_eq!((first % UNIT, more % UNIT), (0, 0));
         assert_eq!(take(UNIT, 4096), None);
+        assert!(!map(UNIT * UNIT));
         for (start, size) in [(first, UNIT), (more, 4 * UNIT)] {
             // SAFETY: taken, and not used any more.
             unsafe {
