@@ -13,7 +13,7 @@ pub mod order;
 pub mod stats;
 mod store;
 
-pub(crate) use store::{Store, hand_over};
+pub(crate) use store::{Store, give_up_left, hand_over};
 
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};

@@ -176,10 +176,12 @@ impl Store {
 
     /// Takes the caches from all threads; they are the caller's afterwards, linked through their
     /// `next`. `unused` says that no other thread uses the heap or its blocks any more. If one may,
-    /// none are taken where the kernel has no membarrier(2): an owner might still be at work.
+    /// none are taken where the kernel has no membarrier(2), for an owner might still be at work; the
+    /// caches without an owner go to the depots.
     fn take_caches(&self, unused: bool) -> *mut Cache {
         let able = thread::has_barrier();
         if !able && !unused {
+            give_up_left();
             return ptr::null_mut();
         }
         let id = self.arenas.id();
@@ -256,6 +258,15 @@ pub(crate) fn hand_over(thread: &Thread) {
             // SAFETY: the thread that swaps a cache out owns it; caches at `id` are that heap's.
             unsafe { store.retire(cache.cast()) };
         }
+    }
+}
+
+/// Gives up the caches that the last thread to end has left, unless another thread has taken them
+/// over. The caller holds the lock of caches.
+pub(crate) fn give_up_left() {
+    if let Some(left) = Thread::take_left() {
+        hand_over(left);
+        left.abandon();
     }
 }
 

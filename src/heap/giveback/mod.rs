@@ -68,11 +68,7 @@ fn is_later(now: u32, last: u32) -> bool {
 
 #[cold]
 fn look_through(now: u32) {
-    // What the last thread to end has left, and no other thread has taken over.
-    if let Some(left) = Thread::take_left() {
-        cache::hand_over(left);
-        left.abandon();
-    }
+    cache::give_up_left();
     for store in Store::all() {
         if store.depot.age(now) {
             store.arenas.turn.next();
