@@ -502,10 +502,10 @@ int memkind_dma_kind(int node,
 /**
  * Takes memory for a kind now, so that its next `size` bytes cost no system call for memory and
  * no call of a map. Half of `size` is taken besides: blocks are rounded up to sizes that the
- * heap has. Addresses for what the heap writes down about blocks are mapped, too: a tenth of
+ * heap has. Addresses for the records that the heap keeps of blocks are mapped, too: a tenth of
  * `size`, and 32 MiB; few of them are written to, unless blocks are small. Where the process may
- * not have them, they are mapped as they are needed, and no more than `size` is taken. Blocks of more
- * than a sixth of a slab may need more memory, since they do not fill slabs.
+ * not have so many addresses, they are mapped as they are needed, and no more than `size` is taken.
+ * Blocks of more than a sixth of a slab may need more memory, since they do not fill slabs.
  *
  * \param kind a kind that grows by slabs: one of memkind_dma_kind(), or of
  *             memkind_create_with_config() with a limit, an option but MEMKIND_OPTION_WIPE, a page or a slab size
@@ -1267,8 +1267,9 @@ int memkind_set_checks(unsigned int checks);
 
 /**
  * Looks at all blocks that are checked, describes what is wrong, and lists what is alive by
- * kind and place of allocation: blocks, objects, vectors, and each region with its blocks and bytes,
- * where it was made. What regions hold is looked at when they are rewound. Does not end the process.
+ * kind and place of allocation: blocks, objects, vectors, and regions by the place where they were
+ * made, with the number and bytes of their blocks. Writes outside of a region's blocks are found when
+ * the region is rewound, reset or destroyed, not here. Does not end the process.
  *
  * \param kind     the kind, or NULL for all
  * \param write_cb is given the text line by line, each with its newline; NULL writes to standard

@@ -163,8 +163,8 @@ pub fn set_errno(value: i32) {
     unsafe { *libc::__errno_location() = value }
 }
 
-/// Writes an error that says why something is refused, and is the value of the first argument: what the
-/// caller gets instead.
+/// Logs as an error why something is refused. Its value is the first argument: what the caller gets
+/// instead.
 macro_rules! refused { ($answer:expr, $($arg:tt)*) => {{ $crate::log::error!($($arg)*); $answer }} }
 macro_rules! info { ($($arg:tt)*) => { $crate::log::message($crate::log::Level::Info, format_args!($($arg)*)) } }
 macro_rules! error { ($($arg:tt)*) => { $crate::log::message($crate::log::Level::Error, format_args!($($arg)*)) } }

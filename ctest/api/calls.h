@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The calls that a child makes, counted by ptrace. */
+/* The system calls that a child makes, counted by ptrace. */
 #ifndef MEMKIND_CTEST_CALLS_H
 #define MEMKIND_CTEST_CALLS_H
 
@@ -16,7 +16,7 @@ struct calls {
     long refusals;
 };
 
-/* The calls of a child that does `work`. */
+/* Counts the system calls of a child that does `work`. Skips where that is not possible. */
 static inline struct calls calls_of(void (*work)(void))
 {
     struct calls calls = {0, 0};

@@ -67,8 +67,8 @@ static inline void skip_if_others_took(size_t before, size_t room)
     }
 }
 
-/* Whether this is the child that a test of full nodes runs in, where memory is counted and there is high-bandwidth
- * memory; else such a child has passed. */
+/* For a test of full nodes, which runs in a child where memory is counted and all nodes are high-bandwidth memory: true
+ * in that child; false in the parent, after the child has passed. */
 static inline bool is_counted(int argc)
 {
     if (argc == 1) {

@@ -18,7 +18,7 @@ static inline void need_tbb(void)
 /* The environment of such a run: with node 0 for the kinds that few machines have memory for. */
 #define ON_TBB ENV("MEMKIND_HEAP_MANAGER=TBB", "MEMKIND_HBW_NODES=0", "MEMKIND_DAX_KMEM_NODES=0")
 
-/* The test `use` in a child whose kinds are on pools: what main() returns. */
+/* Runs the test `use` in a child whose kinds are on TBB's pools; returns the exit status for main(). */
 static inline int use_on_tbb(int argc, int (*use)(void))
 {
     if (argc > 1) {

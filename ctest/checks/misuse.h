@@ -104,7 +104,7 @@ static void use_of_large_seen_at_exit(void)
 
 static char *turn(unsigned way, int left);
 
-/* Two frames of one size. */
+/* turn_left() and turn_right() have frames of one size. */
 static __attribute__((noinline)) char *turn_left(unsigned way, int left)
 {
     char *block = turn(way, left);

@@ -328,7 +328,7 @@ static void collect(void *context, const char *text)
     strncat(context, text, 4000 - strlen(context));
 }
 
-/* Of one kind, and of all. */
+/* A region and a vector are in the report of their kind and of all kinds, and not in another kind's. */
 static void region_reported(void)
 {
     static char text[4096];

@@ -71,7 +71,7 @@ static void check_tier(memtier_policy_t policy)
         CHECK_INT(0, memtier_builder_add_tier(builder, MEMKIND_REGULAR, 1));
     CHECK_NOT_NULL(memory = memtier_builder_construct_memtier_memory(builder));
     memtier_builder_delete(builder);
-    /* Blocks of the kind's that its caches have in such bins. */
+    /* Now the kind's caches have blocks of 128 bytes for requests of 100. */
     pairs();
     CHECK_NOT_NULL(block = memtier_kind_malloc(kind, MIB));
     CHECK_INT(MIB, memtier_kind_allocated_size(kind));

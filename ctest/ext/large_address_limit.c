@@ -6,7 +6,7 @@
 
 static const size_t small = 64 * MIB, large = 128 * MIB;
 
-/* Bytes that the process can write to, as RLIMIT_DATA counts them, and its stack's. */
+/* Bytes of the process that RLIMIT_DATA counts, and those of its stack. */
 static size_t data(void)
 {
     size_t pages = 0;
@@ -18,7 +18,7 @@ static size_t data(void)
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Lets a block grow that cannot where it is, while there is a limit of so many bytes, 0 for none. */
+/* Lets a block grow that cannot grow in place, while `resource` is limited to `bytes`; 0 sets no limit. */
 static void grow(int resource, size_t bytes)
 {
     char *block = memkind_malloc(MEMKIND_DEFAULT, small), *moved;
@@ -27,7 +27,7 @@ static void grow(int resource, size_t bytes)
 
     CHECK_NOT_NULL(block);
     memset(block, 'a', 100);
-    /* Whether or not something is there already. */
+    /* Makes sure that a mapping is behind the block. */
     void *behind = mmap(block + memkind_malloc_usable_size(NULL, block), page, PROT_NONE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
@@ -57,7 +57,7 @@ int main(void)
     const size_t before = address_space();
 
     for (int round = 0; round < 4; round++) {
-        /* The new addresses, but not what the block is to have more. */
+        /* Allows the new addresses, but not the bytes by which the block grows. */
         grow(RLIMIT_AS, address_space() + small + large + 8 * MIB);
         CHECK(address_space() <= before + 4 * MIB);
         grow(RLIMIT_DATA, data() + small + small / 2);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_prepare() takes the memory that was asked for where a limit on addresses (RLIMIT_AS) leaves room for that and
- * not for what the heap writes down besides. */
+ * not for the heap's records of blocks. */
 #include "kind.h"
 #include "process.h"
 
@@ -19,7 +19,7 @@ int main(void)
     limit_address_space(address_space() + ROOM);
     CHECK_INT(0, memkind_prepare(kind, SIZE));
     CHECK(usage_of(kind).held >= SIZE);
-    /* All of it would take the half that is taken besides where there is room. */
+    /* Blocks of SIZE bytes in all might need the half that is taken besides where there is room. */
     for (size_t taken = 0; taken < SIZE / 2; taken += MIB) {
         CHECK_NOT_NULL(memkind_malloc(kind, MIB));
     }

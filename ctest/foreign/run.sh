@@ -6,9 +6,9 @@
 # usage: ctest/foreign/run.sh arm64|musl [--short] [--booted] [pattern]
 #
 # `--short` runs a part of them. `--booted` runs those of arm64 in a machine booted for it too (ctest/numa/numa-vm), where
-# there is no list of what cannot pass: some take longer than TEST_TIMEOUT there. `pattern` is as in ctest/run-api.sh. What cannot pass is in
-# ctest/foreign/LIBRARY.txt, with the reason. Where a tool is missing the tests are skipped: scripts/setup.sh installs
-# them, and Rust's library where rustup has brought Rust.
+# there is no list of what cannot pass: some take longer than TEST_TIMEOUT there. `pattern` is as in ctest/run-api.sh.
+# What cannot pass is in ctest/foreign/*.txt, with the reason. Where a tool is missing the tests are skipped:
+# scripts/setup.sh installs the tools, and Rust's library where rustup has brought Rust.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . scripts/testlib.sh
@@ -75,13 +75,13 @@ tests() {
     done
 }
 
-# preloaded LIBRARY: a program of another malloc
+# preloaded LIBRARY: runs a program that knows nothing of libmemkind, with LIBRARY preloaded
 preloaded() {
     timeout "$test_limit" env MEMKIND_HBW_NODES=0 AUTO_HBW_SIZE=0 MEMKIND_MEM_TIERS="KIND:DRAM,RATIO:1;POLICY:STATIC_RATIO" \
         LD_PRELOAD="$out/lib/$1" "$out/ctest/preloaded"
 }
 
-# boot: the programs that `tests` has made
+# boot: runs the programs that `tests` has built, in a booted machine
 boot() {
     local programs=() pattern program
     for pattern in "${patterns[@]}"; do

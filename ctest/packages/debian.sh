@@ -67,7 +67,7 @@ packages() {
     rm -rf "$inside"
 }
 
-# The command in a root, which must not tell of warnings: of the oldest Rust that builds the library.
+# Runs a command in a root, and fails if its output has warnings. Rust there is the oldest that builds the library.
 without_warnings() {
     in_root "$@" >"$work/output" 2>&1 || {
         cat "$work/output"

@@ -249,7 +249,7 @@ pub(super) unsafe fn clone_part(
     // SAFETY: `from` is a vector, empty or live.
     let part = unsafe { used(from, Use::Clone) }.part(offset, length);
     let part = part.filter(|part| part.owner != 0);
-    // SAFETY: `from` holds a reference to the buffer; the caller's promise.
+    // SAFETY: an owner that is not 0 has a buffer, to which `from` holds a reference; `to` is writable.
     unsafe {
         match part {
             Some(part) => {

@@ -77,7 +77,7 @@ pub(super) fn failure(kind: Option<&'static Kind>, error: Error) -> c_int {
     }
 }
 
-/// Says which variable a kind cannot be made ready with.
+/// Names the malformed variable that keeps a kind from being made ready, and its value.
 fn explain_arenas() {
     let name = env::ARENA_NUM_PER_KIND;
     log::fatal!(

@@ -143,7 +143,7 @@ pub unsafe fn free_uncached(block: *mut u8) {
     }
 }
 
-/// Frees by the calling thread since it last looked at the clock, if it is to look at it now.
+/// How often the calling thread has freed since it last looked at the clock, if it is to look now.
 pub(crate) fn frees_when_due() -> Option<usize> {
     let thread = Thread::attached().filter(|thread| thread.beat.is_due())?;
     Some(thread.beat.period() as usize)
@@ -153,7 +153,7 @@ pub(crate) fn frees_when_due() -> Option<usize> {
 /// path, as a rule.
 ///
 /// # Safety
-/// As for [`free`].
+/// `block` is a live block of a heap or not on a heap's page at all.
 #[cold]
 pub(crate) unsafe fn free_and_set_aside(block: *mut u8) -> bool {
     let entry = page_map::entry(block as usize) as usize;

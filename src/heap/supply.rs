@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::sys::ahead;
 use crate::{cancel, log};
 
-/// What jemalloc may write down about a block of a page, in bytes, and what it maps besides: an
-/// entry of 8 bytes for a page, and more each time than it needs.
+/// The most bytes of records that jemalloc keeps of a block of one page, and the bytes that it maps
+/// besides: an entry of 8 bytes for each page, and more each time than it needs.
 const RECORD: usize = 256;
 const RECORDS: usize = 32 << 20;
 
@@ -78,8 +78,8 @@ impl Heap {
     }
 
     /// Makes slabs ready, so that blocks of `size` bytes together need none, whatever the size of
-    /// each; the calling thread's arena; and addresses for what jemalloc writes down about blocks.
-    /// Where a limit does not allow these, no more than `size` bytes are taken.
+    /// each; the calling thread's arena; and addresses for the records that jemalloc keeps of blocks.
+    /// Where a limit does not allow such addresses, no more than `size` bytes are taken.
     ///
     /// # Errors
     /// `Invalid` for a heap without slabs; `NoMemory`, when nothing was made if it could be told

@@ -47,7 +47,7 @@ pub unsafe fn usable_size(ptr: *const u8) -> usize {
 /// [`usable_size`] where the fast path does not know.
 ///
 /// # Safety
-/// As for [`usable_size`].
+/// `ptr` is null, a live block or not the library's.
 #[cold]
 unsafe fn usable_size_otherwise(ptr: *const u8) -> usize {
     if checks::on() {

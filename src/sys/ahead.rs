@@ -1,5 +1,5 @@
-//! Addresses that are mapped ahead of need, for what the heap writes down about its blocks: a kind
-//! that was prepared then makes no system call for that either.
+//! Addresses that are mapped ahead of need, for the records that the heap keeps of its blocks: a kind
+//! that was prepared then makes no system call for these either.
 
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +29,8 @@ pub(crate) fn take(size: usize, align: usize) -> Option<usize> {
     Some(split(ready).0)
 }
 
-/// Has at least `size` bytes ready; `false` if the process may not have so many addresses.
+/// Makes sure that at least `size` bytes are ready; `false` if the process may not have so many
+/// addresses.
 pub(crate) fn map(size: usize) -> bool {
     let units = size.div_ceil(UNIT);
     let (start, left) = split(READY.load(Ordering::Relaxed));
@@ -44,7 +45,7 @@ pub(crate) fn map(size: usize) -> bool {
     };
     let (start, left) = split(READY.swap(fresh | units, Ordering::AcqRel));
     if left > 0 {
-        // SAFETY: the swap has made what is left ours, and nobody has been given it.
+        // SAFETY: the swap has made what is left ours, and `take` has given none of it out.
         unsafe { libc::munmap(start as *mut _, left) };
     }
     true
@@ -92,14 +93,14 @@ mod tests {
         assert_eq!(take(UNIT + 4096, 4096), None);
         assert_eq!(take(UNIT, 2 * UNIT), None);
         let first = take(UNIT, UNIT).expect("three units");
-        // More replaces what is left.
+        // Where more is asked for than is left, a larger range replaces the rest.
         assert!(map(4 * UNIT));
         let more = take(4 * UNIT, 4096).expect("four units");
         assert_eq!((first % UNIT, more % UNIT), (0, 0));
         assert_eq!(take(UNIT, 4096), None);
         assert!(!map(UNIT * UNIT));
         for (start, size) in [(first, UNIT), (more, 4 * UNIT)] {
-            // SAFETY: taken, and not used any more.
+            // SAFETY: addresses that `take` has given to this test alone, which does not use them again.
             unsafe {
                 *(start as *mut u8) = 1;
                 *((start + size - 1) as *mut u8) = 1;

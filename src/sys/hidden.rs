@@ -1,6 +1,6 @@
 //! Functions under names that C knows and no other library of the process sees.
 
-/// The instruction that goes on in another function.
+/// The jump to the operand `function`, by which a hidden name leads to that function.
 #[cfg(target_arch = "x86_64")]
 macro_rules! jump {
     () => {
@@ -15,8 +15,8 @@ macro_rules! jump {
 }
 pub(crate) use jump;
 
-/// Gives a name to some instructions. `$section` is the section of those with such names, to which the
-/// name is added; `$operand` what the instructions name.
+/// Defines a function with a hidden name from instructions. Its section is called `$section` followed by
+/// the name; `$operand` are the operands that the instructions name.
 macro_rules! named_code {
     ($section:literal, $name:literal, [$($code:tt)*], $($operand:tt)*) => {
         core::arch::global_asm!(
@@ -34,7 +34,7 @@ macro_rules! named_code {
 }
 pub(crate) use named_code;
 
-/// Gives functions hidden names.
+/// Gives each function a hidden name, by a jump to it in a section called `$section` and the name.
 macro_rules! hidden_names {
     ($section:literal; $($name:literal => $function:path;)*) => {$(
         $crate::sys::hidden::named_code!(

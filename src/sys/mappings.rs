@@ -31,12 +31,14 @@ impl Call {
         }
     }
 
+    /// Makes the call, by the C library's function where that is known.
+    ///
     /// # Safety
-    /// As of the call.
+    /// What the call unmaps, replaces or empties is not used again.
     unsafe fn make(&self, arguments: [usize; 6]) -> c_long {
         let library = self.library.load(Ordering::Relaxed);
-        // SAFETY: the arguments are those of the call. The C library's function has at most six of
-        // them, all words, and does not look at more.
+        // SAFETY: memory that the call takes away is not used again. The C library's function has at
+        // most six arguments, all words, and does not look at more.
         unsafe {
             if library.is_null() {
                 return raw::result(raw::call(self.number, arguments));

@@ -179,7 +179,7 @@ unsafe extern "C" fn readlink(path: *const c_char, buffer: *mut c_char, size: us
 }
 
 /// # Safety
-/// As of the call.
+/// Each argument that the system call takes for an address is valid for what the call does there.
 #[allow(clippy::too_many_arguments, reason = "the C function has as many")]
 unsafe extern "C" fn syscall(
     number: c_long,
@@ -190,8 +190,8 @@ unsafe extern "C" fn syscall(
     e: usize,
     f: usize,
 ) -> c_long {
-    // SAFETY: the arguments are those of the call. What is not passed is whatever is there, which
-    // the call does not look at.
+    // SAFETY: the addresses among the arguments are valid, as the caller promises. Arguments that
+    // were not passed have any value, and the kernel does not look at them.
     raw::result(unsafe { raw::call(number, [a, b, c, d, e, f]) })
 }
 
@@ -271,9 +271,11 @@ unsafe extern "C" fn statvfs(path: *const c_char, answer: *mut libc::statvfs) ->
 /// Facts of a file system, as statvfs(3) reports them.
 ///
 /// # Safety
-/// As of the call; `answer` is writable.
+/// `of` is an open descriptor or the address of a string, as the call `number` wants it; `answer` is
+/// writable.
 unsafe fn file_system(number: c_long, of: usize, answer: *mut libc::statvfs) -> c_int {
-    // SAFETY: plain numbers; the kernel writes one statfs, and the caller's promise.
+    // SAFETY: all bits zero are valid in both structures, which are numbers; the kernel reads a string at
+    // most and writes one statfs; `answer` is writable.
     unsafe {
         let mut found: libc::statfs = core::mem::zeroed();
         let code = raw::result(raw::call(number, [of, &raw mut found as usize, 0, 0, 0, 0]));

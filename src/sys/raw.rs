@@ -8,7 +8,8 @@ pub(super) type Answer = c_long;
 /// Makes a system call with six arguments; a call with fewer ignores the rest.
 ///
 /// # Safety
-/// As of the call.
+/// Each argument that the system call takes for an address is valid for what the call does there; memory
+/// that it takes away is not used again.
 #[inline]
 pub(super) unsafe fn call(number: c_long, arguments: [usize; 6]) -> Answer {
     let answer;

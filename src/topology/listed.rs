@@ -1,4 +1,4 @@
-//! Node lists as a person is told of them: which nodes one means on a machine, or what is wrong with it.
+//! Node lists that a user has written: which nodes a list means on this machine, or what is wrong with it.
 #![forbid(unsafe_code)]
 
 use core::fmt;

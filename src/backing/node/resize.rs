@@ -43,7 +43,7 @@ impl Anonymous {
                 None => Ok(()),
             };
             if let Err(error) = counted {
-                // SAFETY: by these the mapping has just grown, and no code has seen them.
+                // SAFETY: the bytes by which the mapping has just grown, which no other code has seen.
                 unsafe { unmap(address + before, size - before) };
                 return Err(error);
             }

@@ -225,7 +225,7 @@ impl Slabs {
         });
         let record = known.inspect_err(|_| {
             retract(made.start, made.size);
-            // SAFETY: the heap has not been given anything of it.
+            // SAFETY: our own mapping, of which the heap has been given nothing.
             unsafe { map::unmake(&made, self.account) };
         })?;
         let mapped = self.mapped.fetch_add(made.size, Ordering::Relaxed) + made.size;
@@ -476,7 +476,7 @@ impl Drop for Slabs {
             if unmapped {
                 map::close(slab.made.file);
             } else {
-                // SAFETY: the heap is gone.
+                // SAFETY: our own mapping, in which no block lives: the heap is gone.
                 unsafe { map::unmake(&slab.made, self.account) };
             }
             next = slab.older.cast_mut();

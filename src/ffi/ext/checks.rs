@@ -55,8 +55,9 @@ pub extern "C" fn memkind_set_checks(checks: c_uint) -> c_int {
 }
 
 /// Looks at all blocks that are checked, describes what is wrong, and lists what is alive by
-/// kind and place of allocation: blocks, objects, vectors, and each region with its blocks and bytes,
-/// where it was made. What regions hold is looked at when they are rewound. Does not end the process.
+/// kind and place of allocation: blocks, objects, vectors, and regions by the place where they were
+/// made, with the number and bytes of their blocks. Writes outside of a region's blocks are found when
+/// the region is rewound, reset or destroyed, not here. Does not end the process.
 ///
 /// \param kind     the kind, or NULL for all
 /// \param write_cb is given the text line by line, each with its newline; NULL writes to standard

@@ -57,10 +57,10 @@ pub unsafe extern "C" fn memkind_dma_kind(
 
 /// Takes memory for a kind now, so that its next `size` bytes cost no system call for memory and
 /// no call of a map. Half of `size` is taken besides: blocks are rounded up to sizes that the
-/// heap has. Addresses for what the heap writes down about blocks are mapped, too: a tenth of
+/// heap has. Addresses for the records that the heap keeps of blocks are mapped, too: a tenth of
 /// `size`, and 32 MiB; few of them are written to, unless blocks are small. Where the process may
-/// not have them, they are mapped as they are needed, and no more than `size` is taken. Blocks of more
-/// than a sixth of a slab may need more memory, since they do not fill slabs.
+/// not have so many addresses, they are mapped as they are needed, and no more than `size` is taken.
+/// Blocks of more than a sixth of a slab may need more memory, since they do not fill slabs.
 ///
 /// \param kind a kind that grows by slabs: one of memkind_dma_kind(), or of
 ///             memkind_create_with_config() with a limit, an option but MEMKIND_OPTION_WIPE, a page or a slab size

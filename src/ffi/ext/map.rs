@@ -39,7 +39,7 @@ unsafe fn map_of(map: *const memkind_map) -> Option<&'static Map> {
     unsafe { map.cast::<Map>().as_ref() }
 }
 
-/// Says that there is nothing to attach or detach, and is the function's code.
+/// Logs that there is nothing to attach or detach; returns the function's code.
 fn nothing_to_attach() -> c_int {
     refused!(
         Error::Invalid.code(),

@@ -183,7 +183,7 @@ pub unsafe extern "C" fn memkind_create_nodes(
     unsafe { hand_out(dynamic::create_nodes(nodes, bind), kind) }
 }
 
-/// Says that an argument of a function that makes a `what` is NULL, and is the function's code.
+/// Logs that an argument of a function that makes a `what` is NULL; returns the function's code.
 fn null_argument(what: &str) -> c_int {
     refused!(
         Error::Invalid.code(),
@@ -191,7 +191,8 @@ fn null_argument(what: &str) -> c_int {
     )
 }
 
-/// The kind that a `what` is to be made of, with the place for its handle; else says what is wrong.
+/// The kind that a `what` is to be made of. `None`, and a message, when `kind` is not a living kind or
+/// `place`, where the handle goes, is NULL.
 fn made_of<T>(what: &str, kind: memkind_t, place: *mut T) -> Option<&'static Kind> {
     let found = kind_of(kind);
     if found.is_none() {

@@ -279,7 +279,7 @@ impl Arenas {
         self.source(class::offset(size), size).raw_block()
     }
 
-    /// Where the calling thread has blocks of `size` bytes from, of the class at `offset`.
+    /// Where the calling thread gets blocks of `size` bytes, the class at `offset`.
     #[inline]
     pub(crate) fn source(&'static self, offset: usize, size: usize) -> Source {
         Source {
@@ -292,8 +292,8 @@ impl Arenas {
     }
 }
 
-/// Where a thread has blocks of one size from: several in a row do not look for the arena each
-/// time, nor ask the page map about a page twice.
+/// Where a thread gets blocks of one size: for several in a row, the arena is looked for once, and the
+/// page map is asked about a page once.
 pub(crate) struct Source {
     arenas: &'static Arenas,
     offset: usize,
@@ -323,9 +323,8 @@ impl Source {
         je::mallocx(self.size, je::arena(own) | je::TCACHE_NONE)
     }
 
-    /// As many blocks as there are `places`, which caches may have; how many there are, from the
-    /// first place on. Fewer when there is no room, and none where they have to be asked for one by
-    /// one.
+    /// Fills `places` with blocks that caches may have; returns how many, from the first place on:
+    /// fewer when there is no room, and none where blocks have to be asked for one by one.
     pub(crate) fn blocks(&mut self, places: &mut [MaybeUninit<*mut u8>]) -> usize {
         let Some(own) = self.own.filter(|_| je::can_fill(self.offset)) else {
             return 0;

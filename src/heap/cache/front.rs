@@ -1,10 +1,10 @@
 //! Bins of classes of which a heap has no blocks, where every block is aligned.
 //!
-//! The fast path looks for a size in the bin of its own class, whatever the heap: with blocks
-//! at cache lines one of 100 bytes in that of 112, of which there are none. So a thread that
-//! asks for such sizes often has blocks of the class that they are rounded to in that bin. They are
-//! freed as what they are; when the bin has no more, it changes its magazine for the one that has
-//! been filled meanwhile.
+//! The fast path looks for a size in the bin of its own class, whatever the heap: for 100 bytes in
+//! the bin of 112. A heap whose blocks are aligned to 64 bytes has none of that class, and serves the
+//! size by blocks of 128. So the bin of 112 gets blocks of 128 in a thread that often asks for such a
+//! size. They are freed into the bin of 128; when the bin of 112 is empty, it takes over the magazine
+//! that has been filled there.
 
 use core::sync::atomic::Ordering;
 
@@ -14,8 +14,8 @@ use super::store::Store;
 use crate::heap::base::class;
 use crate::heap::thread::{Thread, tops};
 
-/// Has blocks of the class at `offset` in the bin at `asked`, which is empty, if the calling thread,
-/// which has entered, has often found it so.
+/// Puts blocks of the class at `offset` into the bin of the class at `asked`, which is empty, if the
+/// calling thread, which has entered, has often found it so.
 pub(crate) fn fill(thread: &Thread, store: &'static Store, asked: usize, offset: usize) {
     let cache = thread.cache(store.arenas.id());
     if cache == tops::none() {
@@ -51,7 +51,7 @@ pub(crate) fn fill(thread: &Thread, store: &'static Store, asked: usize, offset:
     let mut source = store.arenas.source(offset, class::size_of(offset));
     // SAFETY: the bin is the calling thread's, and its magazine has that many places left.
     unsafe { stock(&mut source, front, more) };
-    // The next time twice as many.
+    // So that twice as many are put there next time.
     let found = u8::try_from(front.count()).unwrap_or(u8::MAX);
     let found = found.saturating_add(misses.load(Ordering::Relaxed));
     misses.store(found, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! Magazines: arrays of pointers to free blocks or objects (J. Bonwick and J. Adams, "Magazines and
-//! Vmem", USENIX 2001). A thread has two of a kind, and a magazine goes from thread to thread as a
-//! whole.
+//! Vmem", USENIX 2001). A thread has two for each size class or pool, and a magazine goes from thread
+//! to thread as a whole.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};

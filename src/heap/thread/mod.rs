@@ -150,13 +150,13 @@ fn key() -> Option<libc::pthread_key_t> {
     }
 }
 
-/// The two things to be done with the record of a thread that has ended: for pools' objects, and
-/// for caches.
+/// The two functions that are called with the record of a thread that has ended: one for the caches of
+/// heaps, one for those of pools.
 static AT_END: [OnceBox<fn(&Thread)>; 2] = [const { OnceBox::new() }; 2];
 
-/// Has `work` done with the record of a thread that has ended. No lock is held then. `place` is 1
-/// for caches of pools, which is done when a thread ends, and 0 for those of heaps, which is done
-/// when the next one has ended and no thread has taken the record over.
+/// Registers `work`, which is called with the record of a thread that has ended, while no lock is held.
+/// `place` 1 is for caches of pools: called when the thread ends. `place` 0 is for caches of heaps:
+/// called when the next thread has ended and no thread has taken the record over.
 ///
 /// # Errors
 /// `Malloc`.

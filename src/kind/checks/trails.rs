@@ -82,12 +82,12 @@ fn own() -> [usize; 2] {
     [&OWN[0], &OWN[1]].map(|bound| bound.load(Ordering::Relaxed))
 }
 
-/// Where the trails are looked for that begin with a return address at a place.
+/// The key of trails that begin with a return address at a place of the stack.
 fn key(first: usize, address: usize) -> usize {
     first ^ address.rotate_left(29)
 }
 
-/// Where one is looked for that parts from the trail at a key.
+/// The key of a trail that begins like the one at `key` and differs from it at `parting`.
 fn branch(key: usize, parting: usize) -> usize {
     (key ^ parting).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
@@ -97,14 +97,16 @@ impl Trail {
         self.first == first && self.callers[0] == address && self.thread == thread
     }
 
-    /// The first word that is not the trail's, mixed with how far out it is; `None` if all are.
+    /// The first word of the stack that is not the trail's return address for that place, mixed with how
+    /// far out it is; `None` if all words are the trail's.
     ///
     /// # Safety
     /// The first word is the trail's, and its frame has not returned.
     unsafe fn parting(&self) -> Option<usize> {
         let mut index = 1;
         while index < DEPTH && self.callers[index] != 0 {
-            // SAFETY: where the frame is that the return address before this one is in.
+            // SAFETY: the word is in the frame of the function that the return address before it leads
+            // to; that address is still on the stack, so the function has not returned.
             let word = unsafe { word(self.first + self.distances[index] as usize) };
             if word != self.callers[index] {
                 return Some(word.rotate_left(7 * index as u32));
@@ -194,7 +196,7 @@ impl Trails {
                 .map_or(first.place, |next| next.place);
             let words = next.wrapping_sub(step.place) / size_of::<usize>();
             if let (Some(offset), Ok(size)) = (own_offset(step.address), Frame::try_from(words)) {
-                // SAFETY: there is one for each offset.
+                // SAFETY: `frames` has an entry for each offset into the library's code.
                 unsafe { *self.frames.add(offset) = size };
             }
         }

@@ -59,7 +59,7 @@ pub(super) fn make(
     match settle(plan, &made, account) {
         Ok(()) => Ok(made),
         Err(error) => {
-            // SAFETY: no other code has seen it.
+            // SAFETY: a fresh mapping, which no other code has seen.
             unsafe { unmake(&made, account) };
             Err(error)
         }
