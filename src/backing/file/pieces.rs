@@ -11,6 +11,15 @@ use crate::backing::base::{can_populate, round_up};
 use crate::error::Error;
 use crate::log;
 
+/// Addresses that the page map and jemalloc may need for a piece.
+const RECORDS: usize = 8 << 20;
+
+/// Whether a limit on addresses leaves room for records beside a piece: memory that the page map
+/// cannot cover is of no use.
+fn has_room_for_records() -> bool {
+    Reserved::new(RECORDS, 1).is_some()
+}
+
 impl File {
     /// Lets a piece that is not mapped yet begin a new file, because its file is lost.
     pub(super) fn begin_new_file(&self, index: usize) -> bool {
@@ -104,7 +113,16 @@ impl File {
             let is_locked = |room: &Reserved| length > modest() && is_locked(room.start());
             let locked = room.as_ref().is_some_and(is_locked);
             let mapped = room.filter(|_| !locked).and_then(&map);
-            if let Some(base) = mapped {
+            let limited = length < wished && length > least;
+            let fits = mapped.filter(|base| {
+                let fits = !limited || has_room_for_records();
+                if !fits {
+                    // SAFETY: our own mapping, which no other thread has seen.
+                    unsafe { libc::munmap(*base as *mut _, length) };
+                }
+                fits
+            });
+            if let Some(base) = fits {
                 if length == self.longest.load(Ordering::Relaxed) {
                     self.longest
                         .store(length.saturating_mul(2), Ordering::Relaxed);
