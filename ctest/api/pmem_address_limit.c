@@ -49,6 +49,16 @@ static void no_limit(void)
     under_limit(0, 1 * MIB, 420 * MIB);
 }
 
+/* Where in the page map the addresses lie: some places need records that the limit has to leave room for. */
+static size_t shift;
+
+static void at_another_place(void)
+{
+    CHECK(shift == 0 || mmap(NULL, shift, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED);
+    limit_addresses(512 * MIB + shift);
+    CHECK(take_blocks(make_pmem(test_dir(), 0), 1 * MIB, 1 * GIB) >= 420 * MIB);
+}
+
 static void large_blocks(void)
 {
     under_limit(8 * GIB, 100 * MIB, 300 * MIB);
@@ -104,6 +114,9 @@ int main(void)
     CHECK(run(no_limit));
     if (!original()) {
         CHECK(run(large_blocks));
+        for (shift = 0; shift < 1 * GIB; shift += 64 * MIB) {
+            CHECK(run(at_another_place));
+        }
         if (!run(locked)) {
             printf("mlockall: not tried, too little may be locked here\n");
         }
