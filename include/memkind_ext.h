@@ -1259,7 +1259,7 @@ void memkind_iovecs_release(struct memkind_iovec *iovecs, int n);
  * \param checks MEMKIND_CHECK_* combined by |; 0 changes nothing
  * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for unknown checks;
  *         MEMKIND_ERROR_OPERATION_FAILED when something has been allocated by this library, or
- *         MEMKIND_CHECKS is set
+ *         MEMKIND_CHECKS is set; MEMKIND_ERROR_MALLOC without memory
  * \note not MT-safe: call it before other threads allocate
  * \note EXPERIMENTAL API
  */

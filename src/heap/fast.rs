@@ -30,17 +30,23 @@ pub(crate) fn enable(kinds: usize, wanted: bool) {
     thread::prepare();
     giveback::prepare();
     if tls::prepare() && wanted {
-        page_map::enable_fast(true);
+        page_map::enable_fast(crate::sys::is_single_threaded());
         MINUS_BASE.store(kinds.wrapping_neg(), Ordering::Release);
         ON.store(true, Ordering::Release);
     }
 }
 
-/// Turns the fast paths off again, before anything has been allocated.
-pub(crate) fn disable() {
-    page_map::enable_fast(false);
-    MINUS_BASE.store(NOWHERE, Ordering::Release);
-    ON.store(false, Ordering::Release);
+/// Turns the fast paths off again, before anything has been allocated; `false` when there is no
+/// memory to do so.
+pub(crate) fn disable() -> bool {
+    if is_on() {
+        if !page_map::disable_fast() {
+            return false;
+        }
+        MINUS_BASE.store(NOWHERE, Ordering::Release);
+        ON.store(false, Ordering::Release);
+    }
+    true
 }
 
 /// Whether the fast paths are used.

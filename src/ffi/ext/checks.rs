@@ -43,13 +43,14 @@ pub enum memkind_check_t {
 /// \param checks MEMKIND_CHECK_* combined by |; 0 changes nothing
 /// \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for unknown checks;
 ///         MEMKIND_ERROR_OPERATION_FAILED when something has been allocated by this library, or
-///         MEMKIND_CHECKS is set
+///         MEMKIND_CHECKS is set; MEMKIND_ERROR_MALLOC without memory
 /// \note not MT-safe: call it before other threads allocate
 /// \note EXPERIMENTAL API
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_set_checks(checks: c_uint) -> c_int {
     match checks::set(checks) {
         Ok(()) => 0,
+        Err(Error::NoMemory) => Error::Malloc.code(),
         Err(error) => error.code(),
     }
 }

@@ -39,10 +39,28 @@ static NOTHING: Root = [const { AtomicPtr::new(ptr::null_mut()) }; N_LEAVES];
 /// The root for the fast path.
 static FAST: AtomicPtr<Root> = AtomicPtr::new(ptr::from_ref(&NOTHING).cast_mut());
 
-/// Lets the fast path see the map, or nothing again.
-pub(crate) fn enable_fast(on: bool) {
-    let root = if on { &ROOT } else { &NOTHING };
-    FAST.store(ptr::from_ref(root).cast_mut(), Ordering::Release);
+/// Memory of zeroes for the next leaf, or null.
+static READY_LEAF: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+const _: () = assert!(size_of::<Root>() >= size_of::<Leaf>());
+
+/// Lets the fast path see the map. `alone` says that the process has no other thread, which
+/// might be looking at [`NOTHING`] still: that is at least as large as a leaf, and becomes one. Where
+/// addresses are limited, a small program needs no mapping for the map then.
+pub(crate) fn enable_fast(alone: bool) {
+    FAST.store(ptr::from_ref(&ROOT).cast_mut(), Ordering::Release);
+    if alone {
+        READY_LEAF.store(NOTHING.as_ptr().cast_mut().cast(), Ordering::Release);
+    }
+}
+
+/// Lets the fast path see nothing again: [`NOTHING`] may have become a leaf, so it gets another
+/// root without any. `false` when there is no memory for that.
+pub(crate) fn disable_fast() -> bool {
+    let Some(root) = map_zeroes(size_of::<Root>()) else {
+        return false;
+    };
+    FAST.store(root.cast(), Ordering::Release);
+    true
 }
 
 /// The entry of the page at `address`, for the fast path: `None` while that is not
@@ -268,7 +286,12 @@ fn leaf(index: usize) -> Result<&'static Leaf, Error> {
         return Ok(leaf);
     }
     let size = size_of::<Leaf>();
-    let fresh = map_zeroes(size).ok_or(Error::NoMemory)?;
+    let ready = READY_LEAF.swap(ptr::null_mut(), Ordering::AcqRel);
+    let fresh = if ready.is_null() {
+        map_zeroes(size).ok_or(Error::NoMemory)?
+    } else {
+        ready
+    };
     let first = fresh.cast::<AtomicU32>().wrapping_sub(index << LEAF_BITS);
     if first.is_null() {
         // Just there it would look missing. It stays, so that the next is elsewhere.
@@ -280,8 +303,12 @@ fn leaf(index: usize) -> Result<&'static Leaf, Error> {
         .compare_exchange(none, first, Ordering::AcqRel, Ordering::Acquire)
         .is_err()
     {
-        // SAFETY: our own mapping, which was never installed.
-        unsafe { libc::munmap(fresh.cast(), size) };
+        if ready.is_null() {
+            // SAFETY: our own mapping, which was never installed.
+            unsafe { libc::munmap(fresh.cast(), size) };
+        } else {
+            READY_LEAF.store(ready, Ordering::Release);
+        }
     }
     known_leaf(index).ok_or(Error::NoMemory)
 }

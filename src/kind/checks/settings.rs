@@ -156,7 +156,7 @@ pub fn at_load() -> Result<bool, Malformed> {
 /// Turns checks on, before the first allocation.
 ///
 /// # Errors
-/// `Invalid` for unknown ones; `OperationFailed` after the first allocation, or when
+/// `Invalid` for unknown ones; `NoMemory`; `OperationFailed` after the first allocation, or when
 /// MEMKIND_CHECKS is set.
 pub fn set(checks: u32) -> Result<(), Error> {
     if checks & !ALL != 0 {
@@ -169,8 +169,8 @@ pub fn set(checks: u32) -> Result<(), Error> {
         return Ok(());
     }
     // Nothing has been allocated, so nothing is in a cache.
-    if checks != GUARD {
-        fast::disable();
+    if checks != GUARD && !fast::disable() {
+        return Err(Error::NoMemory);
     }
     if settle(checks, GUARD_RATE) == checks {
         Ok(())
