@@ -4,6 +4,7 @@
 //
 // Needs root, to become a user whom the limit binds.
 #include "machine.h"
+#include <sys/personality.h>
 #include <sys/resource.h>
 
 #define LIMIT ((size_t)64 * MIB)
@@ -57,8 +58,13 @@ static int all_locked(const void *row_)
     return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    // Where addresses lie decides how much the records of pages take of the limit, on either library: at one place in
+    // twenty a third of it. So they are not left to chance.
+    const int now = personality(0xffffffff);
+    if (argc > 0 && now != -1 && !(now & ADDR_NO_RANDOMIZE) && personality(now | ADDR_NO_RANDOMIZE) != -1)
+        execv("/proc/self/exe", argv);
     static const char *const names[] = {"DEFAULT", "REGULAR", "INTERLEAVE"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char name[64];
