@@ -14,8 +14,13 @@ TARGET := $(CARGO_BUILD_TARGET)
 TRIPLET := $(subst -unknown-,-,$(TARGET))
 BUILD := build$(TARGET:%=/%)
 # The prefix of its compiler and binutils; none where this machine's make its programs.
-CROSS_COMPILE ?= $(if $(filter-out $(shell uname -m)-%,$(TARGET)),$(TRIPLET)-)
+ifeq ($(CROSS_COMPILE),)
+CROSS_COMPILE := $(if $(filter-out $(shell uname -m)-%,$(TARGET)),$(TRIPLET)-)
+endif
+# An empty one would tell a make below this one, for another machine, that it has none.
+ifneq ($(CROSS_COMPILE),)
 export CROSS_COMPILE
+endif
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
