@@ -139,7 +139,7 @@ setup: ## install what building and checking need (Debian, Ubuntu)
 	scripts/setup.sh check
 
 .PHONY: check
-check: ## build, then run every test (17 minutes on two cores, 1 GB)
+check: ## build, then run every test (up to 40 minutes on two cores, 1.7 GB)
 	$(call setup,check)
 	@scripts/check.sh
 
