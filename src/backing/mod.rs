@@ -3,7 +3,6 @@
 //!
 //! | module | contents, lowest first |
 //! |---|---|
-//! | `addresses` | fresh mappings |
 //! | `base` | constants, types and functions that all sources use |
 //! | `table`, `ranges` | containers that allocate nothing from the heap |
 //! | `fixed` | an area that the program provides |
@@ -14,7 +13,6 @@
 //! here takes a lock or allocates from the heap: all state is a few atomics that move forward.
 //! The caller keeps `errno` (`heap::extent_hooks`).
 
-mod addresses;
 mod base;
 pub mod file;
 mod fixed;
@@ -22,7 +20,6 @@ mod node;
 mod ranges;
 mod table;
 
-pub(crate) use addresses::{Reserved, map_zeroes};
 pub use base::{
     END, Extent, Room, UNIT, keep_freed_memory, keeps_freed_memory, page_size, round_up,
 };
@@ -34,6 +31,8 @@ pub use node::{
 };
 pub(crate) use ranges::Ranges;
 pub(crate) use table::Table;
+
+pub(crate) use crate::sys::addresses::{Reserved, map_zeroes};
 
 use crate::error::Error;
 

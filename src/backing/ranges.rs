@@ -3,7 +3,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::addresses::map_zeroes;
+use crate::sys::addresses::map_zeroes;
 
 /// In [`Range::start`]: the place is held, and for no range yet.
 const HELD: usize = 1;

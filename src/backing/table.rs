@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicUsize, Ordering};
 
-use super::addresses::map_zeroes;
+use crate::sys::addresses::map_zeroes;
 
 /// The type of a table's entries.
 ///

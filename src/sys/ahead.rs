@@ -1,8 +1,9 @@
 //! Addresses that are mapped ahead of need, for the records that the heap keeps of its blocks: a kind
 //! that was prepared then makes no system call for these either.
 
-use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::addresses::Reserved;
 
 /// Records come in multiples of this many bytes, and at such addresses.
 const UNIT: usize = 2 << 20;
@@ -51,36 +52,15 @@ pub(crate) fn map(size: usize) -> bool {
     true
 }
 
+/// Maps `size` bytes of zeroes at a multiple of [`UNIT`], where the kernel is asked and not [`take`]: the
+/// place is given.
 fn aligned_mapping(size: usize) -> Option<usize> {
-    // SAFETY: a fresh mapping, of which only parts are unmapped and advised on that are the
-    // mapping's own. It is no multiple of the unit, so that `take` is not asked for it.
-    unsafe {
-        let page = super::page_size();
-        let padded = size + UNIT - page;
-        let mapped = libc::mmap(
-            ptr::null_mut(),
-            padded,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-            -1,
-            0,
-        );
-        if mapped == libc::MAP_FAILED {
-            return None;
-        }
-        let first = mapped as usize;
-        let start = first.next_multiple_of(UNIT);
-        if start > first {
-            libc::munmap(mapped, start - first);
-        }
-        let (end, last) = (start + size, first + padded);
-        if last > end {
-            libc::munmap(end as *mut _, last - end);
-        }
-        // Few of the records are ever written to.
-        libc::madvise(start as *mut _, size, libc::MADV_NOHUGEPAGE);
-        Some(start)
-    }
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    let start = Reserved::new(size, UNIT)?.map(flags, -1, 0)?;
+    // Few of the records are ever written to.
+    // SAFETY: our own mapping, of this size.
+    unsafe { libc::madvise(start as *mut _, size, libc::MADV_NOHUGEPAGE) };
+    Some(start)
 }
 
 #[cfg(test)]

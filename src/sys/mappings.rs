@@ -80,7 +80,7 @@ pub(super) unsafe extern "C" fn mmap(
     file: c_int,
     offset: usize,
 ) -> c_long {
-    // As jemalloc maps records that are in no arena of ours.
+    // As jemalloc maps records that are in no arena of ours, and `addresses` tables.
     let for_records = at == 0
         && file == -1
         && protection == libc::PROT_READ | libc::PROT_WRITE

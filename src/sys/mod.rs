@@ -12,6 +12,7 @@
 //! Only where `raw` knows how to enter the kernel: elsewhere the names stay the C library's,
 //! because a system call through `syscall(2)` could be replaced like any other function.
 
+pub(crate) mod addresses;
 pub(crate) mod ahead;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod auxiliary;

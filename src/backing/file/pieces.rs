@@ -6,10 +6,10 @@ use super::blocks::{allocate_blocks, touching_allocates};
 use super::descriptor::temporary_file;
 use super::piece::{FIRST_PIECE, PIECE_UNIT, Piece, SAME, Span, UNDECIDED, is_locked};
 use super::record::File;
-use crate::backing::addresses::Reserved;
 use crate::backing::base::{can_populate, round_up};
 use crate::error::Error;
 use crate::log;
+use crate::sys::addresses::Reserved;
 
 /// Addresses that the page map and jemalloc may need for a piece.
 const RECORDS: usize = 8 << 20;

@@ -21,9 +21,9 @@ use super::blocks::allocate_blocks;
 use super::descriptor::temporary_file;
 use super::piece::{PIECES, Span};
 use super::record::File;
-use crate::backing::addresses::map_zeroes;
 use crate::backing::base::page_size;
 use crate::log;
+use crate::sys::addresses::map_zeroes;
 
 const READ: usize = 0;
 const WRITE: usize = 1;

@@ -6,10 +6,10 @@ use core::ffi::c_int;
 use super::super::account::Account;
 use super::super::policy::Bind;
 use super::plan::{Options, Plan};
-use crate::backing::addresses::Reserved;
 use crate::backing::base::{self, UNIT, page_size};
 use crate::error::Error;
 use crate::log;
+use crate::sys::addresses::Reserved;
 
 /// Bits of mmap(2) and memfd_create(2) that hold the logarithm of a huge page's size.
 const SIZE_SHIFT: u32 = 26;
