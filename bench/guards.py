@@ -21,21 +21,43 @@ GUARDS = {
 }
 
 
+def instructions(command, environment):
+    """How many instructions a command takes."""
+    with tempfile.TemporaryDirectory() as directory:
+        output = os.path.join(directory, "counts")
+        subprocess.run(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={output}", *command],
+                       env={**os.environ, **environment}, capture_output=True, check=True)
+        with open(output, encoding="utf-8") as file:
+            return int(re.search(r"^summary: (\d+)", file.read(), re.M).group(1))
+
+
+def compiled(directory, source, *flags):
+    """The path of a program, compiled from a source in this directory."""
+    program = os.path.join(directory, "program")
+    subprocess.run(["gcc", "-std=gnu11", "-O2", "-o", program, os.path.join(targets.ROOT, "bench", source), *flags], check=True)
+    return program
+
+
+def grown(library):
+    """Instructions for a block of 64 bytes in a program that frees none."""
+    libraries = os.path.dirname(library)
+    include = os.path.join(os.path.dirname(libraries), "include")
+    with tempfile.TemporaryDirectory() as directory:
+        program = compiled(directory, "grow.c", f"-I{include}", f"-L{libraries}", "-lmemkind")
+        few, many = (instructions([program, n, "64"], {"LD_LIBRARY_PATH": libraries}) for n in ("20000", "60000"))
+    return (many - few) / 40000
+
+
 def checked(library):
     """How many times the instructions of a program that recurses and allocates all checks take."""
-    source = os.path.join(targets.ROOT, "bench", "preload", "espresso.c")
+    libraries = os.path.dirname(library)
     counts = []
     with tempfile.TemporaryDirectory() as directory:
-        program, output = (os.path.join(directory, name) for name in ("espresso", "counts"))
-        subprocess.run(["gcc", "-std=gnu11", "-O2", "-o", program, source], check=True)
-        preload = os.path.join(os.path.dirname(library), "libmemtier.so.0")
+        program = compiled(directory, "preload/espresso.c")
         for checks in ("none", "all"):
-            env = {**os.environ, "MEMKIND_CHECKS": checks, "LD_PRELOAD": preload, "LD_LIBRARY_PATH": os.path.dirname(library),
-                   "MEMKIND_MEM_TIERS": "KIND:DRAM,RATIO:1;POLICY:STATIC_RATIO"}
-            subprocess.run(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={output}", program, "3"],
-                           env=env, capture_output=True, check=True)
-            with open(output, encoding="utf-8") as file:
-                counts.append(int(re.search(r"^summary: (\d+)", file.read(), re.M).group(1)))
+            counts.append(instructions([program, "3"], {
+                "MEMKIND_CHECKS": checks, "LD_PRELOAD": os.path.join(libraries, "libmemtier.so.0"), "LD_LIBRARY_PATH": libraries,
+                "MEMKIND_MEM_TIERS": "KIND:DRAM,RATIO:1;POLICY:STATIC_RATIO"}))
     return counts[1] / counts[0]
 
 
@@ -54,6 +76,9 @@ def main():
             print(f"FAIL {rule}: {got:.0f} instructions for {operation} of {size} bytes, at most {most} expected")
         else:
             print(f"PASS {rule}: {got:.1f} instructions for {operation} of {size} bytes")
+    # 257; 606 with a call of jemalloc for each block
+    each = grown(os.path.abspath(library))
+    print(f"{'PASS' if each <= 350 else 'FAIL'} je::fill: {each:.0f} instructions for a block that is never freed, at most 350 expected")
     # 4.0; 9.9 with one trail for a place and return address
     ratio = checked(os.path.abspath(library))
     print(f"{'PASS' if ratio <= 5 else 'FAIL'} trails::BRANCHES: all checks take {ratio:.1f} times the instructions, at most 5 aimed at")
