@@ -61,8 +61,9 @@ static int child(void)
 
     pthread_barrier_wait(&barrier);
     join_threads(threads, THREADS);
-    /* Measured on two CPUs: 38 MiB, some 20 of them for the arenas, and 43 with the original. */
-    if (taken > 60 * MIB) {
+    /* Measured on two CPUs: 40 to 49 MiB, some 20 of them for the arenas, 58 to 63 with checks of free(), 43 with the
+     * original, and 141 where a thread's caches do not grow with its use but have their full size at once. */
+    if (taken > 80 * MIB) {
         FAIL("%zu KiB for %d threads and %d kinds", taken / KIB, THREADS, KINDS);
     }
     const time_t end = time(NULL) + (original() ? 0 : SECONDS);
