@@ -50,10 +50,11 @@ pub unsafe fn free(block: *mut u8) -> bool {
             } else {
                 // SAFETY: the calling thread has entered, and gives up a block of this heap and
                 // class.
-                unsafe { cache::spill(thread, &heap.store, offset, block) };
+                let left = unsafe { cache::spill(thread, &heap.store, offset, block) };
                 thread.leave();
-                thread.beat.come_soon();
-                giveback::tick();
+                if left {
+                    thread.beat.come_soon();
+                }
             }
             log::set_errno(errno);
             return true;

@@ -86,16 +86,32 @@ pub(crate) const fn is_fine(size: usize) -> bool {
     size <= class::FINE_MAX
 }
 
-/// A block of a kind of which every block is aligned, by the kind's address: of the size that is a
-/// multiple of that, for a size up to `class::FINE_MAX`. `None` if the slow path has to find one.
-/// If the size is asked for often, [`allocate`] has the next ones.
+/// A block of a kind, by the kind's address, whose bin of that size is empty: from the thread's other
+/// magazine or the depot. `None` if the slow path has to find one.
 #[inline(always)]
-pub(crate) fn allocate_rounded(kind: usize, size: usize) -> Option<NonNull<u8>> {
+pub(crate) fn allocate_again(kind: usize, size: usize) -> Option<NonNull<u8>> {
     let store = cache::Store::by_id(index_of(kind).wrapping_add(1))?;
     let last = (1 << store.arenas.align_bits) - 1;
-    let rounded = (size | last) + 1;
-    // Whole multiples have been looked for already.
-    if size & last == 0 || rounded > class::FINE_MAX {
+    if size & last != 0 {
+        return allocate_rounded(kind, store, size, (size | last) + 1);
+    }
+    let thread = here();
+    thread.enter();
+    let block = cache::take_again(thread, store, class::offset(size));
+    thread.leave();
+    block
+}
+
+/// A block of a kind of which every block is aligned, by the kind's address: of `rounded` bytes, the
+/// multiple of that, for a size up to `class::FINE_MAX`. `None` if the slow path has to find one.
+/// If the size is asked for often, [`allocate`] has the next ones.
+fn allocate_rounded(
+    kind: usize,
+    store: &'static cache::Store,
+    size: usize,
+    rounded: usize,
+) -> Option<NonNull<u8>> {
+    if rounded > class::FINE_MAX {
         return None;
     }
     let block = take(kind, class::fine_offset(rounded))?;

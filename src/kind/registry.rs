@@ -105,6 +105,7 @@ pub fn statics() -> impl Iterator<Item = &'static Kind> {
 }
 
 /// The kind that owns the address `ptr`; `None` when the library does not own it.
+#[inline]
 pub fn detect(ptr: *const u8) -> Option<&'static Kind> {
     let id = heap::blocks::owner(ptr as usize);
     // Right for a kind's own heap; an address without an owner gives no number.

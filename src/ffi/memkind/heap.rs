@@ -25,7 +25,7 @@ pub extern "C" fn memkind_malloc(kind: memkind_t, size: usize) -> *mut c_void {
     }
     match fast::allocate(kind as usize, size) {
         Some(block) => block.as_ptr().cast(),
-        None => malloc_rounded(kind, size),
+        None => malloc_again(kind, size),
     }
 }
 
@@ -36,14 +36,14 @@ pub extern "C" fn memkind_malloc(kind: memkind_t, size: usize) -> *mut c_void {
 extern "C" fn malloc_larger(kind: memkind_t, size: usize) -> *mut c_void {
     match fast::allocate_larger(kind as usize, size) {
         Some(block) => block.as_ptr().cast(),
-        None => malloc_slow(kind, size),
+        None => malloc_again(kind, size),
     }
 }
 
 #[cold]
 #[inline(never)]
-extern "C" fn malloc_rounded(kind: memkind_t, size: usize) -> *mut c_void {
-    match fast::allocate_rounded(kind as usize, size) {
+extern "C" fn malloc_again(kind: memkind_t, size: usize) -> *mut c_void {
+    match fast::allocate_again(kind as usize, size) {
         Some(block) => block.as_ptr().cast(),
         None => malloc_slow(kind, size),
     }

@@ -139,26 +139,57 @@ pub(crate) fn refill(thread: &Thread, store: &'static Store, offset: usize) -> *
         if class::is_large(offset) && !bin.has_magazine() && store.depot.has(class) {
             large::limit(store, cache, offset);
         }
-        let previous = bin.take_previous();
-        // SAFETY: each is null or this bin's own, or the depot's, which gives it up.
-        unsafe {
-            let full = if previous.as_ref().is_some_and(|magazine| magazine.count > 0) {
-                Some(previous)
-            } else {
-                // Of two empty ones only one is of use; the depot gets the other.
-                store.depot.pop(offset, previous)
-            };
-            let Some(full) = full else {
-                bin.set_previous(previous);
-                return fetch(&store.arenas, cache, offset);
-            };
-            let empty = bin.unload();
-            bin.load(full);
-            bin.set_previous(empty);
+        if !reload(store, bin, offset) {
+            return fetch(&store.arenas, cache, offset);
         }
     }
     // SAFETY: the thread is the calling one and has entered; the offset is a class's.
     unsafe { pop(thread, store.arenas.id(), offset) }.map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+/// Takes a block when the bin is empty, if the thread's other magazine or the depot has one. The
+/// caller has entered the thread.
+pub(crate) fn take_again(
+    thread: &Thread,
+    store: &'static Store,
+    offset: usize,
+) -> Option<NonNull<u8>> {
+    let id = store.arenas.id();
+    let cache = thread.cache(id);
+    if cache == tops::none() || class::is_large(offset) {
+        return None;
+    }
+    // SAFETY: the cache is this thread's, which has entered.
+    let cache = unsafe { &*cache.cast::<Cache>() };
+    let bin = cache.bin(offset >> class::BIN_BITS);
+    if !cache.has_bins() || bin.count() != 0 || !reload(store, bin, offset) {
+        return None;
+    }
+    // SAFETY: the thread is the calling one and has entered; the offset is a class's.
+    unsafe { pop(thread, id, offset) }
+}
+
+/// Makes the other magazine of an empty bin, or one of the depot's, the current one; `false` if
+/// neither has blocks. The bin is the calling thread's, which has entered.
+fn reload(store: &Store, bin: Bin<'_>, offset: usize) -> bool {
+    let previous = bin.take_previous();
+    // SAFETY: each is null or this bin's own, or the depot's, which gives it up.
+    unsafe {
+        let full = if previous.as_ref().is_some_and(|magazine| magazine.count > 0) {
+            Some(previous)
+        } else {
+            // Of two empty ones only one is of use; the depot gets the other.
+            store.depot.pop(offset, previous)
+        };
+        let Some(full) = full else {
+            bin.set_previous(previous);
+            return false;
+        };
+        let empty = bin.unload();
+        bin.load(full);
+        bin.set_previous(empty);
+    }
+    true
 }
 
 /// Fetches blocks from jemalloc: for a class that is in use, as many as it has missed lately.
@@ -259,12 +290,17 @@ fn sort(bin: Bin<'_>) {
 }
 
 /// Puts a block away when the bin is full: into the other magazine, with a full one
-/// going to the depot or to jemalloc.
+/// going to the depot or to jemalloc. Whether blocks have left the thread.
 ///
 /// # Safety
 /// As for [`push`].
 #[cold]
-pub(crate) unsafe fn spill(thread: &Thread, store: &'static Store, offset: usize, block: *mut u8) {
+pub(crate) unsafe fn spill(
+    thread: &Thread,
+    store: &'static Store,
+    offset: usize,
+    block: *mut u8,
+) -> bool {
     let cache = own(thread, store);
     let class = offset >> class::BIN_BITS;
     if !cache.is_null() {
@@ -273,29 +309,32 @@ pub(crate) unsafe fn spill(thread: &Thread, store: &'static Store, offset: usize
         let is_in_use = cache.bin(class).has_magazine() || cache.count_miss(offset);
         if is_in_use && cache.make_bins() {
             let bin = cache.bin(class);
-            if class::is_large(offset) {
+            let left = if class::is_large(offset) {
                 large::make_room(store, cache, offset);
-            } else if bin.is_full() {
-                exchange(store, bin, offset);
-            }
+                true
+            } else {
+                bin.is_full() && exchange(store, bin, offset)
+            };
             // SAFETY: the thread has entered; the block is one of this heap and class, and free.
             if unsafe { push(thread, store.arenas.id(), offset, block) } {
-                return;
+                return left;
             }
         }
     }
     // SAFETY: the block is one of these arenas and of this class, and free.
     unsafe { give_up(&store.arenas, offset, block) };
+    true
 }
 
 /// Makes a magazine with room the current one of a bin whose current one is full or missing.
-/// None is there afterwards when memory is short.
-fn exchange(store: &'static Store, bin: Bin<'_>, offset: usize) {
+/// None is there afterwards when memory is short. Whether blocks have left the thread.
+fn exchange(store: &'static Store, bin: Bin<'_>, offset: usize) -> bool {
     let mut full = bin.unload();
     let mut other = bin.take_previous();
     // SAFETY: each is null or this bin's own, and not its current one.
     unsafe {
-        if other.as_ref().is_some_and(|magazine| magazine.count > 0) {
+        let leaves = other.as_ref().is_some_and(|magazine| magazine.count > 0);
+        if leaves {
             // There is no current one after memory was short.
             if !full.is_null() && order::is_wanted(class::size_of(offset)) {
                 (full, other) = Magazine::arrange(full, other, offset);
@@ -308,15 +347,14 @@ fn exchange(store: &'static Store, bin: Bin<'_>, offset: usize) {
                 }
             }
         }
-    }
-    // SAFETY: both are null or this thread's, and the bin has no current one.
-    unsafe {
+        // Both are null or this thread's, and the bin has no current one.
         bin.set_previous(full);
         if other.is_null() {
             bin.has_or_makes_magazine(offset);
         } else {
             bin.load(other);
         }
+        leaves
     }
 }
 

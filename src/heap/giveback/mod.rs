@@ -27,7 +27,7 @@ pub(crate) fn prepare() {
 /// Does what is due. The caller is in no operation on its caches.
 #[inline]
 pub(crate) fn tick() {
-    look(now());
+    look(Thread::attached(), now());
 }
 
 /// Does what is due when a thread's countdown has ended.
@@ -35,15 +35,18 @@ pub(crate) fn tick() {
 pub(crate) fn beat(thread: &Thread) {
     let now = now();
     thread.beat.restart(now);
-    look(now);
+    look(Some(thread), now);
 }
 
 #[inline]
-fn look(now: u32) {
-    let thread = Thread::attached();
-    if thread.is_some_and(|thread| !thread.beat.is_new(now)) {
-        return;
+fn look(thread: Option<&Thread>, now: u32) {
+    if thread.is_none_or(|thread| thread.beat.is_new(now)) {
+        begin_second(thread, now);
     }
+}
+
+#[cold]
+fn begin_second(thread: Option<&Thread>, now: u32) {
     // While the lock is held no heap goes away.
     let Some(_still) = lock::CACHES.try_hold() else {
         return;

@@ -82,10 +82,15 @@ impl Beat {
         });
     }
 
-    /// Lets the next look come soon, in the record's own thread, from whose magazines blocks have
-    /// just gone.
+    /// Lets the next look come within [`SOON`] frees, and not long after it another, in the record's
+    /// own thread, from whose magazines blocks have just gone.
     pub(crate) fn come_soon(&self) {
-        self.start(SOON);
+        // SAFETY: the record's own thread is here, as `Sync` above says.
+        let left = unsafe { *self.left.get() };
+        self.period.store(SOON, Ordering::Relaxed);
+        if left > SOON as i32 {
+            self.start(SOON);
+        }
     }
 
     /// Begins to count `period` frees down, in the record's own thread.
@@ -98,7 +103,7 @@ impl Beat {
 
 #[cfg(test)]
 mod tests {
-    use super::{Beat, MOST, SOON};
+    use super::{Beat, FACTOR, MOST, SOON};
 
     /// Frees until a look is due.
     fn frees(beat: &Beat) -> u32 {
@@ -109,15 +114,21 @@ mod tests {
     fn it_is_as_often_as_there_is_use() {
         let beat = Beat::new();
         beat.note(7);
-        beat.come_soon();
-        assert_eq!(frees(&beat), SOON + 1);
         // Much in a second: seldom.
-        assert!(beat.is_due());
-        for _ in 0..5 {
+        for _ in 0..6 {
             beat.restart(7);
         }
         assert!(!beat.is_due());
         assert_eq!(frees(&beat), MOST + 1);
+        // Blocks have gone: soon, which more of them do not put off, and soon again.
+        beat.restart(7);
+        beat.come_soon();
+        (0..9).for_each(|_| assert!(beat.count_down()));
+        beat.come_soon();
+        assert_eq!(frees(&beat), SOON + 1 - 9);
+        assert!(beat.is_due());
+        beat.restart(7);
+        assert_eq!(frees(&beat), FACTOR * SOON + 1);
         // Little: soon each time.
         for second in 8..13 {
             beat.restart(second);

@@ -48,21 +48,17 @@ impl Thread {
     /// The calling thread's record, made on first use; `None` when memory is short or the
     /// thread is about to be gone.
     pub(crate) fn current() -> Option<&'static Thread> {
-        if ptr::eq(current_or_nested(), &EMPTY) {
-            return if spare::is_inside() { None } else { attach() };
-        }
+        let thread = Self::attached().or_else(begin);
         je::catch_up();
-        Self::attached()
+        thread
     }
 
     /// The calling thread's record, if it has one.
+    #[inline]
     pub(crate) fn attached() -> Option<&'static Thread> {
-        let thread = current_or_nested();
-        let none = [&EMPTY, &ENDED, &NESTED]
-            .iter()
-            .any(|none| ptr::eq(thread, *none));
         // SAFETY: the thread-local pointer holds a record, and none is ever unmapped.
-        (!none).then(|| unsafe { &*thread })
+        let thread = unsafe { &*current_or_nested() };
+        thread.is_of_a_thread().then_some(thread)
     }
 }
 
@@ -112,6 +108,16 @@ fn ended() -> &'static Thread {
         ENDED.empty();
     }
     &ENDED
+}
+
+/// Makes the record of a thread that has none; `None` where it is to do without.
+#[cold]
+fn begin() -> Option<&'static Thread> {
+    if ptr::eq(current_or_nested(), &EMPTY) && !spare::is_inside() {
+        attach()
+    } else {
+        None
+    }
 }
 
 #[cold]

@@ -26,7 +26,7 @@ pub(crate) struct Thread {
     pub(crate) beat: Beat,
     /// Whether a thread owns the record.
     owned: AtomicBool,
-    /// Records are numbered as they are made; the number picks the thread's arenas.
+    /// Records are numbered from 1 as they are made; 0 in those that stand for none.
     number: AtomicU32,
     /// The next record in the list of all.
     next: AtomicPtr<Thread>,
@@ -96,9 +96,15 @@ impl Thread {
         &self.pools
     }
 
-    /// The record's number.
+    /// The record's number, from 0 on, which picks the thread's arenas.
     pub(crate) fn number(&self) -> usize {
-        self.number.load(Ordering::Relaxed) as usize
+        (self.number.load(Ordering::Relaxed) as usize).saturating_sub(1)
+    }
+
+    /// Whether it is a thread's, and does not stand for none.
+    #[inline]
+    pub(super) fn is_of_a_thread(&self) -> bool {
+        self.number.load(Ordering::Relaxed) != 0
     }
 
     /// All records.
@@ -183,7 +189,7 @@ impl Thread {
         let thread = unsafe { &*memory.cast::<Thread>() };
         static COUNT: AtomicU32 = AtomicU32::new(0);
         thread.owned.store(true, Ordering::Relaxed);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
         thread.number.store(number, Ordering::Relaxed);
         thread.pools.store(Table::none(), Ordering::Relaxed);
         thread.empty();

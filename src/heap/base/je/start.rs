@@ -121,7 +121,8 @@ pub(crate) fn is_started() -> bool {
 /// moment at which the thread may allocate.
 #[inline]
 pub(crate) fn catch_up() {
-    if is_started() {
+    let state = STATE.load(Ordering::Acquire);
+    if state != READY && state != NOT_STARTED {
         initialise();
     }
 }
