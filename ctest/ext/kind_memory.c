@@ -95,6 +95,21 @@ static void given_back_or_kept(void)
     CHECK_INT(0, memkind_destroy_kind(pinned));
 }
 
+/* A kind grows by 32 MiB where the program does not say, and by what a larger block takes. */
+static void grows_by_usual_slabs(void)
+{
+    memkind_t kind = make_wanted((struct wanted){.options = MEMKIND_OPTION_PIN});
+
+    CHECK_NOT_NULL(memkind_malloc(kind, 100));
+    CHECK_INT(32 * MIB, usage_of(kind).held);
+    for (int i = 0; i < 40; i++)
+        CHECK_NOT_NULL(memkind_malloc(kind, 64 * KIB));
+    CHECK_INT(32 * MIB, usage_of(kind).held);
+    CHECK_NOT_NULL(memkind_malloc(kind, 64 * MIB));
+    CHECK(usage_of(kind).held >= 96 * MIB && usage_of(kind).held < 128 * MIB);
+    CHECK_INT(0, memkind_destroy_kind(kind));
+}
+
 static void flags(void)
 {
     memkind_t kind = make_wanted((struct wanted){.options = MEMKIND_OPTION_NO_DUMP | MEMKIND_OPTION_NO_FORK,
@@ -201,6 +216,7 @@ int main(void)
 {
     populated();
     given_back_or_kept();
+    grows_by_usual_slabs();
     flags();
     wiped();
     large_wiped();

@@ -15,9 +15,6 @@ use crate::{cancel, log};
 const RECORD: usize = 256;
 const RECORDS: usize = 32 << 20;
 
-/// How often a request grows the heap itself. Once is enough, unless other threads take all of it.
-const OWN_SLABS: usize = 2;
-
 impl Heap {
     fn slabs(&self) -> Option<&Slabs> {
         match self.backing() {
@@ -51,7 +48,6 @@ impl Heap {
             return ptr::null_mut();
         };
         let errno = log::errno();
-        let mut own = 0;
         loop {
             let seen = slabs.turn();
             let block = ask();
@@ -59,17 +55,16 @@ impl Heap {
                 log::set_errno(errno);
                 return block;
             }
-            if own == OWN_SLABS {
+            // Other threads may take all of a slab that was made here. A block that is refused
+            // although there is a slab with room for it would be refused with another one too.
+            let fits_in_none = slabs.has_room(need) && slabs.turn() == seen;
+            if fits_in_none || self.grow(slabs, need, seen).is_err() {
                 return block;
-            }
-            match self.grow(slabs, need, seen) {
-                Ok(made_here) => own += usize::from(made_here),
-                Err(_) => return block,
             }
         }
     }
 
-    fn grow(&self, slabs: &Slabs, need: usize, seen: u32) -> Result<bool, Error> {
+    fn grow(&self, slabs: &Slabs, need: usize, seen: u32) -> Result<(), Error> {
         let _deferred = cancel::defer();
         let publish = |start, size| page_map::set_owner(start, size, self.id());
         slabs.grow(need, seen, publish, |start, size| {

@@ -164,7 +164,6 @@ impl Slabs {
 
     /// Makes a slab ready from which `need` bytes can be cut, unless there is a new one since
     /// `seen`. `publish` is told of its addresses first, and `retract` if it is taken down again.
-    /// Whether it was made here.
     ///
     /// # Errors
     /// `NoMemory`: the limit, the nodes, the pool of huge pages, a watcher, a lock that the
@@ -175,17 +174,22 @@ impl Slabs {
         seen: u32,
         publish: impl Fn(usize, usize) -> Result<(), Error>,
         retract: impl Fn(usize, usize),
-    ) -> Result<bool, Error> {
+    ) -> Result<(), Error> {
         let left = self.plan.most() - self.mapped.load(Ordering::Relaxed);
         if need > left || self.is_gone() || self.was_refused(need) {
             return Err(Error::NoMemory);
         }
         let guard = self.growth.hold().ok_or(Error::NoMemory)?;
         if self.turn() != seen {
-            return Ok(false);
+            return Ok(());
         }
-        self.add_slab(&guard, need, publish, retract)?;
-        Ok(true)
+        self.add_slab(&guard, need, publish, retract)
+    }
+
+    /// Whether a slab has `need` bytes that have not been cut off.
+    pub fn has_room(&self, need: usize) -> bool {
+        self.all()
+            .any(|slab| slab.made.size - slab.cut.load(Ordering::Relaxed) >= need)
     }
 
     /// Whether `need` bytes, or fewer, were refused a moment ago.

@@ -49,11 +49,25 @@ fn no_more_is_promised_than_there_is() {
         Account::of(&NodeMask::EMPTY, Pages::Base),
         Ok(None)
     ));
+    the_kernel_is_asked_again_when_much_has_gone_back(account);
     who_asks_for_too_much_is_not_in_the_way(account);
     a_move_that_is_refused_leaves_others_alone(account);
 }
 
 // A part of the test above: all count on the same account.
+fn the_kernel_is_asked_again_when_much_has_gone_back(account: &Account) {
+    account.gone.store(0, Ordering::Relaxed);
+    account.limit.store(usize::MAX, Ordering::Relaxed);
+    account.gone_back(account.most_gone - 1);
+    assert_eq!(account.limit.load(Ordering::Relaxed), usize::MAX);
+    account.gone_back(1);
+    assert_eq!(account.limit.load(Ordering::Relaxed), 0);
+    // Another program may have taken that: no more than a few thousandths of the nodes.
+    assert!(account.most_gone <= account.capacity() / 200);
+    assert!(account.most_gone >= account.capacity() / 1000);
+}
+
+// A part of the test above.
 fn who_asks_for_too_much_is_not_in_the_way(account: &Account) {
     let start = map(2 * UNIT).next_multiple_of(UNIT);
     assert!(account.add_range(start, UNIT));
