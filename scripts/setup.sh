@@ -15,7 +15,7 @@ demo_packages="libmemkind-dev"
 site_packages="mkdocs mandoc"
 # The original's tools, what the tests link and build with, and what lets hwloc read any XML file.
 check_packages="$site_packages g++ clang libomp-dev lld python3 cmake autoconf automake shellcheck
-    libjemalloc-dev libmemkind-progs libtbbmalloc2 libhwloc-dev libhwloc-plugins numactl groff-base gfortran python3-numpy dpkg-dev rpm
+    libjemalloc-dev libmemkind-progs libtbbmalloc2 libhwloc-dev libhwloc-plugins numactl libibverbs-dev ibverbs-providers groff-base gfortran python3-numpy dpkg-dev rpm
     musl-tools linux-libc-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 # What make bench compares with, and counts instructions with.
 bench_packages="libmemkind0 libmemkind-progs libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2 valgrind perl sqlite3 redis-server"

@@ -80,17 +80,19 @@ mkdir -p "$log" "$payload/lib" || exit 2
 : >"$results"
 say() { tee -a "$results"; }
 
-# What goes into the machines.
+# What goes into the machines. What a source is linked with besides stands in a line of it: "// compile: FLAGS".
 build() {
-    local source program compat=$root/include/memkind/compat
+    local source program compat=$root/include/memkind/compat extra
     "$root/ctest/ext/spdk_example.sh" "$root/ctest/ext/spdk_example.md" >"$payload/spdk_example.h" || return 1
     for source in "$here"/*.c "$root/examples/stream.c"; do
         program=$payload/$(basename "$source" .c)
         # The distribution's library has no memory for devices.
-        [ "$against/${program##*/}" != distribution/dma ] || continue
+        case $against/${program##*/} in distribution/dma | distribution/rdma) continue ;; esac
+        [ "${program##*/}" != rdma ] || [ -z "$no_rdma" ] || continue
         [ -n "$(find "$program" -newer "$source" -newer "$here/machine.h" -newer "$here/sandbox.h" 2>/dev/null)" ] && continue
+        read -ra extra < <(sed -n 's,^// compile: ,,p' "$source")
         "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -g -fopenmp -I"$here" -I"$root/include" -I"$compat" -I"$payload" \
-            -o "$program" "$source" "$library/libmemkind.so.0" -lpthread || return 1
+            -o "$program" "$source" "$library/libmemkind.so.0" -lpthread "${extra[@]}" || return 1
     done
     cp -L "$library/libmemkind.so.0" "$payload/lib/" || return 1
     for program in memkind-hbw-nodes memkind-auto-dax-kmem-nodes memkind-info; do
@@ -107,16 +109,35 @@ if [ -z "$library" ] || [ ! -e "$library/libmemkind.so.0" ]; then
     echo "$0: no libmemkind.so.0 ($against): build it first" >&2
     exit 2
 fi
+# What a program for RDMA is built with, and what libibverbs loads at run time; why there is none of it.
+no_rdma='' rdma_driver=()
+find_rdma() {
+    local file
+    for file in /etc/libibverbs.d/rxe.driver /usr/lib/*/libibverbs/librxe-*.so; do
+        [ ! -e "$file" ] || rdma_driver+=(-p "$file")
+    done
+    if [ ${#rdma_driver[@]} -lt 4 ] || ! echo '#include <infiniband/verbs.h>' | "${cc[@]}" -xc -fsyntax-only - 2>/dev/null; then
+        no_rdma="no libibverbs with a driver for rxe here (Debian's libibverbs-dev and ibverbs-providers)"
+    fi
+}
+
 # judge TOPOLOGY: boots it and prints what was found
 judge() {
     local topology=$1 start=$SECONDS status
-    local expected=$here/expect/$topology.txt found=$log/$topology.log
+    local expected=$here/expect/$topology.txt found=$log/$topology.log more=()
+    if [ "$topology" = rdma ]; then
+        if [ -n "$no_rdma" ]; then
+            skip "$topology" "$no_rdma"
+            return
+        fi
+        more=("${rdma_driver[@]}")
+    fi
     # Every machine has a plan of its own.
     if ! mkdir -p "$payload-$topology" || ! python3 "$here/compare.py" plan "$expected" >"$payload-$topology/plan"; then
         fail "$topology" "there is no plan"
         return
     fi
-    "$here/numa-vm" -t "$topology" -s "${TEST_TIMEOUT:-900}" -H 8 -d "$payload:/numa" -d "$payload-$topology:/numa-plan" -- \
+    "$here/numa-vm" -t "$topology" -s "${TEST_TIMEOUT:-900}" -H 8 -d "$payload:/numa" -d "$payload-$topology:/numa-plan" "${more[@]}" -- \
         /numa/guest.sh /numa-plan/plan >"$found" 2>"$log/$topology.err"
     status=$?
     rm -rf "$payload-$topology"
@@ -133,6 +154,7 @@ judge() {
     echo "== $topology: $((SECONDS - start)) s"
 }
 
+find_rdma
 check "numa programs" build | say
 if [ "${PIPESTATUS[0]}" -eq 0 ]; then
     # What is fetched is fetched once, before machines run side by side.

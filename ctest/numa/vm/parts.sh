@@ -3,7 +3,7 @@
 # What a virtual machine is made of, fetched or built once and kept in $cache: programs,
 # a kernel, a base file system. Packages come from the configured package sources
 # and are only unpacked there, never installed; no root is needed. Sourced by numa-vm,
-# which sets $cache, $here (its directory) and $kernel_packages.
+# which sets $cache, $here (its directory), $kernel_packages and $kernel, where the kernel is kept.
 # shellcheck disable=SC2154
 
 # Says why there can be no machine here; 77 is the status of a test that is skipped.
@@ -90,7 +90,7 @@ fetch_kernel() {
         fetch_foreign_kernel
         return
     fi
-    local dir=$cache/kernel.tmp package real found moddir
+    local dir=$kernel.tmp package real found moddir
     rm -rf "$dir"
     mkdir -p "$dir/modules"
     for package in $kernel_packages; do
@@ -108,8 +108,9 @@ fetch_kernel() {
     python3 "$here/vm/kernel.py" modules "$moddir" "$dir/modules" boot virtio_pci virtio_console
     python3 "$here/vm/kernel.py" modules "$moddir" "$dir/modules" nvdimm nfit nd_pmem device_dax dax_pmem kmem
     python3 "$here/vm/kernel.py" modules "$moddir" "$dir/modules" ext4 ext4
-    rm -rf "$dir/root" "$dir"/*.deb "$cache/kernel"
-    mv "$dir" "$cache/kernel"
+    python3 "$here/vm/kernel.py" modules "$moddir" "$dir/modules" rdma dummy crc32_generic ib_uverbs rdma_rxe
+    rm -rf "$dir/root" "$dir"/*.deb "$kernel"
+    mv "$dir" "$kernel"
 }
 
 # foreign SUITE COMMAND...: apt-get for another machine and another suite of the distribution, with files of its own
@@ -133,7 +134,7 @@ foreign() {
 # The kernel of another machine, as it is: what it needs to boot is built in. The firmware tells it the topology; the
 # one of bookworm also tells of flash memory that belongs to no node, and the kernel then sees no nodes.
 fetch_foreign_kernel() {
-    local dir=$cache/kernel.tmp package real
+    local dir=$kernel.tmp package real
     rm -rf "$dir"
     mkdir -p "$dir/modules" "$dir/packages"
     [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || cannot "packages for $arch are looked for on Debian only"
@@ -151,8 +152,8 @@ fetch_foreign_kernel() {
     cp "$dir"/root/boot/vmlinuz-* "$dir/vmlinux"
     cp "$dir"/root/usr/share/qemu-efi-aarch64/QEMU_EFI.fd "$dir/firmware"
     : >"$dir/modules/boot.list"
-    rm -rf "$dir/root/boot" "$dir"/root/lib/modules "$dir"/root/usr/lib/modules "$dir/packages" "$cache/kernel"
-    mv "$dir" "$cache/kernel"
+    rm -rf "$dir/root/boot" "$dir"/root/lib/modules "$dir"/root/usr/lib/modules "$dir/packages" "$kernel"
+    mv "$dir" "$kernel"
 }
 
 # The path of a file where all directories are real: /lib may be a link to /usr/lib.
@@ -182,11 +183,11 @@ put() { # put STAGE FILE...: copies files to their own path, following links
 # build_foreign_base STAGE: what is of another machine: busybox, the C library, libhwloc
 build_foreign_base() {
     local file
-    busybox=$cache/kernel/root/bin/busybox
+    busybox=$kernel/root/bin/busybox
     for file in ld-linux-aarch64.so.1 libc.so.6 libm.so.6 libgcc_s.so.1 libgomp.so.1 libdl.so.2 libpthread.so.0; do
         cp -L "/usr/aarch64-linux-gnu/lib/$file" "$1/usr/lib/"
     done
-    find "$cache/kernel/root" -name 'lib*.so.*' ! -type d -exec cp -L {} "$1/usr/lib/" \;
+    find "$kernel/root" -name 'lib*.so.*' ! -type d -exec cp -L {} "$1/usr/lib/" \;
 }
 
 # The file system that every guest starts with: one cpio archive.
@@ -231,6 +232,7 @@ prepare() {
     x86_64) ;;
     aarch64)
         foreign_arch=arm64
+        [ -z "$own_kernel" ] || cannot "machines with $arch have one kernel"
         [ -e /usr/aarch64-linux-gnu/lib/libc.so.6 ] || cannot "there is no C library for arm64 here (libc6-arm64-cross)"
         ;;
     *) cannot "no test machines with $arch" ;;
@@ -242,7 +244,7 @@ prepare() {
     [ -d "$cache/programs" ] || fetch_programs
     find_unpacked_libraries
     PATH=$PATH:$cache/programs/usr/bin:$cache/programs/bin
-    [ -f "$cache/kernel/vmlinux" ] || fetch_kernel
+    [ -f "$kernel/vmlinux" ] || fetch_kernel
     if [ ! -f "$cache/base.cpio" ] || [ "$here/vm/guest-init" -nt "$cache/base.cpio" ] || [ "$here/vm/parts.sh" -nt "$cache/base.cpio" ]; then
         build_base
     fi
