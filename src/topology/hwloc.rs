@@ -9,8 +9,8 @@ use core::ffi::{c_int, c_uint};
 use core::ptr;
 
 use super::hwloc_sys::{
-    self as sys, DEPTH_NUMANODE, FLAG_INCLUDE_DISALLOWED, Functions, LOCATION_CPUSET, Location,
-    MEMATTR_BANDWIDTH, MEMATTR_LATENCY, Object,
+    self as sys, COMPONENT_UNUSED, DEPTH_NUMANODE, FLAG_INCLUDE_DISALLOWED, Functions,
+    LOCATION_CPUSET, Location, MEMATTR_BANDWIDTH, MEMATTR_LATENCY, Object,
 };
 use super::nodes::{Attributes, Initiator, Target};
 use crate::error::Error;
@@ -74,6 +74,11 @@ fn load() -> Result<Topology, Error> {
     // A node that the cpuset takes away still has CPUs, which are near to other nodes.
     // SAFETY: the topology is initialised and not loaded yet.
     unsafe { (hwloc.topology_set_flags)(topology.handle, FLAG_INCLUDE_DISALLOWED) };
+    // It would move the calling thread to every CPU in turn for what the system's files do not tell of
+    // processors, and nothing of memory; hwloc 2.9 loops for ever where the thread's CPUs may not be asked for.
+    // Other processors have no such component, which is an error of no account.
+    // SAFETY: the topology is initialised and not loaded yet; the name is a string.
+    unsafe { (hwloc.topology_set_components)(topology.handle, COMPONENT_UNUSED, c"x86".as_ptr()) };
     // SAFETY: the topology is initialised and not loaded yet.
     if unsafe { (hwloc.topology_load)(topology.handle) } != 0 {
         error!("hwloc topology load failed");

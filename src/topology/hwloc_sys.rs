@@ -81,6 +81,8 @@ pub(super) struct Location {
 
 /// HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED: objects outside the cpuset are shown too.
 pub(super) const FLAG_INCLUDE_DISALLOWED: c_ulong = 1;
+/// HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST: the component named is not used.
+pub(super) const COMPONENT_UNUSED: c_ulong = 1;
 
 /// File names of hwloc 2.
 const NAMES: [&CStr; 2] = [c"libhwloc.so.15", c"libhwloc.so"];
@@ -120,6 +122,8 @@ functions! {
         unsafe extern "C" fn(*mut *mut Topology) -> c_int;
     topology_set_flags = c"hwloc_topology_set_flags":
         unsafe extern "C" fn(*mut Topology, flags: c_ulong) -> c_int;
+    topology_set_components = c"hwloc_topology_set_components":
+        unsafe extern "C" fn(*mut Topology, flags: c_ulong, name: *const c_char) -> c_int;
     topology_load = c"hwloc_topology_load":
         unsafe extern "C" fn(*mut Topology) -> c_int;
     topology_get_allowed_cpuset = c"hwloc_topology_get_allowed_cpuset":
