@@ -24,9 +24,9 @@ static void use(memkind_t kind, size_t pairs)
     }
 }
 
-/* `warm` pairs follow the frees at once: the last of what the program does often. Then come `few` pairs at a time,
- * until the memory has gone back; 400 single ones are enough, however long they take. */
-static void check_kind(memkind_t kind, size_t warm, size_t few)
+/* `warm` pairs follow the frees at once: the last of what the program does often. Then come `few` pairs of `other` at a
+ * time, until the memory has gone back; 400 single ones are enough, however long they take. */
+static void check_kinds(memkind_t kind, size_t warm, memkind_t other, size_t few)
 {
     static void *blocks[BLOCKS];
     const struct timespec pause = {0, few > 1 ? 20000000 : 50000000};
@@ -52,8 +52,8 @@ static void check_kind(memkind_t kind, size_t warm, size_t few)
 
     do {
         nanosleep(&pause, NULL);
-        /* Each finds a block in a cache. */
-        use(kind, few);
+        /* Each finds a block in a cache, unless the kind has none. */
+        use(other, few);
         rounds++;
         now = resident_memory();
     } while (now > before + bytes / 8 && (few > 1 ? time(NULL) <= end : rounds < 400));
@@ -63,6 +63,11 @@ static void check_kind(memkind_t kind, size_t warm, size_t few)
     CHECK(active(kind) <= MIB);
 }
 
+static void check_kind(memkind_t kind, size_t warm, size_t few)
+{
+    check_kinds(kind, warm, kind, few);
+}
+
 static int child(const char *what)
 {
     check_context = what;
@@ -70,6 +75,9 @@ static int child(const char *what)
         check_kind(make_pmem(test_dir(), 0), 0, 8);
     } else if (strcmp(what, "busy") == 0) {
         check_kind(MEMKIND_DEFAULT, 20000, 8);
+    } else if (strcmp(what, "uncached") == 0) {
+        /* A kind that gives its memory back at once has no caches. */
+        check_kinds(MEMKIND_DEFAULT, 0, make_pmem_with_policy(test_dir(), 0, MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE), 8);
     } else if (strcmp(what, "seldom") == 0) {
         check_kind(MEMKIND_DEFAULT, 0, 1);
     } else {
@@ -80,7 +88,7 @@ static int child(const char *what)
 
 int main(int argc, char **argv)
 {
-    static const char *const all[] = {"default", "regular", "file", "busy", "seldom"};
+    static const char *const all[] = {"default", "regular", "file", "busy", "seldom", "uncached"};
     enum { ALL = sizeof(all) / sizeof(all[0]) };
     pid_t pids[ALL];
 

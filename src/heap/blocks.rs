@@ -44,17 +44,14 @@ pub unsafe fn free(block: *mut u8) -> bool {
                 return true;
             }
             let errno = log::errno();
-            if done {
-                thread.leave();
+            // SAFETY: the calling thread has entered, and gives up a block of this heap and class.
+            let left = !done && unsafe { cache::spill(thread, &heap.store, offset, block) };
+            thread.leave();
+            if left {
+                thread.beat.come_soon();
+            }
+            if done || !thread.beat.count_down() {
                 giveback::beat(thread);
-            } else {
-                // SAFETY: the calling thread has entered, and gives up a block of this heap and
-                // class.
-                let left = unsafe { cache::spill(thread, &heap.store, offset, block) };
-                thread.leave();
-                if left {
-                    thread.beat.come_soon();
-                }
             }
             log::set_errno(errno);
             return true;
