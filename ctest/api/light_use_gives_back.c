@@ -2,6 +2,7 @@
 /* A program that has freed much and goes on with little gets its memory back to the system, although all that it
  * still does is served by the library's caches. jemalloc is told to wait one second instead of ten. */
 #include "output.h"
+#include "pmem.h"
 #include "process.h"
 
 #include <time.h>
