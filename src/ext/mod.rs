@@ -11,7 +11,6 @@ pub mod physical;
 pub mod pool;
 mod pool_slab;
 pub mod region;
-mod region_watch;
 mod slab;
 mod slice;
 pub mod stream;

@@ -1,8 +1,8 @@
 //! Regions that are checked: what lies behind a block, up to the one before it, has a known value, and
 //! so has what has been freed. Both are looked at when blocks are freed, and memory used again.
 
-use super::watch::{self, Alive, make_room};
 use crate::error::Error;
+use crate::ext::watch::{self, Alive, make_room};
 use crate::kind::Kind;
 use crate::kind::checks::{self, CANARY, FREE, FREED, OVERFLOW, USE, fault, has, other_than};
 use crate::log;
@@ -30,6 +30,8 @@ struct Used {
 
 /// What is known of one region.
 pub(super) struct Watch {
+    /// The address of the region.
+    region: usize,
     kind: &'static Kind,
     blocks: Vec<Block>,
     used: Vec<Used>,
@@ -78,6 +80,7 @@ impl Watch {
             bytes: 0,
         });
         Ok(Self {
+            region: address,
             kind,
             blocks: Vec::new(),
             used: Vec::new(),
@@ -108,7 +111,6 @@ impl Watch {
         end: usize,
         chunk: usize,
         depth: usize,
-        region: usize,
     ) {
         tools::open(start as *const u8, end - start);
         let used = match self.used.iter_mut().find(|used| used.chunk == chunk) {
@@ -143,13 +145,14 @@ impl Watch {
             depth,
             made_at: checks::here(),
         });
-        self.tell(region);
+        self.tell();
     }
 
     /// Brings the list of what is alive up to date.
-    fn tell(&self, region: usize) {
+    fn tell(&self) {
         let mut watched = watch::hold();
-        let found = watched.regions.iter_mut().find(|one| one.address == region);
+        let mut regions = watched.regions.iter_mut();
+        let found = regions.find(|one| one.address == self.region);
         if let Some(found) = found {
             found.count = self.blocks.len();
             found.bytes = self.blocks.iter().map(|block| block.size).sum();
@@ -209,7 +212,7 @@ impl Watch {
     ///
     /// # Safety
     /// The freed blocks are writable, and not used any more.
-    pub(super) unsafe fn rewind(&mut self, position: usize, depth: usize, region: usize) {
+    pub(super) unsafe fn rewind(&mut self, position: usize, depth: usize) {
         while let Some(block) = self.blocks.last().copied() {
             if block.depth < depth || (block.depth == depth && block.start >= position) {
                 break;
@@ -218,7 +221,7 @@ impl Watch {
             unsafe { self.drop_block(block) };
             self.blocks.pop();
         }
-        self.tell(region);
+        self.tell();
     }
 
     /// Looks at the memory of a chunk, of which no block is left, and forgets it.
@@ -234,9 +237,10 @@ impl Watch {
         }
     }
 
-    /// Takes the region at an address off the list of what is alive.
-    pub(super) fn end(address: usize) {
-        let mut watched = watch::hold();
-        watched.regions.retain(|one| one.address != address);
+    /// Takes the region off the list of what is alive.
+    pub(super) fn end(&self) {
+        watch::hold()
+            .regions
+            .retain(|one| one.address != self.region);
     }
 }
