@@ -9,7 +9,6 @@ pub mod map;
 mod map_table;
 pub mod physical;
 pub mod pool;
-mod pool_slab;
 pub mod region;
 mod slab;
 mod slice;

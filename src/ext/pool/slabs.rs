@@ -3,10 +3,10 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::buffer::Buffer;
-use super::slab::Slab;
 use crate::boxed::{boxed, boxed_slice};
 use crate::error::Error;
+use crate::ext::buffer::Buffer;
+use crate::ext::slab::Slab;
 use once_cell::race::OnceBox;
 
 /// A slab of a pool.
