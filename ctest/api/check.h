@@ -27,6 +27,15 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 
+/* Bytes of the pages that heaps are made of, whatever those of the kernel have: docs/portability.md. */
+#ifndef HEAP_PAGE
+#ifdef __x86_64__
+#define HEAP_PAGE (4 * KIB)
+#else
+#define HEAP_PAGE (64 * KIB)
+#endif
+#endif
+
 /* What the checks are being applied to, said in front of a failure: for loops over kinds or sizes. */
 static const char *check_context __attribute__((unused));
 

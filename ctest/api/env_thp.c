@@ -43,26 +43,15 @@ int main(int argc, char **argv)
     static const char *const values[] = {"system", "always", "never", "sometimes", ""};
 
     if (argc == 1) {
-        char program[4096], flags[512];
-        const ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+        char setting[64], flags[512];
 
-        CHECK(length > 0);
-        program[length] = '\0';
         flags_of(values, flags, sizeof(flags));
         if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0 || flags[0] == '\0') {
             SKIP("this kernel has no transparent huge pages, or does not show them");
         }
         for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-            const pid_t child = fork();
-            int status;
-
-            if (child == 0) {
-                setenv("MEMKIND_THP", values[i], 1);
-                execl(program, program, values[i], (char *)NULL);
-                _exit(1);
-            }
-            CHECK_INT(child, waitpid(child, &status, 0));
-            CHECK_INT(0, status);
+            snprintf(setting, sizeof(setting), "MEMKIND_THP=%s", values[i]);
+            CHECK_CHILD(run_again(values[i], ENV(setting)));
         }
         return 0;
     }

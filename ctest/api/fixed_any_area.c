@@ -5,7 +5,9 @@
 
 #include <sys/mman.h>
 
-static char area[64 * 1024] __attribute__((aligned(4096)));
+enum { PAGE = HEAP_PAGE };
+
+static char area[16 * PAGE] __attribute__((aligned(HEAP_PAGE)));
 
 static void check(void *address, size_t size, size_t fits)
 {
@@ -34,14 +36,14 @@ static void check_same_start(void)
     memkind_t first = NULL;
     memkind_t second = MEMKIND_DEFAULT;
 
-    CHECK_INT(0, memkind_create_fixed(area, 16 * KIB, &first));
-    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_create_fixed(area, 32 * KIB, &second));
+    CHECK_INT(0, memkind_create_fixed(area, 4 * PAGE, &first));
+    CHECK_INT(MEMKIND_ERROR_INVALID, memkind_create_fixed(area, 8 * PAGE, &second));
     CHECK_NULL(second);
-    CHECK_INT(16 * KIB, memkind_get_capacity(first));
+    CHECK_INT(4 * PAGE, memkind_get_capacity(first));
     CHECK_NOT_NULL(memkind_malloc(first, 16));
     CHECK_INT(0, memkind_destroy_kind(first));
-    CHECK_INT(0, memkind_create_fixed(area, 32 * KIB, &second));
-    CHECK_INT(32 * KIB, memkind_get_capacity(second));
+    CHECK_INT(0, memkind_create_fixed(area, 8 * PAGE, &second));
+    CHECK_INT(8 * PAGE, memkind_get_capacity(second));
     CHECK_INT(0, memkind_destroy_kind(second));
 }
 
@@ -53,13 +55,13 @@ int main(void)
     check(area, 25, 0);
     check(area + 1, 87, 0);
     check(area, 1024, 0);
-    check(area, 4095, 0);
-    check(area, 4096, 16);
-    check(area, 8192, 16);
-    check(area + 1, 4096, 0);
-    check(area + 1, 8192, 16);
-    check(area + 8, 16384, 16);
-    check(area + 12, 16384, 1000);
+    check(area, PAGE - 1, 0);
+    check(area, PAGE, 16);
+    check(area, 2 * PAGE, 16);
+    check(area + 1, PAGE, 0);
+    check(area + 1, 2 * PAGE, 16);
+    check(area + 8, 4 * PAGE, 16);
+    check(area + 12, 4 * PAGE, 1000);
     check_same_start();
     return 0;
 }

@@ -3,9 +3,9 @@
  * not when a kind is created, used or destroyed. */
 #include "check.h"
 
-#define SIZE ((size_t)64 * 1024)
+#define SIZE (16 * HEAP_PAGE)
 
-static unsigned char area[SIZE + 12] __attribute__((aligned(4096)));
+static unsigned char area[SIZE + 12] __attribute__((aligned(HEAP_PAGE)));
 
 static void check_untouched(void)
 {
@@ -34,7 +34,7 @@ int main(void)
     void *block = memkind_malloc(kinds[1], 100);
     CHECK_NOT_NULL(block);
     memkind_free(kinds[1], block);
-    CHECK_NOT_NULL(memkind_malloc(kinds[1], 20000));
+    CHECK_NOT_NULL(memkind_malloc(kinds[1], 5 * HEAP_PAGE));
     check_untouched();
     for (int i = 0; i < 3; i++) {
         CHECK_INT(0, memkind_destroy_kind(kinds[i]));

@@ -161,7 +161,7 @@ static void in_full_file_system(void)
 
     CHECK_NOT_NULL(mkdtemp(dir));
     if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-        mount("tmpfs", dir, "tmpfs", 0, "size=40m") == 0) {
+        mount("tmpfs", dir, "tmpfs", 0, HEAP_PAGE == 4096 ? "size=40m" : "size=56m") == 0) {
         full = true;
         check_fork(dir, 0);
         umount(dir);

@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-enum { SIZE = 64, PAGE = 4096, TAKEN = 40, GIVEN = 400, ROUNDS = GIVEN - 1 };
+enum { SIZE = 64, PAGE = HEAP_PAGE, TAKEN = 40, GIVEN = 300, ROUNDS = GIVEN - 1 };
 
 static memkind_t kind;
 static void *taken[TAKEN], *given[GIVEN];

@@ -4,9 +4,9 @@
 #include "pmem.h"
 #include "threads.h"
 
-#define AREA (24 * MIB)
+#define AREA (6144 * HEAP_PAGE)
 
-enum { SIZE = 64, HALF_PAGE = 2048, HALVES = 64 };
+enum { SIZE = 64, HALF_PAGE = HEAP_PAGE / 2, HALVES = 64 };
 
 static memkind_t kind;
 
@@ -46,7 +46,7 @@ static void *give_back_all(void *argument)
 
 static uintptr_t page(const void *block)
 {
-    return (uintptr_t)block / (4 * KIB);
+    return (uintptr_t)block / HEAP_PAGE;
 }
 
 static void check(memkind_t made)
@@ -55,24 +55,24 @@ static void check(memkind_t made)
     int pairs = 0;
 
     kind = made;
-    page_block = memkind_malloc(kind, 4 * KIB);
+    page_block = memkind_malloc(kind, HEAP_PAGE);
     CHECK_NOT_NULL(page_block);
     for (int i = 0; i < HALVES; i++) {
         halves[i] = memkind_malloc(kind, HALF_PAGE);
         CHECK_NOT_NULL(halves[i]);
     }
     for (int i = 0; i < HALVES; i++) {
-        others[i] = memkind_malloc(kind, 3 * KIB);
+        others[i] = memkind_malloc(kind, HEAP_PAGE / 4 * 3);
         CHECK_NOT_NULL(others[i]);
     }
     for (int i = 0; i < 4; i++) {
-        large[i] = memkind_malloc(kind, (i < 2 ? 100 : 20) * KIB);
+        large[i] = memkind_malloc(kind, (i < 2 ? 25 : 5) * HEAP_PAGE);
         CHECK_NOT_NULL(large[i]);
     }
-    shrinks = memkind_malloc(kind, 800 * KIB);
-    moves = memkind_malloc(kind, 5000);
+    shrinks = memkind_malloc(kind, 200 * HEAP_PAGE);
+    moves = memkind_malloc(kind, HEAP_PAGE / 4 * 5);
     CHECK(shrinks != NULL && moves != NULL);
-    CHECK_INT(0, memkind_posix_memalign(kind, &aligned, 64 * KIB, 10000));
+    CHECK_INT(0, memkind_posix_memalign(kind, &aligned, 16 * HEAP_PAGE, 2 * HEAP_PAGE));
     while (memkind_malloc(kind, SIZE) != NULL) {
     }
     refuse_for_long(kind, SIZE, &page_block);
@@ -103,8 +103,8 @@ static void check(memkind_t made)
     take("another thread freed a block of five pages");
     memkind_free(kind, aligned);
     take("an aligned block was freed");
-    for (size_t size = 700; size >= 100; size -= 100) {
-        shrinks = memkind_realloc(kind, shrinks, size * KIB);
+    for (size_t pages = 175; pages >= 25; pages -= 25) {
+        shrinks = memkind_realloc(kind, shrinks, pages * HEAP_PAGE);
         CHECK_NOT_NULL(shrinks);
         take("a block was made smaller");
     }

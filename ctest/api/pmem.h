@@ -134,7 +134,7 @@ static inline void while_many_have_one(memkind_t kind, void (*work)(void))
 }
 
 /* Asks for blocks of `size` bytes of a full kind for 0.8 s of CPU time, after which the heap seldom searches for one.
- * Each time the block of 4 KiB at `page`, unless that is NULL, is freed and taken again, so that only a search can
+ * Each time the block of a page at `page`, unless that is NULL, is freed and taken again, so that only a search can
  * tell the heap that nothing has changed. */
 static inline void refuse_for_long(memkind_t kind, size_t size, void **page)
 {
@@ -144,7 +144,7 @@ static inline void refuse_for_long(memkind_t kind, size_t size, void **page)
     do {
         if (page != NULL) {
             memkind_free(kind, *page);
-            *page = memkind_malloc(kind, 4 * KIB);
+            *page = memkind_malloc(kind, HEAP_PAGE);
             CHECK_NOT_NULL(*page);
         }
         while (memkind_malloc(kind, size) != NULL) {

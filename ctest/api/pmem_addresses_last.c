@@ -2,10 +2,10 @@
 /* Requests that waste addresses do not use up those of a file-backed kind: it still holds what it can. */
 #include "pmem.h"
 
-#define LIMIT (16 * MIB)
-#define SMALL 16000
+#define LIMIT (4096 * HEAP_PAGE)
+#define SMALL (4 * HEAP_PAGE - 384)
 /* With the page that each takes besides. */
-#define TAKEN (20 * KIB)
+#define TAKEN (5 * HEAP_PAGE)
 
 static void check_holds(memkind_t kind, size_t bytes)
 {
@@ -69,7 +69,7 @@ static void check_unlimited(void)
 
 int main(void)
 {
-    static const size_t alignments[] = {8 * KIB, 2 * MIB, 32 * MIB, 128 * MIB, GIB};
+    static const size_t alignments[] = {2 * HEAP_PAGE, 2 * MIB, 32 * MIB, 128 * MIB, GIB};
 
     if (original()) {
         SKIP("1.14.0 aligns to a page at most");

@@ -44,11 +44,11 @@ static size_t fill_mixed(memkind_t kind, void **last)
 
 static void check_mixed(void)
 {
-    memkind_t kind = make_pmem_with_policy(dir, 18 * MIB, MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE);
+    memkind_t kind = make_pmem_with_policy(dir, 4608 * HEAP_PAGE, MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE);
     void *last = NULL;
     const size_t first = fill_mixed(kind, &last);
 
-    CHECK(first > 16 * MIB);
+    CHECK(first > 4096 * HEAP_PAGE);
     for (int round = 0; round < 5; round++) {
         release_all(kind, &last);
         const size_t total = fill_mixed(kind, &last);
