@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Blocks above 8 MiB of a multiple of 2 MiB lie side by side, and the kernel makes one mapping of them: a program
- * may have more of them than mappings (vm.max_map_count). Each is still resized and freed by itself. */
+ * may have more of them than mappings (vm.max_map_count), also where the kernel maps upwards, as it does with an
+ * unlimited stack. Each is still resized and freed by itself. */
 #include "machine.h"
+
+#include <sys/personality.h>
 
 enum { MOST = 2000 };
 
@@ -49,11 +52,22 @@ static void check_kind(memkind_t kind, size_t count)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    const int usual = personality(0xffffffff);
+
+    if (argc == 1 && personality(usual | ADDR_COMPAT_LAYOUT) >= 0) {
+        CHECK_CHILD(run_again("upwards", NULL));
+        CHECK(personality(usual) >= 0);
+        return run_again("as usual", NULL);
+    }
     const size_t counted = meminfo("MemAvailable") / 4 / size;
 
+    check_context = argv[argc - 1];
     check_kind(MEMKIND_DEFAULT, MOST);
+    if (memkind_check_available(MEMKIND_REGULAR) != 0) {
+        return 0;
+    }
     if (counted < 50) {
         SKIP("too little memory is available");
     }

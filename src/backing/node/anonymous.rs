@@ -323,6 +323,16 @@ impl Anonymous {
         more: usize,
         access: libc::c_int,
     ) -> Result<usize, Error> {
+        // Beside an earlier one, whether the kernel maps downwards or, with an unlimited stack, upwards.
+        // It makes one mapping of both when their policies and names are equal.
+        if length % align == 0 && more == 0 {
+            let address = self.map(length, access)?;
+            if address % align == 0 {
+                return Ok(address);
+            }
+            // SAFETY: a fresh mapping, which no other code has seen.
+            unsafe { unmap(address, length) };
+        }
         let room = align.checked_add(more);
         let with_room = room.and_then(|room| room.checked_add(length));
         let with_room = with_room.ok_or(Error::NoMemory)?;
@@ -471,8 +481,7 @@ impl Drop for Anonymous {
 }
 
 /// Cuts a mapping of `size` bytes, at least `length + align`, down to `length` at the last multiple of
-/// `align` there. The kernel maps downwards: where the length is a multiple too, the mapping ends where
-/// an earlier one begins, and the kernel makes one of both when their policies and names are equal.
+/// `align` there: most kernels map downwards, and it is beside an earlier one then.
 fn trim(address: usize, size: usize, length: usize, align: usize) -> usize {
     let start = (address + size - length) & !(align - 1);
     let head = start - address;
