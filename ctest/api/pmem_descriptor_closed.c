@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A program that closes all descriptors that it does not know, as daemons and ssh do, keeps its file-backed
  * kinds, and its own file that then gets the number of the kind's is not touched: not filled, not mapped, not
- * closed. Forked children have their copy as ever. */
+ * closed. Forked children have their copy as ever, also in a sandbox without process_vm_readv(2). */
+#include "forbid.h"
 #include "pmem.h"
 
 #include <fcntl.h>
@@ -108,6 +109,12 @@ static void closed(size_t limit, int before, int after)
     }
 }
 
+static void in_sandbox(void)
+{
+    forbid(SYS_process_vm_readv, EPERM);
+    closed(0, 10, 100);
+}
+
 int main(void)
 {
     if (original()) {
@@ -118,5 +125,8 @@ int main(void)
     closed(0, 100, BLOCKS);
     closed(256 * MIB, 0, 100);
     closed(256 * MIB, 10, 100);
+
+    const int sandboxed = run_forked(in_sandbox);
+    CHECK(sandboxed == 0 || sandboxed == 77);
     return 0;
 }

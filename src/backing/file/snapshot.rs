@@ -358,10 +358,11 @@ fn write_at(fd: c_int, memory: usize, size: usize, position: usize) -> bool {
 }
 
 /// Copies `size` bytes of a mapped file, without its missing pages. The kernel reads, so that a
-/// missing page is an error and not a signal.
+/// missing page is an error and not a signal. Where it may not, as in some sandboxes, such a page ends
+/// the child.
 ///
 /// # Safety
-/// `to` must be writable for `size` bytes.
+/// `from` must be mapped and `to` writable for `size` bytes, which do not overlap.
 unsafe fn copy_present(from: usize, to: usize, size: usize) -> bool {
     let part = |start: usize, size: usize| libc::iovec {
         iov_base: start as *mut libc::c_void,
@@ -375,6 +376,12 @@ unsafe fn copy_present(from: usize, to: usize, size: usize) -> bool {
         match copied {
             1.. => done += copied as usize,
             _ if log::errno() == libc::EFAULT => done = (done / page_size() + 1) * page_size(),
+            _ if matches!(log::errno(), libc::EPERM | libc::ENOSYS) => {
+                let (from, to) = ((from + done) as *const u8, (to + done) as *mut u8);
+                // SAFETY: what is left of bytes that are mapped, writable and apart, by the caller's promise.
+                unsafe { core::ptr::copy_nonoverlapping(from, to, size - done) };
+                return true;
+            }
             _ => return false,
         }
     }
