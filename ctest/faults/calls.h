@@ -124,5 +124,7 @@ static inline int is_fact(long call, int error)
  * thread, may fail. The answer is how many have failed since the last time, with FAULTS_FACT if it is_fact; -1 without inject. */
 #define FAULTS_MARK 0x6d6b0001
 #define FAULTS_FACT 0x40000000
+/* In the answer, too: munmap(2) has failed, so that addresses stay mapped, without memory. */
+#define FAULTS_KEPT 0x20000000
 
 #endif

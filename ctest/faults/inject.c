@@ -7,7 +7,7 @@
  *   -a REGEX     the program may also end otherwise, but not by a signal but SIGABRT, if its standard error matches
  *   -c CALL      only this system call           -e ERROR     only this error (a number)
  *   -m MODE      only once, row, or ever         -n N         only the N-th call
- *   -k K         a slice: each K-th of the cases -t SECONDS   longer is hung (default 20)
+ *   -k K         a slice: each K-th of the cases -t SECONDS   longer is hung (default 120)
  *   -v           say each case
  *
  * Which calls are the library's: those made by code of libmemkind, libmemtier and libautohbw, those of the C
@@ -32,7 +32,7 @@ static struct {
     long n, slice;
     unsigned seconds;
     bool loud;
-} options = {.mode = -1, .slice = 1, .seconds = 20};
+} options = {.mode = -1, .slice = 1, .seconds = 120};
 
 static regex_t allowed;
 static char **program;

@@ -11,8 +11,10 @@
 
 /* What heaps reserve besides when a part of what they asked for was refused. */
 #define SOME_BYTES (48 * MIB)
+/* What may be resident besides where addresses could not be given back. */
+#define SOME_RESIDENT (8 * MIB)
 
-bool may_fail, is_first, told_facts;
+bool may_fail, is_first, told_facts, kept_addresses;
 int n_faults;
 const char *directory;
 int code;
@@ -30,7 +32,7 @@ static const struct {
 
 /* What the process holds. */
 struct figures {
-    size_t n_descriptors, n_mappings, bytes, n_files, blocks;
+    size_t n_descriptors, n_mappings, bytes, resident, n_files, blocks;
 };
 
 static size_t entries(const char *path)
@@ -62,6 +64,18 @@ static size_t nameless_blocks(void)
     return blocks;
 }
 
+static size_t resident(void)
+{
+    char text[128] = "";
+    const int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    unsigned long pages = 0;
+
+    CHECK(file >= 0 && read(file, text, sizeof(text) - 1) > 0);
+    close(file);
+    CHECK_INT(1, sscanf(text, "%*u %lu", &pages));
+    return pages * 4096;
+}
+
 static struct figures measure(void)
 {
     static char text[1 << 20];
@@ -85,6 +99,7 @@ static struct figures measure(void)
         line = strchr(line, '\n');
         line = line != NULL ? line + 1 : NULL;
     }
+    figures.resident = resident();
     figures.n_descriptors = entries("/proc/self/fd");
     figures.n_files = entries(directory);
     figures.blocks = nameless_blocks();
@@ -134,7 +149,10 @@ int main(int argc, char **argv)
     if (figures.blocks > usual.blocks) {
         FAIL("%zu bytes of files, usually %zu", figures.blocks, usual.blocks);
     }
-    if (figures.bytes > usual.bytes + SOME_BYTES) {
+    if (kept_addresses && figures.resident > usual.resident + SOME_RESIDENT) {
+        FAIL("%zu bytes resident, usually %zu", figures.resident, usual.resident);
+    }
+    if (!kept_addresses && figures.bytes > usual.bytes + SOME_BYTES) {
         FAIL("%zu mappings, usually %zu, of %zu bytes, usually %zu", figures.n_mappings, usual.n_mappings,
              figures.bytes, usual.bytes);
     }

@@ -20,6 +20,8 @@ extern bool is_first;
 /* Whether a fault has said that the system is not as it is: a kind may then be missing from there on, which ends
  * the step. */
 extern bool told_facts;
+/* Whether munmap(2) has failed. */
+extern bool kept_addresses;
 /* Calls that have failed so far. */
 extern int n_faults;
 /* The directory for file-backed kinds. */
@@ -43,8 +45,11 @@ static inline int faults_off(void)
     if (n > 0 && (n & FAULTS_FACT) != 0) {
         told_facts = true;
     }
-    n_faults += n < 0 ? 0 : n & ~FAULTS_FACT;
-    return n < 0 ? 0 : n & ~FAULTS_FACT;
+    if (n > 0 && (n & FAULTS_KEPT) != 0) {
+        kept_addresses = true;
+    }
+    n_faults += n < 0 ? 0 : n & ~(FAULTS_FACT | FAULTS_KEPT);
+    return n < 0 ? 0 : n & ~(FAULTS_FACT | FAULTS_KEPT);
 }
 
 /* Makes a call: `good` tells of a success, `documented` of a failure that a fault may lead to. Kinds that take

@@ -166,6 +166,9 @@ static bool at_call(pid_t pid)
         if (n_new > 0 && is_fact(call->number, state.plan->error)) {
             n_new |= FAULTS_FACT;
         }
+        if (n_new > 0 && call->number == SYS_munmap) {
+            n_new |= FAULTS_KEPT;
+        }
         answer(pid, &registers, n_new);
         state.reported = state.outcome->n_faults;
         return false;

@@ -74,8 +74,19 @@ pub(super) unsafe fn unmake(made: &Made, account: Option<&Account>) {
     if let Some(account) = account.filter(|_| made.page == page_size()) {
         account.remove_range(made.start, made.size);
     }
+    let advice = match made.file {
+        NO_FILE => libc::MADV_DONTNEED,
+        _ => libc::MADV_REMOVE,
+    };
     // SAFETY: a mapping of ours, in which no block lives.
-    unsafe { libc::munmap(made.start as *mut _, made.size) };
+    unsafe {
+        // With as many mappings as may be, the kernel does not cut one out of a larger one: its memory goes at least, once
+        // it is not locked any more.
+        if libc::munmap(made.start as *mut _, made.size) != 0 {
+            libc::munlock(made.start as *const _, made.size);
+            libc::madvise(made.start as *mut _, made.size, advice);
+        }
+    }
     close(made.file);
 }
 
