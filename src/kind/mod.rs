@@ -10,17 +10,21 @@
 //! | `places` | a heap for each group of CPUs with the same nodes |
 //! | `wishes` | what a program has asked of a kind beside memory |
 //! | `record` | `Kind`: a row, a head, the heaps |
+//! | `first_use` | which nodes a static kind means; opening its heaps |
+//! | `allocate` | allocating and resizing blocks of a kind |
 //! | `registry` | all kinds, by number and by address |
 //! | `dynamic` | kinds made at run time |
 //! | `described`, `dma` | kinds by description; the process's kinds for I/O buffers |
 //! | `manager`, `statistics`, `defrag` | which allocator, figures, moving blocks |
 
+mod allocate;
 mod block;
 pub mod checks;
 pub mod defrag;
 pub mod described;
 pub mod dma;
 pub mod dynamic;
+mod first_use;
 mod head;
 pub mod manager;
 mod places;
