@@ -1,21 +1,18 @@
 //! Allocating, resizing and freeing with checks.
 
-use super::canary::{self, BEHIND, FREED, FRONT, damage, opened};
+use super::canary::{self, BEHIND, FRONT, damage, opened};
 use super::fault::{self, Fault};
+use super::guard;
 use super::home::Origin;
-use super::records::{self, Record, Records, State};
-use super::settings::{self, FREE, GUARD, OVERFLOW, TOOL, USE, has, records_all};
-use super::{guard, report};
+use super::kept::{give_back, keep, release_all};
+use super::records::{self, Record, State};
+use super::settings::{FREE, GUARD, OVERFLOW, TOOL, USE, has, records_all};
+use super::stray::no_block;
 use crate::backing::page_size;
 use crate::error::Error;
 use crate::heap::{self, spare};
-use crate::kind::head::Head;
 use crate::log;
 use crate::sys::tools;
-
-/// Bytes of freed blocks that are kept back, and the largest block that is.
-const KEPT_BYTES: usize = 16 << 20;
-const KEPT_LARGEST: usize = 1 << 20;
 
 /// Allocates `size` bytes, more than 0, at a multiple of `align`, a power of two or less than 2.
 pub(crate) fn malloc(
@@ -114,46 +111,6 @@ fn live(block: *mut u8, wrong: Fault) -> Option<Record> {
     }
 }
 
-/// Says what an address is that is no block, if that is checked.
-#[cold]
-fn no_block(address: *mut u8, wrong: Fault) {
-    if !has(FREE) {
-        return;
-    }
-    let what = match wrong {
-        Fault::ResizedFreed => "realloc",
-        _ => "free",
-    };
-    let sink = &mut fault::on_standard_error;
-    let around = records::hold().around(address.addr());
-    if let Some(record) = around {
-        let (start, size, kind) = (record.block(), record.size, fault::kind_name(&record));
-        let distance = address.addr().wrapping_sub(start.addr()) as isize;
-        let of = fault::whose(&record);
-        if distance == 0 && record.home.is_some() {
-            fault::say!(
-                sink,
-                "memkind: {what} of {address:p}, which is an object of {size} bytes ({of}{kind}): memkind_pool_put() takes it back"
-            );
-        } else {
-            fault::say!(
-                sink,
-                "memkind: {what} of {address:p}, which is byte {distance} of {size} bytes at {start:p} ({of}{kind})"
-            );
-        }
-        fault::tell_history(&record, sink);
-    } else if heap::blocks::owner(address as usize) != 0 {
-        fault::say!(sink, "memkind: {what} of {address:p}, which is no block");
-    } else {
-        fault::say!(
-            sink,
-            "memkind: {what} of {address:p}, which is no memory of this library"
-        );
-    }
-    fault::tell_now(sink);
-    fault::end()
-}
-
 /// Whether a block is none of those that are checked: of `spare`, of a kind that a forked child does
 /// not have, or of a kind's heap when only some blocks are.
 fn is_unchecked(block: *mut u8) -> bool {
@@ -202,121 +159,6 @@ pub(crate) fn free(block: *mut u8) -> bool {
     keep(record);
     log::set_errno(errno);
     true
-}
-
-/// Keeps a freed block back, if it is not too large, and gives older ones to their heaps.
-pub(super) fn keep(mut record: Record) {
-    if record.guarded {
-        guard::close(&record);
-    } else {
-        if !has(USE | TOOL) || record.whole > KEPT_LARGEST {
-            return give_back(&record);
-        }
-        if has(USE) {
-            // SAFETY: the block, which is all ours.
-            unsafe { record.block().write_bytes(FREED, record.size) };
-        }
-        tools::close(record.base(), record.whole);
-    }
-    record.set_state(State::Kept);
-    let kept = {
-        let mut records = records::hold();
-        if let Some(found) = records.find(record.block()) {
-            *found = record;
-        }
-        if record.guarded {
-            records.kept_guarded.push(record.block())
-        } else {
-            records.kept_bytes += record.whole;
-            records.kept.push(record.block())
-        }
-    };
-    if !kept {
-        release(record);
-    }
-    while let Some(old) = next_to_go(KEPT_BYTES, guard::KEPT) {
-        release(old);
-    }
-}
-
-/// Takes the oldest of the blocks that are kept back beyond so many bytes, or so many with
-/// closed pages.
-fn next_to_go(bytes: usize, guarded: usize) -> Option<Record> {
-    let mut records = records::hold();
-    let records: &mut Records = &mut records;
-    loop {
-        let full = records.kept_bytes > bytes || records.kept.len() >= records::RING - 1;
-        let block = if full {
-            records.kept.pop()
-        } else if records.kept_guarded.len() > guarded {
-            records.kept_guarded.pop()
-        } else {
-            None
-        }?;
-        // Those of a kind that is gone are not known any more.
-        let Some(found) = records
-            .find(block)
-            .filter(|found| found.state() == State::Kept)
-        else {
-            continue;
-        };
-        let record = *found;
-        found.set_state(State::Freeing);
-        if !record.guarded {
-            records.kept_bytes -= record.whole;
-        }
-        return Some(record);
-    }
-}
-
-/// Gives all blocks that are kept back to their heaps; whether there was any.
-#[cold]
-pub(super) fn release_all() -> bool {
-    let mut any = false;
-    while let Some(old) = next_to_go(0, 0) {
-        release(old);
-        any = true;
-    }
-    any
-}
-
-/// Looks at a block that was kept back, and gives it to its heap.
-fn release(record: Record) {
-    if record.guarded {
-        if guard::open(&record) {
-            give_back_open(&record);
-        }
-        return;
-    }
-    tools::open(record.base(), record.whole);
-    // SAFETY: kept back, and open.
-    if let Some(fault) = unsafe { damage(&record) } {
-        fault::fatal(fault, &record);
-    }
-    give_back_open(&record);
-}
-
-/// Gives a block to its heap.
-fn give_back(record: &Record) {
-    if record.guarded && !guard::open(record) {
-        return;
-    }
-    tools::open(record.base(), record.whole);
-    give_back_open(record);
-}
-
-fn give_back_open(record: &Record) {
-    records::hold().has_gone(record);
-    match record.home {
-        Some(home) => {
-            home.take_back(record.block());
-            records::hold().flying -= 1;
-        }
-        None => {
-            // SAFETY: a block of the heap's that the program has freed.
-            unsafe { heap::blocks::free(record.base()) };
-        }
-    }
 }
 
 /// Resizes a block: as the heap does if it is all the heap's, else by moving it. `None` if it is
@@ -472,67 +314,4 @@ pub(crate) fn moved(block: *mut u8, fresh: *mut u8) -> *mut u8 {
     records.remove(block);
     records.insert(record);
     there
-}
-
-/// Looks at all blocks of a kind that is about to be destroyed, and forgets them.
-pub(crate) fn forget(kind: &'static Head) {
-    if !settings::on() {
-        return;
-    }
-    report::at_end_of(kind);
-    let mut records = records::hold();
-    let mut index = 0;
-    while let Some(record) = records.next_where(index, |record| record.is_of(kind)) {
-        let (at, record) = record;
-        if record.state() == State::Kept && !record.guarded {
-            records.kept_bytes -= record.whole;
-        }
-        if record.guarded && record.state() != State::Gone {
-            guard::open(&record);
-        }
-        if record.state() == State::Live {
-            tools::freed(record.block(), record.size);
-        }
-        if record.state() != State::Gone {
-            tools::open(record.base(), record.whole);
-        }
-        records.remove(record.block());
-        // Another may have moved there.
-        index = at;
-    }
-}
-
-/// Forgets all blocks of a kind that a forked child does not have, without a look at them.
-pub(crate) fn lose(kind: &'static Head) {
-    if !settings::on() {
-        return;
-    }
-    let mut records = records::hold();
-    let mut index = 0;
-    while let Some((at, record)) = records.next_where(index, |record| record.is_of(kind)) {
-        if record.state() == State::Kept && !record.guarded {
-            records.kept_bytes -= record.whole;
-        }
-        records.remove(record.block());
-        index = at;
-    }
-}
-
-/// Before fork(2), after all others: nothing else is waited for under this lock.
-pub fn prepare_fork() {
-    records::hold_over_fork();
-}
-
-/// After fork(2), in the parent, before all others.
-pub fn parent_after_fork() {
-    records::release();
-}
-
-/// After fork(2), in the child, before all others. What its parent goes on to write into a file
-/// it may see, so it cannot tell who has damaged a block there.
-pub fn child_after_fork() {
-    records::release();
-    if settings::any() {
-        records::hold().after_fork_in_child();
-    }
 }

@@ -20,7 +20,9 @@
 //! | `fault` | messages |
 //! | `canary`, `guard` | bytes of known values; pages without access |
 //! | `report` | looking at all blocks |
+//! | `stray`, `kept` | addresses that are no blocks; freed blocks that are kept back |
 //! | `blocks` | allocating, resizing and freeing |
+//! | `whole_kind` | all blocks of a kind that goes; forks |
 //! | `objects` | lending and taking back objects of pools |
 
 mod blocks;
@@ -28,17 +30,17 @@ mod canary;
 pub(crate) mod fault;
 mod guard;
 mod home;
+mod kept;
 pub(crate) mod objects;
 mod records;
 mod report;
 mod settings;
+mod stray;
 mod trace;
 mod trails;
+mod whole_kind;
 
-pub(crate) use blocks::{
-    base, forget, free, lose, malloc, moved, realloc, resize_in_place, usable_size,
-};
-pub use blocks::{child_after_fork, parent_after_fork, prepare_fork};
+pub(crate) use blocks::{base, free, malloc, moved, realloc, resize_in_place, usable_size};
 pub(crate) use canary::{CANARY, FREED, other_than};
 pub(crate) use guard::is_sample_due;
 pub use home::{Home, Origin};
@@ -47,3 +49,5 @@ pub use report::{at_exit, report};
 pub(crate) use settings::on;
 pub(crate) use settings::{FREE, LEAK, OVERFLOW, USE, has};
 pub use settings::{Malformed, at_load, set};
+pub use whole_kind::{child_after_fork, parent_after_fork, prepare_fork};
+pub(crate) use whole_kind::{forget, lose};

@@ -3,10 +3,10 @@
 
 use core::ptr;
 
-use super::blocks::{keep, release_all};
 use super::canary::{self, damage};
 use super::fault::{self, Fault};
 use super::home::Home;
+use super::kept::{keep, release_all};
 use super::records::{self, Record, Records, State};
 use super::settings::{FREE, OVERFLOW, has, records_all};
 use crate::sys::tools;
