@@ -159,6 +159,10 @@ pub(crate) fn take_again(
     if cache == tops::none() || class::is_large(offset) {
         return None;
     }
+    if thread.detour.load(Ordering::Relaxed) {
+        thread.detour.store(false, Ordering::Relaxed);
+        return None;
+    }
     // SAFETY: the cache is this thread's, which has entered.
     let cache = unsafe { &*cache.cast::<Cache>() };
     let bin = cache.bin(offset >> class::BIN_BITS);
@@ -254,8 +258,8 @@ fn fetch_one(arenas: &'static Arenas, offset: usize) -> Option<(*mut u8, bool)> 
     arenas.source(offset, class::size_of(offset)).block()
 }
 
-/// Sets the thread's blocks of a class aside, so that its next request for one comes to
-/// [`refill`], as far as they have room there. The caller has entered the thread.
+/// Sets the thread's blocks of a class aside, so that its next request for one takes the slow path,
+/// as far as they have room there. The caller has entered the thread.
 #[cold]
 pub(crate) fn set_aside(thread: &Thread, id: usize, offset: usize) {
     let cache = thread.cache(id);
@@ -267,6 +271,7 @@ pub(crate) fn set_aside(thread: &Thread, id: usize, offset: usize) {
     if !cache.has_bins() {
         return;
     }
+    thread.detour.store(true, Ordering::Relaxed);
     let bin = cache.bin(offset >> class::BIN_BITS);
     let previous = bin.take_previous();
     // SAFETY: each is null or this bin's own.

@@ -42,6 +42,8 @@ pub(crate) struct Thread {
     pub(crate) exhausted: Exhausted,
     /// The blocks that have moved in order to grow.
     pub(crate) growing: Growing,
+    /// Whether the next request that finds its bin empty is to take the slow path.
+    pub(crate) detour: AtomicBool,
     /// Whether the thread is inside TBB's allocator.
     pub(crate) inside_pool: AtomicBool,
     /// Whether it is in a function of the program's that a request has called.
@@ -72,6 +74,7 @@ impl Thread {
             refused: Refused::new(),
             exhausted: Exhausted::new(),
             growing: Growing::new(),
+            detour: AtomicBool::new(false),
             inside_pool: AtomicBool::new(false),
             inside_program: AtomicBool::new(false),
         }
