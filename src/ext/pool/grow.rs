@@ -83,7 +83,7 @@ impl Pool {
     ///
     /// # Errors
     /// `Invalid` above the limit or for a pool that does not live; `NoMemory` and those of
-    /// [`Kind::malloc`].
+    /// [`Kind::malloc`](crate::kind::Kind::malloc).
     pub fn prepare(&'static self, count: usize) -> Result<(), Error> {
         let limit = self.limit();
         if !self.is_live() {

@@ -99,7 +99,7 @@ impl Pool {
     ///
     /// # Errors
     /// `NoMemory`: all are in use, or the kind has no memory; `InvalidArgument` for a pool that does
-    /// not live; and those of [`Kind::malloc`].
+    /// not live; and those of [`Kind::malloc`](crate::kind::Kind::malloc).
     #[cold]
     pub fn get(&'static self) -> Result<NonNull<u8>, Error> {
         self.lend(false)
