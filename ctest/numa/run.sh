@@ -116,7 +116,10 @@ find_rdma() {
     for file in /etc/libibverbs.d/rxe.driver /usr/lib/*/libibverbs/librxe-*.so; do
         [ ! -e "$file" ] || rdma_driver+=(-p "$file")
     done
-    if [ ${#rdma_driver[@]} -lt 4 ] || ! echo '#include <infiniband/verbs.h>' | "${cc[@]}" -xc -fsyntax-only - 2>/dev/null; then
+    # For another machine there may be headers and no library.
+    if [ ${#rdma_driver[@]} -lt 4 ] ||
+        ! printf '#include <infiniband/verbs.h>\nint main(void) { return 0; }\n' |
+        "${cc[@]}" -xc -o /dev/null - -libverbs 2>/dev/null; then
         no_rdma="no libibverbs with a driver for rxe here (Debian's libibverbs-dev and ibverbs-providers)"
     fi
 }
