@@ -25,7 +25,7 @@ What follows from the nodes is the same on every machine and stands below.
 import re
 import sys
 
-# memkind(3), KINDS: the policy of a kind's mappings and its page size.
+# memkind(3), KINDS: the policy of a kind's mappings and its page size in KiB; 4 stands for the pages of the processor.
 NONE, BIND, PREFERRED, INTERLEAVE = "default", "bind", "preferred", "interleave"
 KINDS = {
     "DEFAULT": (NONE, 4),
@@ -121,7 +121,7 @@ class Machine:
     """The facts that `kinds` prints before its tables."""
 
     def __init__(self, lines):
-        self.kib, self.distances, self.cpus, self.huge_pages = {}, {}, set(), 0
+        self.kib, self.distances, self.cpus, self.huge_pages, self.base_page = {}, {}, set(), 0, 4
         for line in lines:
             if found := re.match(r"node (\d+) cpus=(\S+) kib=(\d+) distances=(\S*)", line):
                 node = int(found[1])
@@ -132,6 +132,8 @@ class Machine:
                     self.cpus.add(node)
             elif found := re.match(r"huge pages (\d+)", line):
                 self.huge_pages = int(found[1])
+            elif found := re.match(r"base pages (\d+)", line):
+                self.base_page = int(found[1])
 
     def nearest(self, cpu_node, nodes):
         with_memory = [node for node in nodes if self.kib.get(node)]
@@ -181,7 +183,7 @@ def check_row(machine, cpu_node, kind, answer, fields, variables):
         shown = "weighted"
     expect("policy", shown, rest[0])
     expect("nodes of the policy", "-" if mode == NONE else text_of(nodes), rest[1] if rest[1] == "-" else text_of(nodes_of(rest[1])))
-    expect("page size", f"{page}K", rest[2])
+    expect("page size", f"{machine.base_page if page == 4 else page}K", rest[2])
     on = {}
     for part in rest[3].split(","):
         where, _, count = part.partition(":")

@@ -36,6 +36,7 @@ static void print_machine(void)
     if (read_text("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages", text, sizeof(text)))
         pages += strtoul(text, NULL, 10);
     printf("huge pages %zu\n", pages);
+    printf("base pages %ld\n", sysconf(_SC_PAGESIZE) / 1024);
 }
 
 // Whether every page of the block has the policy of its first one.

@@ -2,7 +2,8 @@
 //! ready for that.
 
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use tikv_jemalloc_sys as sys;
 
@@ -65,6 +66,13 @@ unsafe extern "C" {
     /// How far jemalloc's start has come: a C enum, 0 when it is complete.
     #[link_name = "_rjem_je_malloc_init_state"]
     static PROGRESS: AtomicU32;
+    /// jemalloc's tree of extents by address: a pointer, and behind it the lock under which another
+    /// leaf is made.
+    #[link_name = "_rjem_je_arena_emap_global"]
+    static TREE: [AtomicPtr<c_void>; 2];
+    /// Makes a lock of jemalloc's free in a child just forked; `thread` may be null.
+    #[link_name = "_rjem_je_malloc_mutex_postfork_child"]
+    fn free_in_child(thread: *mut c_void, lock: *mut c_void);
 }
 const COMPLETE: u32 = 0;
 /// What [`PROGRESS`] was before [`put_off`].
@@ -299,6 +307,12 @@ pub fn parent_after_fork() {
 
 /// In a child just forked.
 pub fn child_after_fork() {
+    if is_started() {
+        // jemalloc holds all its locks over a fork but this one, under which another thread may have
+        // been making a leaf: that one is lost then.
+        // SAFETY: jemalloc has made the lock, and the child has no other thread.
+        unsafe { free_in_child(ptr::null_mut(), TREE[1].as_ptr().cast()) };
+    }
     crate::sys::forks::in_child();
     first::release_after_fork();
     release_start();
