@@ -42,13 +42,6 @@ static void thread_stays(void)
     ask_in_sandbox();
 }
 
-static void has_one(void)
-{
-    if (!has_hwloc()) {
-        SKIP("no libhwloc can be loaded");
-    }
-}
-
 int main(void)
 {
     if (original()) {
@@ -56,7 +49,7 @@ int main(void)
     }
     usual = mmap(NULL, sizeof(int) * N_KINDS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(usual != MAP_FAILED);
-    CHECK_CHILD(run_forked(has_one));
+    CHECK_CHILD(run_forked(need_hwloc));
     CHECK_CHILD(run_forked(ask));
     CHECK_CHILD(run_forked(cpus_unknown));
     CHECK_CHILD(run_forked(thread_stays));

@@ -80,20 +80,12 @@ static void does_without(void)
     use(MEMKIND_DEFAULT);
 }
 
-/* In a child, so that it stays loaded nowhere. */
-static void has_one(void)
-{
-    if (!has_hwloc()) {
-        SKIP("no libhwloc can be loaded");
-    }
-}
-
 int main(void)
 {
     if (original()) {
         SKIP("the original is linked to libhwloc");
     }
-    CHECK_CHILD(run_forked(has_one));
+    CHECK_CHILD(run_forked(need_hwloc));
     CHECK_CHILD(run_forked(loads_it_when_needed));
     CHECK_CHILD(run_forked(does_without));
     return 0;

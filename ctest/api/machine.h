@@ -109,6 +109,14 @@ static inline bool has_hwloc(void)
     return library != NULL;
 }
 
+/* Skips a test where libhwloc cannot be loaded. For a child, so that it stays loaded nowhere. */
+static inline void need_hwloc(void)
+{
+    if (!has_hwloc()) {
+        SKIP("no libhwloc can be loaded");
+    }
+}
+
 static inline bool has_huge_pages(void)
 {
     static const char *const counts[] = {"nr_hugepages", "nr_overcommit_hugepages"};

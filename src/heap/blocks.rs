@@ -141,7 +141,8 @@ pub unsafe fn free_uncached(block: *mut u8) {
     }
 }
 
-/// How often the calling thread has freed since it last looked at the clock, if it is to look now.
+/// How often, at least, the calling thread has freed since it last looked at the clock, if it is to
+/// look now.
 pub(crate) fn frees_when_due() -> Option<usize> {
     let thread = Thread::attached().filter(|thread| thread.beat.is_due())?;
     Some(thread.beat.period() as usize)

@@ -21,7 +21,8 @@ const FACTOR: u32 = 4;
 pub(crate) struct Beat {
     /// Frees until the next look; below 0 when it is due.
     left: UnsafeCell<i32>,
-    /// Frees that were to pass when the countdown last began.
+    /// Frees that were to pass when the countdown last began, and at most [`SOON`] after blocks have left
+    /// the thread: the next countdown follows from it.
     period: AtomicU32,
     /// The second of the last look.
     second: AtomicU32,
@@ -57,7 +58,7 @@ impl Beat {
         unsafe { *self.left.get() < 0 }
     }
 
-    /// Frees that were to pass from the last look to the next.
+    /// The fewest frees from the last look to the next.
     pub(crate) fn period(&self) -> u32 {
         self.period.load(Ordering::Relaxed)
     }
