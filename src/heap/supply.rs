@@ -129,7 +129,39 @@ fn extent_size(size: usize, align: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{class, extent_size, je};
+    use super::{Heap, class, extent_size, je};
+    use crate::backing::{Backing, Bind, Options, Plan, Slabs, page_size};
+    use crate::topology::NodeMask;
+    use core::cell::Cell;
+    use core::ptr;
+
+    #[test]
+    fn what_fits_into_no_slab_fills_no_limit() {
+        let slab = 2 << 20;
+        let plan = Plan {
+            options: Options::default(),
+            page: page_size(),
+            required: false,
+            slab,
+            limit: 16 * slab,
+            bind: Bind::None,
+            nodes: NodeMask::EMPTY,
+        };
+        let slabs = Slabs::new(plan).expect("there is memory");
+        // The last heap that a kind of a test could have.
+        let heap = Heap::new(Backing::Slabs(slabs), crate::heap::KINDS as u32, None);
+        let Backing::Slabs(slabs) = heap.backing() else {
+            unreachable!()
+        };
+        let asked = Cell::new(0);
+        let refuse = || {
+            asked.set(asked.get() + 1);
+            ptr::null_mut()
+        };
+        assert!(heap.block_from(slabs, 100, 1, refuse).is_null());
+        assert_eq!(asked.get(), 2);
+        assert_eq!(slabs.ready(), slab);
+    }
 
     #[test]
     fn large_sizes_are_rounded_to_their_class() {
