@@ -323,6 +323,6 @@ clean: ## remove build/ and cargo's output
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 36
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 36
 	@echo "  make check-NAME                   one part of check: $(CHECKS)"
 	@echo "Variables: PREFIX LIBDIR INCLUDEDIR BINDIR MANDIR LICENSEDIR DESTDIR CARGO CARGOFLAGS CC CXX TARGET CROSS_COMPILE"
