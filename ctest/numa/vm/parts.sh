@@ -131,6 +131,19 @@ foreign() {
         -o APT::Architecture="$foreign_arch" -o APT::Architectures="$foreign_arch" "$@"
 }
 
+# build_kernel DIR: DIR/vmlinux from the sources in DIR/root, with what vm/config-64k has and no modules
+build_kernel() {
+    local dir=$1 tools=$1/tools make
+    mkdir -p "$dir/source" "$tools/packages"
+    (cd "$tools/packages" && apt-get download -q bison flex m4 bc) || return
+    for package in "$tools"/packages/*.deb; do dpkg -x "$package" "$tools"; done
+    tar -xf "$dir"/root/usr/src/linux-source-*.tar.xz -C "$dir/source" --strip-components=1 || return
+    make=(env PATH="$tools/usr/bin:$PATH" BISON_PKGDATADIR="$tools/usr/share/bison" M4="$tools/usr/bin/m4"
+        make -C "$dir/source" -j"$(nproc)" ARCH="$foreign_arch" CROSS_COMPILE=aarch64-linux-gnu-)
+    "${make[@]}" KCONFIG_ALLCONFIG="$here/vm/config-64k" allnoconfig && "${make[@]}" Image || return
+    cp "$dir/source/arch/$foreign_arch/boot/Image" "$dir/vmlinux" && rm -rf "$dir/source" "$tools"
+}
+
 # The kernel of another machine, as it is: what it needs to boot is built in. The firmware tells it the topology; the
 # one of bookworm also tells of flash memory that belongs to no node, and the kernel then sees no nodes.
 fetch_foreign_kernel() {
@@ -149,10 +162,13 @@ fetch_foreign_kernel() {
             foreign trixie download qemu-efi-aarch64
     ) >>"$dir/log" 2>&1 || cannot "cannot download a kernel ($kernel_packages): $(tail -n 1 "$dir/log")"
     for package in "$dir"/packages/*.deb; do dpkg -x "$package" "$dir/root"; done
-    cp "$dir"/root/boot/vmlinuz-* "$dir/vmlinux"
+    case $kernel_packages in
+    linux-source-*) build_kernel "$dir" >>"$dir/log" 2>&1 || cannot "cannot build a kernel: $(tail -n 1 "$dir/log")" ;;
+    *) cp "$dir"/root/boot/vmlinuz-* "$dir/vmlinux" ;;
+    esac
     cp "$dir"/root/usr/share/qemu-efi-aarch64/QEMU_EFI.fd "$dir/firmware"
     : >"$dir/modules/boot.list"
-    rm -rf "$dir/root/boot" "$dir"/root/lib/modules "$dir"/root/usr/lib/modules "$dir/packages" "$kernel"
+    rm -rf "$dir/root/boot" "$dir"/root/usr/src "$dir"/root/lib/modules "$dir"/root/usr/lib/modules "$dir/packages" "$kernel"
     mv "$dir" "$kernel"
 }
 
