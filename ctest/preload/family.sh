@@ -92,6 +92,7 @@ done
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -o "$work/privileges" $here/privileges.c -lpthread
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -o "$work/fork_keys" $here/fork_keys.c -lpthread
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -fno-builtin -o "$work/order" $here/order.c
+"${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -fno-builtin -rdynamic -o "$work/own_malloc" $here/own_malloc.c -ldl
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -O1 -o "$work/thread_ends" $here/thread_ends.c -lpthread -ldl
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -Wno-deprecated-declarations -O1 -o "$work/figures" $here/figures.c -lpthread -ldl
 
@@ -168,6 +169,7 @@ done
 
 for mode in memtier dynamic dram autohbw; do
     check "$mode: family.c" with $mode timeout "$test_limit" "$work/family"
+    check "$mode: a program with a malloc of its own" with $mode timeout "$test_limit" "$work/own_malloc"
     check "$mode: C++ operators" with $mode timeout "$test_limit" "$work/aligned_new"
     check "$mode: many modules with thread-local storage" with $mode timeout "$test_limit" "$work/tls_many" "$work"
     check "$mode: static thread-local storage used up" with $mode timeout "$test_limit" "$work/tls_static" "$work"

@@ -128,6 +128,10 @@ FAKED_MODE=unknown-is-root
 export FAKED_MODE
 check "preload with libeatmydata" installed "$lib"/libeatmydata.so*
 check "preload with libfakeroot" installed "$lib"/libfakeroot/libfakeroot-sysv.so
+# Allocators, which have no reallocarray; libmimalloc has one.
+check "preload with libjemalloc" installed "$lib"/libjemalloc.so.2
+check "preload with libtcmalloc" installed "$lib"/libtcmalloc_minimal.so.4
+check "preload with libmimalloc" installed "$lib"/libmimalloc.so.2
 check "preload with libfaketime" installed "$lib"/faketime/libfaketime.so.1
 
 # The fewest addresses (ulimit -v, KiB) with which ls does what it does under a library.

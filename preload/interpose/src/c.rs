@@ -294,6 +294,44 @@ pub fn protect_page<T>(page: &'static T) {
     }
 }
 
+/// The functions that a call by name reaches in this process: those of this library, unless the program, or a
+/// library that stands before this one, has a malloc of its own. As in the C library, what is made of them belongs
+/// to them.
+pub mod process {
+    use super::c_void;
+
+    mod name {
+        use super::c_void;
+
+        unsafe extern "C" {
+            pub(super) fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void;
+            pub(super) fn free(ptr: *mut c_void);
+        }
+    }
+
+    // The dynamic linker finds what they point at. A call would be bound within this library.
+    static REALLOC: unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void = name::realloc;
+    static FREE: unsafe extern "C" fn(*mut c_void) = name::free;
+
+    /// Resizes a block with the process's realloc(3).
+    ///
+    /// # Safety
+    /// `ptr` is null or a live block.
+    pub unsafe fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
+        // SAFETY: a static is readable, and `ptr` is null or a live block.
+        unsafe { (&raw const REALLOC).read_volatile()(ptr, size) }
+    }
+
+    /// Frees a block with the process's free(3).
+    ///
+    /// # Safety
+    /// `ptr` is null or a live block, which is not used again.
+    pub unsafe fn free(ptr: *mut c_void) {
+        // SAFETY: a static is readable, and `ptr` is null or a live block.
+        unsafe { (&raw const FREE).read_volatile()(ptr) }
+    }
+}
+
 /// Blocks of the C library's own malloc: allocated before this library was loaded, or by a library
 /// that is bound to the C library's malloc.
 pub mod foreign {

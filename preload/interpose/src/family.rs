@@ -89,15 +89,14 @@ pub unsafe fn realloc<H: Heap>(ptr: *mut c_void, size: usize) -> *mut c_void {
     unsafe { H::resize(ptr, size) }
 }
 
-/// reallocarray(3)
+/// reallocarray(3), by the realloc of the process: who has a malloc of its own may have no reallocarray.
 ///
 /// # Safety
 /// `ptr` is null or a live block.
-#[inline]
-pub unsafe fn reallocarray<H: Heap>(ptr: *mut c_void, num: usize, size: usize) -> *mut c_void {
+pub unsafe fn reallocarray(ptr: *mut c_void, num: usize, size: usize) -> *mut c_void {
     match num.checked_mul(size) {
         // SAFETY: `ptr` is null or a live block.
-        Some(bytes) => unsafe { realloc::<H>(ptr, bytes) },
+        Some(bytes) => unsafe { c::process::realloc(ptr, bytes) },
         None => fail(ENOMEM),
     }
 }
@@ -215,8 +214,8 @@ macro_rules! export_malloc_family {
         /// The C library's names; see malloc(3), posix_memalign(3), malloc_usable_size(3).
         mod exported {
             use core::ffi::{c_int, c_void};
-            use $crate::family;
             use $crate::figures::{self, Mallinfo};
+            use $crate::{c, family};
 
             type Heap = $heap;
 
@@ -243,7 +242,7 @@ macro_rules! export_malloc_family {
                 size: usize,
             ) -> *mut c_void {
                 // SAFETY: `ptr` is null or a live block, as reallocarray(3) requires.
-                unsafe { family::reallocarray::<Heap>(ptr, num, size) }
+                unsafe { family::reallocarray(ptr, num, size) }
             }
 
             #[unsafe(no_mangle)]
@@ -252,11 +251,12 @@ macro_rules! export_malloc_family {
                 unsafe { family::free::<Heap>(ptr) }
             }
 
-            // C23; this allocator does not need the size.
+            // C23; this allocator does not need the size. The block is of the malloc that the process calls, and
+            // so it is freed there: who has a malloc of its own may have no function of this name.
             #[unsafe(no_mangle)]
             unsafe extern "C" fn free_sized(ptr: *mut c_void, _size: usize) {
                 // SAFETY: `ptr` is null or a live block, as free_sized(3) requires.
-                unsafe { family::free::<Heap>(ptr) }
+                unsafe { c::process::free(ptr) }
             }
 
             #[unsafe(no_mangle)]
@@ -266,14 +266,14 @@ macro_rules! export_malloc_family {
                 _size: usize,
             ) {
                 // SAFETY: `ptr` is null or a live block, as free_aligned_sized(3) requires.
-                unsafe { family::free::<Heap>(ptr) }
+                unsafe { c::process::free(ptr) }
             }
 
             // No header declares cfree any more, but old programs call it.
             #[unsafe(no_mangle)]
             unsafe extern "C" fn cfree(ptr: *mut c_void) {
                 // SAFETY: `ptr` is null or a live block, as cfree(3) requires.
-                unsafe { family::free::<Heap>(ptr) }
+                unsafe { c::process::free(ptr) }
             }
 
             #[unsafe(no_mangle)]
