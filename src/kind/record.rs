@@ -12,6 +12,7 @@ use super::{Head, table};
 use crate::backing::{Anonymous, Backing, PageSize, Slabs, page_size};
 use crate::error::Error;
 use crate::heap::{Heap, arena, tbb};
+use crate::log;
 
 /// A kind of memory.
 #[repr(C)]
@@ -216,6 +217,9 @@ impl Kind {
             Backing::Slabs(slabs) if slabs.plan().limit > 0 => Ok(slabs.plan().limit as u64),
             Backing::Anonymous(_) | Backing::Slabs(_) => self.spec.capacity(),
         };
-        result.inspect_err(|error| Spec::log_no_capacity(self.name(), *error))
+        result.inspect_err(|error| match self.heap.backing() {
+            Backing::File(_) => log::error!("statvfs() failed: errno={}.", log::errno()),
+            _ => Spec::log_no_capacity(self.name(), *error),
+        })
     }
 }

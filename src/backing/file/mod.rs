@@ -64,24 +64,29 @@ impl File {
     }
 
     /// The most bytes that the file may hold: its limit, or the size of the file system.
+    ///
+    /// # Errors
+    /// `Runtime` with `errno` when the file system cannot be asked.
     pub fn capacity(&self) -> Result<usize, Error> {
-        self.limit().map_or_else(|| self.system_size(), Ok)
+        self.limit()
+            .or_else(|| self.system_size())
+            .ok_or(Error::Runtime)
     }
 
-    /// The size of the file system.
-    fn system_size(&self) -> Result<usize, Error> {
-        let status = if self.is_lost(0) {
-            statvfs_of_dir(self.dir())
-        } else {
-            statvfs(self.piece_file(0).0)
-        };
-        let status = status.ok_or(Error::Runtime)?;
-        usize::try_from(status.f_blocks * status.f_frsize).map_err(|_| Error::Runtime)
+    /// The size of the file system; `None` with `errno` if it cannot be asked, which a sandbox may forbid for a
+    /// descriptor, for a name, or for both.
+    fn system_size(&self) -> Option<usize> {
+        let of_file = || statvfs(self.piece_file(0).0);
+        let status = (!self.is_lost(0)).then(of_file).flatten();
+        let status = status.or_else(|| statvfs_of_dir(self.dir()))?;
+        usize::try_from(status.f_blocks * status.f_frsize).ok()
     }
 
-    /// The most bytes by which a heap should grow beyond what it needs.
+    /// The most bytes by which a heap should grow beyond what it needs. Keeps `errno`.
     pub(in crate::backing) fn growth(&self) -> usize {
+        let errno = log::errno();
         let capacity = self.capacity().unwrap_or(usize::MAX);
+        log::set_errno(errno);
         (capacity / 4).clamp(UNIT, GROWTH)
     }
 
@@ -95,13 +100,14 @@ impl File {
     ) -> Result<Extent, Error> {
         // A forked child maps private memory over each extent that it takes.
         if !self.inherited.load(Ordering::Relaxed) {
-            // More addresses than the file can hold are never usable. A ramfs reports size 0.
+            // More addresses than the file can hold are never usable. A ramfs reports size 0; a file system that
+            // cannot be asked is not full for that.
             let most = if self.is_narrow() {
-                self.max_size
+                Some(self.max_size)
             } else {
-                self.system_size()?
+                self.system_size()
             };
-            if most != 0 && size > most {
+            if most.is_some_and(|most| most != 0 && size > most) {
                 return Err(Error::NoMemory);
             }
             if !memory {
