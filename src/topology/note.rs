@@ -38,6 +38,8 @@ pub enum Note<'a> {
     KnightsDetected,
     /// A Xeon Phi has no nodes without CPUs.
     KnightsWithout,
+    /// No node has CPUs: the system's files on nodes cannot be read. The original has no such line.
+    NoneWithCpus,
     /// A node is no starting point, having no CPU.
     NoCpus(u16),
     /// An attribute of this pair is not known.
@@ -112,6 +114,9 @@ impl fmt::Display for Note<'_> {
             Self::KnightsWithout => {
                 f.write_str("High Bandwidth Memory is not supported by this NUMA configuration.")
             }
+            Self::NoneWithCpus => f.write_str(
+                "No node with CPUs was found in /sys/devices/system/node: is /sys mounted?"
+            ),
             Self::NoCpus(node) => {
                 write!(
                     f,

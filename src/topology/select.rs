@@ -64,8 +64,13 @@ fn nodes_for_cpus(
 ) -> Result<Targets, Error> {
     let machine = facts.machine;
     match choice.nodes {
-        Nodes::WithCpus => allowed(machine, &machine.with_cpus(), report)
-            .and_then(|nodes| reach(machine, &nodes, choice, report)),
+        Nodes::WithCpus => {
+            let nodes = machine.with_cpus();
+            if nodes.is_empty() {
+                report(Note::NoneWithCpus);
+            }
+            reach(machine, &allowed(machine, &nodes, report)?, choice, report)
+        }
         Nodes::MostCapacity => most_capacity(machine, choice, report),
         Nodes::DaxKmem => {
             let nodes = match settings.dax_kmem_nodes {

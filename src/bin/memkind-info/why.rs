@@ -82,7 +82,9 @@ impl Remark {
             Note::ThresholdInvalid => Some(Self::Threshold),
             Note::NoFastNode(node) | Note::NoLocalNode(node) => Some(Self::NoNode(node)),
             Note::DistanceTie(node) => Some(Self::Tie(node)),
-            Note::NoneAllowed { .. } | Note::TiesInvalid(_) => Some(Self::Text(note.to_string())),
+            Note::NoneAllowed { .. } | Note::NoneWithCpus | Note::TiesInvalid(_) => {
+                Some(Self::Text(note.to_string()))
+            }
             _ => None,
         }
     }

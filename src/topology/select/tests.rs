@@ -473,6 +473,17 @@ fn a_cpu_that_comes_later_has_its_nearest_node() {
 }
 
 #[test]
+fn a_machine_without_cpus_is_one_that_could_not_be_read() {
+    let machine = fake(&[(0, &[], 0)], &[&[10]]);
+    let (result, notes) = machine.ask(Settings::default(), REGULAR);
+    assert_eq!(result, Err(Error::Unavailable));
+    assert_eq!(
+        notes,
+        ["No node with CPUs was found in /sys/devices/system/node: is /sys mounted?"]
+    );
+}
+
+#[test]
 fn a_failure_of_the_facts_is_passed_on() {
     let machine = hbm();
     let facts = Facts {
