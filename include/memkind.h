@@ -607,7 +607,8 @@ int memkind_get_stat(memkind_t kind, memkind_stat_type stat, size_t *value);
  * Prints statistics of the whole library.
  *
  * \param write_cb  function that receives the text in pieces; NULL prints to standard error. It
- *                  must not allocate: use syscall(2) rather than stdio.
+ *                  must not allocate: use syscall(2) rather than stdio. A C++ exception that leaves it
+ *                  ends the process.
  * \param cbopaque  first argument of write_cb
  * \param opts      MEMKIND_STAT_PRINT_* combined
  *

@@ -91,7 +91,8 @@ pub unsafe extern "C" fn memkind_get_stat(
 /// Prints statistics of the whole library.
 ///
 /// \param write_cb  function that receives the text in pieces; NULL prints to standard error. It
-///                  must not allocate: use syscall(2) rather than stdio.
+///                  must not allocate: use syscall(2) rather than stdio. A C++ exception that leaves it
+///                  ends the process.
 /// \param cbopaque  first argument of write_cb
 /// \param opts      MEMKIND_STAT_PRINT_* combined
 ///
