@@ -65,7 +65,8 @@ static void leave_pieces(memkind_t kind, size_t count)
     }
 }
 
-/* Twenty sizes in turn, three times, 1200 KiB of each: caches have little of what is not needed now. */
+/* Twenty sizes in turn, three times, 1200 KiB of each: caches have little of what is not needed now. Slabs of 64 KiB are
+ * seldom free as a whole while caches have the 16 MiB that they may: then each size has its own, in all three rounds. */
 static void check_small_phases(void)
 {
     static const size_t sizes[] = {48, 64, 80, 96, 112, 128, 160, 192, 224, 256,
@@ -88,7 +89,7 @@ static void check_small_phases(void)
             memkind_free(MEMKIND_REGULAR, blocks[i]);
         }
     }
-    if (most - before > 21 * MIB) {
+    if (most - before > (HEAP_PAGE == 4 * KIB ? 21 * MIB : SIZES * NEEDED + 2 * MIB)) {
         FAIL("%zu KiB more for other sizes than for the first", (most - before) / KIB);
     }
 }

@@ -67,28 +67,35 @@ found() {
     while read -r line; do
         case $line in '#'* | '') continue ;; esac
         read -ra options <<<"$line"
-        step "${options[@]}"
+        case $line in
+        'preload '*) preloaded "${options[1]}" ls "${options[@]:2}" ;;
+        *) step "${options[@]}" ;;
+        esac
     done <"$here"/found.txt
 }
 
-# preloaded MODE COMMAND...
+# preloaded MODE PROGRAM OPTION...: with a library preloaded
 preloaded() {
-    local mode=$1 variables
-    shift
+    local mode=$1 program=$2 variables words=()
+    shift 2
+    case $program in
+    ls) words=(-l scripts) ;;
+    sort) words=(Makefile) ;;
+    esac
     # The program's copy of what it is given, and files, are in this run's directory.
     mapfile -t variables < <(tier_dir=$files mode_variables "$mode")
-    report "faults in ${1##*/}, $mode" "$work/inject" -k $slice -a "$refused" \
-        env "${variables[@]}" AUTO_HBW_LOG=-1 "$@"
+    report "faults in ${program##*/}, $mode, $*" "$work/inject" "$@" -a "$refused" \
+        env "${variables[@]}" AUTO_HBW_LOG=-1 "$program" "${words[@]}"
 }
 
 preload() {
     local mode
     for mode in memtier dram dynamic autohbw; do
-        preloaded $mode "$work/app"
+        preloaded $mode "$work/app" -k $slice
     done
     for mode in memtier autohbw; do
-        preloaded $mode ls -l scripts
-        preloaded $mode sort Makefile
+        preloaded $mode ls -k $slice
+        preloaded $mode sort -k $slice
     done
 }
 

@@ -18,6 +18,8 @@ pub(crate) mod ahead;
 mod auxiliary;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod environment;
+#[cfg(target_env = "gnu")]
+mod errors;
 #[cfg_attr(
     not(all(
         any(target_arch = "x86_64", target_arch = "aarch64"),

@@ -7,6 +7,8 @@
 use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 
 use super::environment::{getenv, secure_getenv};
+#[cfg(target_env = "gnu")]
+use super::errors;
 use super::hidden::{hidden_names, named_code};
 use super::{locks, mappings, raw, vdso};
 
@@ -130,10 +132,12 @@ name! {
     "sched_getaffinity" => sched_getaffinity;
 }
 
-// musl has no other name for the function, which the library calls itself.
+// musl has no other name for the first, which the library calls itself, and its texts take no lock.
 #[cfg(target_env = "gnu")]
 name! {
     "pthread_atfork" => super::forks::keep;
+    "strerror_r" => errors::strerror_r;
+    "__xpg_strerror_r" => errors::xpg_strerror_r;
 }
 
 // On arm64 the kernel has no such function in its own library; the C library reads the number from
