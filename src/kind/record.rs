@@ -9,7 +9,7 @@ use super::places::Places;
 use super::spec::{Source, Spec};
 use super::wishes::Wishes;
 use super::{Head, table};
-use crate::backing::{Anonymous, Backing, PageSize, Slabs, page_size};
+use crate::backing::{Anonymous, Backing, Slabs};
 use crate::error::Error;
 use crate::heap::{Heap, arena, tbb};
 use crate::log;
@@ -174,10 +174,9 @@ impl Kind {
 
     /// The size of its smallest pages, in bytes.
     pub fn page_size(&self) -> usize {
-        match (self.heap.backing(), self.spec.page) {
-            (Backing::Slabs(slabs), _) => slabs.pages_and_slabs().0,
-            (_, PageSize::Base) => page_size(),
-            (_, PageSize::Huge2M | PageSize::Huge1G) => 2 << 20,
+        match self.heap.backing() {
+            Backing::Slabs(slabs) => slabs.pages_and_slabs().0,
+            _ => self.spec.page.size(),
         }
     }
 

@@ -5,66 +5,18 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU16, Ordering};
 
 use super::account::{Account, Pages};
+use super::mapping::{PageSize, READ_WRITE, unmap};
 use super::names::Name;
 use super::policy::Bind;
-use super::thp::{self, Wanted};
-use crate::backing::base::{Extent, Room, UNIT, keeps_freed_memory, page_size, populate, round_up};
+use super::thp::{self, TransparentHuge, Wanted};
+use crate::backing::base::{Extent, Room, UNIT, keeps_freed_memory, populate, round_up};
 use crate::backing::ranges::Ranges;
 use crate::error::Error;
-use crate::log;
 use crate::topology::{self, Left, NodeMask};
-
-/// The page size of a mapping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PageSize {
-    /// The processor's pages.
-    Base,
-    /// 2 MiB from the kernel's pool.
-    Huge2M,
-    /// 2 MiB pages in mappings of whole GiB (deprecated GBTLB kinds).
-    Huge1G,
-}
-
-impl PageSize {
-    /// Mappings are a multiple of this many bytes.
-    pub fn granule(self) -> usize {
-        match self {
-            Self::Base => page_size(),
-            Self::Huge2M => 2 << 20,
-            Self::Huge1G => 1 << 30,
-        }
-    }
-
-    const fn flags(self) -> libc::c_int {
-        match self {
-            Self::Base => 0,
-            Self::Huge2M | Self::Huge1G => libc::MAP_HUGETLB | libc::MAP_HUGE_2MB,
-        }
-    }
-}
-
-/// Whether the kernel may use transparent huge pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransparentHuge {
-    /// The kernel decides, by the system's settings.
-    AsSystem,
-    /// Never: pages must alternate between nodes.
-    Never,
-}
-
-impl TransparentHuge {
-    /// What is asked of the kernel for mappings of a kind of ordinary pages.
-    pub fn wanted(self) -> Wanted {
-        match self {
-            Self::AsSystem => thp::wanted(),
-            Self::Never => Wanted::Never,
-        }
-    }
-}
 
 /// Private memory of the process.
 pub struct Anonymous {
-    page: PageSize,
+    pub(super) page: PageSize,
     thp: TransparentHuge,
     bind: Bind,
     /// Set before the first extent unless `bind` is `None`.
@@ -77,9 +29,6 @@ pub struct Anonymous {
     /// The name that /proc shows for the mappings.
     name: Name,
 }
-
-/// Access to memory that is used.
-pub(super) const READ_WRITE: libc::c_int = libc::PROT_READ | libc::PROT_WRITE;
 
 /// The most bytes by which a heap of base pages grows at a time.
 const GROWTH: usize = 1 << 30;
@@ -234,16 +183,11 @@ impl Anonymous {
             Wanted::Always => align.max(UNIT),
             Wanted::System | Wanted::Never => align,
         };
-        // The kernel starts a mapping of huge pages at a multiple of 2 MiB.
-        let natural = if self.page == PageSize::Base {
-            page_size()
+        // The kernel starts a mapping at a multiple of its pages.
+        let address = if align <= self.page.size() {
+            self.page.map(length, READ_WRITE)?
         } else {
-            UNIT
-        };
-        let address = if align <= natural {
-            self.map(length, READ_WRITE)?
-        } else {
-            self.map_aligned(length, align, 0, READ_WRITE)?
+            self.page.map_aligned(length, align, 0, READ_WRITE)?
         };
         if let Err(error) = self.settle(address, length, size, memory) {
             // SAFETY: a fresh mapping, which no other code has seen.
@@ -312,55 +256,6 @@ impl Anonymous {
             self.take_again(address, size)?;
         }
         Ok(())
-    }
-
-    /// Addresses for `length` bytes at a multiple of `align`, more than a page, if there are `more`
-    /// bytes besides, which are not kept.
-    pub(super) fn map_aligned(
-        &self,
-        length: usize,
-        align: usize,
-        more: usize,
-        access: libc::c_int,
-    ) -> Result<usize, Error> {
-        // Beside an earlier one, whether the kernel maps downwards or, with an unlimited stack, upwards.
-        // It makes one mapping of both when their policies and names are equal.
-        if length % align == 0 && more == 0 {
-            let address = self.map(length, access)?;
-            if address % align == 0 {
-                return Ok(address);
-            }
-            // SAFETY: a fresh mapping, which no other code has seen.
-            unsafe { unmap(address, length) };
-        }
-        let room = align.checked_add(more);
-        let with_room = room.and_then(|room| room.checked_add(length));
-        let with_room = with_room.ok_or(Error::NoMemory)?;
-        Ok(trim(self.map(with_room, access)?, with_room, length, align))
-    }
-
-    pub(super) fn map(&self, length: usize, access: libc::c_int) -> Result<usize, Error> {
-        // SAFETY: a fresh anonymous mapping; no existing memory is touched.
-        let address = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                length,
-                access,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | self.page.flags(),
-                -1,
-                0,
-            )
-        };
-        if address == libc::MAP_FAILED {
-            log::error!("syscall mmap() returned: {}.", log::errno());
-            if self.page != PageSize::Base {
-                log::error!(
-                    "Fewer huge pages of 2 MiB are free than are asked for: see vm.nr_hugepages."
-                );
-            }
-            return Err(Error::NoMemory);
-        }
-        Ok(address as usize)
     }
 
     /// What is asked of the kernel for a mapping of `length` bytes.
@@ -452,13 +347,8 @@ impl Anonymous {
     /// # Safety
     /// No live block is in the range, which the heap has taken from this source.
     unsafe fn discard(&self, address: usize, size: usize) -> bool {
-        let page = if self.page == PageSize::Base {
-            page_size()
-        } else {
-            UNIT
-        };
         // SAFETY: no live block is in the range, which is in a mapping of this source.
-        (address | size) % page == 0
+        (address | size) % self.page.size() == 0
             && unsafe { libc::madvise(address as *mut _, size, libc::MADV_DONTNEED) == 0 }
     }
 
@@ -477,35 +367,5 @@ impl Drop for Anonymous {
             // SAFETY: a mapping of the source, whose heap is gone.
             unsafe { unmap(start, size) };
         });
-    }
-}
-
-/// Cuts a mapping of `size` bytes, at least `length + align`, down to `length` at the last multiple of
-/// `align` there: most kernels map downwards, and it is beside an earlier one then.
-fn trim(address: usize, size: usize, length: usize, align: usize) -> usize {
-    let start = (address + size - length) & !(align - 1);
-    let head = start - address;
-    let tail = size - length - head;
-    // SAFETY: parts of a fresh mapping, which no other code has seen.
-    unsafe {
-        unmap(address, head);
-        if tail > 0 {
-            unmap(start + length, tail);
-        }
-    }
-    start
-}
-
-/// Unmaps a part of a mapping, or at least gives its pages back.
-///
-/// # Safety
-/// It is a source's own, and is not used any more.
-pub(super) unsafe fn unmap(address: usize, length: usize) {
-    // SAFETY: the mapping is a source's, and nothing in this part of it is used.
-    unsafe {
-        // With as many mappings as may be, the kernel does not cut one out of a larger one.
-        if libc::munmap(address as *mut _, length) != 0 {
-            libc::madvise(address as *mut _, length, libc::MADV_DONTNEED);
-        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | module | contents, lowest first |
 //! |---|---|
+//! | `mapping` | fresh mappings, and cutting them down |
 //! | `policy` | mbind(2): how memory is bound to nodes |
 //! | `thp` | whether the kernel is asked for transparent huge pages |
 //! | `units` | promised pages by address |
@@ -14,6 +15,7 @@
 mod account;
 mod anonymous;
 mod known;
+mod mapping;
 mod names;
 mod policy;
 mod resize;
@@ -21,6 +23,8 @@ mod slabs;
 pub mod thp;
 mod units;
 
-pub use anonymous::{Anonymous, PageSize, TransparentHuge};
+pub use anonymous::Anonymous;
+pub use mapping::PageSize;
 pub use policy::{Bind, interleave_by_weights, interleaves_by_weights};
 pub use slabs::{Options, Plan, Slabs, Watch};
+pub use thp::TransparentHuge;

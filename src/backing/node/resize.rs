@@ -4,7 +4,8 @@
 //! does neither where a program has given parts of it others.
 
 use super::account::resize::Mapping;
-use super::anonymous::{Anonymous, READ_WRITE, unmap};
+use super::anonymous::Anonymous;
+use super::mapping::{READ_WRITE, unmap};
 use crate::backing::base::UNIT;
 use crate::error::Error;
 use crate::log;
@@ -98,11 +99,11 @@ impl Anonymous {
     fn addresses_to_move_to(&self, before: usize, size: usize) -> Result<usize, Error> {
         let (none, more) = (libc::PROT_NONE, size - before);
         if self.may_have_data(more) {
-            if let Ok(start) = self.map_aligned(size, UNIT, more, none) {
+            if let Ok(start) = self.page.map_aligned(size, UNIT, more, none) {
                 return Ok(start);
             }
         }
-        let start = self.map_aligned(size, UNIT, 0, none)?;
+        let start = self.page.map_aligned(size, UNIT, 0, none)?;
         // SAFETY: addresses just reserved, which no other code has seen.
         unsafe { unmap(start, size) };
         Err(Error::OperationFailed)
@@ -117,7 +118,7 @@ impl Anonymous {
         // SAFETY: `limit` is writable.
         unsafe { libc::getrlimit(libc::RLIMIT_DATA, &raw mut limit) };
         limit.rlim_cur == libc::RLIM_INFINITY
-            || self.map(size, READ_WRITE).is_ok_and(|start| {
+            || self.page.map(size, READ_WRITE).is_ok_and(|start| {
                 // SAFETY: a fresh mapping, which no other code has seen.
                 unsafe { unmap(start, size) };
                 true

@@ -1,4 +1,4 @@
-//! MEMKIND_THP: whether the kernel is asked for transparent huge pages.
+//! Whether the kernel is asked for transparent huge pages: by MEMKIND_THP and by the kind.
 
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
@@ -32,6 +32,25 @@ pub fn wanted() -> Wanted {
         0 => Wanted::System,
         1 => Wanted::Always,
         _ => Wanted::Never,
+    }
+}
+
+/// Whether the kernel may use transparent huge pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransparentHuge {
+    /// The kernel decides, by the system's settings.
+    AsSystem,
+    /// Never: pages must alternate between nodes.
+    Never,
+}
+
+impl TransparentHuge {
+    /// What is asked of the kernel for mappings of a kind of ordinary pages.
+    pub fn wanted(self) -> Wanted {
+        match self {
+            Self::AsSystem => wanted(),
+            Self::Never => Wanted::Never,
+        }
     }
 }
 
