@@ -64,7 +64,7 @@ impl Heap {
         }
     }
 
-    fn grow(&self, slabs: &Slabs, need: usize, seen: u32) -> Result<(), Error> {
+    fn grow(&self, slabs: &Slabs, need: usize, seen: usize) -> Result<(), Error> {
         let _deferred = cancel::defer();
         let publish = |start, size| page_map::set_owner(start, size, self.id());
         slabs.grow(need, seen, publish, |start, size| {

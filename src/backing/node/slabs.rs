@@ -8,11 +8,11 @@
 mod growth;
 mod map;
 mod plan;
+mod watchers;
 
-use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_int};
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use super::account::{Account, Pages};
 use super::known::Answer;
@@ -25,17 +25,8 @@ use crate::topology;
 use growth::{Growth, Guard};
 use map::Made;
 pub use plan::{Options, Plan};
-
-/// Who is told of slabs: before anything of one is handed out, and before it goes.
-pub trait Watch: Sync {
-    /// A slab of pages of `page` bytes; `false` refuses it, and nothing of it is known then.
-    fn add(&'static self, start: usize, size: usize, page: usize) -> bool;
-    /// A slab that `add` has accepted goes.
-    fn remove(&'static self, start: usize, size: usize, page: usize);
-}
-
-/// The most watchers of a source.
-const WATCHERS: usize = 8;
+pub use watchers::Watch;
+use watchers::Watchers;
 
 /// A slab. It stays until the source goes.
 struct Slab {
@@ -59,21 +50,17 @@ pub struct Slabs {
     given: AtomicUsize,
     peak: AtomicUsize,
     n_slabs: AtomicUsize,
-    /// Changes with each slab.
-    turn: AtomicU32,
     growth: Growth,
     /// A slab that could not be had a moment ago, for so many bytes.
     refusal: Answer,
     refused: AtomicUsize,
-    /// Guarded by `growth`.
-    watchers: UnsafeCell<[Option<&'static dyn Watch>; WATCHERS]>,
+    watchers: Watchers,
     /// Whether this is a child of the process that made the slabs.
     inherited: AtomicBool,
     name: Name,
 }
 
-// SAFETY: slabs are made before they are published and stay; watchers are guarded by a lock; all
-// else is atomic or constant.
+// SAFETY: slabs are made before they are published and stay; all else is atomic, constant or `Sync`.
 unsafe impl Sync for Slabs {}
 // SAFETY: owns its slabs, wherever it is.
 unsafe impl Send for Slabs {}
@@ -99,11 +86,10 @@ impl Slabs {
             given: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
             n_slabs: AtomicUsize::new(0),
-            turn: AtomicU32::new(0),
             growth: Growth::new(),
             refusal: Answer::new(),
             refused: AtomicUsize::new(usize::MAX),
-            watchers: UnsafeCell::new([None; WATCHERS]),
+            watchers: Watchers::new(),
             inherited: AtomicBool::new(false),
             name: Name::new(),
         })
@@ -157,9 +143,9 @@ impl Slabs {
         Err(Error::NoMemory)
     }
 
-    /// A number that changes with each slab: what [`Slabs::grow`] is told.
-    pub fn turn(&self) -> u32 {
-        self.turn.load(Ordering::Acquire)
+    /// The number of slabs: what [`Slabs::grow`] is told.
+    pub fn turn(&self) -> usize {
+        self.n_slabs.load(Ordering::Acquire)
     }
 
     /// Makes a slab ready from which `need` bytes can be cut, unless there is a new one since
@@ -171,7 +157,7 @@ impl Slabs {
     pub fn grow(
         &self,
         need: usize,
-        seen: u32,
+        seen: usize,
         publish: impl Fn(usize, usize) -> Result<(), Error>,
         retract: impl Fn(usize, usize),
     ) -> Result<(), Error> {
@@ -224,7 +210,7 @@ impl Slabs {
         });
         let known = record.and_then(|record| {
             publish(made.start, made.size)?;
-            self.tell(guard, &made)?;
+            self.watchers.tell(guard, &made)?;
             Ok(record)
         });
         let record = known.inspect_err(|_| {
@@ -235,9 +221,8 @@ impl Slabs {
         let mapped = self.mapped.fetch_add(made.size, Ordering::Relaxed) + made.size;
         let held = mapped - self.given.load(Ordering::Relaxed);
         self.peak.fetch_max(held, Ordering::Relaxed);
-        self.n_slabs.fetch_add(1, Ordering::Relaxed);
         self.newest.store(Box::into_raw(record), Ordering::Release);
-        self.turn.fetch_add(1, Ordering::Release);
+        self.n_slabs.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
@@ -265,47 +250,17 @@ impl Slabs {
         Err(Error::NoMemory)
     }
 
-    /// Tells all watchers of a slab; those that have accepted it forget it if one refuses.
-    fn tell(&self, _guard: &Guard<'_>, made: &Made) -> Result<(), Error> {
-        // SAFETY: the lock is held.
-        let watchers = unsafe { *self.watchers.get() };
-        for (index, watcher) in watchers.iter().enumerate() {
-            let Some(watcher) = watcher else { continue };
-            if !watcher.add(made.start, made.size, made.page) {
-                for before in watchers[..index].iter().rev().flatten() {
-                    before.remove(made.start, made.size, made.page);
-                }
-                return Err(Error::NoMemory);
-            }
-        }
-        Ok(())
-    }
-
     /// Tells a watcher of all slabs, and of each one to come. All or nothing.
     ///
     /// # Errors
     /// `OperationFailed` if it refuses one, or there are too many watchers; `Invalid` from within
     /// a watcher.
     pub fn watch(&self, watcher: &'static dyn Watch) -> Result<(), Error> {
-        let _guard = self.growth.hold().ok_or(Error::Invalid)?;
-        // SAFETY: the lock is held.
-        let watchers = unsafe { &mut *self.watchers.get() };
-        let place = watchers.iter_mut().find(|place| place.is_none());
-        let place = place.ok_or(Error::OperationFailed)?;
-        // Oldest first, as it was told of those that came later.
-        let n_slabs = self.n_slabs.load(Ordering::Relaxed);
-        for index in 0..n_slabs {
-            let made = |index: usize| self.all().nth(n_slabs - 1 - index).map(|slab| slab.made);
-            let Some(slab) = made(index) else { continue };
-            if !watcher.add(slab.start, slab.size, slab.page) {
-                for before in (0..index).rev().filter_map(made) {
-                    watcher.remove(before.start, before.size, before.page);
-                }
-                return Err(Error::OperationFailed);
-            }
-        }
-        *place = Some(watcher);
-        Ok(())
+        let guard = self.growth.hold().ok_or(Error::Invalid)?;
+        let n_slabs = self.turn();
+        // Oldest first, as it is told of those to come.
+        let slab = |index| self.all().nth(n_slabs - 1 - index).map(|slab| slab.made);
+        self.watchers.add(&guard, watcher, n_slabs, slab)
     }
 
     /// A watcher is told that all slabs go, the newest first, and then no more.
@@ -313,18 +268,9 @@ impl Slabs {
     /// # Errors
     /// `Invalid` from within a watcher.
     pub fn unwatch(&self, watcher: &'static dyn Watch) -> Result<(), Error> {
-        let _guard = self.growth.hold().ok_or(Error::Invalid)?;
-        // SAFETY: the lock is held.
-        let watchers = unsafe { &mut *self.watchers.get() };
-        let is_it = |place: &&mut Option<&'static dyn Watch>| {
-            place.is_some_and(|known| ptr::addr_eq(known, watcher))
-        };
-        if let Some(place) = watchers.iter_mut().find(is_it) {
-            *place = None;
-            for slab in self.all() {
-                watcher.remove(slab.made.start, slab.made.size, slab.made.page);
-            }
-        }
+        let guard = self.growth.hold().ok_or(Error::Invalid)?;
+        let slabs = self.all().map(|slab| slab.made);
+        self.watchers.remove(&guard, watcher, slabs);
         Ok(())
     }
 
@@ -377,7 +323,7 @@ impl Slabs {
     pub fn pages_and_slabs(&self) -> (usize, usize) {
         let pages = self.all().map(|slab| slab.made.page);
         let smallest = pages.min().unwrap_or(self.plan.page);
-        (smallest, self.n_slabs.load(Ordering::Relaxed))
+        (smallest, self.turn())
     }
 
     /// The page size at an address, the file there and the place in it, if it is in a slab.
@@ -462,8 +408,7 @@ impl Slabs {
     /// In a child just forked, whose watchers are its parent's; whether it has no use of the slabs.
     pub fn after_fork_in_child(&self) -> bool {
         self.growth.after_fork_in_child();
-        // SAFETY: the child has one thread, and the lock is free.
-        unsafe { *self.watchers.get() = [None; WATCHERS] };
+        self.watchers.after_fork_in_child();
         self.inherited.store(true, Ordering::Relaxed);
         self.is_lost_by_fork()
     }
