@@ -1,6 +1,6 @@
 //! Constants, types and functions that all sources of extents use.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 pub use crate::sys::page_size;
 
@@ -41,6 +41,47 @@ pub(super) fn populate(address: usize, size: usize) -> bool {
 /// Whether the kernel can [`populate`]; `address` is that of any page.
 pub(super) fn can_populate(address: usize) -> bool {
     populate(address, 0)
+}
+
+/// The most bytes by which a heap grows at a time beyond what it needs, from a source that can hold
+/// `capacity` bytes. Growth takes addresses only, but jemalloc asks for more each time and never for
+/// less: once a source refuses, each slab would become an extent of its own.
+pub(super) fn growth(capacity: usize) -> usize {
+    (capacity / 4).clamp(UNIT, GROWTH)
+}
+
+/// The most bytes by which a heap grows at a time.
+const GROWTH: usize = 1 << 30;
+
+/// What [`cut`] has cut off an area.
+pub(super) struct Cut {
+    /// The first address.
+    pub(super) address: usize,
+    /// Bytes of the area that had been used before, and that are used now.
+    pub(super) before: usize,
+    pub(super) after: usize,
+}
+
+/// Cuts `size` bytes at a multiple of `align` off an area of `length` bytes from `start` on, of
+/// which the first `used` bytes have been cut off before; `None` when there is no room.
+pub(super) fn cut(
+    used: &AtomicUsize,
+    (start, length): (usize, usize),
+    size: usize,
+    align: usize,
+) -> Option<Cut> {
+    let place = |before: usize| {
+        let address = round_up(start.checked_add(before)?, align)?;
+        let after = address.checked_add(size)? - start;
+        (after <= length).then_some(Cut {
+            address,
+            before,
+            after,
+        })
+    };
+    let (done, seen) = (Ordering::AcqRel, Ordering::Relaxed);
+    let after = |before| place(before).map(|cut| cut.after);
+    used.fetch_update(done, seen, after).ok().and_then(place)
 }
 
 /// A range of addresses handed to the heap.

@@ -3,15 +3,15 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::base::{Extent, page_size, round_up};
+use super::base::{Extent, cut, page_size, round_up};
 use crate::error::Error;
 
 /// The part of an area that is still free.
 pub struct Fixed {
     start: usize,
     size: usize,
-    /// Address of the next free page.
-    next: AtomicUsize,
+    /// Bytes that have been handed out or lost, from the start.
+    used: AtomicUsize,
 }
 
 impl Fixed {
@@ -21,7 +21,7 @@ impl Fixed {
         Self {
             start,
             size,
-            next: AtomicUsize::new(0),
+            used: AtomicUsize::new(0),
         }
     }
 
@@ -35,50 +35,38 @@ impl Fixed {
         self.size
     }
 
-    fn first_page(&self) -> Option<usize> {
-        round_up(self.start, page_size())
+    /// Bytes before the first page.
+    fn before_first_page(&self) -> usize {
+        let first = round_up(self.start, page_size());
+        first.map_or(usize::MAX, |first| first - self.start)
     }
 
     pub(super) fn take(&self, size: usize, align: usize) -> Result<Extent, Error> {
-        let first = self.first_page().ok_or(Error::NoMemory)?;
-        let end = self.start.checked_add(self.size).ok_or(Error::NoMemory)?;
-        let mut next = self.next.load(Ordering::Relaxed);
-        loop {
-            let address = round_up(next.max(first), align).ok_or(Error::NoMemory)?;
-            let after = address.checked_add(size).ok_or(Error::NoMemory)?;
-            if after > end {
-                return Err(Error::NoMemory);
-            }
-            match self
-                .next
-                .compare_exchange_weak(next, after, Ordering::Relaxed, Ordering::Relaxed)
-            {
-                Ok(_) => {
-                    return Ok(Extent {
-                        address,
-                        zeroed: false,
-                        memory: true,
-                    });
-                }
-                Err(now) => next = now,
-            }
-        }
+        // An area beyond the last address has no room.
+        let area = self.start.checked_add(self.size);
+        let area = area.map(|_| (self.start, self.size));
+        let cut = area.and_then(|area| cut(&self.used, area, size, align));
+        Ok(Extent {
+            address: cut.ok_or(Error::NoMemory)?.address,
+            zeroed: false,
+            memory: true,
+        })
     }
 
     pub(super) fn held(&self) -> usize {
-        let next = self.next.load(Ordering::Relaxed);
-        next.saturating_sub(self.first_page().unwrap_or(usize::MAX))
+        let used = self.used.load(Ordering::Relaxed);
+        used.saturating_sub(self.before_first_page())
     }
 
     pub(super) fn left(&self) -> usize {
-        let next = self.next.load(Ordering::Relaxed).max(self.start);
-        self.start.saturating_add(self.size).saturating_sub(next)
+        let size = self.size.min(usize::MAX - self.start);
+        size.saturating_sub(self.used.load(Ordering::Relaxed))
     }
 
     pub(super) fn for_each_range(&self, mut each: impl FnMut(usize, usize)) {
-        let next = self.next.load(Ordering::Relaxed);
-        if let Some(first) = self.first_page().filter(|first| next > *first) {
-            each(first, next - first);
+        let held = self.held();
+        if held > 0 {
+            each(self.start + self.before_first_page(), held);
         }
     }
 }

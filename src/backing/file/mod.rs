@@ -42,13 +42,10 @@ use blocks::{Fill, remove, statvfs, statvfs_of_dir};
 use descriptor::temporary_file;
 use piece::{PIECES, Span};
 
-use super::base::{Extent, UNIT, keeps_freed_memory, page_size, round_up};
+use super::base::{Extent, cut, growth, keeps_freed_memory, page_size};
 use crate::boxed::boxed_slice;
 use crate::error::Error;
 use crate::log;
-
-/// The most bytes by which a heap grows at a time. Growth takes addresses only, but pieces are few.
-const GROWTH: usize = 1 << 30;
 
 impl File {
     /// Creates a file without a name and without blocks in `dir`. It may hold up to `limit` bytes;
@@ -87,7 +84,7 @@ impl File {
         let errno = log::errno();
         let capacity = self.capacity().unwrap_or(usize::MAX);
         log::set_errno(errno);
-        (capacity / 4).clamp(UNIT, GROWTH)
+        growth(capacity)
     }
 
     /// Takes an extent of `size` bytes at a multiple of `align`; without `memory` it is addresses
@@ -157,19 +154,10 @@ impl File {
         let Some(span) = piece.span() else {
             return Of::NoRoom;
         };
-        let order = Ordering::Relaxed;
-        let range = |used| {
-            let address = round_up(span.base + used, align)?;
-            let after = address.checked_add(size)? - span.base;
-            (after <= span.length).then_some((address, after))
-        };
-        let after = |used| range(used).map(|(_, after)| after);
-        let Ok(used) = piece.used.fetch_update(order, order, after) else {
+        let Some(cut) = cut(&piece.used, (span.base, span.length), size, align) else {
             return Of::NoRoom;
         };
-        let Some((address, after)) = range(used) else {
-            return Of::NoRoom;
-        };
+        let address = cut.address;
         let filled = if memory {
             self.fill(address, size)
         } else {
@@ -183,11 +171,14 @@ impl File {
             });
         };
         // Unless another thread has taken more, the addresses are free again.
-        let _ = piece.used.compare_exchange(after, used, order, order);
+        let order = Ordering::Relaxed;
+        let _ = piece
+            .used
+            .compare_exchange(cut.after, cut.before, order, order);
         match error {
             Fill::NoSpace => Of::Refused,
             // A request that is too large at the front of a file is too large for another file.
-            Fill::FileTooLarge if used == 0 && self.piece_file(index).1 == 0 => Of::Refused,
+            Fill::FileTooLarge if cut.before == 0 && self.piece_file(index).1 == 0 => Of::Refused,
             Fill::FileTooLarge | Fill::Lost => Of::Elsewhere,
         }
     }

@@ -9,7 +9,7 @@ use super::mapping::{PageSize, READ_WRITE, unmap};
 use super::names::Name;
 use super::policy::Bind;
 use super::thp::{self, TransparentHuge, Wanted};
-use crate::backing::base::{Extent, Room, UNIT, keeps_freed_memory, populate, round_up};
+use crate::backing::base::{Extent, Room, UNIT, growth, keeps_freed_memory, populate, round_up};
 use crate::backing::ranges::Ranges;
 use crate::error::Error;
 use crate::topology::{self, Left, NodeMask};
@@ -29,9 +29,6 @@ pub struct Anonymous {
     /// The name that /proc shows for the mappings.
     name: Name,
 }
-
-/// The most bytes by which a heap of base pages grows at a time.
-const GROWTH: usize = 1 << 30;
 
 /// The value of `home` for no home node.
 const NO_HOME: u16 = u16::MAX;
@@ -149,14 +146,11 @@ impl Anonymous {
     }
 
     /// The most bytes by which a heap should grow beyond what it needs. The kernel reserves huge
-    /// pages for whole mappings. Growth of base pages takes addresses only, but jemalloc asks for
-    /// more each time and never for less: once the kernel or the nodes refuse, each slab would
-    /// become a mapping of its own.
+    /// pages for whole mappings.
     pub(in crate::backing) fn growth(&self) -> usize {
-        match (self.page, self.account()) {
-            (PageSize::Huge2M | PageSize::Huge1G, _) => UNIT,
-            (PageSize::Base, None) => GROWTH,
-            (PageSize::Base, Some(account)) => (account.capacity() / 4).clamp(UNIT, GROWTH),
+        match self.page {
+            PageSize::Huge2M | PageSize::Huge1G => UNIT,
+            PageSize::Base => growth(self.account().map_or(usize::MAX, Account::capacity)),
         }
     }
 

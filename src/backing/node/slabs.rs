@@ -18,7 +18,7 @@ use super::account::{Account, Pages};
 use super::known::Answer;
 use super::names::Name;
 use super::policy::Bind;
-use crate::backing::base::{Extent, keeps_freed_memory, page_size, round_up};
+use crate::backing::base::{Extent, cut, keeps_freed_memory, page_size, round_up};
 use crate::boxed::boxed;
 use crate::error::Error;
 use crate::topology;
@@ -118,26 +118,15 @@ impl Slabs {
     /// Cuts an extent from what is ready.
     pub(in crate::backing) fn take(&self, size: usize, align: usize) -> Result<Extent, Error> {
         for slab in self.all() {
-            let mut cut = slab.cut.load(Ordering::Relaxed);
-            loop {
-                let start = round_up(slab.made.start + cut, align).ok_or(Error::NoMemory)?;
-                let end = start.checked_add(size).ok_or(Error::NoMemory)?;
-                if end > slab.made.start + slab.made.size {
-                    break;
-                }
-                let after = end - slab.made.start;
-                let (done, seen) = (Ordering::AcqRel, Ordering::Relaxed);
-                match slab.cut.compare_exchange_weak(cut, after, done, seen) {
-                    Ok(_) => {
-                        self.cut.fetch_add(after - cut, Ordering::Relaxed);
-                        return Ok(Extent {
-                            address: start,
-                            zeroed: true,
-                            memory: true,
-                        });
-                    }
-                    Err(now) => cut = now,
-                }
+            let area = (slab.made.start, slab.made.size);
+            if let Some(cut) = cut(&slab.cut, area, size, align) {
+                let more = cut.after - cut.before;
+                self.cut.fetch_add(more, Ordering::Relaxed);
+                return Ok(Extent {
+                    address: cut.address,
+                    zeroed: true,
+                    memory: true,
+                });
             }
         }
         Err(Error::NoMemory)
