@@ -63,13 +63,9 @@ pub(super) fn remove(address: usize, size: usize) -> bool {
 /// and refuses that write if there is none.
 pub(super) fn touching_allocates(fd: c_int) -> bool {
     const XFS_SUPER_MAGIC: i64 = 0x5846_5342;
-    let mut status = MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: fstatfs fills the buffer when it answers 0.
-    let status = unsafe {
-        if libc::fstatfs(fd, status.as_mut_ptr()) != 0 {
-            return false;
-        }
-        status.assume_init()
+    // SAFETY: fstatfs fills the structure when it answers 0.
+    let Some(status) = (unsafe { filled(|status| libc::fstatfs(fd, status)) }) else {
+        return false;
     };
     [
         libc::TMPFS_MAGIC,
@@ -87,15 +83,28 @@ pub(super) fn free_bytes(fd: c_int) -> Option<u64> {
 }
 
 pub(super) fn statvfs_of_dir(dir: &CStr) -> Option<libc::statvfs> {
-    let mut status = MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: statvfs fills the buffer when it answers 0.
-    unsafe { (libc::statvfs(dir.as_ptr(), status.as_mut_ptr()) == 0).then(|| status.assume_init()) }
+    // SAFETY: statvfs fills the structure when it answers 0.
+    unsafe { filled(|status| libc::statvfs(dir.as_ptr(), status)) }
 }
 
 pub(super) fn statvfs(fd: c_int) -> Option<libc::statvfs> {
-    let mut status = MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: fstatvfs fills the buffer when it answers 0.
-    unsafe { (libc::fstatvfs(fd, status.as_mut_ptr()) == 0).then(|| status.assume_init()) }
+    // SAFETY: fstatvfs fills the structure when it answers 0.
+    unsafe { filled(|status| libc::fstatvfs(fd, status)) }
+}
+
+pub(super) fn stat(fd: c_int) -> Option<libc::stat> {
+    // SAFETY: fstat fills the structure when it answers 0.
+    unsafe { filled(|status| libc::fstat(fd, status)) }
+}
+
+/// The structure that a system call fills; `None` with `errno`.
+///
+/// # Safety
+/// `call` fills it when it answers 0.
+unsafe fn filled<T>(call: impl FnOnce(*mut T) -> c_int) -> Option<T> {
+    let mut status = MaybeUninit::uninit();
+    // SAFETY: filled, by the caller's promise.
+    (call(status.as_mut_ptr()) == 0).then(|| unsafe { status.assume_init() })
 }
 
 /// Maps anonymous memory over a range of a private mapping, in a forked child.

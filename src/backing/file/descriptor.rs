@@ -10,6 +10,7 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use super::blocks::stat;
 use crate::backing::base::page_size;
 use crate::error::Error;
 use crate::log;
@@ -195,9 +196,7 @@ impl Identity {
             },
         }
     }
-}
 
-impl Identity {
     /// Whether the loss of the file has not been reported yet; from then on it has.
     pub(super) fn is_news(&self) -> bool {
         !self.told.swap(true, Ordering::Relaxed)
@@ -213,10 +212,7 @@ impl Drop for Identity {
 /// The device and the inode of an open file, or why they are not known; `errno` is kept.
 fn look(fd: c_int) -> Result<(u64, u64), c_int> {
     let errno = log::errno();
-    let mut status = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: fstat fills the buffer when it answers 0.
-    let status =
-        unsafe { (libc::fstat(fd, status.as_mut_ptr()) == 0).then(|| status.assume_init()) };
+    let status = stat(fd);
     let why = log::errno();
     log::set_errno(errno);
     status

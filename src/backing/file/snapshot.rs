@@ -13,11 +13,10 @@
 //! Everything in the child is async-signal-safe and allocates nothing.
 
 use core::ffi::c_int;
-use core::mem::MaybeUninit;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use super::blocks::allocate_blocks;
+use super::blocks::{allocate_blocks, stat, statvfs};
 use super::descriptor::temporary_file;
 use super::piece::{PIECES, Span};
 use super::record::File;
@@ -160,7 +159,7 @@ impl File {
         let Ok(new) = temporary_file(self.dir()) else {
             return false;
         };
-        let copied = status(old).is_some_and(|status| {
+        let copied = stat(old).is_some_and(|status| {
             (share_blocks(old, new, &status) || self.copy_data(old, new, &status, pieces.clone()))
                 && self.allocate_taken(new, pieces.clone())
         });
@@ -273,12 +272,6 @@ impl File {
     }
 }
 
-fn status(fd: c_int) -> Option<libc::stat> {
-    let mut status = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: fstat fills the buffer when it answers 0.
-    unsafe { (libc::fstat(fd, status.as_mut_ptr()) == 0).then(|| status.assume_init()) }
-}
-
 /// Calls `each` with every part of the file that is not a hole, until it says `false`.
 fn for_each_data(
     fd: c_int,
@@ -323,15 +316,8 @@ fn share_blocks(old: c_int, new: c_int, old_status: &libc::stat) -> bool {
 /// Whether the file system has room for `bytes`: shared blocks are copied when one side writes, and
 /// must find room then.
 fn has_room(fd: c_int, bytes: u64) -> bool {
-    let mut status = MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: fstatfs fills the buffer when it answers 0.
-    let status = unsafe {
-        if libc::fstatfs(fd, status.as_mut_ptr()) != 0 {
-            return false;
-        }
-        status.assume_init()
-    };
-    status.f_bavail.saturating_mul(status.f_bsize as u64) >= bytes
+    let left = |status: libc::statvfs| status.f_bavail.saturating_mul(status.f_frsize);
+    statvfs(fd).map(left).is_some_and(|left| left >= bytes)
 }
 
 /// Writes memory into a file. This is faster than copy_file_range(2), which goes page by
