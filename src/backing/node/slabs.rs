@@ -5,6 +5,7 @@
 //! watchers, any of which may take long, fail or call the program; the heap calls it where it
 //! holds no lock.
 
+mod given;
 mod growth;
 mod map;
 mod plan;
@@ -18,7 +19,7 @@ use super::account::{Account, Pages};
 use super::known::Answer;
 use super::names::Name;
 use super::policy::Bind;
-use crate::backing::base::{Extent, cut, keeps_freed_memory, page_size, round_up};
+use crate::backing::base::{Extent, cut, page_size, round_up};
 use crate::boxed::boxed;
 use crate::error::Error;
 use crate::topology;
@@ -207,9 +208,8 @@ impl Slabs {
             // SAFETY: our own mapping, of which the heap has been given nothing.
             unsafe { map::unmake(&made, self.account) };
         })?;
-        let mapped = self.mapped.fetch_add(made.size, Ordering::Relaxed) + made.size;
-        let held = mapped - self.given.load(Ordering::Relaxed);
-        self.peak.fetch_max(held, Ordering::Relaxed);
+        self.mapped.fetch_add(made.size, Ordering::Relaxed);
+        self.note_peak();
         self.newest.store(Box::into_raw(record), Ordering::Release);
         self.n_slabs.fetch_add(1, Ordering::Release);
         Ok(())
@@ -303,9 +303,16 @@ impl Slabs {
 
     /// Bytes taken from the system: now, and the most so far.
     pub fn taken(&self) -> (usize, usize) {
+        let now = self.note_peak();
+        (now, self.peak.load(Ordering::Relaxed))
+    }
+
+    /// Notes the bytes that are taken from the system now, which it returns.
+    fn note_peak(&self) -> usize {
         let given = self.given.load(Ordering::Relaxed);
-        let held = self.mapped.load(Ordering::Relaxed).saturating_sub(given);
-        (held, self.peak.load(Ordering::Relaxed).max(held))
+        let now = self.mapped.load(Ordering::Relaxed).saturating_sub(given);
+        self.peak.fetch_max(now, Ordering::Relaxed);
+        now
     }
 
     /// The smallest page there is, in bytes, and the number of slabs.
@@ -325,57 +332,6 @@ impl Slabs {
     /// Whether pages can go back before the end.
     pub(in crate::backing) fn gives_back(&self) -> bool {
         self.plan.gives_back()
-    }
-
-    /// See [`crate::backing::Backing::give_back`].
-    ///
-    /// # Safety
-    /// No live block is in the range, which is in a slab.
-    pub(in crate::backing) unsafe fn give_back(&self, address: usize, size: usize) -> bool {
-        // SAFETY: no live block is in the range.
-        let discard = || unsafe { self.discard(address, size) };
-        if !self.gives_back() || keeps_freed_memory() || !discard() {
-            return false;
-        }
-        self.given.fetch_add(size, Ordering::Relaxed);
-        if let Some(account) = self.account {
-            account.release(address, size);
-        }
-        true
-    }
-
-    /// Gives pages back to the system.
-    ///
-    /// # Safety
-    /// No live block is in the range, which is in a slab.
-    unsafe fn discard(&self, address: usize, size: usize) -> bool {
-        let advice = if self.plan.options.has(Options::SHARED) {
-            libc::MADV_REMOVE
-        } else {
-            libc::MADV_DONTNEED
-        };
-        // SAFETY: whole pages of a slab, in which no live block is.
-        unsafe { libc::madvise(address as *mut _, size, advice) == 0 }
-    }
-
-    /// See [`crate::backing::Backing::take_again`].
-    pub(in crate::backing) fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
-        if let Some(account) = self.account {
-            account.promise(address, size)?;
-        }
-        if self.plan.populates() {
-            map::populate(address, size, page_size()).inspect_err(|_| {
-                // SAFETY: the range had no memory, so no block is there.
-                unsafe { self.discard(address, size) };
-                if let Some(account) = self.account {
-                    account.release(address, size);
-                }
-            })?;
-        }
-        let given = self.given.fetch_sub(size, Ordering::Relaxed) - size;
-        let held = self.mapped.load(Ordering::Relaxed).saturating_sub(given);
-        self.peak.fetch_max(held, Ordering::Relaxed);
-        Ok(())
     }
 
     pub(in crate::backing) fn for_each_range(&self, mut each: impl FnMut(usize, usize)) {
