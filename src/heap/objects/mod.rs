@@ -216,33 +216,27 @@ impl Held {
         let previous = cache.take_previous();
         // SAFETY: null, or a magazine that is this cache's.
         let has = unsafe { previous.as_ref() }.is_some_and(|magazine| magazine.count > 0);
-        let chosen = if has {
-            previous
-        } else {
+        let mut chosen = previous;
+        if !has {
             let full = depot.take_full();
             if full.is_null() {
-                let empty = if previous.is_null() {
-                    depot.take_empty(self.objects.capacity.load(Ordering::Relaxed))
-                } else {
-                    previous
-                };
-                if empty.is_null() {
+                if chosen.is_null() {
+                    chosen = depot.take_empty(self.objects.capacity.load(Ordering::Relaxed));
+                }
+                if chosen.is_null() {
                     return depot.take_one(&mut fresh);
                 }
                 // SAFETY: the magazine is in no list.
-                unsafe { depot.fill(empty, &mut fresh) };
-                empty
+                unsafe { depot.fill(chosen, &mut fresh) };
             } else {
                 // SAFETY: null, or an empty magazine that is in no list.
                 unsafe { depot.keep(previous) };
-                full
+                chosen = full;
             }
-        };
+        }
         let emptied = cache.unload();
         // SAFETY: both are this thread's, and in no list.
-        unsafe {
-            cache.load(chosen, emptied);
-        }
+        unsafe { cache.load(chosen, emptied) };
         cache.pop()
     }
 
@@ -270,9 +264,7 @@ impl Held {
         }
         let full = cache.unload();
         // SAFETY: both are this thread's, and in no list.
-        unsafe {
-            cache.load(room, full);
-        }
+        unsafe { cache.load(room, full) };
         cache.push(object);
     }
 
