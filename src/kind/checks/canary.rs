@@ -1,7 +1,7 @@
 //! Bytes of known values: around blocks, and in those that have been freed.
 
 use super::fault::Fault;
-use super::records::{Record, State};
+use super::record::{Record, State};
 use super::settings::{OVERFLOW, USE, has};
 use crate::backing::page_size;
 

@@ -1,6 +1,7 @@
 //! What is said about faults, and what is alive.
 
-use super::records::{self, Record, State};
+use super::record::{Record, State};
+use super::records;
 use super::trace::{Shown, capture};
 use crate::kind::head::Head;
 use crate::log::{self, Line};

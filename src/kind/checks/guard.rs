@@ -11,7 +11,8 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::canary::FRONT;
 use super::fault::{self, Fault};
-use super::records::{self, Record, State};
+use super::record::{Record, State};
+use super::records;
 use super::settings;
 use crate::backing::{page_size, round_up};
 use crate::error::Error;

@@ -3,7 +3,9 @@
 use super::canary::{FREED, damage};
 use super::fault;
 use super::guard;
-use super::records::{self, Record, Records, State};
+use super::record::{Record, State};
+use super::records::{self, Records};
+use super::ring::RING;
 use super::settings::{TOOL, USE, has};
 use crate::heap;
 use crate::sys::tools;
@@ -53,7 +55,7 @@ fn next_to_go(bytes: usize, guarded: usize) -> Option<Record> {
     let mut records = records::hold();
     let records: &mut Records = &mut records;
     loop {
-        let full = records.kept_bytes > bytes || records.kept.len() >= records::RING - 1;
+        let full = records.kept_bytes > bytes || records.kept.len() >= RING - 1;
         let block = if full {
             records.kept.pop()
         } else if records.kept_guarded.len() > guarded {

@@ -16,7 +16,7 @@
 //! | `trace` | where calls come from |
 //! | `trails` | where calls come from, without unwinding each time |
 //! | `home` | what is to be known of a kind, and of a pool |
-//! | `records` | what is known of each block |
+//! | `record`, `ring`, `records` | what is known of a block; those that are kept back; of all blocks |
 //! | `fault` | messages |
 //! | `canary`, `guard` | bytes of known values; pages without access |
 //! | `report` | looking at all blocks |
@@ -32,8 +32,10 @@ mod guard;
 mod home;
 mod kept;
 pub(crate) mod objects;
+mod record;
 mod records;
 mod report;
+mod ring;
 mod settings;
 mod stray;
 mod trace;

@@ -7,7 +7,8 @@ use super::canary::{self, damage};
 use super::fault::{self, Fault};
 use super::home::Home;
 use super::kept::{keep, release_all};
-use super::records::{self, Record, Records, State};
+use super::record::{Record, State};
+use super::records;
 use super::settings::{FREE, OVERFLOW, has, records_all};
 use crate::sys::tools;
 
@@ -116,10 +117,8 @@ pub(crate) fn release_kept() -> bool {
 pub(crate) fn kept_of(home: &'static dyn Home) -> usize {
     let records = records::hold();
     let all = records.all().iter();
-    all.filter(|record| {
-        Records::is_used(record) && record.state() == State::Kept && is_of(record, home)
-    })
-    .count()
+    all.filter(|record| record.is_used() && record.state() == State::Kept && is_of(record, home))
+        .count()
 }
 
 /// Lets other threads go on.

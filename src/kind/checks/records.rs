@@ -2,182 +2,16 @@
 //!
 //! The table, the lists of freed blocks and the places share one lock, which is held for a few
 //! hundred instructions and never while a heap or the program is called. All memory is mapped.
-//! No word of it is the address of a block: a tool that looks for lost blocks would find it.
 
 use core::cell::UnsafeCell;
 use core::ptr;
 
-use super::home::Home;
+use super::record::{Record, State};
+use super::ring::{RING, Ring};
 use super::trace::{Places, Steps};
 use super::trails::Trails;
 use crate::backing::map_zeroes;
 use crate::heap::lock::{Guard, Lock};
-use crate::kind::head::Head;
-use crate::log;
-
-/// What has become of a block.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub(super) enum State {
-    /// The program has it.
-    Live = 1,
-    /// Freed by the program, and on its way into the list of those that are kept back.
-    Freeing = 2,
-    /// Freed by the program and kept back, filled.
-    Kept = 3,
-    /// The heap has it again.
-    Gone = 4,
-}
-
-/// What is known of one block or object. All zero is an empty place of the table.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct Record {
-    /// The block's address with all bits turned over; 0 for none.
-    key: usize,
-    /// The bytes that the program asked for.
-    pub(super) size: usize,
-    /// The bytes that the heap gave, from `front` bytes before the block.
-    pub(super) whole: usize,
-    /// The head of its kind.
-    pub(super) head: Option<&'static Head>,
-    /// Where it goes when it is freed, if not to a heap.
-    pub(super) home: Option<&'static dyn Home>,
-    pub(super) front: u32,
-    state: u8,
-    /// Whether the kind's memory is a file's.
-    pub(super) of_file: bool,
-    /// Whether a page without access is behind it.
-    pub(super) guarded: bool,
-    /// What the page map said of it before.
-    pub(super) entry: u32,
-    /// Whether another process may write to it: a forked child's view of a file.
-    pub(super) shared: bool,
-    /// Whether vectors count references to it: what is alive are these.
-    pub(super) in_vectors: bool,
-    pub(super) made_by: u32,
-    pub(super) freed_by: u32,
-    pub(super) made_at: u32,
-    pub(super) freed_at: u32,
-}
-
-impl Record {
-    pub(super) fn new(block: *mut u8, size: usize, whole: usize, front: usize) -> Self {
-        Self {
-            key: !block.addr(),
-            size,
-            whole,
-            front: front as u32,
-            state: State::Live as u8,
-            of_file: false,
-            head: None,
-            guarded: false,
-            entry: 0,
-            shared: false,
-            in_vectors: false,
-            home: None,
-            made_by: 0,
-            freed_by: 0,
-            made_at: 0,
-            freed_at: 0,
-        }
-    }
-
-    /// Notes that the calling thread gets it, at a place.
-    pub(super) fn note_made(&mut self, place: u32) {
-        self.made_by = log::thread();
-        self.made_at = place;
-    }
-
-    /// Notes that the calling thread frees it, at a place.
-    pub(super) fn note_freed(&mut self, place: u32) {
-        self.freed_by = log::thread();
-        self.freed_at = place;
-    }
-
-    /// The block.
-    pub(super) const fn block(&self) -> *mut u8 {
-        (!self.key) as *mut u8
-    }
-
-    /// What the heap gave.
-    pub(super) const fn base(&self) -> *mut u8 {
-        (!self.key - self.front as usize) as *mut u8
-    }
-
-    /// The first byte behind what the heap gave.
-    pub(super) const fn end(&self) -> usize {
-        !self.key - self.front as usize + self.whole
-    }
-
-    /// Whether it is of the kind with this head.
-    pub(super) fn is_of(&self, head: &Head) -> bool {
-        self.head.is_some_and(|own| ptr::eq(own, head))
-    }
-
-    pub(super) fn state(&self) -> State {
-        match self.state {
-            1 => State::Live,
-            2 => State::Freeing,
-            3 => State::Kept,
-            _ => State::Gone,
-        }
-    }
-
-    pub(super) fn set_state(&mut self, state: State) {
-        self.state = state as u8;
-    }
-}
-
-/// Addresses in the order in which they came, all bits turned over.
-pub(super) struct Ring {
-    entries: *mut usize,
-    first: usize,
-    count: usize,
-}
-
-/// The most addresses in a ring.
-pub(super) const RING: usize = 1 << 16;
-
-impl Ring {
-    const fn new() -> Self {
-        Self {
-            entries: ptr::null_mut(),
-            first: 0,
-            count: 0,
-        }
-    }
-
-    /// Adds an address; `false` when there is no memory for the ring. It must not be full.
-    pub(super) fn push(&mut self, block: *mut u8) -> bool {
-        if self.entries.is_null() {
-            match map_zeroes(RING * size_of::<usize>()) {
-                Some(entries) => self.entries = entries.cast(),
-                None => return false,
-            }
-        }
-        // SAFETY: an index below the ring's size.
-        unsafe { *self.entries.add((self.first + self.count) % RING) = !block.addr() };
-        self.count += 1;
-        true
-    }
-
-    /// Takes the oldest address.
-    pub(super) fn pop(&mut self) -> Option<*mut u8> {
-        if self.count == 0 {
-            return None;
-        }
-        // SAFETY: the ring has entries, and the index is below its size.
-        let key = unsafe { *self.entries.add(self.first) };
-        self.first = (self.first + 1) % RING;
-        self.count -= 1;
-        Some((!key) as *mut u8)
-    }
-
-    pub(super) const fn len(&self) -> usize {
-        self.count
-    }
-}
 
 /// What is known of all blocks and objects: a table by address.
 pub(super) struct Records {
@@ -448,21 +282,16 @@ impl Records {
         from: usize,
         wanted: impl Fn(&Record) -> bool,
     ) -> Option<(usize, Record)> {
-        let wanted = |(_, record): &(usize, &Record)| Self::is_used(record) && wanted(record);
+        let wanted = |(_, record): &(usize, &Record)| record.is_used() && wanted(record);
         let all = || self.all().iter().enumerate();
         let found = all().skip(from).find(wanted).or_else(|| all().find(wanted));
         found.map(|(index, record)| (index, *record))
     }
 
-    /// Whether a record is one.
-    pub(super) fn is_used(record: &Record) -> bool {
-        record.key != 0
-    }
-
     /// The block that an address lies in, or beside which it lies: live ones first.
     pub(super) fn around(&self, address: usize) -> Option<Record> {
         let near = |record: &&Record| {
-            Self::is_used(record) && (record.base().addr()..record.end()).contains(&address)
+            record.is_used() && (record.base().addr()..record.end()).contains(&address)
         };
         self.all()
             .iter()

@@ -4,7 +4,8 @@ use core::slice;
 
 use super::canary::damage;
 use super::fault::{self, Fault, Sink, on_standard_error, say};
-use super::records::{self, Record, Records, State};
+use super::record::{Record, State};
+use super::records;
 use super::settings::{LEAK, TOOL, has, on};
 use crate::backing::map_zeroes;
 use crate::error::Error;
@@ -22,7 +23,7 @@ impl Survey {
     fn of(kind: Option<&Head>) -> Result<Self, Error> {
         let records = records::hold();
         let wanted = |record: &&Record| {
-            Records::is_used(record)
+            record.is_used()
                 && matches!(record.state(), State::Live | State::Kept)
                 && kind.is_none_or(|kind| record.is_of(kind))
         };

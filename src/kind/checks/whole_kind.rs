@@ -1,6 +1,7 @@
 //! All blocks of a kind at once: when it is destroyed or lost, and over fork(2).
 
-use super::records::{self, Record, State};
+use super::record::{Record, State};
+use super::records;
 use super::{guard, report, settings};
 use crate::kind::head::Head;
 use crate::sys::tools;
