@@ -1,7 +1,9 @@
 //! The rules on tables, one machine at a time.
 
+mod cpusets;
 mod fake;
 mod modes;
+mod places;
 
 use super::{Attribute, Choice, Facts, Nodes, Reach, Settings, Take, select};
 use crate::error::Error;
@@ -9,7 +11,7 @@ use crate::topology::NodeMask;
 use crate::topology::nodes::Target;
 use crate::topology::nodestring::Problem;
 use core::ffi::CStr;
-use fake::{Fake, Row, fake, mask};
+use fake::{Fake, Row, fake};
 
 const fn choice(nodes: Nodes, reach: Reach, take: Take) -> Choice {
     Choice { nodes, reach, take }
@@ -32,10 +34,15 @@ fn one_node() -> Fake {
     fake(&[(0, &[0, 1], 1000)], &[&[10]]).near(0, 0)
 }
 
-/// Two sockets, DRAM in nodes 0 and 1, HBM in 2 and 3.
-fn hbm() -> Fake {
+/// Two sockets with these CPUs, DRAM in nodes 0 and 1, HBM in 2 and 3.
+fn sockets(first: &[usize], second: &[usize]) -> Fake {
     fake(
-        &[(0, &[0], 500), (1, &[1], 600), (2, &[], 200), (3, &[], 200)],
+        &[
+            (0, first, 500),
+            (1, second, 600),
+            (2, &[], 200),
+            (3, &[], 200),
+        ],
         &[
             &[10, 21, 13, 23],
             &[21, 10, 23, 13],
@@ -47,6 +54,10 @@ fn hbm() -> Fake {
     .local(0, 2, 819_200, 120)
     .local(1, 1, 131_072, 100)
     .local(1, 3, 819_200, 120)
+}
+
+fn hbm() -> Fake {
+    sockets(&[0], &[1])
 }
 
 fn hbw_nodes(text: &CStr) -> Settings<'_> {
@@ -355,121 +366,6 @@ fn node_numbers_may_be_missing_and_nodes_without_memory() {
     // The CPUs of node 8 have no local memory at all.
     machine.fails(CAPACITY, Error::MemtypeNotAvailable);
     machine.fails(HBW, Error::MemtypeNotAvailable);
-}
-
-#[test]
-fn cpusets_leave_what_they_allow() {
-    hbm().allow(&[0, 3]).is(REGULAR, "0 0");
-    hbm().allow(&[0, 3]).is(MOST, "0 0");
-    hbm().dax(&[2, 3]).allow(&[0, 3]).is(DAX, "3 3");
-    let machine = hbm().dax(&[2]).allow(&[0, 3]);
-    let (result, notes) = machine.ask(Settings::default(), DAX);
-    assert_eq!(result, Err(Error::Unavailable));
-    assert_eq!(
-        notes,
-        [
-            "Nodes 2 have the requested memory, but this process may only use nodes 0,3 (cpuset, Mems_allowed)."
-        ]
-    );
-    // Fast or local, but not allowed.
-    let allowed = "this process may only use nodes 0-1 (cpuset, Mems_allowed).";
-    let (result, notes) = hbm().allow(&[0, 1]).ask(Settings::default(), HBW);
-    assert_eq!(result, Err(Error::MemtypeNotAvailable));
-    let notes = &notes[notes.len() - 2..];
-    assert_eq!(notes[0], "No HBW Nodes for init node 0.");
-    assert_eq!(
-        notes[1],
-        format!("Nodes 2 have the requested memory, but {allowed}")
-    );
-    let (result, notes) = hbm().allow(&[2]).ask(Settings::default(), CAPACITY);
-    assert_eq!(result, Err(Error::MemtypeNotAvailable));
-    let last = notes.last().expect("a reason");
-    assert!(last.starts_with("Nodes 1,3 have"), "{last}");
-    let knights = fake(&[(0, &[0, 1], 700), (1, &[], 250)], &[&[10, 31], &[31, 10]]).knights();
-    let (result, notes) = knights.allow(&[0]).ask(Settings::default(), HBW);
-    assert_eq!(result, Err(Error::MemtypeNotAvailable));
-    assert!(notes[1].starts_with("Nodes 1 have"), "{notes:?}");
-    let machine = hbm().allow(&[2, 3]);
-    machine.fails(REGULAR, Error::Unavailable);
-    machine.is(HBW, "2 3");
-    let (result, _) = hbm().allow(&[0, 3]).ask(hbw_nodes(c"2"), HBW);
-    assert_eq!(result, Err(Error::Environ));
-    let (result, _) = hbm().allow(&[1, 3]).ask(hbw_nodes(c"+1"), HBW);
-    assert_eq!(result.as_deref(), Ok("3 3"));
-}
-
-#[test]
-fn cpus_share_places() {
-    let machine = hbm();
-    let facts = Facts {
-        machine: &machine.machine,
-        attributes: &|| Ok(&machine.attributes),
-        dax_kmem: &|| NodeMask::EMPTY,
-        prefers_many: &|| false,
-    };
-    let ask = |choice| select(&facts, &Settings::default(), choice, &mut |_| ());
-    let local = ask(HBW).expect("available");
-    assert_eq!(local.n_places(), 2);
-    assert_eq!(local.all(), mask(&[2, 3]));
-    assert_eq!(local.place_of_cpu(1), 1);
-    assert_eq!(*local.of_place(1), mask(&[3]));
-    // A CPU that was added later, to a node with CPUs, to one of memory, and to one that was not there.
-    assert_eq!(*local.of_cpu(4096), mask(&[2]));
-    assert_eq!(local.place_here(4096, || 1), 1);
-    assert_eq!(
-        local.place_here(4096, || 3),
-        local.place_here(4096, || 2) + 1
-    );
-    assert_eq!(local.place_here(4096, || 99), 0);
-    assert_eq!(local.place_here(1, || 0), 1);
-    assert!(local.of_place(2).is_empty());
-    assert_eq!(ask(REGULAR).map(|targets| targets.n_places()), Ok(1));
-}
-
-#[test]
-fn a_cpu_that_comes_later_has_its_nearest_node() {
-    // Of a node with online CPUs, the second first: its CPUs are no others than they were.
-    let halves = || {
-        fake(
-            &[
-                (0, &[0, 1], 500),
-                (1, &[2, 3], 600),
-                (2, &[], 200),
-                (3, &[], 200),
-            ],
-            &[
-                &[10, 21, 13, 23],
-                &[21, 10, 23, 13],
-                &[13, 23, 10, 23],
-                &[23, 13, 23, 10],
-            ],
-        )
-        .local(0, 0, 131_072, 100)
-        .local(0, 2, 819_200, 120)
-        .local(1, 1, 131_072, 100)
-        .local(1, 3, 819_200, 120)
-        .dax(&[2, 3])
-    };
-    for (choice, expected) in [
-        (HBW, "2 2 3 3"),
-        (LATENCY, "0 0 1 1"),
-        (DAX_ONE, "2 2 3 3"),
-        (REGULAR, "0-1 0-1 0-1 0-1"),
-    ] {
-        halves().online(1, 1).is(choice, expected);
-        halves().online(0, 1).online(1, 1).is(choice, expected);
-    }
-    // Of a node without online CPUs: there is no firmware table for them.
-    let machine = || halves().online(1, 0);
-    machine().is(DAX, "2 2 3 3");
-    machine().is(HBW, "2 2 2 2");
-    machine().is(REGULAR, "0 0 0 0");
-    let (result, _) = machine().ask(hbw_nodes(c"2,3"), HBW);
-    assert_eq!(result.as_deref(), Ok("2 2 3 3"));
-    // What cannot be decided for them is no error for the others.
-    let tied = fake(&[(0, &[0], 500), (1, &[1], 600)], &[&[10, 21], &[20, 20]]);
-    let (result, _) = tied.online(1, 0).ask(hbw_nodes(c"0,1"), HBW_ONE);
-    assert_eq!(result.as_deref(), Ok("0 0"));
 }
 
 #[test]
