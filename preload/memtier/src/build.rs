@@ -8,7 +8,8 @@ use interpose::c::{Builder, Kind, Memory};
 use interpose::text::Line;
 
 use crate::log::Fault;
-use crate::settings::{self, Policy, Settings, Threshold};
+use crate::settings::{self, Policy, Settings};
+use crate::thresholds::{self, Threshold};
 
 /// A builder that is deleted in the end.
 struct Building(Builder);
@@ -88,7 +89,7 @@ fn build(settings: &Settings) -> Result<Memory, Fault<'static>> {
             return Err(settings::no_tier(tier));
         }
     }
-    settings::read_thresholds(settings, |index, threshold| {
+    thresholds::read(settings, |index, threshold| {
         builder.set_thresholds(index, threshold)
     })?;
     // SAFETY: the builder is live.

@@ -10,7 +10,10 @@
 mod build;
 mod kinds;
 mod log;
+mod numbers;
+mod rules;
 mod settings;
+mod thresholds;
 
 use core::ffi::{c_int, c_void};
 use core::panic::PanicInfo;

@@ -1,4 +1,4 @@
-//! Reads MEMKIND_MEM_TIERS and MEMKIND_MEM_THRESHOLDS. The grammar is the original's, which splits
+//! Reads MEMKIND_MEM_TIERS. The grammar is the original's, which splits
 //! with strtok(3); so are the messages and their order.
 //!
 //! Kinds are made while their tier is read, since a kind that cannot be made is an error of the
@@ -8,35 +8,17 @@ use core::ffi::CStr;
 
 use interpose::c::{Kind, environment};
 use interpose::nodes;
-use interpose::text::{leading_number, skip_blanks, token};
+use interpose::text::token;
 
 use crate::kinds::{self, NoFile};
 use crate::log::{self, Fault};
+use crate::numbers::{read_ratio, read_size};
+use crate::rules::*;
 
 /// Bytes of MEMKIND_MEM_TIERS that are read.
 const LONGEST: usize = 1023;
 /// The most tiers that fit in there: each takes at least "RATIO:1;" and its kind.
 pub(crate) const MOST_TIERS: usize = 64;
-
-const TIERS_EXAMPLE: &str =
-    "MEMKIND_MEM_TIERS=\"KIND:DRAM,RATIO:1;KIND:FS_DAX,PATH:/tmp,RATIO:4;POLICY:STATIC_RATIO\"";
-const THRESHOLDS_EXAMPLE: &str = "MEMKIND_MEM_THRESHOLDS=\"INIT_VAL:64,MIN_VAL:1,MAX_VAL:10000\"";
-const DYNAMIC_EXAMPLE: &str = "MEMKIND_MEM_TIERS=\"KIND:DRAM,RATIO:1;KIND:FS_DAX,PATH:/tmp,RATIO:4;POLICY:DYNAMIC_THRESHOLD\"";
-
-const NODE_EXAMPLE: &str =
-    "MEMKIND_MEM_TIERS=\"KIND:DRAM,RATIO:1;KIND:NODE:0,RATIO:4;POLICY:STATIC_RATIO\"";
-
-const KIND_RULE: &str =
-    "KIND is DRAM, KMEM_DAX, FS_DAX, HBW, NODE: and nodes, or a kind of memkind(3) in lower case";
-const RATIO_RULE: &str = "RATIO is a number from 1 to 4294967295, once in each tier";
-const PATH_RULE: &str = "PATH is an existing directory, needed with KIND:FS_DAX and only there";
-const WRITABLE_RULE: &str = "no file can be made in this directory; it must be writable for the program, on a file system that is";
-const LIMIT_RULE: &str = "PMEM_SIZE_LIMIT is 0 for no limit or at least 16M, a number with K, M, G or nothing after it, only with KIND:FS_DAX";
-const POLICY_RULE: &str =
-    "the last part, with no ';' after it, is POLICY:STATIC_RATIO or POLICY:DYNAMIC_THRESHOLD";
-const EMPTY_RULE: &str = "a part of it is empty: there is one ';' between two parts, none before the first and none after the last, which is POLICY";
-const KEY_RULE: &str = "a tier is made of KIND, RATIO, PATH and PMEM_SIZE_LIMIT, each at most once with ':' and a value, and of no blanks";
-const THRESHOLD_RULE: &str = "a threshold is made of INIT_VAL, MIN_VAL and MAX_VAL, each at most once with ':' and a number, which K, M or G may follow";
 
 /// The policy by which blocks are spread over tiers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,38 +46,8 @@ pub(crate) struct Settings {
     pub(crate) text: &'static [u8],
 }
 
-/// The contents of one part of MEMKIND_MEM_THRESHOLDS.
-#[derive(Default)]
-pub(crate) struct Threshold {
-    pub(crate) val: Option<u64>,
-    pub(crate) min: Option<u64>,
-    pub(crate) max: Option<u64>,
-}
-
-const fn tiers_fault<'a>(part: &'a [u8], rule: &'a str) -> Fault<'a> {
-    Fault {
-        part,
-        rule,
-        example: TIERS_EXAMPLE,
-    }
-}
-
-const fn thresholds_fault<'a>(part: &'a [u8], rule: &'a str) -> Fault<'a> {
-    Fault {
-        part,
-        rule,
-        example: THRESHOLDS_EXAMPLE,
-    }
-}
-
-/// The last message about every rejected setting.
-fn rejected<T>(fault: Fault<'static>) -> Result<T, Fault<'static>> {
-    log::error(&[b"Error with parsing MEMKIND_MEM_TIERS"]);
-    Err(fault)
-}
-
 /// Parts between semicolons, empty ones too.
-fn count(text: &[u8]) -> usize {
+pub(crate) fn count(text: &[u8]) -> usize {
     text.iter().filter(|byte| **byte == b';').count() + 1
 }
 
@@ -108,7 +60,7 @@ pub(crate) fn read() -> Result<Settings, Fault<'static>> {
     let text = text.to_bytes();
     read_tiers(text)
         .map_err(|fault| of_empty_part(fault, text))
-        .or_else(rejected)
+        .map_err(reject)
 }
 
 /// The fault of a setting with an empty part, where all that is wrong is that the policy or a tier
@@ -165,7 +117,7 @@ fn read_tiers(text: &'static [u8]) -> Result<Settings, Fault<'static>> {
 }
 
 /// A query up to where its first key ends.
-fn first_key(query: &[u8]) -> &[u8] {
+pub(crate) fn first_key(query: &[u8]) -> &[u8] {
     let mut rest = query;
     match token(&mut rest, b':') {
         Some(key) => {
@@ -320,141 +272,6 @@ fn read_kind(name: &'static [u8]) -> Result<(bool, Kind), Fault<'static>> {
     Ok((false, kind))
 }
 
-/// The number at the start of a text, as strtoul(3) reads it in base 0; the rest is ignored.
-fn read_ratio(text: &'static [u8]) -> Result<u32, Fault<'static>> {
-    let digits = skip_blanks(text);
-    let digits = digits.strip_prefix(b"+").unwrap_or(digits);
-    let hexadecimal = match digits {
-        [b'0', b'x' | b'X', rest @ ..] => leading_number(rest, 16),
-        _ => None,
-    };
-    let number = match (hexadecimal, digits) {
-        (Some((number, _)), _) => number,
-        (None, [b'0', ..]) => leading_number(digits, 8).map_or(0, |(number, _)| number),
-        (None, _) => leading_number(digits, 10).map_or(0, |(number, _)| number),
-    };
-    match u32::try_from(number) {
-        Ok(ratio) if ratio > 0 => Ok(ratio),
-        _ => {
-            log::error(&[b"Unsupported ratio: ", text]);
-            Err(tiers_fault(text, RATIO_RULE))
-        }
-    }
-}
-
-/// A number with K, M, G or nothing after it, in bytes. Reports a text that is none.
-fn read_size(text: &[u8]) -> Option<u64> {
-    let size = parse_size(text);
-    if size.is_none() {
-        log::error(&[b"Failed to parse size: ", text]);
-    }
-    size
-}
-
-fn parse_size(text: &[u8]) -> Option<u64> {
-    let (number, rest) = leading_number(text, 10)?;
-    let digits = &text[..text.len() - rest.len()];
-    let largest = digits.iter().skip_while(|digit| **digit == b'0');
-    if number == u64::MAX && !largest.eq(b"18446744073709551615".iter()) {
-        return None;
-    }
-    let (factor, rest) = match rest {
-        [b'K', rest @ ..] => (1 << 10, rest),
-        [b'M', rest @ ..] => (1 << 20, rest),
-        [b'G', rest @ ..] => (1 << 30, rest),
-        _ => (1, rest),
-    };
-    if !skip_blanks(rest).is_empty() {
-        return None;
-    }
-    let size = number.checked_mul(factor);
-    if size.is_none() {
-        log::error(&[b"Provided size is too big: ", digits]);
-    }
-    size
-}
-
-/// Reads MEMKIND_MEM_THRESHOLDS and hands each threshold to `apply` with its number.
-pub(crate) fn read_thresholds(
-    settings: &Settings,
-    apply: impl FnMut(usize, &Threshold) -> bool,
-) -> Result<(), Fault<'static>> {
-    match environment(c"MEMKIND_MEM_THRESHOLDS").map(CStr::to_bytes) {
-        None => Ok(()),
-        Some(text) => thresholds(settings, text, apply),
-    }
-}
-
-fn thresholds(
-    settings: &Settings,
-    text: &'static [u8],
-    mut apply: impl FnMut(usize, &Threshold) -> bool,
-) -> Result<(), Fault<'static>> {
-    if settings.policy != Policy::DynamicThreshold {
-        log::error(&[
-            b"MEMKIND_MEM_THRESHOLDS env var could be used only with DYNAMIC_THRESHOLD policy",
-        ]);
-        return Err(Fault {
-            part: settings.text,
-            rule: "there are no thresholds without POLICY:DYNAMIC_THRESHOLD; unset MEMKIND_MEM_THRESHOLDS or change the policy",
-            example: DYNAMIC_EXAMPLE,
-        });
-    }
-    let few = "there is at most one threshold for each tier but the last, and no ';' after the last threshold";
-    let n_thresholds = count(text);
-    if n_thresholds > settings.n_tiers - 1 {
-        log::error(&[b"Too many thresholds defined"]);
-        return Err(thresholds_fault(text, few));
-    }
-    let mut rest = text;
-    for index in 0..n_thresholds {
-        let Some(query) = token(&mut rest, b';') else {
-            log::error(&[b"No valid thresholds found in: ", text]);
-            return Err(thresholds_fault(text, few));
-        };
-        let threshold = read_threshold(query).inspect_err(|_| {
-            log::error(&[b"Failed to parse threshold: ", first_key(query)]);
-        })?;
-        if !apply(index, &threshold) {
-            return Err(thresholds_fault(query, THRESHOLD_RULE));
-        }
-    }
-    Ok(())
-}
-
-fn read_threshold(query: &'static [u8]) -> Result<Threshold, Fault<'static>> {
-    let mut threshold = Threshold::default();
-    let mut rest = query;
-    let mut none = true;
-    while let Some(key) = token(&mut rest, b':') {
-        none = false;
-        let value = token(&mut rest, b',');
-        let (place, name) = match key {
-            b"INIT_VAL" => (&mut threshold.val, &b"VAL"[..]),
-            b"MIN_VAL" => (&mut threshold.min, &b"MIN"[..]),
-            b"MAX_VAL" => (&mut threshold.max, &b"MAX"[..]),
-            _ => {
-                log::error(&[b"Invalid parameter: ", key]);
-                return Err(thresholds_fault(key, THRESHOLD_RULE));
-            }
-        };
-        if place.is_some() {
-            log::error(&[name, b" defined twice"]);
-            return Err(thresholds_fault(query, THRESHOLD_RULE));
-        }
-        *place = value.and_then(read_size);
-        if place.is_none() {
-            log::error(&[b"Failed to parse value: "]);
-            return Err(thresholds_fault(query, THRESHOLD_RULE));
-        }
-    }
-    if none {
-        log::error(&[b"No valid parameters defined"]);
-        return Err(thresholds_fault(query, THRESHOLD_RULE));
-    }
-    Ok(threshold)
-}
-
 /// Reports that the builder refuses a tier.
 pub(crate) fn no_tier(tier: &Tier) -> Fault<'static> {
     log::error(&[b"Failed to add tierPOLICY"]);
@@ -480,10 +297,8 @@ pub(crate) fn no_memory(settings: &Settings) -> Fault<'static> {
     )
 }
 
-/// The last message about settings that are found wrong after reading.
+/// The last message about every rejected setting.
 pub(crate) fn reject(fault: Fault<'static>) -> Fault<'static> {
-    match rejected::<()>(fault) {
-        Ok(()) => tiers_fault(b"", ""),
-        Err(fault) => fault,
-    }
+    log::error(&[b"Error with parsing MEMKIND_MEM_TIERS"]);
+    fault
 }
