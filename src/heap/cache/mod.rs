@@ -23,7 +23,7 @@ use core::sync::atomic::Ordering;
 use super::arena::{Arenas, Source};
 use super::base::{class, je};
 use super::thread::Thread;
-use super::thread::tops::{self, END, Top};
+use super::thread::tops::{self, Top};
 use bin::{Bin, Cache, patience};
 use magazine::Magazine;
 
@@ -35,15 +35,19 @@ use magazine::Magazine;
 /// that of a class or `class::NO_BLOCKS`.
 #[inline(always)]
 pub(crate) unsafe fn pop(thread: &Thread, id: usize, offset: usize) -> Option<NonNull<u8>> {
+    // SAFETY: the thread has entered, and `id` and `offset` are in range.
+    unsafe { tops::pop(top(thread, id, offset)) }
+}
+
+/// The top of the class at `offset` in a thread's cache of heap `id`.
+///
+/// # Safety
+/// As for [`pop`].
+#[inline(always)]
+unsafe fn top(thread: &Thread, id: usize, offset: usize) -> &Top {
     // SAFETY: a cache is live, or the tops that stand for none; by the caller's promise the offset
-    // is within them. Below a top is a pointer to a free block, or 0 in an empty bin.
-    unsafe {
-        let bin = &*thread.cache(id).cast::<u8>().add(offset).cast::<Top>();
-        let top = bin.load(Ordering::Relaxed).sub(1);
-        let block = NonNull::new(*top.cast::<*mut u8>())?;
-        bin.store(top, Ordering::Relaxed);
-        Some(block)
-    }
+    // is within them.
+    unsafe { &*thread.cache(id).cast::<u8>().add(offset).cast::<Top>() }
 }
 
 /// Puts a block into a thread's cache of heap `id`; `false` when the bin is full.
@@ -53,7 +57,7 @@ pub(crate) unsafe fn pop(thread: &Thread, id: usize, offset: usize) -> Option<No
 #[inline(always)]
 pub(crate) unsafe fn push(thread: &Thread, id: usize, offset: usize, block: *mut u8) -> bool {
     // SAFETY: the thread has entered, `id` and `offset` are in range, and the block is free.
-    unsafe { push_if(thread, id, offset, block, || true) }
+    unsafe { tops::push(top(thread, id, offset), block, || true) }
 }
 
 /// [`push`] that counts down to the thread's next look at the clock; `false` also when it is
@@ -69,34 +73,7 @@ pub(crate) unsafe fn push_counted(
     block: *mut u8,
 ) -> bool {
     // SAFETY: the thread has entered, `id` and `offset` are in range, and the block is free.
-    unsafe { push_if(thread, id, offset, block, || thread.beat.count_down()) }
-}
-
-/// [`push`] if `goes_on`, which is asked only when there is room.
-///
-/// # Safety
-/// As for [`push`].
-#[inline(always)]
-unsafe fn push_if(
-    thread: &Thread,
-    id: usize,
-    offset: usize,
-    block: *mut u8,
-    goes_on: impl FnOnce() -> bool,
-) -> bool {
-    // SAFETY: a cache is live, or the tops that stand for none; by the caller's promise the offset
-    // is within them. At a top is room for a pointer, or END in a full bin.
-    unsafe {
-        let bin = &*thread.cache(id).cast::<u8>().add(offset).cast::<Top>();
-        let top = bin.load(Ordering::Relaxed);
-        // In this order: the record that stands for none has only full bins, and is shared.
-        if *top == END || !goes_on() {
-            return false;
-        }
-        *top.cast::<*mut u8>() = block;
-        bin.store(top.add(1), Ordering::Relaxed);
-        true
-    }
+    unsafe { tops::push(top(thread, id, offset), block, || thread.beat.count_down()) }
 }
 
 /// The thread's cache of a heap, made if there is none; null when memory is short, or while the

@@ -8,7 +8,7 @@ use crate::heap::base::je;
 pub(super) use crate::heap::thread::magazine::Magazine;
 use crate::heap::thread::magazine::{Bin, Magazines};
 use crate::heap::thread::table::{Opaque, Slot};
-use crate::heap::thread::tops::{END, Place, Top, no_place};
+use crate::heap::thread::tops::{self, Place, Top, no_place};
 
 impl Magazine {
     /// The places without objects.
@@ -92,28 +92,15 @@ impl Cache {
     /// Takes an object; `None` when the current magazine is empty.
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<NonNull<u8>> {
-        // SAFETY: below `top` is an object or 0, by the making of magazines.
-        unsafe {
-            let top = self.top.load(Ordering::Relaxed).sub(1);
-            let object = NonNull::new(*top.cast::<*mut u8>())?;
-            self.top.store(top, Ordering::Relaxed);
-            Some(object)
-        }
+        // SAFETY: the cache is the calling thread's.
+        unsafe { tops::pop(&self.top) }
     }
 
     /// Puts an object back; `false` when the current magazine is full.
     #[inline(always)]
     pub(crate) fn push(&self, object: NonNull<u8>) -> bool {
-        // SAFETY: at `top` is room, or END.
-        unsafe {
-            let top = self.top.load(Ordering::Relaxed);
-            if *top == END {
-                return false;
-            }
-            *top = object.as_ptr() as Place;
-            self.top.store(top.add(1), Ordering::Relaxed);
-            true
-        }
+        // SAFETY: the cache is the calling thread's, and the object free.
+        unsafe { tops::push(&self.top, object.as_ptr(), || true) }
     }
 
     /// Takes `n` objects; `false`, and none, if the current magazine has fewer.
