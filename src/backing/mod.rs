@@ -162,47 +162,11 @@ impl Backing {
         }
     }
 
-    /// Whether an extent may be resized, by [`Backing::resize`].
-    pub const fn can_resize(&self) -> bool {
+    /// The source, if its extents can be resized: mappings of ordinary pages.
+    pub const fn resizable(&self) -> Option<&Anonymous> {
         match self {
-            Self::Anonymous(source) => source.can_resize(),
-            Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => false,
-        }
-    }
-
-    /// Resizes an extent that was taken with memory, from `before` to `size` bytes, both whole
-    /// pages, and returns its address; only with `moves` that may be another one. `is_known` is
-    /// told of the start and the size of addresses that the extent may have before it has them.
-    /// On an error nothing has changed. Keeps `errno` on success.
-    ///
-    /// # Errors
-    /// `NoMemory` when there is no memory for more, or `is_known` refuses; `OperationFailed` when
-    /// only a copy can be larger, and from a source whose extents cannot be resized.
-    ///
-    /// # Safety
-    /// The extent is the caller's, and pages that it loses are not used any more.
-    pub unsafe fn resize(
-        &self,
-        address: usize,
-        before: usize,
-        size: usize,
-        moves: bool,
-        is_known: impl Fn(usize, usize) -> bool,
-    ) -> Result<usize, Error> {
-        match self {
-            // SAFETY: the extent is this source's, and no thread uses the pages that it loses.
-            Self::Anonymous(source) if source.can_resize() => unsafe {
-                source.resize(address, before, size, moves, is_known)
-            },
-            _ => Err(Error::OperationFailed),
-        }
-    }
-
-    /// Lets a forked child have an extent that may be resized, and what is in it, whatever the
-    /// program has told madvise(2) of an earlier block there. May change `errno`.
-    pub fn give_to_children(&self, address: usize, size: usize) {
-        if let Self::Anonymous(source) = self {
-            source.give_to_children(address, size);
+            Self::Anonymous(source) if source.can_resize() => Some(source),
+            _ => None,
         }
     }
 

@@ -210,13 +210,14 @@ impl Anonymous {
         unsafe { unmap(address, length) };
     }
 
-    /// Whether an extent may be resized: one of ordinary pages.
+    /// Whether extents can be resized: those of ordinary pages.
     pub(in crate::backing) const fn can_resize(&self) -> bool {
         matches!(self.page, PageSize::Base)
     }
 
-    /// [`crate::backing::Backing::give_to_children`] of this source.
-    pub(in crate::backing) fn give_to_children(&self, address: usize, size: usize) {
+    /// Lets a forked child have an extent that can be resized, and what is in it, whatever the
+    /// program has told madvise(2) of an earlier block there. May change `errno`.
+    pub fn give_to_children(&self, address: usize, size: usize) {
         for advice in [libc::MADV_DOFORK, libc::MADV_KEEPONFORK] {
             // SAFETY: advice on a mapping of this source, which changes no contents. Kernels that
             // do not know it (before 4.14) have nothing to undo.

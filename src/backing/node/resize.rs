@@ -11,11 +11,18 @@ use crate::error::Error;
 use crate::log;
 
 impl Anonymous {
-    /// [`crate::backing::Backing::resize`] of this source.
+    /// Resizes an extent that was taken with memory, from a source of ordinary pages: from `before` to
+    /// `size` bytes, both whole pages. Returns its address; only with `moves` that may be another one.
+    /// `is_known` is told of the start and the size of addresses that the extent may have before it
+    /// has them. On an error nothing has changed. Keeps `errno` on success.
+    ///
+    /// # Errors
+    /// `NoMemory` when there is no memory for more, or `is_known` refuses; `OperationFailed` when
+    /// only a copy can be larger.
     ///
     /// # Safety
     /// The extent is the caller's, and pages that it loses are not used any more.
-    pub(in crate::backing) unsafe fn resize(
+    pub unsafe fn resize(
         &self,
         address: usize,
         before: usize,

@@ -24,7 +24,7 @@ impl Arenas {
     /// Whether blocks of `size` bytes are mappings of their own.
     #[inline]
     pub(crate) fn maps(&self, size: usize) -> bool {
-        size > class::LARGE_MAX && self.backing.can_resize()
+        size > class::LARGE_MAX && self.backing.resizable().is_some()
     }
 
     /// A block of `size` bytes, for which [`Arenas::maps`], at a multiple of `align`, a power of
@@ -59,6 +59,7 @@ impl Arenas {
 
     /// The kept mapping that is least too large, cut to `size` bytes.
     fn kept_mapping(&self, size: usize, align: usize, zeroed: bool) -> Option<NonNull<u8>> {
+        let source = self.backing.resizable()?;
         let most = size.saturating_add(size / SPARE_PART);
         let (start, whole) = self.mappings.take(|start, whole, _| {
             let fits = whole >= size && whole <= most && start % align == 0;
@@ -68,7 +69,7 @@ impl Arenas {
         // SAFETY: the mapping is this heap's, and no block is in it.
         unsafe {
             // To cut one cannot fail.
-            let _ = self.backing.resize(start, whole, size, false, |_, _| true);
+            let _ = source.resize(start, whole, size, false, |_, _| true);
             let block = NonNull::new(start as *mut u8)?;
             if zeroed && !self.backing.purge(start, size) {
                 block.write_bytes(0, size);
@@ -111,7 +112,9 @@ impl Arenas {
             unsafe { self.unmap(start, size) };
         }
         // A child has the list of what is kept.
-        self.backing.give_to_children(block, size);
+        if let Some(source) = self.backing.resizable() {
+            source.give_to_children(block, size);
+        }
         // Before another thread can take it out.
         mappings.kept_bytes.fetch_add(size, Ordering::Relaxed);
         let kept = mappings.kept.insert(block, size | now & SECOND);
@@ -197,16 +200,14 @@ impl Arenas {
         size: usize,
         moves: bool,
     ) -> Result<*mut u8, Error> {
+        let source = self.backing.resizable().ok_or(Error::OperationFailed)?;
         let start = block as usize;
         let errno = log::errno();
         // Before its addresses may become those of another block.
         mapped::clear(start, before);
         // SAFETY: the mapping is a live block of this heap, and no code uses the pages that it
         // loses.
-        let moved = unsafe {
-            self.backing
-                .resize(start, before, size, moves, mapped::prepare)
-        };
+        let moved = unsafe { source.resize(start, before, size, moves, mapped::prepare) };
         log::set_errno(errno);
         match moved {
             Ok(to) => {
