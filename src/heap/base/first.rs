@@ -103,7 +103,7 @@ fn start() -> *mut u8 {
 
 /// Whether an address is in the area.
 #[inline]
-pub(super) fn has(address: *const u8) -> bool {
+pub(crate) fn has(address: *const u8) -> bool {
     (address as usize).wrapping_sub(start() as usize) < SIZE
 }
 
@@ -171,10 +171,10 @@ unsafe fn push(list: &mut *mut u8, place: *mut u8) {
     *list = place;
 }
 
-/// A block of the class at `offset` for the heap `id`, which the page map knows; null when there is
-/// none.
+/// A block of the class at `offset` for the heap `id`, always the same one, which the page map knows;
+/// null when there is none.
 #[inline]
-pub(super) fn block(offset: usize, id: usize) -> *mut u8 {
+pub(crate) fn block(offset: usize, id: usize) -> *mut u8 {
     let class = offset >> class::BIN_BITS;
     if class >= CLASSES || FREE.load(Ordering::Relaxed) & 1 << class == 0 {
         return ptr::null_mut();

@@ -115,6 +115,11 @@ impl Pressure {
         idle + left < (held + left) / part
     }
 
+    /// Whether a search for `least` bytes in pages is worth its time.
+    fn is_worth_a_search(&self, store: &Store, least: usize) -> bool {
+        !self.is_in_use(store, least) || self.throttle.is_due() || store.is_cached()
+    }
+
     /// Idle bytes of the memory that this heap shares with others; `None` when that cannot be told.
     fn idle_bytes_of_all(&self, store: &Store) -> Option<usize> {
         let promised = store.arenas.backing.promised()?;
@@ -129,9 +134,8 @@ impl Pressure {
     #[cold]
     pub(crate) fn make_room(&self, store: &'static Store, least: usize) -> bool {
         let turn = store.arenas.turn.get();
-        let worth = !self.is_in_use(store, least) || self.throttle.is_due() || store.is_cached();
         let search = || reclaim::for_request(store, &self.active_beside, least, turn);
-        worth && self.throttle.spend(false, search)
+        self.is_worth_a_search(store, least) && self.throttle.spend(false, search)
     }
 
     /// A block although the arena `own`, the thread's, has none: from other arenas of the heap,
@@ -159,7 +163,7 @@ impl Pressure {
             block => block,
         };
         let mut block = ptr::null_mut();
-        let searches = !self.is_in_use(store, least) || self.throttle.is_due() || store.is_cached();
+        let searches = self.is_worth_a_search(store, least);
         if searches {
             let turn = request.counts.turn;
             let brief = !store.arenas.backing.gives_back();

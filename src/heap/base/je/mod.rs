@@ -23,6 +23,7 @@ use core::sync::atomic::AtomicUsize;
 use tikv_jemalloc_sys as sys;
 
 use super::first;
+pub(crate) use super::first::{block as first_block, has as is_first};
 use crate::{cancel, log};
 use control::Control;
 
@@ -78,18 +79,6 @@ pub fn mallocx(size: usize, flags: c_int) -> *mut u8 {
     }
     // SAFETY: the size is not 0, jemalloc's only precondition.
     unsafe { sys::mallocx(size.max(1), flags).cast() }
-}
-
-/// A block of the class at `offset` from the first memory, for the heap `id`, which is always the
-/// same one; null when there is none.
-#[inline]
-pub(crate) fn first_block(offset: usize, id: usize) -> *mut u8 {
-    first::block(offset, id)
-}
-
-/// Whether a block is from the first memory.
-pub(crate) fn is_first(block: *const u8) -> bool {
-    first::has(block)
 }
 
 /// A statistic of the first memory: the bytes of the blocks of [`first_block`], or of the pages that
