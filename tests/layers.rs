@@ -23,7 +23,9 @@ const LAYERS: [&[&str]; 7] = [
 
 /// The folders of the heap, lowest first. A file may use its own folder and those before it; what
 /// lies beside the folders may use all of them.
-const FOLDERS_OF_HEAP: [&str; 6] = ["base", "thread", "arena", "cache", "pressure", "giveback"];
+const FOLDERS_OF_HEAP: [&str; 8] = [
+    "base", "thread", "objects", "arena", "tbb", "cache", "pressure", "giveback",
+];
 
 /// A module as a path from the root of its crate: `["heap", "cache"]`.
 type Module = Vec<String>;

@@ -4,7 +4,16 @@
 //! Arenas are created when first needed. Blocks carry no header: the page map leads
 //! from a block to its heap and size class.
 //!
-//! A folder may use those before it: base, thread, arena, cache, pressure, giveback.
+//! | folder | contents, lowest first: a folder may use those before it |
+//! |---|---|
+//! | `base` | jemalloc, size classes, the page map, locks |
+//! | `thread` | what a thread keeps: its caches, and what it has counted |
+//! | `objects` | caches of pools' objects, for `ext`; on `thread` alone |
+//! | `arena` | jemalloc's arenas of a heap, and what it calls for them |
+//! | `tbb` | pools of TBB's allocator in place of arenas |
+//! | `cache` | the caches before the arenas, and the depot between threads |
+//! | `pressure` | finding room in a heap that is full |
+//! | `giveback` | giving back what is not used |
 
 pub mod arena;
 mod base;
