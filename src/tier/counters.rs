@@ -102,7 +102,7 @@ pub(super) fn move_mark(tally: &Tally, id: usize) {
     if !(-FOLD..=FOLD).contains(&sum.wrapping_sub(load(&tally.folded, id))) {
         fold(tally, id, sum);
     }
-    tally.choose_anew();
+    tally.choose_again();
 }
 
 /// Whether the mark stays after an allocation; `recent` is bytes since the mark, with the block.
@@ -235,7 +235,7 @@ pub(super) fn allocated(ids: impl Iterator<Item = usize>) -> usize {
                 settled.store(true, Ordering::Release);
                 tally.any_settled.store(true, Ordering::Release);
             }
-            tally.choose_anew();
+            tally.choose_again();
             total.wrapping_add(sum)
         })
     });
@@ -251,7 +251,7 @@ pub(super) fn forget(id: usize) {
                 cells[id].store(0, Ordering::Relaxed);
             }
         }
-        tally.choose_anew();
+        tally.choose_again();
     }
     if let Some(total) = cell(&TOTALS, id) {
         total.store(0, Ordering::Relaxed);

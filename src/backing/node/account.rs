@@ -326,7 +326,7 @@ impl Account {
         room
     }
 
-    /// Whether the nodes, and the groups, have so many bytes left now, promised or not.
+    /// Whether the nodes, and the groups, have `bytes` left now, promised or not.
     pub(super) fn has_left(&self, bytes: usize) -> bool {
         let has = |account: &Account| account.left().is_none_or(|left| left >= bytes);
         has(self) && self.of_all().is_none_or(has)

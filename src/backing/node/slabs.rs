@@ -52,7 +52,7 @@ pub struct Slabs {
     peak: AtomicUsize,
     n_slabs: AtomicUsize,
     growth: Growth,
-    /// A slab that could not be had a moment ago, for so many bytes.
+    /// How long the refusal of a slab a moment ago is valid, and for how many bytes that was.
     refusal: Answer,
     refused: AtomicUsize,
     watchers: Watchers,
@@ -269,7 +269,7 @@ impl Slabs {
         self.mapped.load(Ordering::Relaxed).saturating_sub(cut)
     }
 
-    /// Whether it is worth the try to make so many bytes ready at once. Of huge pages that is not
+    /// Whether it is worth the try to make `bytes` ready at once. Of huge pages that is not
     /// known, since smaller ones may do.
     pub fn may_have(&self, bytes: usize) -> bool {
         let nodes_have = |account: &Account| account.has_left(bytes);

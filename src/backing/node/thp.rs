@@ -14,7 +14,7 @@ pub enum Wanted {
     System,
     /// Huge pages, also where the system gives them only to those who ask.
     Always,
-    /// None, also where the system gives them to everybody.
+    /// None, also where the system gives them to all.
     Never,
 }
 

@@ -21,7 +21,7 @@ const PRICE: u64 = 64;
 const CREDIT: u64 = PRICE * 20_000_000;
 /// The most that one search costs, in nanoseconds, and the longest time for which no search is
 /// due, also after searches that did not wait for that.
-const DEAREST: u64 = 1_000_000_000;
+const LONGEST: u64 = 1_000_000_000;
 
 /// The account of a heap's searches, in nanoseconds of [`clock::nanoseconds`].
 pub(crate) struct Throttle {
@@ -66,15 +66,15 @@ impl Throttle {
     fn charge(&self, now: u64, cost: u64) {
         let begun = now.saturating_sub(cost);
         let from = self.paid.load(Ordering::Relaxed).max(begun);
-        let price = cost.saturating_mul(PRICE).min(DEAREST);
-        let paid = (from + price).min(now + CREDIT + DEAREST);
+        let price = cost.saturating_mul(PRICE).min(LONGEST);
+        let paid = (from + price).min(now + CREDIT + LONGEST);
         self.paid.store(paid, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CREDIT, DEAREST, PRICE, Throttle};
+    use super::{CREDIT, LONGEST, PRICE, Throttle};
 
     const MS: u64 = 1_000_000;
 
@@ -109,16 +109,16 @@ mod tests {
     #[test]
     fn one_long_search_does_not_forbid_others_for_long() {
         let throttle = Throttle::new();
-        throttle.charge(1000 * DEAREST, 1000 * DEAREST);
+        throttle.charge(1000 * LONGEST, 1000 * LONGEST);
         assert!(throttle.is_due_at(0));
-        throttle.charge(1000 * DEAREST, 1000 * DEAREST);
+        throttle.charge(1000 * LONGEST, 1000 * LONGEST);
         assert!(!throttle.is_due_at(0));
-        assert!(throttle.is_due_at(2 * DEAREST - CREDIT));
-        let now = 1000 * DEAREST;
+        assert!(throttle.is_due_at(2 * LONGEST - CREDIT));
+        let now = 1000 * LONGEST;
         for _ in 0..100 {
-            throttle.charge(now + DEAREST, DEAREST);
+            throttle.charge(now + LONGEST, LONGEST);
         }
-        assert!(!throttle.is_due_at(now + DEAREST));
-        assert!(throttle.is_due_at(now + 2 * DEAREST));
+        assert!(!throttle.is_due_at(now + LONGEST));
+        assert!(throttle.is_due_at(now + 2 * LONGEST));
     }
 }

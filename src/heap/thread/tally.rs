@@ -79,7 +79,7 @@ impl Tally {
     }
 
     /// Gives the choice of any chooser up, and what led to nothing is to be looked at again.
-    pub(crate) fn choose_anew(&self) {
+    pub(crate) fn choose_again(&self) {
         self.chosen.store(0, Ordering::Relaxed);
         self.quiet.store(0, Ordering::Relaxed);
     }
@@ -101,7 +101,7 @@ impl Tally {
     /// Gives up the choice of one that is gone, and what it has counted in advance.
     pub(crate) fn forget(&self, chooser: usize) {
         if self.chooser.load(Ordering::Relaxed) == chooser {
-            self.choose_anew();
+            self.choose_again();
         }
         if self.counter.load(Ordering::Relaxed) == chooser {
             // Its thread may be at work for another one.
@@ -289,7 +289,7 @@ mod tests {
         tally.count_ahead(16, || (1, true));
         assert!(!tally.is_quiet(3));
         tally.set_quiet(16, 3);
-        tally.choose_anew();
+        tally.choose_again();
         assert!(!tally.is_quiet(3));
     }
 

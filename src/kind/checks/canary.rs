@@ -5,7 +5,7 @@ use super::record::{Record, State};
 use super::settings::{OVERFLOW, USE, has};
 use crate::backing::page_size;
 
-/// Bytes before a block that have a known value: at least so many, and a multiple of what the
+/// The fewest bytes before a block that have a known value; their number is a multiple of what the
 /// block has to be aligned to.
 pub(super) const FRONT: usize = 32;
 /// Bytes behind a block that have a known value, at least; the most.

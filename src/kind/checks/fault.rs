@@ -9,7 +9,7 @@ use crate::log::{self, Line};
 /// What is wrong with a block. Numbers are of bytes, the nearest to the block first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Freed once more.
+    /// Freed again.
     FreedTwice,
     /// Put back although vectors refer to it.
     InVectors,

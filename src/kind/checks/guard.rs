@@ -1,6 +1,6 @@
 //! Blocks that end where a page without access begins: the processor finds the fault.
 //!
-//! One block in so many is made so. The memory is a block of the kind's heap, whose last page
+//! One block in a given number is made so. The memory is a block of the kind's heap, whose last page
 //! is closed; when it is freed, all of it is closed for a while.
 
 use core::cell::UnsafeCell;
@@ -98,7 +98,7 @@ pub(super) fn make(
     // SAFETY: inside the block.
     let block = unsafe { base.add(front) };
     if zeroed {
-        // SAFETY: so many bytes are open.
+        // SAFETY: the block and its `size` bytes are open.
         unsafe { block.write_bytes(0, size) };
     }
     let mut record = Record::new(block, size, whole, front);
@@ -169,7 +169,7 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: 
     let before = unsafe { (*BEFORE.0.get()).assume_init_ref() };
     let handler = before.sa_sigaction;
     // SAFETY: the handler that the program had set, called as it is set up to be; else what the
-    // signal did before: the access is tried once more.
+    // signal did before: the access is tried again.
     unsafe {
         if handler != libc::SIG_DFL && handler != libc::SIG_IGN {
             if before.sa_flags & libc::SA_SIGINFO != 0 {

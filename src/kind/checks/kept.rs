@@ -49,7 +49,7 @@ pub(super) fn keep(mut record: Record) {
     }
 }
 
-/// Takes the oldest of the blocks that are kept back beyond so many bytes, or so many with
+/// Takes the oldest of the blocks that are kept back beyond `bytes`, or beyond `guarded` blocks with
 /// closed pages.
 fn next_to_go(bytes: usize, guarded: usize) -> Option<Record> {
     let mut records = records::hold();

@@ -4,7 +4,7 @@
 //!
 //! A checked block lies inside a block of the heap, with bytes of a known value before and
 //! behind it. A table by address (`records`) knows of all, also of those that were freed: these
-//! are filled and kept back for a while. With `guard` one in so many lies before a page without
+//! are filled and kept back for a while. With `guard` one in a given number lies before a page without
 //! access.
 //!
 //! The fast paths are off meanwhile, so that each call comes here. With `guard` alone they are on,

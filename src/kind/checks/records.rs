@@ -254,7 +254,7 @@ impl Records {
         if self.slots.is_null() {
             return &[];
         }
-        // SAFETY: the table has so many records, empty ones among them.
+        // SAFETY: the table has `capacity` records, empty ones among them.
         unsafe { core::slice::from_raw_parts(self.slots, self.capacity()) }
     }
 
@@ -265,7 +265,7 @@ impl Records {
         if self.slots.is_null() {
             return;
         }
-        // SAFETY: the table has so many records, and this is the only reference.
+        // SAFETY: the table has `capacity` records, and this is the only reference.
         let all = unsafe { core::slice::from_raw_parts_mut(self.slots, self.capacity()) };
         for record in all {
             record.shared |= record.of_file;

@@ -38,7 +38,7 @@ impl Survey {
         for (index, record) in records.all().iter().filter(wanted).enumerate() {
             // A tool looks at each access by itself, and at closed pages the processor does.
             let skip = has(TOOL) || (record.guarded && record.state() == State::Kept);
-            // SAFETY: the lock is held, so the block stays as it is; there is room for so many.
+            // SAFETY: the lock is held, so the block stays as it is; there is room for each.
             unsafe {
                 let fault = if skip { None } else { damage(record) };
                 entries.add(index).write((*record, fault));
@@ -49,7 +49,7 @@ impl Survey {
 
     #[allow(clippy::mut_from_ref, reason = "the only reference, of a mapping")]
     fn entries(&self) -> &mut [(Record, Option<Fault>)] {
-        // SAFETY: so many were written.
+        // SAFETY: `count` entries were written.
         unsafe { slice::from_raw_parts_mut(self.entries, self.count) }
     }
 

@@ -25,12 +25,12 @@ pub(super) const TOOL: u32 = 1 << 16;
 /// The environment has not been looked at.
 const UNKNOWN: u32 = 1 << 31;
 
-/// One block in so many has a page without access behind it, unless asked for otherwise.
+/// One block in this number has a page without access behind it, unless asked for otherwise.
 const GUARD_RATE: usize = 1000;
 
 static CHECKS: AtomicU32 = AtomicU32::new(UNKNOWN);
 
-/// One block in so many is guarded; 0 for none.
+/// One block in this number is guarded; 0 for none.
 static RATE: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether blocks are checked. The first call decides for the life of the process.
