@@ -26,7 +26,7 @@ const SHORT: u64 = 100_000;
 
 /// The validity of an answer. Threads may mix up two answers that they find at the same time, both
 /// of which are right.
-pub(super) struct Answer {
+struct Answer {
     /// The end of its validity, in nanoseconds of the monotonic clock; 0 without an answer.
     until: AtomicU64,
     /// The time that it took to find, in nanoseconds.
@@ -36,7 +36,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) const fn new() -> Self {
+    const fn new() -> Self {
         Self {
             until: AtomicU64::new(0),
             price: AtomicU64::new(0),
@@ -45,7 +45,7 @@ impl Answer {
     }
 
     /// Whether the answer may be used now; if so, notes the use.
-    pub(super) fn is_valid(&self) -> bool {
+    fn is_valid(&self) -> bool {
         let until = self.until.load(Ordering::Relaxed);
         if until == 0 {
             return false;
@@ -60,7 +60,7 @@ impl Answer {
     }
 
     /// Finds an answer by `find`, and returns it.
-    pub(super) fn find<T>(&self, find: impl FnOnce() -> T) -> T {
+    fn find<T>(&self, find: impl FnOnce() -> T) -> T {
         let start = now();
         let found = find();
         self.found_since(start);

@@ -16,11 +16,12 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use super::account::{Account, Pages};
-use super::known::Answer;
+use super::known::Refusal;
 use super::names::Name;
 use super::policy::Bind;
 use crate::backing::base::{Extent, cut, page_size, round_up};
 use crate::boxed::boxed;
+use crate::clock::nanoseconds;
 use crate::error::Error;
 use crate::topology;
 use growth::{Growth, Guard};
@@ -52,9 +53,8 @@ pub struct Slabs {
     peak: AtomicUsize,
     n_slabs: AtomicUsize,
     growth: Growth,
-    /// How long the refusal of a slab a moment ago is valid, and for how many bytes that was.
-    refusal: Answer,
-    refused: AtomicUsize,
+    /// The slabs that could not be had a moment ago.
+    refusal: Refusal,
     watchers: Watchers,
     /// Whether this is a child of the process that made the slabs.
     inherited: AtomicBool,
@@ -88,8 +88,7 @@ impl Slabs {
             peak: AtomicUsize::new(0),
             n_slabs: AtomicUsize::new(0),
             growth: Growth::new(),
-            refusal: Answer::new(),
-            refused: AtomicUsize::new(usize::MAX),
+            refusal: Refusal::new(),
             watchers: Watchers::new(),
             inherited: AtomicBool::new(false),
             name: Name::new(),
@@ -152,7 +151,7 @@ impl Slabs {
         retract: impl Fn(usize, usize),
     ) -> Result<(), Error> {
         let left = self.plan.most() - self.mapped.load(Ordering::Relaxed);
-        if need > left || self.is_gone() || self.was_refused(need) {
+        if need > left || self.is_gone() || self.refusal.of(need).is_some() {
             return Err(Error::NoMemory);
         }
         let guard = self.growth.hold().ok_or(Error::NoMemory)?;
@@ -168,14 +167,9 @@ impl Slabs {
             .any(|slab| slab.made.size - slab.cut.load(Ordering::Relaxed) >= need)
     }
 
-    /// Whether `need` bytes, or fewer, were refused a moment ago.
-    fn was_refused(&self, need: usize) -> bool {
-        need >= self.refused.load(Ordering::Relaxed) && self.refusal.is_valid()
-    }
-
     /// Notes that room was made: what was refused may be had now.
     pub fn forget_refusal(&self) {
-        self.refused.store(usize::MAX, Ordering::Relaxed);
+        self.refusal.end();
     }
 
     fn add_slab(
@@ -186,10 +180,10 @@ impl Slabs {
         retract: impl Fn(usize, usize),
     ) -> Result<(), Error> {
         let left = self.plan.most() - self.mapped.load(Ordering::Relaxed);
-        let made = self.refusal.find(|| self.make(need, left));
-        let refused = if made.is_ok() { usize::MAX } else { need };
-        self.refused.store(refused, Ordering::Relaxed);
-        let made = made?;
+        let (start, turn) = (nanoseconds(), self.refusal.turn());
+        let made = self.make(need, left);
+        let made = made.inspect_err(|_| self.refusal.note(need, left, start, turn))?;
+        self.refusal.end();
         if !self.plan.options.has(Options::SHARED) {
             self.name.give(made.start, made.size);
         }
