@@ -165,7 +165,7 @@ impl Backing {
     /// The source, if its extents can be resized: mappings of ordinary pages.
     pub const fn resizable(&self) -> Option<&Anonymous> {
         match self {
-            Self::Anonymous(source) if source.can_resize() => Some(source),
+            Self::Anonymous(source) if matches!(source.page, PageSize::Base) => Some(source),
             _ => None,
         }
     }
@@ -173,7 +173,7 @@ impl Backing {
     /// The unit of extents, in bytes: their sizes are multiples of it.
     pub fn granule(&self) -> usize {
         match self {
-            Self::Anonymous(source) => source.granule(),
+            Self::Anonymous(source) => source.page.granule(),
             Self::File(_) | Self::Fixed(_) | Self::Slabs(_) => page_size(),
         }
     }
@@ -182,7 +182,7 @@ impl Backing {
     pub fn gives_back(&self) -> bool {
         match self {
             Self::Fixed(_) => false,
-            Self::Slabs(source) => source.gives_back(),
+            Self::Slabs(source) => source.plan().gives_back(),
             Self::Anonymous(_) | Self::File(_) => true,
         }
     }

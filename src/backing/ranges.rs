@@ -252,7 +252,9 @@ mod tests {
                 scope.spawn(move || {
                     for i in 0..500 {
                         assert!(ranges.insert(4 * i + first + 1, 8));
-                        if let Some((start, _)) = ranges.take_least(|start, _| Some(start)) {
+                        // Of two one stays for now, so that the list grows.
+                        let rank = |start, _| Some(start).filter(|_| i % 2 == 0);
+                        if let Some((start, _)) = ranges.take_least(rank) {
                             taken.fetch_add(start, Ordering::Relaxed);
                         }
                     }
@@ -263,21 +265,5 @@ mod tests {
             taken.fetch_add(start, Ordering::Relaxed);
         }
         assert_eq!(taken.into_inner(), (1..=2000).sum::<usize>());
-    }
-
-    #[test]
-    fn threads_share_a_list() {
-        let ranges = Ranges::new();
-        thread::scope(|scope| {
-            for first in 0..4 {
-                let ranges = &ranges;
-                scope.spawn(move || {
-                    for i in 0..1000 {
-                        assert!(ranges.insert(4 * i + first + 1, 1));
-                    }
-                });
-            }
-        });
-        assert_eq!(sum(&ranges), ((1..=4000).sum::<usize>(), 4000));
     }
 }

@@ -3,7 +3,7 @@
 //! No lock is held while the program's functions run. A map that its parent has made is only looked
 //! up in a forked child, since threads may have been changing it; the list of maps is whole there.
 
-mod kinds;
+mod attach;
 mod locked;
 mod records;
 mod tell;

@@ -133,13 +133,6 @@ impl Identity {
         }
     }
 
-    /// The identity of an open file.
-    pub(super) fn of(fd: c_int) -> Self {
-        let identity = Self::new();
-        identity.set(fd);
-        identity
-    }
-
     /// Takes the identity of an open file. If that fails, the file is never found lost.
     pub(super) fn set(&self, fd: c_int) {
         let errno = log::errno();

@@ -41,7 +41,9 @@ impl File {
             return Ok(());
         }
         let filled = if self.is_lost(place.index) {
-            self.fill_lost(address, size)
+            // Its mapped pages get blocks again when they are populated, which fails without a signal
+            // when there are none.
+            populate(address, size).then_some(()).ok_or(Fill::Lost)
         } else {
             self.fill_missing(&place, &found, address - own.start)
         };
@@ -52,16 +54,6 @@ impl File {
                 .fetch_max(place.start + own.end, Ordering::Relaxed);
         }
         filled
-    }
-
-    /// [`File::fill`] where the file is lost: its mapped pages get blocks again when they are
-    /// populated, which fails without a signal when there are none.
-    pub(super) fn fill_lost(&self, address: usize, size: usize) -> Result<(), Fill> {
-        if populate(address, size) {
-            Ok(())
-        } else {
-            Err(Fill::Lost)
-        }
     }
 
     /// Allocates the missing blocks of a place; on failure it has none. `base` is the address of

@@ -51,6 +51,8 @@ impl File {
     /// may be small.
     #[inline(never)]
     pub(super) fn open(fd: c_int, dir: CString, limit: usize) -> Result<Box<Self>, Error> {
+        let identity = Identity::new();
+        identity.set(fd);
         let pieces = boxed_slice((0..PIECES).map(|_| Piece::new()))?;
         boxed(Self {
             fd,
@@ -66,7 +68,7 @@ impl File {
             tight: AtomicU32::new(0),
             inherited: AtomicBool::new(false),
             no_holes: AtomicBool::new(false),
-            identity: Identity::of(fd),
+            identity,
         })
     }
 

@@ -16,7 +16,7 @@ use crate::topology::{self, Left, NodeMask};
 
 /// Private memory of the process.
 pub struct Anonymous {
-    pub(super) page: PageSize,
+    pub(in crate::backing) page: PageSize,
     thp: TransparentHuge,
     bind: Bind,
     /// Set before the first extent unless `bind` is `None`.
@@ -210,11 +210,6 @@ impl Anonymous {
         unsafe { unmap(address, length) };
     }
 
-    /// Whether extents can be resized: those of ordinary pages.
-    pub(in crate::backing) const fn can_resize(&self) -> bool {
-        matches!(self.page, PageSize::Base)
-    }
-
     /// Lets a forked child have an extent that can be resized, and what is in it, whatever the
     /// program has told madvise(2) of an earlier block there. May change `errno`.
     pub fn give_to_children(&self, address: usize, size: usize) {
@@ -223,11 +218,6 @@ impl Anonymous {
             // do not know it (before 4.14) have nothing to undo.
             unsafe { libc::madvise(address as *mut _, size, advice) };
         }
-    }
-
-    /// The unit of extents, in bytes.
-    pub(in crate::backing) fn granule(&self) -> usize {
-        self.page.granule()
     }
 
     /// Gives a fresh mapping its policy and its place in the account.

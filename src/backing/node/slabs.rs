@@ -5,10 +5,10 @@
 //! watchers, any of which may take long, fail or call the program; the heap calls it where it
 //! holds no lock.
 
-mod given;
 mod growth;
 mod map;
 mod plan;
+mod returned;
 mod watchers;
 
 use core::ffi::{CStr, c_int};
@@ -321,11 +321,6 @@ impl Slabs {
         let here = |slab: &&Slab| address.wrapping_sub(slab.made.start) < slab.made.size;
         let made = self.all().find(here)?.made;
         Some((made.page, made.file, address - made.start))
-    }
-
-    /// Whether pages can go back before the end.
-    pub(in crate::backing) fn gives_back(&self) -> bool {
-        self.plan.gives_back()
     }
 
     pub(in crate::backing) fn for_each_range(&self, mut each: impl FnMut(usize, usize)) {

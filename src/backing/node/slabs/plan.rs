@@ -90,7 +90,7 @@ impl Plan {
     }
 
     /// Whether pages can be given back before the end.
-    pub(super) fn gives_back(&self) -> bool {
+    pub(in crate::backing) fn gives_back(&self) -> bool {
         !self.options.has(Options::PIN | Options::LOCK) && self.page == page_size()
     }
 }

@@ -15,7 +15,7 @@ impl Slabs {
     pub(in crate::backing) unsafe fn give_back(&self, address: usize, size: usize) -> bool {
         // SAFETY: no live block is in the range.
         let discard = || unsafe { self.discard(address, size) };
-        if !self.gives_back() || keeps_freed_memory() || !discard() {
+        if !self.plan.gives_back() || keeps_freed_memory() || !discard() {
             return false;
         }
         self.given.fetch_add(size, Ordering::Relaxed);
