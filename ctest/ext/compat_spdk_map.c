@@ -164,6 +164,21 @@ static void translations(void)
     CHECK_INT(-EINVAL, spdk_mem_map_set_translation(map, base, 4096, 4));
     CHECK_INT(-EINVAL, spdk_mem_map_set_translation(map, base + 1, 4096, 4));
     CHECK(spdk_mem_map_translate(map, base + 8191, NULL) == 3);
+
+    /* What is set around smaller ones replaces them, and what is cleared around them takes them away. */
+    CHECK_INT(0, spdk_mem_map_set_translation(map, base + MIB, 4096, 5));
+    CHECK_INT(0, spdk_mem_map_set_translation(map, base + 3 * MIB, 8192, 6));
+    CHECK_INT(-EINVAL, spdk_mem_map_set_translation(map, base + 4096, 4 * MIB - 4096, 7));
+    CHECK_INT(-EINVAL, spdk_mem_map_set_translation(map, base + 2 * MIB, MIB + 4096, 7));
+    CHECK(spdk_mem_map_translate(map, base + MIB, NULL) == 5);
+    CHECK_INT(0, spdk_mem_map_set_translation(map, base, 4 * MIB, 7));
+    for (uint64_t place = base; place < base + 4 * MIB; place += 4096)
+        CHECK(spdk_mem_map_translate(map, place, NULL) == 7);
+    CHECK_INT(0, spdk_mem_map_clear_translation(map, base, 4 * MIB));
+    CHECK_INT(0, spdk_mem_map_set_translation(map, base + MIB, 4096, 5));
+    CHECK_INT(0, spdk_mem_map_clear_translation(map, base, 2 * MIB));
+    CHECK(spdk_mem_map_translate(map, base + MIB, NULL) == NOTHING);
+    CHECK_INT(-EINVAL, spdk_mem_map_set_translation(map, UINT64_C(1) << 50, 4096, 1));
     spdk_mem_map_free(&map);
 }
 

@@ -33,8 +33,9 @@ struct spdk_mem_map {
     struct spdk_mem_map *next;
     struct memkind_map *ranges; /* calls notify_cb; NULL without */
     struct memkind_map *pieces;
-    pthread_mutex_t lock; /* of the pieces, and of `translation` */
+    pthread_mutex_t lock; /* of the pieces, and of the two below */
     uint64_t translation; /* for the piece that is being added */
+    size_t n_small;       /* pieces of less than 2 MiB */
     uint64_t default_translation;
     struct spdk_mem_map_ops ops;
     void *context;
@@ -78,30 +79,49 @@ static inline int memkind_spdk_add_piece(void *map, void *address, size_t size, 
     return 0;
 }
 
+/* Whether pieces lie in a range whole, or -EINVAL for one that does in part; takes them away if `clear`. */
+static inline int memkind_spdk_clear(struct spdk_mem_map *map, uint64_t vaddr, uint64_t end, int clear)
+{
+    struct memkind_range range;
+
+    while (vaddr < end) {
+        if (memkind_map_find(map->pieces, (void *)(uintptr_t)vaddr, &range) != MEMKIND_SUCCESS) {
+            vaddr = map->n_small != 0 ? vaddr + 4096 : (vaddr / MEMKIND_SPDK_PIECE + 1) * MEMKIND_SPDK_PIECE;
+            continue;
+        }
+        if ((uintptr_t)range.address < vaddr || range.size > end - vaddr)
+            return -EINVAL;
+        if (clear && memkind_map_remove(map->pieces, range.address, range.size) == MEMKIND_SUCCESS)
+            map->n_small -= range.size < MEMKIND_SPDK_PIECE;
+        vaddr += range.size;
+    }
+    return 0;
+}
+
 static inline int memkind_spdk_set(struct spdk_mem_map *map, uint64_t vaddr, uint64_t size, int clear)
 {
     const uint64_t end = vaddr + size;
-    struct memkind_range range;
-    int status = 0;
 
-    if ((vaddr | size) % 4096 != 0 || end < vaddr)
+    if ((vaddr | size) % 4096 != 0 || end < vaddr || memkind_spdk_clear(map, vaddr, end, 0) != 0)
         return -EINVAL;
-    while (vaddr < end && status == 0) {
+    memkind_spdk_clear(map, vaddr, end, 1);
+    while (!clear && vaddr < end) {
         uint64_t next = (vaddr / MEMKIND_SPDK_PIECE + 1) * MEMKIND_SPDK_PIECE;
+        int code;
 
         next = next < end ? next : end;
-        if (memkind_map_find(map->pieces, (void *)(uintptr_t)vaddr, &range) == MEMKIND_SUCCESS &&
-            memkind_map_remove(map->pieces, (void *)(uintptr_t)vaddr, (size_t)(next - vaddr)) != MEMKIND_SUCCESS)
-            return -EINVAL; /* a part of a piece */
-        if (!clear && memkind_map_add(map->pieces, (void *)(uintptr_t)vaddr, (size_t)(next - vaddr)) != MEMKIND_SUCCESS)
-            status = -ENOMEM;
+        code = memkind_map_add(map->pieces, (void *)(uintptr_t)vaddr, (size_t)(next - vaddr));
+        if (code != MEMKIND_SUCCESS)
+            return code == MEMKIND_ERROR_INVALID ? -EINVAL : -ENOMEM;
+        map->n_small += next - vaddr < MEMKIND_SPDK_PIECE;
         vaddr = next;
     }
-    return status;
+    return 0;
 }
 
-/* Sets the translation of a range, for each 2 MiB of it; -EINVAL for what is not whole pages, or replaces what was set
- * for less than 2 MiB in part; -ENOMEM. */
+/* Sets the translation of a range, for each 2 MiB of it, in place of those that it had; -EINVAL, and nothing changes, for
+ * what is not whole pages, or replaces a part of what was set at a time between two multiples of 2 MiB; -EINVAL too for what
+ * are no addresses of a process; -ENOMEM. */
 static inline int spdk_mem_map_set_translation(struct spdk_mem_map *map, uint64_t vaddr, uint64_t size,
                                                uint64_t translation)
 {
@@ -114,6 +134,7 @@ static inline int spdk_mem_map_set_translation(struct spdk_mem_map *map, uint64_
     return status;
 }
 
+/* Takes the translations of a range away; errors as for setting them. */
 static inline int spdk_mem_map_clear_translation(struct spdk_mem_map *map, uint64_t vaddr, uint64_t size)
 {
     int status;
