@@ -111,7 +111,7 @@ impl Description<'_> {
         let (spec, nodes) = self.spec()?;
         if self.required {
             let meant = Some(&nodes).filter(|_| self.bind == Bind::Bind && spec.bind != Bind::None);
-            topology::huge_pages().available(page, meant)?;
+            topology::huge_pages()?.available(page, meant)?;
         }
         let wishes = boxed(Wishes::new(alignment, self.fallback, self.exhausted))?;
         let decay_ms = at_once.then_some(0);
@@ -135,7 +135,7 @@ impl Description<'_> {
     fn checked_page(&self) -> Result<usize, Error> {
         let page = self.page.max(page_size());
         let huge = page != page_size();
-        if self.page != 0 && huge && !topology::huge_pages().has_size(page) {
+        if self.page != 0 && huge && !topology::huge_pages()?.has_size(page) {
             refuse!("the kernel has no pages of {} bytes", self.page);
         }
         if self.page != 0 && self.page != page {

@@ -46,6 +46,7 @@ pub use targets::Targets;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::Error;
+use crate::log;
 use sysfs::Sysfs;
 
 /// Bytes of memory of the nodes together (MemTotal), read at each call; nodes that do not exist
@@ -102,8 +103,19 @@ pub fn nearest(node: u16) -> Result<u16, Error> {
 }
 
 /// The huge pages of the machine, read at each call.
-pub fn huge_pages() -> HugePages {
-    HugePages::read(&Sysfs::HOST)
+///
+/// # Errors
+/// [`Error::OperationFailed`] as for [`targets()`].
+pub fn huge_pages() -> Result<HugePages, Error> {
+    let failures = trouble::count();
+    let pages = HugePages::read(&Sysfs::HOST);
+    if trouble::count() != failures {
+        log::error!(
+            "The sizes of huge pages could not be read: no descriptor or memory was left, or a read failed. The next call tries again."
+        );
+        return Err(Error::OperationFailed);
+    }
+    Ok(pages)
 }
 
 #[cfg(test)]
