@@ -240,6 +240,18 @@ impl checks::Origin for Kind {
         !matches!(self.heap.backing(), Backing::Anonymous(_)) || self.spec.page == PageSize::Base
     }
 
+    fn fallback_of(&'static self, base: *mut u8) -> Option<&'static dyn checks::Origin> {
+        let owner = heap::blocks::owner(base as usize);
+        let mut next = self.fallback();
+        while let Some(kind) = next {
+            if kind.heap_ids().any(|id| id == owner) {
+                return Some(kind);
+            }
+            next = kind.fallback();
+        }
+        None
+    }
+
     fn take(&'static self, align: usize, size: usize, zeroed: bool) -> Result<*mut u8, Error> {
         if let Some(wishes) = &self.wishes {
             return wishes.allocate(self, align, size, zeroed);
@@ -284,6 +296,13 @@ impl Memory for Kind {
             (1, true) => heap.allocate_zeroed(size),
             _ => heap.allocate_aligned(align, size),
         }
+    }
+
+    fn is_served_by(&'static self, heap: usize) -> bool {
+        self.heap_ids().any(|id| id == heap)
+            || self
+                .fallback()
+                .is_some_and(|other| other.is_served_by(heap))
     }
 
     fn allocate_any(

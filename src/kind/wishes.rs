@@ -30,6 +30,9 @@ pub trait Memory: Sync + 'static {
     /// Those of malloc of a kind.
     fn allocate_any(&'static self, align: usize, size: usize, zero: bool)
     -> Result<*mut u8, Error>;
+
+    /// Whether the heap with this id is its own, or of a kind that serves when it has no memory.
+    fn is_served_by(&'static self, heap: usize) -> bool;
 }
 
 /// A function of the program's that is asked when there is no memory.
@@ -152,7 +155,8 @@ impl<K: Memory> Wishes<K> {
         block: *mut u8,
         size: usize,
     ) -> Result<*mut u8, Error> {
-        let own = heap::blocks::owner(block as usize) == kind.heap().id();
+        let owner = heap::blocks::owner(block as usize);
+        let own = owner == kind.heap().id();
         // SAFETY: the block is live, by the caller's promise.
         let before = unsafe { heap::blocks::usable_size(block) };
         if own && !kind.heap().wipes() && kind.heap().is_open() {
@@ -171,9 +175,16 @@ impl<K: Memory> Wishes<K> {
                 }
             }
         }
-        let fresh = match self.allocate(kind, 1, size, false) {
+        // A block that the kind may have given for so many bytes can stay where it is.
+        let aligned = block as usize & (self.alignment - 1) == 0;
+        let may_stay = size <= before && aligned && (own || kind.is_served_by(owner));
+        let fresh = match may_stay {
+            true => self.allocate_or_fall_back(kind, self.alignment, size, false),
+            false => self.allocate(kind, 1, size, false),
+        };
+        let fresh = match fresh {
             Ok(fresh) => fresh,
-            Err(_) if own && size <= before => return Ok(block),
+            Err(_) if may_stay => return Ok(block),
             Err(error) => return Err(error),
         };
         // SAFETY: both blocks are live; the shorter length fits both.

@@ -41,8 +41,9 @@ pub(crate) fn malloc(
         // SAFETY: just given by the heap.
         unsafe { canary::lay(&record) };
     }
-    record.head = Some(kind.head());
-    record.of_file = kind.is_file();
+    let giver = kind.fallback_of(record.base()).unwrap_or(kind);
+    record.head = Some(giver.head());
+    record.of_file = giver.is_file();
     tools::made(record.base(), opened(&record), record.block(), size, zeroed);
     record.note_made(records::here());
     let known = records::hold().insert(record);
@@ -186,9 +187,17 @@ pub(crate) unsafe fn realloc(
     let fresh = match malloc(kind, kind.least_alignment(), size, false) {
         Ok(fresh) => fresh,
         Err(error) => {
-            let same = record.is_of(kind.head());
-            // SAFETY: a live block.
-            let done = same && unsafe { resize_in_place(kind, block, size) };
+            let aligned = block as usize & (kind.least_alignment() - 1) == 0;
+            let giver = match record.is_of(kind.head()) {
+                true => Some(kind),
+                // What the kind may have given for so many bytes can stay where it is.
+                false => kind
+                    .fallback_of(record.base())
+                    .filter(|_| size <= record.size && aligned),
+            };
+            // SAFETY: a live block, of the heap of `giver`.
+            let stays = |giver| unsafe { resize_in_place(giver, block, size) };
+            let done = giver.is_some_and(stays);
             return Some(if done { Ok(block) } else { Err(error) });
         }
     };
@@ -216,8 +225,9 @@ unsafe fn resize(
         // SAFETY: a live block of a heap.
         let whole = unsafe { heap::blocks::usable_size(fresh) };
         let mut moved = Record::new(fresh, size, whole, 0);
-        moved.head = Some(kind.head());
-        moved.of_file = kind.is_file();
+        let giver = kind.fallback_of(fresh).unwrap_or(kind);
+        moved.head = Some(giver.head());
+        moved.of_file = giver.is_file();
         moved.note_made(records::here());
         record = moved;
     }
@@ -244,7 +254,8 @@ pub(crate) unsafe fn resize_in_place(
         return false;
     };
     if record.guarded {
-        return false;
+        // It ends where a page without access begins, and stays as large as it is.
+        return size <= record.size;
     }
     tools::freed(block, record.size);
     tools::open(record.base(), record.whole);

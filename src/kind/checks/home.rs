@@ -13,6 +13,8 @@ pub trait Origin: Sync {
     fn is_file(&self) -> bool;
     /// Whether single pages of its memory can be closed.
     fn can_close_pages(&self) -> bool;
+    /// The kind, of those that serve when it has no memory, whose heap gave a block; `None` for others.
+    fn fallback_of(&'static self, base: *mut u8) -> Option<&'static dyn Origin>;
     /// `size` bytes of its heap at a multiple of `align`, a power of two or 0; zeroed if so asked.
     ///
     /// # Errors
