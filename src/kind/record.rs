@@ -200,6 +200,11 @@ impl Kind {
         self.wishes.as_deref().and_then(Wishes::fallback)
     }
 
+    /// Whether the process is a forked child that has no use of the kind's memory.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.heap.backing(), Backing::Slabs(slabs) if slabs.is_gone())
+    }
+
     /// Bytes that its heap has been given, where these are counted.
     pub fn held(&'static self) -> Option<usize> {
         self.heap.backing().room().held()

@@ -96,6 +96,11 @@ impl Region {
         if let Some(watch) = &region.watch {
             watch.end();
         }
+        if region.kind().is_gone() {
+            // Chunks are the parent's, and may not even be mapped.
+            users::remove(region.kind());
+            return;
+        }
         if region.protect(false).is_err() {
             // Memory that cannot be made writable cannot be used again: it stays, and so does the kind.
             return;

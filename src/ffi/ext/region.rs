@@ -43,7 +43,8 @@ unsafe fn region_of<'a>(region: *mut memkind_region) -> Option<&'a mut Region> {
 ///
 /// \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, a kind that does not live or a
 ///         chunk larger than the address space; MEMKIND_ERROR_MALLOC
-/// \note MT-safe; a region is used by one thread at a time. A forked child has a copy.
+/// \note MT-safe; a region is used by one thread at a time. A forked child has a copy; but one of a
+///       kind with MEMKIND_OPTION_NO_FORK or MEMKIND_OPTION_SHARED it can only destroy.
 /// \note EXPERIMENTAL API; see memkind_region(3)
 ///
 /// # Safety
