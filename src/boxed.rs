@@ -41,6 +41,19 @@ pub fn room_for<T>(n_values: usize) -> Result<Vec<T>, Error> {
     }
 }
 
+/// Sees to it that a vector has room for one element more.
+///
+/// # Errors
+/// `Malloc`.
+pub fn make_room<T: Copy>(all: &mut Vec<T>) -> Result<(), Error> {
+    if all.len() == all.capacity() {
+        let mut larger = room_for((2 * all.len()).max(64))?;
+        larger.extend_from_slice(all);
+        *all = larger;
+    }
+    Ok(())
+}
+
 fn room<T>() -> Option<*mut T> {
     const { assert!(size_of::<T>() > 0) };
     // SAFETY: the layout is not of size 0, which the assertion above checks.

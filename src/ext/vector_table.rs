@@ -2,7 +2,7 @@
 
 use super::buffer::Buffer;
 use super::pool::Pool;
-use crate::boxed::room_for;
+use crate::boxed::{make_room, room_for};
 use crate::kind::Head;
 
 /// A number of a vector that is gone stays known until this many others are gone.
@@ -30,17 +30,26 @@ pub(super) struct Entry {
     pub(super) reserved: usize,
     /// The next one that is gone, by index.
     pub(super) next: u32,
+    /// Whether it was made by a process that this one is a forked child of.
+    pub(super) inherited: bool,
+}
+
+/// The index of the entry with a number.
+fn index_of(number: u32) -> usize {
+    number as usize & ((1 << INDEX_BITS) - 1)
 }
 
 /// All entries.
 pub(super) struct Table {
-    pub(super) entries: Vec<Entry>,
+    entries: Vec<Entry>,
     /// The index of the entry that has been gone for longest.
     oldest: u32,
     /// The index of the entry that has been gone for the shortest time.
     newest: u32,
     /// The number of entries that are gone: a list from `oldest` to `newest`.
     n_gone: usize,
+    /// The numbers of those that are alive and reserved: few, however many are alive.
+    reserved: Vec<u32>,
 }
 
 impl Table {
@@ -50,6 +59,7 @@ impl Table {
             oldest: 0,
             newest: 0,
             n_gone: 0,
+            reserved: Vec::new(),
         }
     }
 
@@ -60,14 +70,47 @@ impl Table {
 
     /// The entry with a number.
     pub(super) fn find(&mut self, number: u32) -> Option<&mut Entry> {
-        let index = number as usize & ((1 << INDEX_BITS) - 1);
         self.entries
-            .get_mut(index)
+            .get_mut(index_of(number))
             .filter(|entry| entry.number == number)
     }
 
+    /// A vector that a stream has reserved, is alive and not committed.
+    pub(super) fn reserved_by(&self, stream: usize) -> Option<Entry> {
+        let entry = |number: &u32| self.entries.get(index_of(*number)).copied();
+        let mut reserved = self.reserved.iter().filter_map(entry);
+        reserved.find(|entry| entry.reserved == stream)
+    }
+
+    /// Notes that the process is a forked child.
+    pub(super) fn inherit(&mut self) {
+        for entry in &mut self.entries {
+            entry.inherited = true;
+        }
+    }
+
+    /// Notes that what a stream had reserved is committed, or that the stream is gone.
+    pub(super) fn committed(&mut self, stream: usize) {
+        let entries = &mut self.entries;
+        self.reserved.retain(|number| {
+            let entry = entries.get_mut(index_of(*number));
+            let found = entry.filter(|entry| entry.reserved == stream);
+            found.map(|entry| entry.reserved = 0).is_none()
+        });
+    }
+
     /// A number for a new entry; `None` without memory.
-    pub(super) fn add(&mut self, mut entry: Entry) -> Option<u32> {
+    pub(super) fn add(&mut self, entry: Entry) -> Option<u32> {
+        if entry.reserved == 0 {
+            return self.add_entry(entry);
+        }
+        make_room(&mut self.reserved).ok()?;
+        let number = self.add_entry(entry)?;
+        self.reserved.push(number);
+        Some(number)
+    }
+
+    fn add_entry(&mut self, mut entry: Entry) -> Option<u32> {
         if self.n_gone > GONE {
             let index = self.oldest as usize;
             let old = self.entries.get_mut(index)?;
@@ -94,7 +137,14 @@ impl Table {
 
     /// Notes that an entry is gone.
     pub(super) fn bury(&mut self, number: u32) {
-        let index = number & ((1 << INDEX_BITS) - 1);
+        let index = index_of(number) as u32;
+        if self
+            .entries
+            .get(index as usize)
+            .is_some_and(|entry| entry.reserved != 0)
+        {
+            self.reserved.retain(|other| *other != number);
+        }
         if self.n_gone == 0 {
             self.oldest = index;
         } else if let Some(last) = self.entries.get_mut(self.newest as usize) {

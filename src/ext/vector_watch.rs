@@ -77,7 +77,10 @@ fn look_up(
     let number = unsafe { (*vector).number };
     let entry = table.find(number).ok_or(None)?;
     let is_gone = entry.references == 0;
-    let is_others = entry.owner & LOCAL != 0 && entry.thread != log::thread() && what != Use::Move;
+    let is_others = entry.owner & LOCAL != 0
+        && !entry.inherited
+        && entry.thread != log::thread()
+        && what != Use::Move;
     if is_gone || (is_others && has(FREE)) {
         return Err(Some(*entry));
     }
@@ -126,6 +129,7 @@ unsafe fn put(watched: &mut Watched, vector: *mut Vector, real: Vector, place: u
         vector: 0,
         reserved: stream,
         next: 0,
+        inherited: false,
     });
     // SAFETY: `vector` is writable.
     unsafe {
@@ -163,11 +167,7 @@ pub(super) fn nothing_reserved(stream: usize) {
     if !has(FREE) {
         return;
     }
-    let found = {
-        let watched = watch::hold();
-        let mut alive = watched.vectors.alive();
-        alive.find(|entry| entry.reserved == stream).copied()
-    };
+    let found = watch::hold().vectors.reserved_by(stream);
     if let Some(entry) = found {
         let sink = &mut fault::on_standard_error;
         let (length, data, kind) = (entry.length, entry.data, entry.kind());
@@ -183,12 +183,7 @@ pub(super) fn nothing_reserved(stream: usize) {
 
 /// Notes that what a stream had reserved is committed, or that the stream is gone.
 pub(super) fn committed(stream: usize) {
-    let mut watched = watch::hold();
-    for entry in &mut watched.vectors.entries {
-        if entry.reserved == stream {
-            entry.reserved = 0;
-        }
-    }
+    watch::hold().vectors.committed(stream);
 }
 
 /// What a vector refers to, as if it were not checked; empty if it may not be used.

@@ -5,8 +5,6 @@ use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 
 use super::vector_table::Table;
-use crate::boxed::room_for;
-use crate::error::Error;
 use crate::heap::lock::{Guard, Lock};
 use crate::kind::Head;
 
@@ -18,16 +16,6 @@ pub(super) struct Alive {
     pub(super) made_at: u32,
     pub(super) count: usize,
     pub(super) bytes: usize,
-}
-
-/// Room for one element more, or an error.
-pub(super) fn make_room<T: Copy>(all: &mut Vec<T>) -> Result<(), Error> {
-    if all.len() == all.capacity() {
-        let mut larger = room_for((2 * all.len()).max(64))?;
-        larger.extend_from_slice(all);
-        *all = larger;
-    }
-    Ok(())
 }
 
 /// The vectors that are checked, and the regions.
@@ -75,7 +63,14 @@ pub fn prepare_fork() {
     LOCK.hold_over_fork();
 }
 
-/// After fork(2), in parent and child.
+/// After fork(2), in the parent.
 pub fn release_after_fork() {
+    LOCK.release();
+}
+
+/// In a child just forked: whatever thread LOCAL vectors were of, they are copies that its own may use.
+pub fn after_fork_in_child() {
+    // SAFETY: held since `prepare_fork`, by the only thread there is.
+    unsafe { (*SHARED.0.get()).vectors.inherit() };
     LOCK.release();
 }

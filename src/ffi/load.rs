@@ -82,7 +82,7 @@ extern "C" fn in_child() {
     kind::after_fork_in_child();
     map::after_fork_in_child();
     pool::after_fork_in_child();
-    watch::release_after_fork();
+    watch::after_fork_in_child();
     signals.release();
 }
 

@@ -1,8 +1,9 @@
 //! Regions that are checked: what lies behind a block, up to the one before it, has a known value, and
 //! so has what has been freed. Both are looked at when blocks are freed, and memory used again.
 
+use crate::boxed::make_room;
 use crate::error::Error;
-use crate::ext::watch::{self, Alive, make_room};
+use crate::ext::watch::{self, Alive};
 use crate::kind::Kind;
 use crate::kind::checks::{self, CANARY, FREE, FREED, OVERFLOW, USE, fault, has, other_than};
 use crate::log;
@@ -34,6 +35,8 @@ pub(super) struct Watch {
     region: usize,
     kind: &'static Kind,
     blocks: Vec<Block>,
+    /// Bytes of all blocks.
+    bytes: usize,
     used: Vec<Used>,
     made_by: u32,
     made_at: u32,
@@ -83,6 +86,7 @@ impl Watch {
             region: address,
             kind,
             blocks: Vec::new(),
+            bytes: 0,
             used: Vec::new(),
             made_by: log::thread(),
             made_at,
@@ -145,6 +149,7 @@ impl Watch {
             depth,
             made_at: checks::here(),
         });
+        self.bytes += size;
         self.tell();
     }
 
@@ -155,7 +160,7 @@ impl Watch {
         let found = regions.find(|one| one.address == self.region);
         if let Some(found) = found {
             found.count = self.blocks.len();
-            found.bytes = self.blocks.iter().map(|block| block.size).sum();
+            found.bytes = self.bytes;
         }
     }
 
@@ -220,6 +225,7 @@ impl Watch {
             // SAFETY: the block is freed: writable still, and not used any more.
             unsafe { self.drop_block(block) };
             self.blocks.pop();
+            self.bytes -= block.size;
         }
         self.tell();
     }
