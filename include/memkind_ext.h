@@ -143,7 +143,8 @@ typedef enum memkind_option_t {
      */
     MEMKIND_OPTION_NO_DUMP = 32,
     /**
-     * Overwritten with zeroes when it is freed. Such a kind has no caches in threads.
+     * Overwritten with zeroes when it is freed; of a pool or a region, when that gives its memory
+     * back to the kind. Such a kind has no caches in threads.
      */
     MEMKIND_OPTION_WIPE = 64,
     /**
@@ -335,7 +336,7 @@ void memkind_config_set_options(struct memkind_config *cfg, unsigned int options
  * \param cfg    settings of memkind_config_new(); NULL is a no-op
  * \param nodes  a list as memkind_create_nodes() takes it; NULL for the node of the CPU whose
  *               thread makes the kind grow
- * \param policy one of memkind_nodes_policy_t; of no matter without nodes
+ * \param policy one of memkind_nodes_policy_t, also without nodes, where it is of no matter which
  * \note MT-safe for different settings
  * \note EXPERIMENTAL API; see memkind_config(3)
  *
@@ -352,8 +353,8 @@ void memkind_config_set_nodes(struct memkind_config *cfg,
  * \param cfg       settings of memkind_config_new(); NULL is a no-op
  * \param page_size bytes: 0 or those of the processor's pages (sysconf(_SC_PAGESIZE)), or a size of
  *                  huge pages that /sys/kernel/mm/hugepages lists (2 MiB, 1 GiB)
- * \param required  whether smaller pages will not do where there are no such pages left.
- *                  memkind_get_usage() tells which pages there are.
+ * \param required  whether smaller pages will not do where there are no such huge pages left; false
+ *                  for the processor's pages. memkind_get_usage() tells which pages there are.
  * \note MT-safe for different settings
  * \note EXPERIMENTAL API; see memkind_config(3)
  *
@@ -747,7 +748,8 @@ int memkind_map_find(const struct memkind_map *map,
  *
  * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, a kind that does not live or a
  *         chunk larger than the address space; MEMKIND_ERROR_MALLOC
- * \note MT-safe; a region is used by one thread at a time. A forked child has a copy.
+ * \note MT-safe; a region is used by one thread at a time. A forked child has a copy; but one of a
+ *       kind with MEMKIND_OPTION_NO_FORK or MEMKIND_OPTION_SHARED it can only destroy.
  * \note EXPERIMENTAL API; see memkind_region(3)
  *
  * \warning

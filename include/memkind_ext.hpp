@@ -113,7 +113,7 @@ using unique_kind = detail::handle<memkind_t, detail::end_kind>;
 using unique_config = detail::handle<struct memkind_config *, detail::end_config>;
 
 /** The description of a kind; see memkind_config(3): `config().options(MEMKIND_OPTION_PIN).alignment(64).make()`.
- *  Strings that it is given are not copied. */
+ *  Strings that it is given are not copied. The function `exhausted` is C's: it must not throw. */
 class config : public detail::handle<struct memkind_config *, detail::end_config>
 {
 public:

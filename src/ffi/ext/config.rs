@@ -36,7 +36,8 @@ pub enum memkind_option_t {
     MEMKIND_OPTION_SHARED = 16,
     /// Not in core files (MADV_DONTDUMP).
     MEMKIND_OPTION_NO_DUMP = 32,
-    /// Overwritten with zeroes when it is freed. Such a kind has no caches in threads.
+    /// Overwritten with zeroes when it is freed; of a pool or a region, when that gives its memory
+    /// back to the kind. Such a kind has no caches in threads.
     MEMKIND_OPTION_WIPE = 64,
     /// In transparent huge pages where the kernel has them (MADV_HUGEPAGE).
     MEMKIND_OPTION_TRANSPARENT_HUGE = 128,
@@ -73,7 +74,7 @@ pub unsafe extern "C" fn memkind_config_set_options(cfg: *mut memkind_config, op
 /// \param cfg    settings of memkind_config_new(); NULL is a no-op
 /// \param nodes  a list as memkind_create_nodes() takes it; NULL for the node of the CPU whose
 ///               thread makes the kind grow
-/// \param policy one of memkind_nodes_policy_t; of no matter without nodes
+/// \param policy one of memkind_nodes_policy_t, also without nodes, where it is of no matter which
 /// \note MT-safe for different settings
 /// \note EXPERIMENTAL API; see memkind_config(3)
 ///
@@ -97,8 +98,8 @@ pub unsafe extern "C" fn memkind_config_set_nodes(
 /// \param cfg       settings of memkind_config_new(); NULL is a no-op
 /// \param page_size bytes: 0 or those of the processor's pages (sysconf(_SC_PAGESIZE)), or a size of
 ///                  huge pages that /sys/kernel/mm/hugepages lists (2 MiB, 1 GiB)
-/// \param required  whether smaller pages will not do where there are no such pages left.
-///                  memkind_get_usage() tells which pages there are.
+/// \param required  whether smaller pages will not do where there are no such huge pages left; false
+///                  for the processor's pages. memkind_get_usage() tells which pages there are.
 /// \note MT-safe for different settings
 /// \note EXPERIMENTAL API; see memkind_config(3)
 ///
