@@ -183,6 +183,48 @@ static int pmem_null(void)
     return memkind_create_pmem(NULL, 0, &kind);
 }
 
+static int prepare_ordinary(void)
+{
+    return memkind_prepare(MEMKIND_REGULAR, 100);
+}
+
+static int prepare_no_kind(void)
+{
+    return memkind_prepare(NO_KIND, 100);
+}
+
+static int prepare_too_much(void)
+{
+    CHECK_INT(0, memkind_dma_kind(0, 0, &kind));
+    return memkind_prepare(kind, SIZE_MAX / 2);
+}
+
+static int trim_no_kind(void)
+{
+    return memkind_trim(NULL);
+}
+
+static int checks_unknown(void)
+{
+    return memkind_set_checks(64);
+}
+
+static int checks_late(void)
+{
+    CHECK_NOT_NULL(memkind_malloc(MEMKIND_DEFAULT, 1));
+    return memkind_set_checks(MEMKIND_CHECK_FREE);
+}
+
+static int fork_unknown(void)
+{
+    return memkind_set_pmem_fork((memkind_pmem_fork_t)2);
+}
+
+static int order_unknown(void)
+{
+    return memkind_set_block_order((memkind_block_order_t)2);
+}
+
 static const struct {
     int (*call)(void);
     int code;
@@ -227,6 +269,17 @@ static const struct {
      "Cannot destroy kind dma_node0_shared: it is one of memkind_dma_kind(), which stay."},
     {dma_options, MEMKIND_ERROR_INVALID, NULL},
     {nodes_beyond, MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE, NULL},
+    {prepare_ordinary, MEMKIND_ERROR_INVALID, "Cannot prepare memory of kind memkind_regular: it does not grow by slabs."},
+    {prepare_no_kind, MEMKIND_ERROR_INVALID,
+     "Cannot prepare memory: the kind is NULL, was destroyed or never existed."},
+    {prepare_too_much, MEMKIND_ERROR_MALLOC,
+     "Cannot prepare 9223372036854775807 bytes of kind dma_node0: it has less memory."},
+    {trim_no_kind, MEMKIND_ERROR_INVALID, "Cannot trim kind: it is NULL, was destroyed or never existed."},
+    {checks_unknown, MEMKIND_ERROR_INVALID, "Cannot set checks: 0x40 has unknown ones."},
+    {checks_late, MEMKIND_ERROR_OPERATION_FAILED,
+     "Cannot set checks: memory has been allocated before, or MEMKIND_CHECKS is set."},
+    {fork_unknown, MEMKIND_ERROR_INVALID, "Cannot set what fork does: unknown mode 2."},
+    {order_unknown, MEMKIND_ERROR_INVALID, "Cannot set the order of blocks: unknown order 2."},
     {nodes_null, MEMKIND_ERROR_INVALID, "Cannot create kind: an argument is NULL."},
     {config_null, MEMKIND_ERROR_INVALID, "Cannot create kind: an argument is NULL."},
     {pmem_null, MEMKIND_ERROR_INVALID, "Cannot create pmem: an argument is NULL."},

@@ -7,7 +7,7 @@ use super::super::memkind::memkind_t;
 use crate::error::Error;
 use crate::ext::alive;
 use crate::kind::checks;
-use crate::log::Line;
+use crate::log::{Line, refused};
 
 /// What is looked at in blocks of all kinds; combined by |. See memkind_set_checks().
 #[repr(C)]
@@ -51,7 +51,14 @@ pub extern "C" fn memkind_set_checks(checks: c_uint) -> c_int {
     match checks::set(checks) {
         Ok(()) => 0,
         Err(Error::NoMemory) => Error::Malloc.code(),
-        Err(error) => error.code(),
+        Err(Error::Invalid) => refused!(
+            Error::Invalid.code(),
+            "Cannot set checks: {checks:#x} has unknown ones."
+        ),
+        Err(error) => refused!(
+            error.code(),
+            "Cannot set checks: memory has been allocated before, or MEMKIND_CHECKS is set."
+        ),
     }
 }
 

@@ -73,10 +73,22 @@ pub unsafe extern "C" fn memkind_dma_kind(
 pub extern "C" fn memkind_prepare(kind: memkind_t, size: usize) -> c_int {
     let errno = log::errno();
     let Some(kind) = kind_of(kind) else {
-        return Error::Invalid.code();
+        return refused!(
+            Error::Invalid.code(),
+            "Cannot prepare memory: the kind is NULL, was destroyed or never existed."
+        );
     };
     let prepared = kind.take_in_advance(size).map_err(|error| match error {
-        Error::NoMemory => Error::Malloc,
+        Error::NoMemory => refused!(
+            Error::Malloc,
+            "Cannot prepare {size} bytes of kind {}: it has less memory.",
+            kind.head.name()
+        ),
+        Error::Invalid => refused!(
+            error,
+            "Cannot prepare memory of kind {}: it does not grow by slabs.",
+            kind.head.name()
+        ),
         error => error,
     });
     log::set_errno(errno);
@@ -94,7 +106,10 @@ pub extern "C" fn memkind_prepare(kind: memkind_t, size: usize) -> c_int {
 pub extern "C" fn memkind_trim(kind: memkind_t) -> c_int {
     let errno = log::errno();
     let Some(kind) = kind_of(kind) else {
-        return Error::Invalid.code();
+        return refused!(
+            Error::Invalid.code(),
+            "Cannot trim kind: it is NULL, was destroyed or never existed."
+        );
     };
     kind.trim();
     log::set_errno(errno);

@@ -68,7 +68,13 @@ pub extern "C" fn memkind_set_pmem_fork(mode: RawPmemFork) -> c_int {
     match mode.0 {
         PRIVATE => backing::file::set_fork(false),
         COPY => backing::file::set_fork(true),
-        _ => return memkind_status::MEMKIND_ERROR_INVALID as c_int,
+        _ => {
+            return refused!(
+                Error::Invalid.code(),
+                "Cannot set what fork does: unknown mode {}.",
+                mode.0
+            );
+        }
     }
     memkind_status::MEMKIND_SUCCESS as c_int
 }
@@ -112,7 +118,13 @@ pub extern "C" fn memkind_set_block_order(order: RawBlockOrder) -> c_int {
     match order.0 {
         RECENT => heap::order::want(false),
         ADDRESS => heap::order::want(true),
-        _ => return memkind_status::MEMKIND_ERROR_INVALID as c_int,
+        _ => {
+            return refused!(
+                Error::Invalid.code(),
+                "Cannot set the order of blocks: unknown order {}.",
+                order.0
+            );
+        }
     }
     memkind_status::MEMKIND_SUCCESS as c_int
 }
