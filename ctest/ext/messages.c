@@ -211,7 +211,7 @@ static int checks_unknown(void)
 
 static int checks_late(void)
 {
-    CHECK_NOT_NULL(memkind_malloc(MEMKIND_DEFAULT, 1));
+    memkind_free(NULL, memkind_malloc(MEMKIND_DEFAULT, 1));
     return memkind_set_checks(MEMKIND_CHECK_FREE);
 }
 
