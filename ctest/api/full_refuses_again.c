@@ -76,7 +76,11 @@ int main(void)
     /* What is freed is there. */
     memcpy(&block, last, sizeof(last));
     memkind_free(kind, last);
-    CHECK_NOT_NULL(memkind_malloc(kind, 4 * KIB));
+    block = memkind_malloc(kind, 4 * KIB);
+    CHECK_NOT_NULL(block);
+    while (block != NULL) {
+        block = memkind_malloc(kind, 4 * KIB);
+    }
     check(kind, 4 * KIB, 0, "blocks of a page, once more");
     return 0;
 }

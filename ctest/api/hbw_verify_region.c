@@ -6,7 +6,7 @@
 #include <hbwmalloc.h>
 #include <sys/mman.h>
 
-#define PAGE ((size_t)4096)
+#define PAGE ((size_t)sysconf(_SC_PAGESIZE))
 
 static char *map_pages(size_t count)
 {

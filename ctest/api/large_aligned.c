@@ -3,7 +3,7 @@
  * follow each other as any do: also when they are kept for others that ask for more alignment. */
 #include "large.h"
 
-enum { PAGE_BYTES = 4096 };
+#define PAGE_BYTES ((size_t)sysconf(_SC_PAGESIZE))
 
 static size_t pages(size_t size)
 {

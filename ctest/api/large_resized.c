@@ -8,7 +8,7 @@
 #include <linux/mempolicy.h>
 #include <sys/syscall.h>
 
-enum { PAGE_BYTES = 4096 };
+#define PAGE_BYTES ((size_t)sysconf(_SC_PAGESIZE))
 
 static const size_t first = 64 * MIB;
 

@@ -25,7 +25,7 @@ static void check_more(const size_t before[N_TYPES], const size_t now[N_TYPES], 
 
 static void check_kind(memkind_t kind, memkind_t asked)
 {
-    const size_t size = 33 * MIB + 1, page = 4096, usable = 33 * MIB + page, grown = 1000 * MIB + page;
+    const size_t size = 33 * MIB + 1, page = (size_t)sysconf(_SC_PAGESIZE), usable = 33 * MIB + page, grown = 1000 * MIB + page;
     size_t before[N_TYPES], now[N_TYPES];
 
     memkind_free(kind, memkind_malloc(kind, 100));

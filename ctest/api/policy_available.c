@@ -42,6 +42,9 @@ int main(int argc, char **argv)
         check_codes(hbw, dax, hbw_huge);
         return 0;
     }
+    if (!has_hwloc()) {
+        SKIP("no libhwloc can be loaded");
+    }
     if (!one_node() || has_memory_attributes() || has_huge_pages()) {
         SKIP("the expected codes are those of one node without memory attributes and huge pages");
     }

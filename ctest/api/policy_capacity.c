@@ -85,6 +85,9 @@ int main(int argc, char **argv)
         return 0;
     }
     check_dynamic_kinds();
+    if (!has_hwloc()) {
+        SKIP("no libhwloc can be loaded");
+    }
     if (!one_node() || has_memory_attributes() || has_huge_pages()) {
         SKIP("the static kinds need one node without memory attributes and huge pages");
     }

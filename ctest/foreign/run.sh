@@ -93,7 +93,7 @@ boot() {
     done
     rm -rf "$out/booted"
     mkdir -p "$out/booted/lib" || return
-    cp -L "$out/lib/"*.so.0 "$out/booted/lib/"
+    cp -a "$out/lib/"*.so* "$out/booted/lib/"
     cp "$here/guest.sh" "$out/booted/"
     NUMA_VM_ARCH=aarch64 ctest/numa/numa-vm -t "$here/machine.topo" -s 7200 -d "$out/booted:/foreign" -d "$out/ctest/ours" -- \
         /foreign/guest.sh "$out/ctest/ours" "$test_limit" "${programs[@]}" 2>"$out/booted.err" |
