@@ -50,8 +50,10 @@ int main(void)
     unmount_small_fs(directory);
 
     printf("refused %ld times when evicting, %ld when asking\n", evicting.refusals, asking.refusals);
-    /* Two for each block that is freed, and four if each asked for more first. */
-    CHECK(evicting.refusals < 3 * TURNS);
+    /* Measured: 4,700 to 6,100, and 8,400 to 8,900 if each asked for more first. */
+    if (evicting.refusals > 7000) {
+        FAIL("%ld refusals", evicting.refusals);
+    }
     CHECK_INT(0, asking.refusals);
     return 0;
 }
