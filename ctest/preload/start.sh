@@ -30,7 +30,7 @@ __cxa_thread_atexit_impl pthread_once pthread_key_create pthread_setspecific pth
 pthread_mutex_init pthread_mutex_lock pthread_mutex_trylock pthread_mutex_unlock
 pthread_mutexattr_init pthread_mutexattr_settype pthread_mutexattr_destroy
 pthread_cond_init pthread_cond_signal pthread_cond_wait pthread_setcancelstate pthread_create
-pthread_setname_np strerror strerror_r __xpg_strerror_r dl_iterate_phdr dlopen dlclose dladdr"
+pthread_setname_np strerror strerror_r __xpg_strerror_r strerrordesc_np dl_iterate_phdr dlopen dlclose dladdr"
 
 # variables MODE: the variables of a mode, and messages wherever there can be some.
 variables() {
