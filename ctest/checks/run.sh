@@ -3,7 +3,7 @@
 # Checks of what programs do with blocks (MEMKIND_CHECKS): each fault in each sort of kind, in programs with the
 # libraries preloaded, and under valgrind and AddressSanitizer; and the property tests of ctest/api with all checks on.
 #
-# usage: ctest/checks/run.sh [faults | objects | preload | tools | load | api | ext]...
+# usage: ctest/checks/run.sh [faults | objects | preload | tools | races | load | api | ext]...
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . scripts/testlib.sh
@@ -116,6 +116,33 @@ tools() {
     done
 }
 
+# raced KIND FAULT: no race is reported but one of the program's, which is.
+raced() {
+    local status
+    TSAN_OPTIONS=exitcode=66 timeout "$test_limit" setarch -R "$work/tsan-races" "$1" "$2" >"$work/tsan.out" 2>&1
+    status=$?
+    head -n 12 "$work/tsan.out"
+    case $2 in
+    none) [ $status -eq 0 ] && [ ! -s "$work/tsan.out" ] ;;
+    race) [ $status -eq 66 ] && [ "$(grep -c 'WARNING: ThreadSanitizer: data race' "$work/tsan.out")" -eq 1 ] &&
+        grep -q ' write_to ' "$work/tsan.out" ;;
+    esac
+}
+
+races() {
+    local sort fault
+    # The sanitizer needs addresses that are not randomized, and some machines do not allow that.
+    if ! build races tsan- -O1 -fsanitize=thread >/dev/null 2>&1 || ! setarch -R true 2>/dev/null; then
+        skip checks/tsan "no ThreadSanitizer here"
+        return
+    fi
+    for fault in none race; do
+        for sort in default regular pmem; do
+            check "checks/tsan $sort, $fault" raced $sort $fault
+        done
+    done
+}
+
 # A list that cannot be understood ends the process when the library is loaded.
 malformed() {
     build faults '' -O1 || return
@@ -150,11 +177,11 @@ ext() {
     done
 }
 
-[ $# -gt 0 ] || set -- faults objects preload tools load api ext
+[ $# -gt 0 ] || set -- faults objects preload tools races load api ext
 for part; do
     case $part in
     faults | objects) check "checks/$part" "$part" ;;
-    preload | tools | load | api | ext) $part ;;
+    preload | tools | races | load | api | ext) $part ;;
     *) echo "ctest/checks/run.sh: no part called '$part'" >&2; exit 2 ;;
     esac
 done

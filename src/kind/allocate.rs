@@ -9,6 +9,7 @@ use super::{Head, Kind, checks};
 use crate::backing::{Backing, PageSize};
 use crate::error::Error;
 use crate::heap::{self, Heap, page_map, spare};
+use crate::sys::tools;
 
 impl Kind {
     /// Allocates size 0 at a multiple of `align`: null, unless zero allocations are allowed.
@@ -81,6 +82,7 @@ impl Kind {
         if !checks::on() || !heap::may_enter() || size == 0 {
             return self.memalign(align, size);
         }
+        let _inside = tools::Inside::new();
         let align = align.max(self.alignment());
         match checks::Origin::take(self, align, size, false) {
             Err(Error::NoMemory) if checks::objects::release_kept() => {

@@ -1,10 +1,10 @@
-//! What valgrind's memcheck and AddressSanitizer are told about blocks, if the process runs under
-//! one of them.
+//! What valgrind's memcheck, AddressSanitizer and ThreadSanitizer are told about blocks, if the process
+//! runs under one of them.
 //!
-//! memcheck is asked by instructions that do nothing elsewhere. AddressSanitizer and
-//! LeakSanitizer have functions in the program; a table that the linker fills has their
-//! addresses, or null.
+//! memcheck is asked by instructions that do nothing elsewhere. The sanitizers have functions in
+//! the program; a table that the linker fills has their addresses, or null.
 
+use core::ffi::{c_char, c_int};
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// A program that watches the accesses of the process.
@@ -16,6 +16,8 @@ pub(crate) enum Tool {
     Memcheck,
     /// AddressSanitizer.
     Sanitizer,
+    /// ThreadSanitizer.
+    Races,
 }
 
 /// What is known: 0 nothing yet, else one more than the tool's number.
@@ -31,13 +33,17 @@ pub(crate) fn tool() -> Tool {
         }
         1 => Tool::Nothing,
         2 => Tool::Memcheck,
-        _ => Tool::Sanitizer,
+        3 => Tool::Sanitizer,
+        _ => Tool::Races,
     }
 }
 
 fn find() -> Tool {
     if functions().poison.is_some() && functions().unpoison.is_some() {
         return Tool::Sanitizer;
+    }
+    if functions().acquire.is_some() && functions().release.is_some() {
+        return Tool::Races;
     }
     let byte = 0_u8;
     // Other tools of valgrind's do not know the request, and leave the answer as it was.
@@ -91,6 +97,8 @@ fn request(otherwise: usize, _code: usize, _arguments: [usize; 5]) -> usize {
 }
 
 type Range = unsafe extern "C" fn(*const u8, usize);
+type Order = unsafe extern "C" fn(*const u8);
+type Ignore = unsafe extern "C" fn(*const c_char, c_int);
 
 /// The functions of the sanitizers, in the order of the table.
 #[repr(C)]
@@ -98,12 +106,24 @@ struct Functions {
     poison: Option<Range>,
     unpoison: Option<Range>,
     register_root: Option<Range>,
+    acquire: Option<Order>,
+    release: Option<Order>,
+    ignore_reads: Option<Ignore>,
+    heed_reads: Option<Ignore>,
+    ignore_writes: Option<Ignore>,
+    heed_writes: Option<Ignore>,
 }
 
 core::arch::global_asm!(
     ".weak __asan_poison_memory_region",
     ".weak __asan_unpoison_memory_region",
     ".weak __lsan_register_root_region",
+    ".weak __tsan_acquire",
+    ".weak __tsan_release",
+    ".weak AnnotateIgnoreReadsBegin",
+    ".weak AnnotateIgnoreReadsEnd",
+    ".weak AnnotateIgnoreWritesBegin",
+    ".weak AnnotateIgnoreWritesEnd",
     ".pushsection .data.rel.ro.memkind_sanitizers, \"aw\"",
     ".p2align 3",
     ".hidden memkind_sanitizer_table",
@@ -112,6 +132,12 @@ core::arch::global_asm!(
     ".8byte __asan_poison_memory_region",
     ".8byte __asan_unpoison_memory_region",
     ".8byte __lsan_register_root_region",
+    ".8byte __tsan_acquire",
+    ".8byte __tsan_release",
+    ".8byte AnnotateIgnoreReadsBegin",
+    ".8byte AnnotateIgnoreReadsEnd",
+    ".8byte AnnotateIgnoreWritesBegin",
+    ".8byte AnnotateIgnoreWritesEnd",
     ".popsection",
 );
 
@@ -137,6 +163,54 @@ fn unpoison(start: *const u8, size: usize) {
     }
 }
 
+/// What ThreadSanitizer takes for the lock of all heaps, which it does not see otherwise.
+static LOCK: u8 = 0;
+
+/// Tells ThreadSanitizer that what was done before blocks were freed has happened before.
+fn acquire() {
+    if let Some(acquire) = functions().acquire {
+        // SAFETY: only the address counts.
+        unsafe { acquire(&raw const LOCK) }
+    }
+}
+
+fn release() {
+    if let Some(release) = functions().release {
+        // SAFETY: only the address counts.
+        unsafe { release(&raw const LOCK) }
+    }
+}
+
+/// As long as it lives, ThreadSanitizer takes no notice of what the thread reads and writes: the
+/// library's own memory, and blocks that are no program's.
+pub(crate) struct Inside(());
+
+impl Inside {
+    pub(crate) fn new() -> Self {
+        if tool() == Tool::Races {
+            tell(functions().ignore_reads);
+            tell(functions().ignore_writes);
+        }
+        Self(())
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        if tool() == Tool::Races {
+            tell(functions().heed_writes);
+            tell(functions().heed_reads);
+        }
+    }
+}
+
+fn tell(function: Option<Ignore>) {
+    if let Some(function) = function {
+        // SAFETY: a string, and the number of a line, for reports.
+        unsafe { function(c"memkind".as_ptr(), 0) }
+    }
+}
+
 /// Tells of a block of `size` bytes that a program has been given, in the middle of `whole`
 /// bytes from `base`, of which it may not use the rest.
 pub(crate) fn made(base: *const u8, whole: usize, block: *const u8, size: usize, zeroed: bool) {
@@ -151,6 +225,7 @@ pub(crate) fn made(base: *const u8, whole: usize, block: *const u8, size: usize,
             poison(base, whole);
             unpoison(block, size);
         }
+        Tool::Races => acquire(),
     }
 }
 
@@ -163,13 +238,14 @@ pub(crate) fn freed(block: *const u8, size: usize) {
             request(0, FREELIKE_BLOCK, [block as usize, 0, 0, 0, 0]);
         }
         Tool::Sanitizer => poison(block, size),
+        Tool::Races => release(),
     }
 }
 
 /// Tells that the library may use memory again.
 pub(crate) fn open(start: *const u8, size: usize) {
     match tool() {
-        Tool::Nothing => {}
+        Tool::Nothing | Tool::Races => {}
         Tool::Memcheck => {
             request(0, MAKE_DEFINED, [start as usize, size, 0, 0, 0]);
         }
@@ -180,7 +256,7 @@ pub(crate) fn open(start: *const u8, size: usize) {
 /// Tells that the library may not use memory until it says so: what it has looked at.
 pub(crate) fn close(start: *const u8, size: usize) {
     match tool() {
-        Tool::Nothing => {}
+        Tool::Nothing | Tool::Races => {}
         Tool::Memcheck => {
             request(0, MAKE_NOACCESS, [start as usize, size, 0, 0, 0]);
         }

@@ -11,6 +11,7 @@ use crate::ext::slab::Slab;
 use crate::heap::objects::Held;
 use crate::heap::page_map;
 use crate::log::refused;
+use crate::sys::tools;
 
 /// Slabs have at least this many bytes, or all objects that a pool may have.
 const SLAB: usize = 2 << 20;
@@ -44,6 +45,7 @@ impl Pool {
         }
         growth.busy = true;
         drop(held);
+        let _inside = tools::Inside::new();
         let slab = self.fresh_slab(wanted);
         let held = self.objects.hold();
         let growth = self.growth(&held);

@@ -30,6 +30,7 @@ use super::base::lock::{self, Guard};
 use super::base::{je, spare};
 use crate::boxed::boxed;
 use crate::error::Error;
+use crate::sys::tools;
 use record::EMPTY;
 pub(crate) use record::Thread;
 use tally::Tally;
@@ -175,6 +176,7 @@ pub(crate) fn at_end(place: usize, work: fn(&Thread)) -> Result<(), Error> {
 /// # Safety
 /// `thread` is the calling thread's record.
 unsafe extern "C" fn detach(thread: *mut libc::c_void) {
+    let _inside = tools::Inside::new();
     tls::set_current(ended());
     // SAFETY: the key's value is the thread's record, none of which is ever unmapped.
     let thread: &'static Thread = unsafe { &*thread.cast::<Thread>() };

@@ -22,6 +22,7 @@ pub(crate) fn malloc(
     size: usize,
     zeroed: bool,
 ) -> Result<*mut u8, Error> {
+    let _inside = tools::Inside::new();
     let guarded = if has(GUARD) && kind.can_close_pages() && guard::is_due() {
         guard::make(align, size, zeroed, |align, whole| {
             kind.take(align, whole, false)
@@ -131,6 +132,7 @@ pub(crate) fn free(block: *mut u8) -> bool {
     if block.is_null() || is_unchecked(block) {
         return false;
     }
+    let _inside = tools::Inside::new();
     let errno = log::errno();
     let Some(mut record) = live(block, Fault::FreedTwice) else {
         log::error!("The pointer {block:p} was not allocated by memkind and is ignored.");
@@ -245,6 +247,7 @@ pub(crate) unsafe fn resize_in_place(
     block: *mut u8,
     size: usize,
 ) -> bool {
+    let _inside = tools::Inside::new();
     let found = records::hold().find(block).copied();
     let Some(mut record) = found.filter(|record| record.state() == State::Live) else {
         return false;

@@ -120,7 +120,7 @@ fn decide() -> u32 {
     let tool = match tools::tool() {
         Tool::Nothing => 0,
         _ if env::get(env::CHECKS).is_some_and(|value| value.to_bytes() == b"none") => 0,
-        Tool::Memcheck => TOOL,
+        Tool::Memcheck | Tool::Races => TOOL,
         // It takes no notice of what is freed twice.
         Tool::Sanitizer => TOOL | FREE,
     };
