@@ -19,6 +19,7 @@ use super::thread::table::{Slot, Table};
 use super::thread::tops::Place;
 use super::thread::{self, Thread, tls};
 use crate::error::Error;
+use crate::sys::tools;
 use cache::Cache;
 use depot::Depot;
 
@@ -206,6 +207,7 @@ impl Held {
     /// Takes an object: from the thread's cache, the depot or from `fresh`, which fills places
     /// and says how many. `None` if none of them has any.
     pub(crate) fn take(&self, mut fresh: impl FnMut(&mut [Place]) -> usize) -> Option<NonNull<u8>> {
+        let _inside = tools::Inside::new();
         let depot = self.depot();
         let Some(cache) = self.cache() else {
             return depot.take_one(&mut fresh);
@@ -242,6 +244,7 @@ impl Held {
 
     /// Puts an object back.
     pub(crate) fn give(&self, object: NonNull<u8>) {
+        let _inside = tools::Inside::new();
         let depot = self.depot();
         let Some(cache) = self.cache() else {
             return depot.keep_loose(object);
