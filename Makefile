@@ -167,6 +167,7 @@ check-faults-short: check-%: ## what failing system calls have found, and a part
 
 .PHONY: fuzz check-fuzz-short soak
 fuzz: ## random inputs, found by coverage: 30 minutes, or FUZZ=seconds for each of three targets
+	$(call setup,fuzz)
 	@scripts/check.sh fuzz
 check-fuzz-short: check-%: ## the inputs that fuzzing has kept (seconds)
 	@scripts/check.sh $*

@@ -3,7 +3,7 @@
 # Installs what is needed to build and check the library on Debian or Ubuntu: packages, and Rust's library for other
 # machines where rustup has brought Rust; nothing is configured. Safe to run again. As root, or as a user who may use sudo.
 #
-# usage: scripts/setup.sh [build|demo|check|bench|programs|packages|site]
+# usage: scripts/setup.sh [build|demo|check|bench|fuzz|programs|packages|site]
 #   what for: each needs a little more than the one before it; check is the default
 set -eu
 cd "$(dirname "$0")/.."
@@ -19,6 +19,8 @@ check_packages="$site_packages g++ clang libomp-dev lld python3 cmake autoconf a
     musl-tools linux-libc-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 # What make bench compares with, and counts instructions with.
 bench_packages="libmemkind0 libmemkind-progs libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2 valgrind perl sqlite3 redis-server"
+# libFuzzer, for make fuzz.
+fuzz_packages="libclang-rt-dev"
 # The programs that make check-preload runs, beside what is there anyway.
 programs_packages="perl git sqlite3 redis-server redis-tools nginx-light apache2-utils openssl xz-utils
     default-jdk-headless nodejs golang-go python3-numpy"
@@ -31,6 +33,7 @@ build) packages=$build_packages ;;
 demo) packages="$build_packages $demo_packages" ;;
 check) packages="$build_packages $demo_packages $check_packages" ;;
 bench) packages="$build_packages $demo_packages $check_packages $bench_packages" ;;
+fuzz) packages="$build_packages $demo_packages $check_packages $fuzz_packages" ;;
 site) packages="$build_packages $site_packages python3" ;;
 packages) packages="$build_packages $demo_packages $check_packages $packages_packages" ;;
 programs) packages="$build_packages $demo_packages $check_packages $programs_packages" ;;

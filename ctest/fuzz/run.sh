@@ -46,7 +46,9 @@ instrumented() {
     done
     read -ra cargo <<<"${CARGO:-$(scripts/cargo-env.sh)}"
     RUSTFLAGS=$flags "${cargo[@]}" rustc --release --locked --lib --crate-type staticlib \
-        --target "$(uname -m)-unknown-linux-gnu" --target-dir "$work/target"
+        --target "$(uname -m)-unknown-linux-gnu" --target-dir "$work/target" &&
+        # The fuzzer, in the same program, is to have the C library's functions and not those of the library's own.
+        scripts/static-archive.sh "$work"/target/*/release/libmemkind.a "$work/libmemkind.a"
 }
 
 coverage=no
@@ -57,11 +59,9 @@ fi
 
 # with_coverage TARGET
 with_coverage() {
-    local library
     mkdir -p "$work/corpus-$1"
-    library=("$work"/target/*/release/libmemkind*.a)
     clang -std=gnu11 -O1 -g -fsanitize=fuzzer -DFUZZ_TARGET="fuzz_$1" -I"$include" -Ictest/api -o "$work/fuzz-$1" \
-        "$here"/*.c "${library[0]}" -lpthread -ldl -lm &&
+        "$here"/*.c "$work/libmemkind.a" -lpthread -ldl -lm &&
         (cd "$work" && "./fuzz-$1" -max_total_time="$seconds" -max_len=4096 -rss_limit_mb=8192 -timeout=60 \
             "corpus-$1" "$root/$here/corpus/$1") 2>&1 | tail -n 30
     return "${PIPESTATUS[0]}"
