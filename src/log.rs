@@ -47,7 +47,9 @@ impl Line {
 
     /// The text of the line so far.
     pub fn text(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("")
+        // What is cut off may begin within a character.
+        let mut chunks = self.bytes[..self.len].utf8_chunks();
+        chunks.next().map_or("", |chunk| chunk.valid())
     }
 
     /// Hands the line and a newline on as a string of C's.
@@ -118,16 +120,26 @@ fn enabled() -> bool {
     }
 }
 
-/// Text from outside (environment, paths), shown as it is where it is UTF-8.
+/// Text from outside (environment, paths), shown as it is where it is UTF-8. Of a long one the beginning
+/// is shown, so that the line has room for what is said of it.
 pub struct Bytes<'a>(pub &'a [u8]);
+
+impl Bytes<'_> {
+    /// The most bytes of a text that are shown.
+    const SHOWN: usize = 400;
+}
 
 impl fmt::Display for Bytes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
+        let shown = &self.0[..self.0.len().min(Self::SHOWN)];
+        for chunk in shown.utf8_chunks() {
             f.write_str(chunk.valid())?;
             if !chunk.invalid().is_empty() {
                 f.write_char('?')?;
             }
+        }
+        if shown.len() < self.0.len() {
+            f.write_str("...")?;
         }
         Ok(())
     }
@@ -170,3 +182,27 @@ macro_rules! info { ($($arg:tt)*) => { $crate::log::message($crate::log::Level::
 macro_rules! error { ($($arg:tt)*) => { $crate::log::message($crate::log::Level::Error, format_args!($($arg)*)) } }
 macro_rules! fatal { ($($arg:tt)*) => { $crate::log::message($crate::log::Level::Fatal, format_args!($($arg)*)) } }
 pub(crate) use {error, fatal, info, refused};
+
+#[cfg(test)]
+mod tests {
+    use core::fmt::Write;
+
+    use super::{Bytes, Line};
+
+    #[test]
+    fn a_long_text_leaves_room_for_what_is_said_of_it() {
+        let mut line = Line::new();
+        write!(line, "{}: wrong", Bytes(&[b'x'; 5000])).expect("a line takes all");
+        assert!(line.text().ends_with("x...: wrong"));
+        let mut line = Line::new();
+        write!(line, "{}: wrong", Bytes(b"short")).expect("a line takes all");
+        assert_eq!(line.text(), "short: wrong");
+    }
+
+    #[test]
+    fn a_line_is_cut_between_characters() {
+        let mut line = Line::new();
+        write!(line, "{}{}", "x".repeat(1022), "ä".repeat(10)).expect("a line takes all");
+        assert_eq!(line.text(), "x".repeat(1022));
+    }
+}
