@@ -215,11 +215,20 @@ static void *with_destructor(void *unused)
     return malloc_(10);
 }
 
+static void *leave(void *unused)
+{
+    (void)unused;
+    pthread_exit(NULL);
+}
+
 static void threads_and_forks(void)
 {
     pthread_t threads[4];
     void *result;
 
+    /* The first pthread_exit(3) loads libgcc_s. A child that is forked meanwhile has a linker in disorder, with any
+     * allocator. */
+    CHECK(pthread_create(&threads[0], NULL, leave, NULL) == 0 && pthread_join(threads[0], NULL) == 0);
     for (uintptr_t i = 0; i < 4; i++) {
         CHECK(pthread_create(&threads[i], NULL, churn, (void *)(i * 7 + 1)) == 0);
     }
