@@ -163,10 +163,12 @@ fn unpoison(start: *const u8, size: usize) {
     }
 }
 
-/// What ThreadSanitizer takes for the lock of all heaps, which it does not see otherwise.
+/// Its address stands for one lock of all heaps, of which ThreadSanitizer is told in place of the locks that
+/// there are: it does not see these.
 static LOCK: u8 = 0;
 
-/// Tells ThreadSanitizer that what was done before blocks were freed has happened before.
+/// Tells ThreadSanitizer that what threads did before they freed blocks happens before what the calling thread
+/// does with a block that it gets now.
 fn acquire() {
     if let Some(acquire) = functions().acquire {
         // SAFETY: only the address counts.
@@ -174,6 +176,7 @@ fn acquire() {
     }
 }
 
+/// Tells ThreadSanitizer that what the calling thread has done happens before any later [`acquire`].
 fn release() {
     if let Some(release) = functions().release {
         // SAFETY: only the address counts.
@@ -181,11 +184,12 @@ fn release() {
     }
 }
 
-/// As long as it lives, ThreadSanitizer takes no notice of what the thread reads and writes: the
-/// library's own memory, and blocks that are no program's.
+/// Marks that the calling thread works on the library's own memory, or on blocks that the program does not have:
+/// while the value lives, ThreadSanitizer takes no notice of what the thread reads and writes. Values may nest.
 pub(crate) struct Inside(());
 
 impl Inside {
+    /// Begins such work. Without the sanitizer this reads one byte.
     pub(crate) fn new() -> Self {
         if tool() == Tool::Races {
             tell(functions().ignore_reads);
@@ -204,6 +208,7 @@ impl Drop for Inside {
     }
 }
 
+/// Calls one of the functions that begin and end what ThreadSanitizer does not look at.
 fn tell(function: Option<Ignore>) {
     if let Some(function) = function {
         // SAFETY: a string, and the number of a line, for reports.

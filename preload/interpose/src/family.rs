@@ -89,7 +89,7 @@ pub unsafe fn realloc<H: Heap>(ptr: *mut c_void, size: usize) -> *mut c_void {
     unsafe { H::resize(ptr, size) }
 }
 
-/// reallocarray(3), by the realloc of the process: who has a malloc of its own may have no reallocarray.
+/// reallocarray(3), by the realloc of the process: a program with a malloc of its own may have no reallocarray.
 ///
 /// # Safety
 /// `ptr` is null or a live block.
@@ -252,7 +252,7 @@ macro_rules! export_malloc_family {
             }
 
             // C23; this allocator does not need the size. The block is of the malloc that the process calls, and
-            // so it is freed there: who has a malloc of its own may have no function of this name.
+            // so it is freed there: a program with a malloc of its own may have no function of this name.
             #[unsafe(no_mangle)]
             unsafe extern "C" fn free_sized(ptr: *mut c_void, _size: usize) {
                 // SAFETY: `ptr` is null or a live block, as free_sized(3) requires.
