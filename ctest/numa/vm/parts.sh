@@ -133,14 +133,18 @@ foreign() {
 
 # build_kernel DIR: DIR/vmlinux from the sources in DIR/root, with what vm/config-64k has and no modules
 build_kernel() {
-    local dir=$1 tools=$1/tools make
+    local dir=$1 tools=$1/tools make missing
     mkdir -p "$dir/source" "$tools/packages"
     (cd "$tools/packages" && apt-get download -q bison flex m4 bc) || return
     for package in "$tools"/packages/*.deb; do dpkg -x "$package" "$tools"; done
     tar -xf "$dir"/root/usr/src/linux-source-*.tar.xz -C "$dir/source" --strip-components=1 || return
     make=(env PATH="$tools/usr/bin:$PATH" BISON_PKGDATADIR="$tools/usr/share/bison" M4="$tools/usr/bin/m4"
         make -C "$dir/source" -j"$(nproc)" ARCH="$foreign_arch" CROSS_COMPILE=aarch64-linux-gnu-)
-    "${make[@]}" KCONFIG_ALLCONFIG="$here/vm/config-64k" allnoconfig && "${make[@]}" Image || return
+    "${make[@]}" KCONFIG_ALLCONFIG="$here/vm/config-64k" allnoconfig || return
+    # What depends on an option that is off is left out without a word.
+    missing=$(grep '^CONFIG' "$here/vm/config-64k" | grep -vxFf "$dir/source/.config" | paste -sd ' ')
+    [ -z "$missing" ] || { echo "this kernel cannot have $missing"; return 1; }
+    "${make[@]}" Image || return
     cp "$dir/source/arch/$foreign_arch/boot/Image" "$dir/vmlinux" && rm -rf "$dir/source" "$tools"
 }
 
