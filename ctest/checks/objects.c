@@ -230,6 +230,42 @@ static void reserve_twice(void)
     _exit(0);
 }
 
+/* Another one has been made since: it is not taken for the first. */
+static struct memkind_stream *destroyed_stream(void)
+{
+    struct memkind_iovec vector = vector_of(MEMKIND_IOVEC_LOCAL);
+    struct memkind_stream *first = stream;
+
+    memkind_stream_destroy(first);
+    memkind_iovec_release(&vector);
+    CHECK_INT(0, memkind_stream_create(pool, &stream));
+    vector_of(MEMKIND_IOVEC_SHARED);
+    expect("memkind: use of a stream that was destroyed (kind %s)\n", name);
+    return first;
+}
+
+static void stream_used_after_destroy(void)
+{
+    struct memkind_iovec vector;
+
+    memkind_iovec_alloc(destroyed_stream(), 10, 0, 1, MEMKIND_IOVEC_SHARED, &vector);
+    _exit(0);
+}
+
+static void commit_to_destroyed_stream(void)
+{
+    struct memkind_iovec vector = vector_of(MEMKIND_IOVEC_LOCAL);
+
+    memkind_iovec_commit(destroyed_stream(), 0, &vector, 1);
+    _exit(0);
+}
+
+static void twice_destroyed_stream(void)
+{
+    memkind_stream_destroy(destroyed_stream());
+    _exit(0);
+}
+
 static void put_of_buffer(void)
 {
     struct memkind_iovec vector = vector_of(MEMKIND_IOVEC_SHARED);
@@ -312,8 +348,22 @@ static void destroyed_region(void)
 {
     region_block(100);
     memkind_region_destroy(region);
-    expect("memkind: use of a region that was destroyed, or never made\n");
+    expect("memkind: use of a region that was destroyed (kind %s)\n", name);
     memkind_region_alloc(region, 1);
+}
+
+/* Another one has been made since: it is not taken for the first. */
+static void twice_destroyed_region(void)
+{
+    struct memkind_region *first;
+
+    region_block(100);
+    first = region;
+    memkind_region_destroy(first);
+    region = NULL;
+    region_block(100);
+    expect("memkind: use of a region that was destroyed (kind %s)\n", name);
+    memkind_region_destroy(first);
 }
 
 static void region_alive(void)
@@ -438,6 +488,9 @@ static const struct fault faults[] = {
     {"move after release", move_after_release, "free", ABORTED},
     {"LOCAL on another thread", local_on_another_thread, "free", ABORTED},
     {"reserve twice", reserve_twice, "free", ABORTED},
+    {"a destroyed stream", stream_used_after_destroy, "free", ABORTED},
+    {"commit to a destroyed stream", commit_to_destroyed_stream, "free", ABORTED},
+    {"a stream destroyed twice", twice_destroyed_stream, "free", ABORTED},
     {"put of a buffer", put_of_buffer, "free", ABORTED},
     {"use of a buffer after release", buffer_after_release, "use", ABORTED},
     {"vectors alive", vectors_alive, "leak", 0},
@@ -445,6 +498,7 @@ static const struct fault faults[] = {
     {"use after rewind", region_use_after_rewind, "use", ABORTED},
     {"use after reset, seen by destroy", region_use_seen_by_destroy, "use", ABORTED},
     {"a destroyed region", destroyed_region, "free", ABORTED},
+    {"a region destroyed twice", twice_destroyed_region, "free", ABORTED},
     {"a region alive", region_alive, "leak", 0},
     {"a region reported", region_reported, "leak", 0},
     {"no fault", clean, "all,guard=3", 0},

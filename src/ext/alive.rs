@@ -43,7 +43,7 @@ pub fn tell_alive(kind: Option<&Head>, sink: Sink<'_>) {
     let mut index = 0;
     while let Some(region) = {
         let watched = watch::hold();
-        watched.regions.get(index).copied()
+        watched.regions.get(index)
     } {
         if region.count > 0 && is_wanted(Some(region.kind)) {
             let (count, bytes, kind) = (region.count, region.bytes, region.kind.name());

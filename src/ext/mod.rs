@@ -9,6 +9,8 @@ pub mod map;
 mod map_table;
 pub mod physical;
 pub mod pool;
+mod record_table;
+mod record_watch;
 pub mod region;
 mod slab;
 mod slice;

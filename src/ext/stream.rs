@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::buffer::{Buffer, LOCAL, add_ref};
 use super::pool::Pool;
+use super::record_watch::Of;
 use super::slice::Vector;
 use super::vector::drop_ref;
 use super::vector_watch;
@@ -112,6 +113,9 @@ impl Stream {
             size: pool.size(),
             pool,
         })?;
+        if vector_watch::is_on() {
+            Of::Stream.made(stream.address(), pool.kind())?;
+        }
         pool.n_streams.fetch_add(1, Ordering::Relaxed);
         Ok(Box::into_raw(stream))
     }
@@ -121,21 +125,43 @@ impl Stream {
     /// # Safety
     /// From [`Stream::create`], and not used any more.
     pub unsafe fn destroy(stream: *mut Stream) {
-        // SAFETY: from `Box::into_raw` in `create`, and no thread has it any more.
-        let stream = unsafe { Box::from_raw(stream) };
-        for cursor in stream.cursors.iter().chain(&stream.checked) {
-            // SAFETY: the cursor's own reference.
-            unsafe { drop_ref(cursor.owner) };
+        let checked = vector_watch::is_on();
+        if checked && !Of::Stream.is_alive(stream as usize) {
+            return;
         }
-        if vector_watch::is_on() {
-            vector_watch::committed(stream.address());
+        // SAFETY: from `create`, and no other thread uses it.
+        unsafe { (*stream).end() };
+        let unused = match checked {
+            true => Of::Stream.ended(stream as usize),
+            false => Some(stream as usize),
+        };
+        if let Some(unused) = unused {
+            // SAFETY: from `Box::into_raw` in `create`; the stream was destroyed.
+            drop(unsafe { Box::from_raw(unused as *mut Stream) });
         }
-        stream.pool.n_streams.fetch_sub(1, Ordering::Release);
     }
 
-    /// What it is known by to those that check.
+    /// Gives up the buffers that are being cut, and the pool.
+    fn end(&mut self) {
+        for cursor in self.cursors.iter_mut().chain(&mut self.checked) {
+            // SAFETY: the cursor's own reference.
+            unsafe { drop_ref(cursor.owner) };
+            *cursor = NOWHERE;
+        }
+        if vector_watch::is_on() {
+            vector_watch::committed(self.address());
+        }
+        self.pool.n_streams.fetch_sub(1, Ordering::Release);
+    }
+
+    /// The address of the stream, by which checks know it.
     fn address(&self) -> usize {
         ptr::from_ref(self) as usize
+    }
+
+    /// Whether it is no stream that was destroyed: `false` only where this is checked.
+    fn is_usable(&self) -> bool {
+        !vector_watch::is_on() || Of::Stream.is_alive(self.address())
     }
 
     /// The cursors that are in use.
@@ -209,7 +235,7 @@ impl Stream {
         vectors: *mut Vector,
     ) -> Result<u32, Refused> {
         let align = request.align as usize;
-        if align & align.wrapping_sub(1) != 0 || align > self.align {
+        if !self.is_usable() || align & align.wrapping_sub(1) != 0 || align > self.align {
             return Err(Refused::Invalid);
         }
         let mut left = request.length as usize;
@@ -333,11 +359,15 @@ impl Stream {
     /// releases those that have no length.
     ///
     /// # Errors
-    /// `Invalid` if one is not from this stream's pool, or is longer than its buffer.
+    /// `Invalid` if the stream is known to be destroyed, or one is not from its pool, or is longer than its
+    /// buffer.
     ///
     /// # Safety
     /// The vectors are live, and writable.
     pub unsafe fn commit(&mut self, vectors: *mut Vector, n: usize) -> Result<(), Error> {
+        if !self.is_usable() {
+            return Err(Error::Invalid);
+        }
         let mut last = None;
         for index in 0..n {
             // SAFETY: `index` is below `n`, and the `n` vectors are live.

@@ -1,27 +1,18 @@
-//! What is checked of vectors and regions, and what of them is alive, under one lock. A kind, a
+//! What is checked of vectors, streams and regions, and what of them is alive, under one lock. A kind, a
 //! heap or the program is never called while it is held.
 
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 
+use super::record_table::Records;
 use super::vector_table::Table;
 use crate::heap::lock::{Guard, Lock};
-use crate::kind::Head;
 
-/// A region for the list of what is alive.
-#[derive(Clone, Copy)]
-pub(super) struct Alive {
-    pub(super) address: usize,
-    pub(super) kind: &'static Head,
-    pub(super) made_at: u32,
-    pub(super) count: usize,
-    pub(super) bytes: usize,
-}
-
-/// The vectors that are checked, and the regions.
+/// The vectors, streams and regions that are checked.
 pub(super) struct Watched {
     pub(super) vectors: Table,
-    pub(super) regions: Vec<Alive>,
+    pub(super) streams: Records,
+    pub(super) regions: Records,
 }
 
 struct Shared(UnsafeCell<Watched>);
@@ -31,11 +22,12 @@ unsafe impl Sync for Shared {}
 
 static SHARED: Shared = Shared(UnsafeCell::new(Watched {
     vectors: Table::new(),
-    regions: Vec::new(),
+    streams: Records::new(),
+    regions: Records::new(),
 }));
 static LOCK: Lock = Lock::new();
 
-/// Access to the vectors and regions that are checked, while the lock is held.
+/// Access to what is checked, while the lock is held.
 pub(super) struct Held(#[allow(dead_code, reason = "lets go of the lock")] Guard);
 
 impl Deref for Held {

@@ -20,6 +20,7 @@ mod watch;
 
 use core::ptr;
 
+use super::record_watch::Of;
 use super::usage::{self, Usage};
 use super::users;
 use crate::backing::round_up;
@@ -91,24 +92,35 @@ impl Region {
     /// # Safety
     /// `region` comes from [`Region::create`]; it and its blocks are not used any more.
     pub unsafe fn destroy(region: *mut Region) {
-        // SAFETY: from `create`, and neither it nor its blocks are used any more.
-        let mut region = unsafe { Box::from_raw(region) };
-        if let Some(watch) = &region.watch {
-            watch.end();
+        // SAFETY: from `create`, and its blocks are not used any more.
+        unsafe { (*region).end() };
+        let unused = match watch::is_on() {
+            true => Of::Region.ended(region as usize),
+            false => Some(region as usize),
+        };
+        if let Some(unused) = unused {
+            // SAFETY: from `Box::into_raw` in `create`; the region was destroyed.
+            drop(unsafe { Box::from_raw(unused as *mut Region) });
         }
-        if region.kind().is_gone() {
-            // Chunks are the parent's, and may not even be mapped.
-            users::remove(region.kind());
-            return;
+    }
+
+    /// Gives all memory but the record back.
+    ///
+    /// # Safety
+    /// Neither the region nor its blocks are used any more.
+    unsafe fn end(&mut self) {
+        // Chunks of a forked child are the parent's, and may not even be mapped.
+        if !self.kind().is_gone() {
+            if self.protect(false).is_err() {
+                // Memory that cannot be made writable cannot be used again: it stays, and so does the kind.
+                return;
+            }
+            self.clear();
+            // SAFETY: no block is used any more.
+            unsafe { self.chunks.give_back(true, self.watch.as_mut()) };
         }
-        if region.protect(false).is_err() {
-            // Memory that cannot be made writable cannot be used again: it stays, and so does the kind.
-            return;
-        }
-        region.clear();
-        // SAFETY: no block is used any more.
-        unsafe { region.chunks.give_back(true, region.watch.as_mut()) };
-        users::remove(region.kind());
+        self.watch = None;
+        users::remove(self.kind());
     }
 
     /// The kind.
@@ -131,8 +143,8 @@ impl Region {
         Place(region.wrapping_byte_add(offset).cast()).handle()
     }
 
-    /// The region of a handle; null for 0. Does not return for what is none, where this is
-    /// checked.
+    /// The region of a handle; null for 0, and for what is none where regions are checked. Does not return
+    /// then if uses after the end are checked.
     pub fn of_handle(handle: usize) -> *mut Region {
         let Some(place) = Place::of_handle(handle).bump() else {
             return ptr::null_mut();
@@ -142,7 +154,9 @@ impl Region {
         }
         let offset = core::mem::offset_of!(Region, closed);
         let region = place.wrapping_byte_sub(offset);
-        watch::is_region(region as usize);
+        if !Of::Region.is_alive(region as usize) {
+            return ptr::null_mut();
+        }
         region.cast()
     }
 

@@ -3,9 +3,10 @@
 
 use crate::boxed::make_room;
 use crate::error::Error;
-use crate::ext::watch::{self, Alive};
+use crate::ext::record_watch::Of;
+use crate::ext::watch;
 use crate::kind::Kind;
-use crate::kind::checks::{self, CANARY, FREE, FREED, OVERFLOW, USE, fault, has, other_than};
+use crate::kind::checks::{self, CANARY, FREED, OVERFLOW, USE, fault, has, other_than};
 use crate::log;
 use crate::sys::tools;
 
@@ -47,41 +48,13 @@ pub(super) fn is_on() -> bool {
     checks::objects::are_checked()
 }
 
-/// Ends the process if there is no region at an address, and this is checked.
-pub(super) fn is_region(address: usize) {
-    if !has(FREE)
-        || watch::hold()
-            .regions
-            .iter()
-            .any(|one| one.address == address)
-    {
-        return;
-    }
-    let sink = &mut fault::on_standard_error;
-    fault::say!(
-        sink,
-        "memkind: use of a region that was destroyed, or never made"
-    );
-    fault::tell_now(sink);
-    fault::end()
-}
-
 impl Watch {
     /// For a region that has just been made at this address.
     ///
     /// # Errors
     /// `Malloc`.
     pub(super) fn new(kind: &'static Kind, address: usize) -> Result<Self, Error> {
-        let made_at = checks::here();
-        let mut watched = watch::hold();
-        make_room(&mut watched.regions)?;
-        watched.regions.push(Alive {
-            address,
-            kind: &kind.head,
-            made_at,
-            count: 0,
-            bytes: 0,
-        });
+        Of::Region.made(address, kind)?;
         Ok(Self {
             region: address,
             kind,
@@ -89,7 +62,7 @@ impl Watch {
             bytes: 0,
             used: Vec::new(),
             made_by: log::thread(),
-            made_at,
+            made_at: checks::here(),
         })
     }
 
@@ -156,9 +129,7 @@ impl Watch {
     /// Brings the list of what is alive up to date.
     fn tell(&self) {
         let mut watched = watch::hold();
-        let mut regions = watched.regions.iter_mut();
-        let found = regions.find(|one| one.address == self.region);
-        if let Some(found) = found {
+        if let Some(found) = watched.regions.find(self.region) {
             found.count = self.blocks.len();
             found.bytes = self.bytes;
         }
@@ -241,12 +212,5 @@ impl Watch {
             // SAFETY: the chunk is still mapped, and what was used of it lies in it.
             unsafe { self.is_filled(used.from, used.to) };
         }
-    }
-
-    /// Takes the region off the list of what is alive.
-    pub(super) fn end(&self) {
-        watch::hold()
-            .regions
-            .retain(|one| one.address != self.region);
     }
 }

@@ -1,0 +1,107 @@
+//! Records of streams or regions that are checked, by their addresses: those in use, and those whose streams or
+//! regions were destroyed last.
+#![forbid(unsafe_code)]
+
+use crate::boxed::make_room;
+use crate::error::Error;
+use crate::kind::Head;
+
+/// A use of what was destroyed is told as such until this many others were destroyed.
+const ENDED: usize = 1 << 10;
+
+/// A stream or region that is alive.
+#[derive(Clone, Copy)]
+pub(super) struct Alive {
+    pub(super) address: usize,
+    pub(super) kind: &'static Head,
+    /// The thread that made it, and the place in the program.
+    pub(super) made_by: u32,
+    pub(super) made_at: u32,
+    /// Blocks of a region, and their bytes together.
+    pub(super) count: usize,
+    pub(super) bytes: usize,
+}
+
+/// A stream or region that was destroyed.
+#[derive(Clone, Copy)]
+pub(super) struct Ended {
+    /// As it was.
+    pub(super) last: Alive,
+    /// The thread that destroyed it, and the place in the program.
+    pub(super) ended_by: u32,
+    pub(super) ended_at: u32,
+}
+
+/// All records of one type.
+pub(super) struct Records {
+    /// By address, the lowest first.
+    alive: Vec<Alive>,
+    ended: Vec<Ended>,
+    /// The index of the one that was destroyed first, once there are `ENDED`.
+    oldest: usize,
+}
+
+impl Records {
+    pub(super) const fn new() -> Self {
+        Self {
+            alive: Vec::new(),
+            ended: Vec::new(),
+            oldest: 0,
+        }
+    }
+
+    fn index_of(&self, address: usize) -> Result<usize, usize> {
+        self.alive.binary_search_by_key(&address, |one| one.address)
+    }
+
+    /// Notes what has been made.
+    ///
+    /// # Errors
+    /// `Malloc`.
+    pub(super) fn add(&mut self, one: Alive) -> Result<(), Error> {
+        make_room(&mut self.alive)?;
+        if let Err(index) = self.index_of(one.address) {
+            self.alive.insert(index, one);
+        }
+        Ok(())
+    }
+
+    /// What is alive, by its index.
+    pub(super) fn get(&self, index: usize) -> Option<Alive> {
+        self.alive.get(index).copied()
+    }
+
+    /// What is alive and has its record at an address.
+    pub(super) fn find(&mut self, address: usize) -> Option<&mut Alive> {
+        let index = self.index_of(address).ok()?;
+        self.alive.get_mut(index)
+    }
+
+    /// What was destroyed and had its record at an address.
+    pub(super) fn find_ended(&self, address: usize) -> Option<Ended> {
+        let mut ended = self.ended.iter().copied();
+        ended.find(|one| one.last.address == address)
+    }
+
+    /// Notes that what has its record at `address` is destroyed by a thread at a place of the program. The
+    /// address of the record to free, if there is one: that of the first of too many that were
+    /// destroyed, or this one without memory for keeping it.
+    pub(super) fn end(&mut self, address: usize, ended_by: u32, ended_at: u32) -> Option<usize> {
+        let index = self.index_of(address).ok()?;
+        let ended = Ended {
+            last: self.alive.remove(index),
+            ended_by,
+            ended_at,
+        };
+        if self.ended.len() < ENDED {
+            if make_room(&mut self.ended).is_err() {
+                return Some(address);
+            }
+            self.ended.push(ended);
+            return None;
+        }
+        let first = core::mem::replace(self.ended.get_mut(self.oldest)?, ended);
+        self.oldest = (self.oldest + 1) % ENDED;
+        Some(first.last.address)
+    }
+}
