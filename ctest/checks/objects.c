@@ -75,6 +75,15 @@ static void put_into_another(void)
     memkind_pool_put(pool, object);
 }
 
+static void put_into_destroyed(void)
+{
+    unsigned char *object = object_of(100, 0, 0);
+
+    CHECK_INT(0, memkind_pool_destroy(pool));
+    expect("memkind: put of %p, which is no object of the pool (pool of kind %s)\n", (void *)object, name);
+    memkind_pool_put(pool, object);
+}
+
 static void free_object(void)
 {
     unsigned char *object = object_of(100, 0, 0);
@@ -475,6 +484,7 @@ static const struct fault faults[] = {
     {"late double put", late_double_put, "free,use", ABORTED},
     {"put of an interior pointer", put_interior, "free", ABORTED},
     {"put into another pool", put_into_another, "free", ABORTED},
+    {"put into a destroyed pool", put_into_destroyed, "free", ABORTED},
     {"free of an object", free_object, "free", ABORTED},
     {"use after put, seen at exit", use_after_put, "use", ABORTED},
     {"use after put, seen by get", use_after_put_seen_by_get, "use", ABORTED},

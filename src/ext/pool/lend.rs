@@ -156,12 +156,13 @@ impl Pool {
 
     /// Takes an object from the program, or from vectors.
     pub(in crate::ext) fn take_from(&'static self, object: NonNull<u8>, vectors: bool) {
-        if !self.is_live() || self.is_lost() {
+        if self.is_lost() {
             return;
         }
         if are_checked() {
+            // Of a pool that was destroyed, no object is known.
             checks::objects::returned(self, object.as_ptr(), vectors);
-        } else {
+        } else if self.is_live() {
             self.objects.hold().give(object);
         }
     }
