@@ -52,6 +52,24 @@ static void *work(void *argument)
     return NULL;
 }
 
+/* A kind on a file or on an area tells its limit, too. */
+static void limits_of_others(void)
+{
+    static char area[4 * MIB];
+    memkind_t kind = NULL;
+
+    CHECK_INT(0, memkind_create_pmem(test_dir(), LIMIT, &kind));
+    CHECK_INT(LIMIT, usage_of(kind).limit);
+    CHECK_INT(0, memkind_destroy_kind(kind));
+    CHECK_INT(0, memkind_create_pmem(test_dir(), 0, &kind));
+    CHECK_INT(0, usage_of(kind).limit);
+    CHECK_INT(0, memkind_destroy_kind(kind));
+    CHECK_INT(0, memkind_create_fixed(area, sizeof(area), &kind));
+    CHECK_INT(sizeof(area), usage_of(kind).limit);
+    CHECK_INT(0, memkind_destroy_kind(kind));
+    CHECK_INT(0, usage_of(MEMKIND_DEFAULT).limit);
+}
+
 int main(void)
 {
     static const unsigned options[] = {0, MEMKIND_OPTION_POPULATE, MEMKIND_OPTION_PIN};
@@ -84,5 +102,6 @@ int main(void)
             before = mapped();
     }
     CHECK(mapped() <= before + MIB);
+    limits_of_others();
     return 0;
 }

@@ -1,4 +1,4 @@
-//! What a region or a pool uses, in numbers.
+//! What a kind, a region or a pool uses, in numbers.
 #![forbid(unsafe_code)]
 
 use crate::heap::je::Stat;
@@ -11,17 +11,17 @@ use crate::kind::Kind;
 pub struct Usage {
     /// The most bytes that there may be; 0 for any number.
     pub limit: usize,
-    /// Bytes taken from the kind.
+    /// Bytes taken from the kind; of a kind, from the system.
     pub held: usize,
     /// Bytes handed out.
     pub in_use: usize,
     /// The most bytes that have been held so far.
     pub peak: usize,
-    /// The page size of the kind.
+    /// The size of the kind's smallest pages, in bytes.
     pub page_size: usize,
-    /// Slabs.
+    /// The number of slabs.
     pub n_ranges: usize,
-    /// Requests that got nothing.
+    /// The number of requests that got nothing.
     pub n_refused: usize,
 }
 
@@ -33,8 +33,10 @@ impl Usage {
         let in_use = stat(Stat::Allocated);
         let page_size = kind.page_size();
         let n_refused = kind.n_refused();
+        let limit = kind.limit().unwrap_or(0);
         let Some(slabs) = kind.slabs() else {
             return Self {
+                limit,
                 held: kind.held().unwrap_or_else(|| stat(Stat::Resident)),
                 in_use,
                 page_size,
@@ -44,7 +46,7 @@ impl Usage {
         };
         let (held, peak) = slabs.taken();
         Self {
-            limit: slabs.plan().limit,
+            limit,
             held,
             in_use,
             peak,
@@ -53,9 +55,4 @@ impl Usage {
             n_refused,
         }
     }
-}
-
-/// The size of a kind's pages.
-pub(super) fn page_size(kind: &Kind) -> usize {
-    kind.page_size()
 }

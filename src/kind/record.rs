@@ -27,7 +27,7 @@ pub struct Kind {
     pub(super) places: OnceBox<Places>,
     /// Whether its first use has been logged.
     pub(super) announced: AtomicBool,
-    /// What a program has asked of it beside memory.
+    /// What a program has asked of it besides memory.
     pub(super) wishes: Option<Box<Wishes<Kind>>>,
 }
 
@@ -44,7 +44,7 @@ impl Kind {
         }
     }
 
-    /// The kind with what a program has asked of it beside memory.
+    /// The kind with what a program has asked of it besides memory.
     pub(super) fn with_wishes(mut self, wishes: Box<Wishes<Kind>>) -> Self {
         self.wishes = Some(wishes);
         self
@@ -81,15 +81,21 @@ impl Kind {
 
     /// Allows allocations from a dynamic kind, from as many arenas as its size asks for.
     pub(super) fn open_dynamic(&'static self) {
-        let bound = match self.heap.backing() {
+        let bound = self.limit();
+        // The number was checked when the kind was made.
+        let count = arena::asked_for().ok().flatten();
+        self.open(count.unwrap_or_else(|| arena::usual_for(bound)), bound);
+    }
+
+    /// The most bytes that the kind may have by a limit of its own, that of its file or slabs, or the size of
+    /// its area; `None` without one.
+    pub fn limit(&self) -> Option<usize> {
+        match self.heap.backing() {
             Backing::File(file) => file.limit(),
             Backing::Fixed(area) => Some(area.size()),
             Backing::Slabs(slabs) => Some(slabs.plan().limit).filter(|limit| *limit > 0),
             Backing::Anonymous(_) => None,
-        };
-        // The number was checked when the kind was made.
-        let count = arena::asked_for().ok().flatten();
-        self.open(count.unwrap_or_else(|| arena::usual_for(bound)), bound);
+        }
     }
 
     /// Allows allocations from up to `count` arenas, of at most `bound` bytes in all.
@@ -156,7 +162,7 @@ impl Kind {
         self.wishes.as_deref().map_or(1, Wishes::alignment)
     }
 
-    /// Where its slabs are, if it is made of such.
+    /// The slabs that its memory comes from, if it grows by slabs.
     pub fn slabs(&self) -> Option<&Slabs> {
         match self.heap.backing() {
             Backing::Slabs(slabs) => Some(slabs),
