@@ -141,6 +141,14 @@ static int map_attached_twice(void)
     return memkind_map_attach(map, kind);
 }
 
+static int map_too_many(void)
+{
+    CHECK_INT(0, memkind_dma_kind(0, 0, &kind));
+    for (int i = 0; i < 8; i++)
+        CHECK_INT(0, memkind_map_attach(made_map(NULL), kind));
+    return memkind_map_attach(made_map(NULL), kind);
+}
+
 static int map_not_attached(void)
 {
     return memkind_map_detach(made_map(NULL), MEMKIND_REGULAR);
@@ -262,6 +270,8 @@ static const struct {
     {map_of_ordinary_kind, MEMKIND_ERROR_INVALID,
      "Cannot attach kind memkind_regular to map: it is neither pinned nor fixed."},
     {map_attached_twice, MEMKIND_ERROR_INVALID, "Cannot attach kind dma_node0 to map: it is attached."},
+    {map_too_many, MEMKIND_ERROR_OPERATION_FAILED,
+     "Cannot attach kind dma_node0 to map: the function of the program refused, or the kind has too many maps."},
     {map_not_attached, MEMKIND_ERROR_INVALID, "Cannot detach kind memkind_regular from map: it is not attached."},
     {dma_destroyed, MEMKIND_ERROR_INVALID,
      "Cannot destroy kind dma_node0: it is one of memkind_dma_kind(), which stay."},

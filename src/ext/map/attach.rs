@@ -10,11 +10,12 @@ use crate::kind::Kind;
 use crate::log::refused;
 
 impl Map {
-    /// Tells of all ranges of a kind, and of each to come. All or nothing.
+    /// Tells the program of all ranges of a kind, and of each to come. All or nothing.
     ///
     /// # Errors
     /// `Invalid` for a kind that is neither pinned nor fixed, or attached, and in a forked child;
-    /// `OperationFailed` if the program's function refuses; `Malloc`.
+    /// `OperationFailed` if the program's function refuses, the kind has as many maps as it may have, or
+    /// there is no memory for the record of a range; `Malloc`.
     pub fn attach(&'static self, kind: &'static Kind) -> Result<(), Error> {
         self.refuse_inherited()?;
         let name = kind.name();
@@ -39,6 +40,12 @@ impl Map {
                 error,
                 "Cannot attach kind {name} to map: it is neither pinned nor fixed."
             ),
+            // Slabs refuse one watcher too many with this error, too.
+            Error::OperationFailed => refused!(
+                error,
+                "Cannot attach kind {name} to map: {}, or the kind has too many maps.",
+                why(error)
+            ),
             _ => refused!(
                 Error::OperationFailed,
                 "Cannot attach kind {name} to map: {}.",
@@ -47,7 +54,7 @@ impl Map {
         })
     }
 
-    /// Tells that all ranges of a kind go, and then no more of it.
+    /// Tells the program that all ranges of a kind go, and nothing of the kind from then on.
     ///
     /// # Errors
     /// `Invalid` for a kind that is not attached, or is just being so; from within a function of
