@@ -241,7 +241,7 @@ typedef enum memkind_stat_print_opt {
 struct memkind;
 
 /**
- * Settings of a file-backed kind; see memkind_config_new().
+ * Settings from which a kind is made; see memkind_config_new().
  */
 struct memkind_config;
 
@@ -392,7 +392,8 @@ int memkind_get_version(void);
 void memkind_error_message(int err, char *msg, size_t size);
 
 /**
- * Makes settings for memkind_create_pmem_with_config(): no directory, size 0, policy DEFAULT.
+ * Makes settings for memkind_create_pmem_with_config() and memkind_create_with_config(): no directory,
+ * size 0, policy DEFAULT.
  *
  * Returns NULL when memory is short. MT-safe. STANDARD API.
  * See memkind(3), KIND CONFIGURATION MANAGEMENT.
@@ -416,12 +417,13 @@ void memkind_config_delete(struct memkind_config *cfg);
  * See memkind(3), KIND CONFIGURATION MANAGEMENT.
  *
  * \warning
- * `cfg` must be NULL or come from memkind_config_new(); `pmem_dir` must live as long.
+ * `cfg` must be NULL or come from memkind_config_new(); `pmem_dir` must stay
+ * valid as long as the settings are used.
  */
 void memkind_config_set_path(struct memkind_config *cfg, const char *pmem_dir);
 
 /**
- * Sets the limit of the kind in bytes; 0 for none, else at least MEMKIND_PMEM_MIN_SIZE.
+ * Sets the limit of the kind in bytes; 0 for none, else for a file at least MEMKIND_PMEM_MIN_SIZE.
  *
  * MT-safe for different settings. STANDARD API.
  * See memkind(3), KIND CONFIGURATION MANAGEMENT.
@@ -429,7 +431,8 @@ void memkind_config_set_path(struct memkind_config *cfg, const char *pmem_dir);
  * \warning
  * `cfg` must be NULL or come from memkind_config_new().
  */
-void memkind_config_set_size(struct memkind_config *cfg, size_t pmem_size);
+void memkind_config_set_size(struct memkind_config *cfg,
+                             size_t pmem_size);
 
 /**
  * Sets when freed memory goes back to the file system. The value is not checked yet.
@@ -449,7 +452,8 @@ void memkind_config_set_memory_usage_policy(struct memkind_config *cfg,
  * \param dir       directory of the file
  * \param max_size  limit in bytes, rounded up to 2 MiB; 0 or SIZE_MAX for none,
  *                  else at least MEMKIND_PMEM_MIN_SIZE
- * \param kind      where the handle goes; untouched on failure but for a full table
+ * \param kind      where the handle goes; untouched on failure, but NULL with
+ *                  MEMKIND_ERROR_TOOMANY
  *
  * Blocks of the file system are allocated as the heap grows; when they run out,
  * allocations fail with ENOMEM. A forked child gets a private copy of the contents.
@@ -498,8 +502,8 @@ int memkind_create_fixed(void *addr, size_t size, memkind_t *kind);
 /**
  * Finds the static kind for a memory type, a policy and flags.
  *
- * \param memtype_flags  memory types
- * \param policy         how to bind
+ * \param memtype_flags  memkind_memtype_t values, combined with `|`
+ * \param policy         one of memkind_policy_t
  * \param flags          0 or MEMKIND_MASK_PAGE_SIZE_2MB
  * \param kind           where the handle goes; untouched on failure
  *

@@ -16,9 +16,8 @@
  */
 typedef enum memkind_pmem_fork_t {
     /**
-     * The child sees its parent's data and changes only its own view of it. A page is
-     * copied when the child first writes to it: until then it may follow what the
-     * parent writes. How it is unless asked for otherwise.
+     * The child sees its parent's data and changes only its own view of it. A page is copied when
+     * the child first writes to it: until then it may follow what the parent writes. The default.
      */
     MEMKIND_PMEM_FORK_PRIVATE = 0,
     /**
@@ -33,13 +32,12 @@ typedef enum memkind_pmem_fork_t {
  */
 typedef enum memkind_block_order_t {
     /**
-     * The one that was freed last: it is in the processor's cache. How it is unless asked
-     * for otherwise.
+     * The one that was freed last: it is in the processor's cache. The default.
      */
     MEMKIND_BLOCK_ORDER_RECENT = 0,
     /**
-     * Where more than some hundred blocks of a size are free, the lowest address of the last
-     * hundreds, and then upwards: blocks allocated in a row are side by side.
+     * Where more than some hundred blocks of a size are free, the last hundreds of them are handed
+     * out from the lowest address upwards: blocks allocated in a row are side by side.
      */
     MEMKIND_BLOCK_ORDER_ADDRESS = 1
 } memkind_block_order_t;
@@ -67,7 +65,7 @@ typedef enum memkind_nodes_policy_t {
  */
 typedef enum memkind_iovec_flags_t {
     /**
-     * One thread at a time, without care for another: the references of a buffer are counted plainly.
+     * One thread at a time: the references of a buffer are counted without atomic instructions.
      */
     MEMKIND_IOVEC_LOCAL = 0,
     /**
@@ -174,36 +172,36 @@ struct memkind_region;
 struct memkind_stream;
 
 /**
- * What a region or a pool uses: sizes in bytes. Which of its objects count as in use is
- * said at the function that fills it.
+ * What a kind, a region or a pool uses: sizes in bytes. The function that fills it tells what counts
+ * as in use.
  */
 typedef struct memkind_usage {
     /**
-     * The most that there may be; 0 for any number.
+     * The most bytes that there may be; 0 for any number.
      */
     size_t limit;
     /**
-     * Taken from the kind.
+     * Bytes taken from the kind; of a kind, from the system.
      */
     size_t held;
     /**
-     * Handed out.
+     * Bytes handed out.
      */
     size_t in_use;
     /**
-     * The most that has been held so far.
+     * The most bytes that have been held so far.
      */
     size_t peak;
     /**
-     * The page size of the kind.
+     * The size of the kind's smallest pages.
      */
     size_t page_size;
     /**
-     * In how many separate ranges the memory is.
+     * The number of separate ranges that the memory is in.
      */
     size_t n_ranges;
     /**
-     * How many requests got nothing.
+     * The number of requests that got nothing.
      */
     size_t n_refused;
 } memkind_usage;
@@ -279,7 +277,7 @@ int memkind_set_pmem_fork(memkind_pmem_fork_t mode);
  *
  * \param order one of memkind_block_order_t
  * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for another order
- * \note MT-safe; it counts for blocks that are freed from then on
+ * \note MT-safe; it applies to blocks that are freed from then on
  * \note EXPERIMENTAL API; libmemtier(7) and autohbw(7) ask for the order of addresses
  */
 int memkind_set_block_order(memkind_block_order_t order);
@@ -336,12 +334,13 @@ void memkind_config_set_options(struct memkind_config *cfg, unsigned int options
  * \param cfg    settings of memkind_config_new(); NULL is a no-op
  * \param nodes  a list as memkind_create_nodes() takes it; NULL for the node of the CPU whose
  *               thread makes the kind grow
- * \param policy one of memkind_nodes_policy_t, also without nodes, where it is of no matter which
+ * \param policy one of memkind_nodes_policy_t, also if `nodes` is NULL: it has no effect then
  * \note MT-safe for different settings
  * \note EXPERIMENTAL API; see memkind_config(3)
  *
  * \warning
- * `cfg` must be NULL or come from memkind_config_new(); `nodes` must live as long.
+ * `cfg` must be NULL or come from memkind_config_new(); `nodes` must stay
+ * valid as long as the settings are used.
  */
 void memkind_config_set_nodes(struct memkind_config *cfg,
                               const char *nodes,
@@ -353,8 +352,9 @@ void memkind_config_set_nodes(struct memkind_config *cfg,
  * \param cfg       settings of memkind_config_new(); NULL is a no-op
  * \param page_size bytes: 0 or those of the processor's pages (sysconf(_SC_PAGESIZE)), or a size of
  *                  huge pages that /sys/kernel/mm/hugepages lists (2 MiB, 1 GiB)
- * \param required  whether smaller pages will not do where there are no such huge pages left; false
- *                  for the processor's pages. memkind_get_usage() tells which pages there are.
+ * \param required  true: where no such huge pages are left an allocation fails; false: it gets smaller
+ *                  pages there. Must be false for the processor's pages. memkind_get_usage() tells
+ *                  the size of the smallest pages in use.
  * \note MT-safe for different settings
  * \note EXPERIMENTAL API; see memkind_config(3)
  *
@@ -398,9 +398,8 @@ void memkind_config_set_slab_size(struct memkind_config *cfg,
 
 /**
  * Sets which kind serves when this one has no memory: at its limit, on full nodes, without huge
- * pages, by the veto of a map. What it then gives is a block of the other kind, as
- * memkind_detect_kind() tells. The other kind may have a fallback of its own. It cannot be
- * destroyed before this one.
+ * pages, by the veto of a map. The block is then one of the other kind, as memkind_detect_kind()
+ * tells. The other kind may have a fallback of its own. It cannot be destroyed before this one.
  *
  * \param cfg      settings of memkind_config_new(); NULL is a no-op
  * \param fallback a kind; NULL for none
@@ -416,12 +415,12 @@ void memkind_config_set_fallback(struct memkind_config *cfg,
 /**
  * Sets a function that is called when neither the kind nor its fallback has memory. If it returns
  * nonzero, the request is tried once more. It is called by the thread that asks for memory,
- * without any lock, and may allocate and free; a request within it calls no such function.
+ * without any lock, and may allocate and free; a request made in it calls no such function.
  *
  * \param cfg       settings of memkind_config_new(); NULL is a no-op
  * \param exhausted the function: it is given `context`, the kind and the bytes that were asked
  *                  for; NULL for none
- * \param context   what it is given
+ * \param context   passed to the function
  * \note MT-safe for different settings; several threads may be in the function at a time
  * \note EXPERIMENTAL API; see memkind_config(3)
  *
@@ -444,15 +443,17 @@ void memkind_config_set_exhausted(struct memkind_config *cfg,
  * \note EXPERIMENTAL API; see memkind_config(3)
  *
  * \warning
- * `cfg` must be NULL or come from memkind_config_new(); `name` must live as long.
+ * `cfg` must be NULL or come from memkind_config_new(); `name` must stay
+ * valid as long as the settings are used.
  */
 void memkind_config_set_name(struct memkind_config *cfg,
                              const char *name);
 
 /**
  * Creates the kind that settings describe: file-backed if they have a path, else of anonymous
- * memory. memkind_config_set_size() gives it a limit of any number of bytes, rounded up to
- * whole pages; to be limited is to grow by slabs.
+ * memory. memkind_config_set_size() limits it: anonymous memory to any number of bytes, rounded up
+ * to whole pages, a file as memkind_create_pmem() does. Anonymous memory with a limit grows by
+ * slabs.
  *
  * \param cfg  settings of memkind_config_new(), which may be deleted afterwards
  * \param kind where the handle goes; untouched on failure
@@ -460,7 +461,8 @@ void memkind_config_set_name(struct memkind_config *cfg,
  *         together: an alignment that is no power of two or exceeds the page size, a slab size
  *         that is no multiple of it, a page size that the kernel does not have, nodes, options,
  *         page or slab size with a path, MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE with pinned,
- *         locked or huge pages, a fallback that is no living kind;
+ *         locked or huge pages, a fallback that is no living kind, a name of more than
+ *         63 bytes, a limit of a file below MEMKIND_PMEM_MIN_SIZE;
  *         MEMKIND_ERROR_HUGETLB if a page size is required and there are no such pages;
  *         MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE, MEMKIND_ERROR_UNAVAILABLE, MEMKIND_ERROR_TOOMANY,
  *         MEMKIND_ERROR_ENVIRON, MEMKIND_ERROR_OPERATION_FAILED as for memkind_create_nodes();
@@ -480,7 +482,7 @@ int memkind_create_with_config(struct memkind_config *cfg,
  * The process's kind for I/O buffers on a node: huge pages of 2 MiB if there are any, pinned,
  * populated, not inherited by forked children, each block aligned to 64 bytes. It takes memory
  * from the node as long as there is any, then from others. The kind is made at the first
- * call for its node, and is everybody's: it cannot be destroyed.
+ * call for its node, and belongs to the whole process: it cannot be destroyed.
  *
  * \param node    a node; -1, or one that does not exist or has no memory for the process: the
  *                node nearest to the calling thread's CPU
@@ -531,9 +533,10 @@ int memkind_prepare(memkind_t kind,
 int memkind_trim(memkind_t kind);
 
 /**
- * What a kind uses. In use are its blocks, by their usable sizes; this is found out
- * at each call, as by memkind_update_cached_stats(). Of kinds without slabs `peak`,
- * `n_ranges` and `n_refused` are 0: these are not counted.
+ * What a kind uses. `in_use` is the sum of the usable sizes of its blocks; it is found out at each
+ * call, as by memkind_update_cached_stats(). `peak` and `n_ranges` are 0 for kinds without slabs,
+ * and `n_refused` for kinds that neither memkind_create_with_config() nor memkind_dma_kind() has
+ * made: these are not counted.
  *
  * \param kind  the kind
  * \param usage where it goes
@@ -551,7 +554,7 @@ int memkind_get_usage(memkind_t kind,
                       size_t size);
 
 /**
- * The node of the page at an address of the process, whosever it is.
+ * The node of the page at any address of the process, not only in memory of this library.
  *
  * \param ptr the address; NULL asks for the node of the CPU that the calling thread runs on
  * \return the node; -1 for an address without a page
@@ -561,12 +564,12 @@ int memkind_get_usage(memkind_t kind,
 int memkind_get_node(const void *ptr);
 
 /**
- * Where a device without an IOMMU finds memory: a physical address, and how far from there
- * memory and addresses go along.
+ * The physical address of memory, for a device without an IOMMU, and how many bytes from there on
+ * are physically contiguous.
  *
  * \param ptr     an address in a pinned kind on huge pages: the kernel may move others
  * \param address where the physical address goes
- * \param length  where the bytes go for which it holds; NULL if they do not matter
+ * \param length  where the number of contiguous bytes goes; NULL if it is not wanted
  * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL and any other address;
  *         MEMKIND_ERROR_UNAVAILABLE if the kernel does not tell this process (it takes
  *         CAP_SYS_ADMIN)
@@ -666,8 +669,8 @@ int memkind_map_attach(struct memkind_map *map,
                        memkind_t kind);
 
 /**
- * Calls `remove` for all ranges of a kind, and tells the map no more of it. Destroying a kind
- * does that, too.
+ * Calls `remove` for all ranges of a kind, and no longer tells the map of new ones. Destroying a
+ * kind does that, too.
  *
  * \param map  the map
  * \param kind the kind
@@ -859,7 +862,7 @@ int memkind_region_reset(struct memkind_region *region);
  * memkind_region_rewind() and _reset() fail.
  *
  * \param region    the region
- * \param read_only whether it is to be so
+ * \param read_only true: read-only; false: writable
  * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL; MEMKIND_ERROR_OPERATION_FAILED,
  *         with errno of mprotect(2), if the kernel refuses: on huge pages (EINVAL), or when
  *         the process has too many mappings (ENOMEM). Nothing has changed then.
@@ -873,7 +876,7 @@ int memkind_region_protect(struct memkind_region *region,
                            bool read_only);
 
 /**
- * What a region uses. In use are its blocks, with what alignment left unused.
+ * What a region uses. `in_use` counts its blocks, with what their alignment left unused.
  *
  * \param region the region
  * \param usage  where it goes
@@ -900,7 +903,8 @@ int memkind_region_get_usage(struct memkind_region *region,
  * \param pool      where the handle goes; untouched on failure
  *
  * Objects lie one behind the other, at multiples of the size rounded up to the alignment (at least
- * 8), in slabs of 2 MiB or more. What a pool has taken from its kind it keeps.
+ * 8), in slabs of 2 MiB or more, or of what all `count` objects take if that is less. What a pool has
+ * taken from its kind it keeps.
  *
  * \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, a kind that does not live, size 0,
  *         another alignment, and more bytes in all than there are addresses;
@@ -933,8 +937,8 @@ int memkind_pool_create(memkind_t kind,
 int memkind_pool_destroy(struct memkind_pool *pool);
 
 /**
- * Sees to it that a pool has `count` objects, in use or not: takes their memory from the kind
- * now. It is not touched.
+ * Sees to it that a pool has `count` objects, in use or not: takes their memory from the kind now.
+ * The memory is not touched.
  *
  * \param pool  the pool
  * \param count objects in all
@@ -1018,7 +1022,7 @@ void memkind_pool_put_many(struct memkind_pool *pool,
  * \param pool    the pool
  * \param visit   called once for each object that there is when this function is called;
  *                may use the pool, but not destroy it
- * \param context handed on to it
+ * \param context passed to `visit`
  * \return how many objects; 0 with errno EINVAL for NULL and a pool that does not live
  * \note MT-safe; no lock is held while `visit` runs
  * \note EXPERIMENTAL API; see memkind_pool(3)
@@ -1031,8 +1035,8 @@ size_t memkind_pool_for_each(struct memkind_pool *pool,
                              void *context);
 
 /**
- * What a pool uses. In use are the objects that have been taken out, by the bytes from one to the next;
- * n_ranges is the number of slabs.
+ * What a pool uses. `in_use` counts the objects that have been taken out, `limit` those that there may
+ * be, both in bytes from one object to the next; `n_ranges` is the number of slabs.
  *
  * \param pool  the pool
  * \param usage where it goes
@@ -1133,7 +1137,7 @@ int memkind_iovec_reserve(struct memkind_stream *stream,
  * is 0 is released.
  *
  * \param stream    the stream
- * \param alignment as for memkind_iovec_reserve(); it makes no difference
+ * \param alignment ignored
  * \param iovecs    the vectors
  * \param n         how many; 0 or less is a no-op
  * \return 0; -1 with errno EINVAL for NULL, an empty vector, one that is not from the stream's pool or
@@ -1150,8 +1154,8 @@ int memkind_iovec_commit(struct memkind_stream *stream,
                          int n);
 
 /**
- * Makes one reference more through the same vector, which is then to be released as often. An empty
- * vector stays empty.
+ * Adds a reference through the same vector, which must then be released once more. An empty vector
+ * stays empty.
  *
  * \param iovec the vector
  * \note MT-safe for SHARED vectors
@@ -1276,7 +1280,7 @@ int memkind_set_checks(unsigned int checks);
  * \param kind     the kind, or NULL for all
  * \param write_cb is given the text line by line, each with its newline; NULL writes to standard
  *                 error. It may allocate and free.
- * \param context  is passed to it
+ * \param context  passed to write_cb
  * \return the number of blocks something is wrong with, or MEMKIND_ERROR_INVALID for what is
  *         not a living kind, MEMKIND_ERROR_OPERATION_FAILED when no checks are on,
  *         MEMKIND_ERROR_MALLOC without memory for the list

@@ -1,4 +1,4 @@
-//! Turns the arguments of C functions into the core's types, and its results into C's.
+//! Turns the arguments of C functions into the core's types, and the core's results into C's.
 
 use core::ffi::{c_int, c_void};
 use core::ptr;

@@ -182,7 +182,7 @@ pub(super) unsafe fn posix_memalign(
     call: unsafe fn(memkind_t, *mut *mut c_void, usize, usize) -> c_int,
 ) -> c_int {
     if let Some(pre) = hooks().posix_memalign_pre {
-        // SAFETY: a hook of the program's, which gets pointers to live variables.
+        // SAFETY: a hook of the program's, which gets the caller's `memptr` and pointers to live variables.
         unsafe { pre(&raw mut kind, memptr, &raw mut alignment, &raw mut size) }
     }
     // SAFETY: the arguments are the caller's, or what a hook of the program's made of them.

@@ -17,7 +17,8 @@ pub static mut MEMKIND_HBW_PREFERRED_GBTLB: memkind_t = handle_at(7);
 #[unsafe(no_mangle)]
 pub static mut MEMKIND_GBTLB: memkind_t = handle_at(8);
 
-/// The kind with this number; MEMKIND_ERROR_UNAVAILABLE when there is none.
+/// Stores the kind with the number `partition` in `kind`. Returns MEMKIND_SUCCESS;
+/// MEMKIND_ERROR_UNAVAILABLE when there is none, or `kind` is NULL.
 ///
 /// # Safety
 /// `kind` is null or writable.

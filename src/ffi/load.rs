@@ -1,5 +1,5 @@
-//! The constructor of the library: it looks for hooks, reads the three variables that the manual
-//! says are read at load, and registers fork handlers.
+//! The constructor of the library: it looks for hooks, reads the environment variables that count
+//! from the load on, and registers fork handlers.
 //!
 //! At exit nothing is taken down: kinds stay usable until the last destructor of the program, and
 //! the kernel frees all memory. Checks, if they are on, look at all blocks once more.

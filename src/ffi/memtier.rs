@@ -20,7 +20,7 @@ pub struct memtier_builder(Builder);
 #[allow(non_camel_case_types, reason = "the name in C")]
 pub struct memtier_memory(Memory);
 
-// Both have the same address.
+// A `memtier_memory` and the `Memory` in it have the same address.
 const _: () = assert!(core::mem::offset_of!(memtier_memory, 0) == 0);
 
 /// How a memtier memory spreads its blocks over the tiers; see libmemtier(7), POLICIES.

@@ -70,7 +70,7 @@ pub extern "C" fn memkind_set_checks(checks: c_uint) -> c_int {
 /// \param kind     the kind, or NULL for all
 /// \param write_cb is given the text line by line, each with its newline; NULL writes to standard
 ///                 error. It may allocate and free.
-/// \param context  is passed to it
+/// \param context  passed to write_cb
 /// \return the number of blocks something is wrong with, or MEMKIND_ERROR_INVALID for what is
 ///         not a living kind, MEMKIND_ERROR_OPERATION_FAILED when no checks are on,
 ///         MEMKIND_ERROR_MALLOC without memory for the list

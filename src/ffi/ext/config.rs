@@ -74,12 +74,13 @@ pub unsafe extern "C" fn memkind_config_set_options(cfg: *mut memkind_config, op
 /// \param cfg    settings of memkind_config_new(); NULL is a no-op
 /// \param nodes  a list as memkind_create_nodes() takes it; NULL for the node of the CPU whose
 ///               thread makes the kind grow
-/// \param policy one of memkind_nodes_policy_t, also without nodes, where it is of no matter which
+/// \param policy one of memkind_nodes_policy_t, also if `nodes` is NULL: it has no effect then
 /// \note MT-safe for different settings
 /// \note EXPERIMENTAL API; see memkind_config(3)
 ///
 /// # Safety
-/// `cfg` must be NULL or come from memkind_config_new(); `nodes` must live as long.
+/// `cfg` must be NULL or come from memkind_config_new(); `nodes` must stay
+/// valid as long as the settings are used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_config_set_nodes(
     cfg: *mut memkind_config,
@@ -98,8 +99,9 @@ pub unsafe extern "C" fn memkind_config_set_nodes(
 /// \param cfg       settings of memkind_config_new(); NULL is a no-op
 /// \param page_size bytes: 0 or those of the processor's pages (sysconf(_SC_PAGESIZE)), or a size of
 ///                  huge pages that /sys/kernel/mm/hugepages lists (2 MiB, 1 GiB)
-/// \param required  whether smaller pages will not do where there are no such huge pages left; false
-///                  for the processor's pages. memkind_get_usage() tells which pages there are.
+/// \param required  true: where no such huge pages are left an allocation fails; false: it gets smaller
+///                  pages there. Must be false for the processor's pages. memkind_get_usage() tells
+///                  the size of the smallest pages in use.
 /// \note MT-safe for different settings
 /// \note EXPERIMENTAL API; see memkind_config(3)
 ///
@@ -156,9 +158,8 @@ pub unsafe extern "C" fn memkind_config_set_slab_size(cfg: *mut memkind_config, 
 }
 
 /// Sets which kind serves when this one has no memory: at its limit, on full nodes, without huge
-/// pages, by the veto of a map. What it then gives is a block of the other kind, as
-/// memkind_detect_kind() tells. The other kind may have a fallback of its own. It cannot be
-/// destroyed before this one.
+/// pages, by the veto of a map. The block is then one of the other kind, as memkind_detect_kind()
+/// tells. The other kind may have a fallback of its own. It cannot be destroyed before this one.
 ///
 /// \param cfg      settings of memkind_config_new(); NULL is a no-op
 /// \param fallback a kind; NULL for none
@@ -180,12 +181,12 @@ pub unsafe extern "C" fn memkind_config_set_fallback(
 
 /// Sets a function that is called when neither the kind nor its fallback has memory. If it returns
 /// nonzero, the request is tried once more. It is called by the thread that asks for memory,
-/// without any lock, and may allocate and free; a request within it calls no such function.
+/// without any lock, and may allocate and free; a request made in it calls no such function.
 ///
 /// \param cfg       settings of memkind_config_new(); NULL is a no-op
 /// \param exhausted the function: it is given `context`, the kind and the bytes that were asked
 ///                  for; NULL for none
-/// \param context   what it is given
+/// \param context   passed to the function
 /// \note MT-safe for different settings; several threads may be in the function at a time
 /// \note EXPERIMENTAL API; see memkind_config(3)
 ///
@@ -215,7 +216,8 @@ pub unsafe extern "C" fn memkind_config_set_exhausted(
 /// \note EXPERIMENTAL API; see memkind_config(3)
 ///
 /// # Safety
-/// `cfg` must be NULL or come from memkind_config_new(); `name` must live as long.
+/// `cfg` must be NULL or come from memkind_config_new(); `name` must stay
+/// valid as long as the settings are used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_config_set_name(cfg: *mut memkind_config, name: *const c_char) {
     // SAFETY: null, or from memkind_config_new(), and no other thread uses it.
@@ -225,8 +227,9 @@ pub unsafe extern "C" fn memkind_config_set_name(cfg: *mut memkind_config, name:
 }
 
 /// Creates the kind that settings describe: file-backed if they have a path, else of anonymous
-/// memory. memkind_config_set_size() gives it a limit of any number of bytes, rounded up to
-/// whole pages; to be limited is to grow by slabs.
+/// memory. memkind_config_set_size() limits it: anonymous memory to any number of bytes, rounded up
+/// to whole pages, a file as memkind_create_pmem() does. Anonymous memory with a limit grows by
+/// slabs.
 ///
 /// \param cfg  settings of memkind_config_new(), which may be deleted afterwards
 /// \param kind where the handle goes; untouched on failure
@@ -234,7 +237,8 @@ pub unsafe extern "C" fn memkind_config_set_name(cfg: *mut memkind_config, name:
 ///         together: an alignment that is no power of two or exceeds the page size, a slab size
 ///         that is no multiple of it, a page size that the kernel does not have, nodes, options,
 ///         page or slab size with a path, MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE with pinned,
-///         locked or huge pages, a fallback that is no living kind;
+///         locked or huge pages, a fallback that is no living kind, a name of more than
+///         63 bytes, a limit of a file below MEMKIND_PMEM_MIN_SIZE;
 ///         MEMKIND_ERROR_HUGETLB if a page size is required and there are no such pages;
 ///         MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE, MEMKIND_ERROR_UNAVAILABLE, MEMKIND_ERROR_TOOMANY,
 ///         MEMKIND_ERROR_ENVIRON, MEMKIND_ERROR_OPERATION_FAILED as for memkind_create_nodes();
@@ -293,7 +297,7 @@ pub unsafe extern "C" fn memkind_create_with_config(
         name: text(cfg.name),
     };
     match description.create() {
-        // The handle stays as it is, here too.
+        // Not by hand_out(), which clears the handle when there are too many kinds.
         Err(error) => error.code(),
         // SAFETY: not null, and writable by the caller's promise.
         created => unsafe { hand_out(created, kind) },
@@ -304,7 +308,7 @@ type OfHandle = unsafe extern "C" fn(*mut c_void, memkind_t, usize) -> c_int;
 type OfKind = unsafe extern "C" fn(*mut c_void, *const Kind, usize) -> c_int;
 
 fn as_of_kind(function: OfHandle) -> OfKind {
-    // SAFETY: a handle is the address of its kind: functions that differ in that alone are called
-    // in one way.
+    // SAFETY: a handle is the address of its kind; functions whose types differ in that alone are
+    // called in the same way.
     unsafe { core::mem::transmute::<OfHandle, OfKind>(function) }
 }

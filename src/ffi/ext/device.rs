@@ -17,7 +17,7 @@ use crate::topology;
 /// The process's kind for I/O buffers on a node: huge pages of 2 MiB if there are any, pinned,
 /// populated, not inherited by forked children, each block aligned to 64 bytes. It takes memory
 /// from the node as long as there is any, then from others. The kind is made at the first
-/// call for its node, and is everybody's: it cannot be destroyed.
+/// call for its node, and belongs to the whole process: it cannot be destroyed.
 ///
 /// \param node    a node; -1, or one that does not exist or has no memory for the process: the
 ///                node nearest to the calling thread's CPU
@@ -116,9 +116,10 @@ pub extern "C" fn memkind_trim(kind: memkind_t) -> c_int {
     0
 }
 
-/// What a kind uses. In use are its blocks, by their usable sizes; this is found out
-/// at each call, as by memkind_update_cached_stats(). Of kinds without slabs `peak`,
-/// `n_ranges` and `n_refused` are 0: these are not counted.
+/// What a kind uses. `in_use` is the sum of the usable sizes of its blocks; it is found out at each
+/// call, as by memkind_update_cached_stats(). `peak` and `n_ranges` are 0 for kinds without slabs,
+/// and `n_refused` for kinds that neither memkind_create_with_config() nor memkind_dma_kind() has
+/// made: these are not counted.
 ///
 /// \param kind  the kind
 /// \param usage where it goes
@@ -143,7 +144,7 @@ pub unsafe extern "C" fn memkind_get_usage(
     unsafe { usage::fill(Usage::of_kind(kind), usage, size) }
 }
 
-/// The node of the page at an address of the process, whosever it is.
+/// The node of the page at any address of the process, not only in memory of this library.
 ///
 /// \param ptr the address; NULL asks for the node of the CPU that the calling thread runs on
 /// \return the node; -1 for an address without a page
@@ -161,12 +162,12 @@ pub extern "C" fn memkind_get_node(ptr: *const c_void) -> c_int {
     }
 }
 
-/// Where a device without an IOMMU finds memory: a physical address, and how far from there
-/// memory and addresses go along.
+/// The physical address of memory, for a device without an IOMMU, and how many bytes from there on
+/// are physically contiguous.
 ///
 /// \param ptr     an address in a pinned kind on huge pages: the kernel may move others
 /// \param address where the physical address goes
-/// \param length  where the bytes go for which it holds; NULL if they do not matter
+/// \param length  where the number of contiguous bytes goes; NULL if it is not wanted
 /// \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL and any other address;
 ///         MEMKIND_ERROR_UNAVAILABLE if the kernel does not tell this process (it takes
 ///         CAP_SYS_ADMIN)

@@ -34,7 +34,7 @@ const _: () = assert!(size_of::<memkind_iovec>() == size_of::<Vector>());
     reason = "the C names"
 )]
 pub enum memkind_iovec_flags_t {
-    /// One thread at a time, without care for another: the references of a buffer are counted plainly.
+    /// One thread at a time: the references of a buffer are counted without atomic instructions.
     MEMKIND_IOVEC_LOCAL = 0,
     /// Any thread: they are counted atomically.
     MEMKIND_IOVEC_SHARED = 1,
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn memkind_iovec_alloc(
     unsafe { alloc_slow(stream, length, alignment, max, flags, iovecs) }
 }
 
-/// A single vector; `false` if it takes more than that.
+/// Cuts a single vector on the fast path; `false`, and nothing has changed, if that is not enough.
 ///
 /// # Safety
 /// As memkind_iovec_alloc().
@@ -267,7 +267,7 @@ pub unsafe extern "C" fn memkind_iovec_reserve(
 /// is 0 is released.
 ///
 /// \param stream    the stream
-/// \param alignment as for memkind_iovec_reserve(); it makes no difference
+/// \param alignment ignored
 /// \param iovecs    the vectors
 /// \param n         how many; 0 or less is a no-op
 /// \return 0; -1 with errno EINVAL for NULL, an empty vector, one that is not from the stream's pool or
@@ -316,8 +316,8 @@ unsafe extern "C" fn commit_slow(
     -1
 }
 
-/// Makes one reference more through the same vector, which is then to be released as often. An empty
-/// vector stays empty.
+/// Adds a reference through the same vector, which must then be released once more. An empty vector
+/// stays empty.
 ///
 /// \param iovec the vector
 /// \note MT-safe for SHARED vectors

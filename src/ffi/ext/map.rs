@@ -142,8 +142,8 @@ pub unsafe extern "C" fn memkind_map_attach(map: *mut memkind_map, kind: memkind
     }
 }
 
-/// Calls `remove` for all ranges of a kind, and tells the map no more of it. Destroying a kind
-/// does that, too.
+/// Calls `remove` for all ranges of a kind, and no longer tells the map of new ones. Destroying a
+/// kind does that, too.
 ///
 /// \param map  the map
 /// \param kind the kind

@@ -35,9 +35,8 @@ use crate::log::{self, refused};
     reason = "the C names"
 )]
 pub enum memkind_pmem_fork_t {
-    /// The child sees its parent's data and changes only its own view of it. A page is
-    /// copied when the child first writes to it: until then it may follow what the
-    /// parent writes. How it is unless asked for otherwise.
+    /// The child sees its parent's data and changes only its own view of it. A page is copied when
+    /// the child first writes to it: until then it may follow what the parent writes. The default.
     MEMKIND_PMEM_FORK_PRIVATE = 0,
     /// The child copies the used part of the files before it goes on, in the same
     /// directories, and begins with its parent's data as of the fork.
@@ -87,11 +86,10 @@ pub extern "C" fn memkind_set_pmem_fork(mode: RawPmemFork) -> c_int {
     reason = "the C names"
 )]
 pub enum memkind_block_order_t {
-    /// The one that was freed last: it is in the processor's cache. How it is unless asked
-    /// for otherwise.
+    /// The one that was freed last: it is in the processor's cache. The default.
     MEMKIND_BLOCK_ORDER_RECENT = 0,
-    /// Where more than some hundred blocks of a size are free, the lowest address of the last
-    /// hundreds, and then upwards: blocks allocated in a row are side by side.
+    /// Where more than some hundred blocks of a size are free, the last hundreds of them are handed
+    /// out from the lowest address upwards: blocks allocated in a row are side by side.
     MEMKIND_BLOCK_ORDER_ADDRESS = 1,
 }
 
@@ -109,7 +107,7 @@ pub struct RawBlockOrder(c_uint);
 ///
 /// \param order one of memkind_block_order_t
 /// \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for another order
-/// \note MT-safe; it counts for blocks that are freed from then on
+/// \note MT-safe; it applies to blocks that are freed from then on
 /// \note EXPERIMENTAL API; libmemtier(7) and autohbw(7) ask for the order of addresses
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_set_block_order(order: RawBlockOrder) -> c_int {

@@ -38,7 +38,8 @@ pub(super) unsafe fn pool_of(pool: *mut memkind_pool) -> Option<&'static Pool> {
 /// \param pool      where the handle goes; untouched on failure
 ///
 /// Objects lie one behind the other, at multiples of the size rounded up to the alignment (at least
-/// 8), in slabs of 2 MiB or more. What a pool has taken from its kind it keeps.
+/// 8), in slabs of 2 MiB or more, or of what all `count` objects take if that is less. What a pool has
+/// taken from its kind it keeps.
 ///
 /// \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL, a kind that does not live, size 0,
 ///         another alignment, and more bytes in all than there are addresses;
@@ -90,8 +91,8 @@ pub unsafe extern "C" fn memkind_pool_destroy(pool: *mut memkind_pool) -> c_int 
     status(result)
 }
 
-/// Sees to it that a pool has `count` objects, in use or not: takes their memory from the kind
-/// now. It is not touched.
+/// Sees to it that a pool has `count` objects, in use or not: takes their memory from the kind now.
+/// The memory is not touched.
 ///
 /// \param pool  the pool
 /// \param count objects in all
@@ -107,10 +108,7 @@ pub unsafe extern "C" fn memkind_pool_destroy(pool: *mut memkind_pool) -> c_int 
 pub unsafe extern "C" fn memkind_pool_prepare(pool: *mut memkind_pool, count: usize) -> c_int {
     // SAFETY: null, or from memkind_pool_create() and not destroyed.
     match unsafe { pool_of(pool) } {
-        Some(pool) => match pool.prepare(count) {
-            Err(error @ (Error::Environ | Error::Unavailable)) => failure(Some(pool.kind()), error),
-            result => status(result),
-        },
+        Some(pool) => status(pool.prepare(count)),
         None => Error::Invalid.code(),
     }
 }
@@ -276,7 +274,7 @@ unsafe extern "C" fn put_many_slow(pool: *mut memkind_pool, objects: *mut *mut c
 /// \param pool    the pool
 /// \param visit   called once for each object that there is when this function is called;
 ///                may use the pool, but not destroy it
-/// \param context handed on to it
+/// \param context passed to `visit`
 /// \return how many objects; 0 with errno EINVAL for NULL and a pool that does not live
 /// \note MT-safe; no lock is held while `visit` runs
 /// \note EXPERIMENTAL API; see memkind_pool(3)
@@ -301,8 +299,8 @@ pub unsafe extern "C" fn memkind_pool_for_each(
     })
 }
 
-/// What a pool uses. In use are the objects that have been taken out, by the bytes from one to the next;
-/// n_ranges is the number of slabs.
+/// What a pool uses. `in_use` counts the objects that have been taken out, `limit` those that there may
+/// be, both in bytes from one object to the next; `n_ranges` is the number of slabs.
 ///
 /// \param pool  the pool
 /// \param usage where it goes

@@ -225,7 +225,7 @@ pub unsafe extern "C" fn memkind_region_reset(region: *mut memkind_region) -> c_
 /// memkind_region_rewind() and _reset() fail.
 ///
 /// \param region    the region
-/// \param read_only whether it is to be so
+/// \param read_only true: read-only; false: writable
 /// \return MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for NULL; MEMKIND_ERROR_OPERATION_FAILED,
 ///         with errno of mprotect(2), if the kernel refuses: on huge pages (EINVAL), or when
 ///         the process has too many mappings (ENOMEM). Nothing has changed then.
@@ -246,7 +246,7 @@ pub unsafe extern "C" fn memkind_region_protect(
     }
 }
 
-/// What a region uses. In use are its blocks, with what alignment left unused.
+/// What a region uses. `in_use` counts its blocks, with what their alignment left unused.
 ///
 /// \param region the region
 /// \param usage  where it goes

@@ -1,4 +1,4 @@
-//! What regions and pools use.
+//! What kinds, regions and pools use.
 
 use core::ffi::c_int;
 use core::ptr;
@@ -6,24 +6,24 @@ use core::ptr;
 use crate::error::Error;
 use crate::ext::Usage;
 
-/// What a region or a pool uses: sizes in bytes. Which of its objects count as in use is
-/// said at the function that fills it.
+/// What a kind, a region or a pool uses: sizes in bytes. The function that fills it tells what counts
+/// as in use.
 #[repr(C)]
 #[allow(non_camel_case_types, reason = "the C name")]
 pub struct memkind_usage {
-    /// The most that there may be; 0 for any number.
+    /// The most bytes that there may be; 0 for any number.
     pub limit: usize,
-    /// Taken from the kind.
+    /// Bytes taken from the kind; of a kind, from the system.
     pub held: usize,
-    /// Handed out.
+    /// Bytes handed out.
     pub in_use: usize,
-    /// The most that has been held so far.
+    /// The most bytes that have been held so far.
     pub peak: usize,
-    /// The page size of the kind.
+    /// The size of the kind's smallest pages.
     pub page_size: usize,
-    /// In how many separate ranges the memory is.
+    /// The number of separate ranges that the memory is in.
     pub n_ranges: usize,
-    /// How many requests got nothing.
+    /// The number of requests that got nothing.
     pub n_refused: usize,
 }
 

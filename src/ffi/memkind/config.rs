@@ -6,7 +6,8 @@ use super::types::{RawUsagePolicy, memkind_config};
 use crate::heap::je;
 use crate::log;
 
-/// Makes settings for memkind_create_pmem_with_config(): no directory, size 0, policy DEFAULT.
+/// Makes settings for memkind_create_pmem_with_config() and memkind_create_with_config(): no directory,
+/// size 0, policy DEFAULT.
 ///
 /// Returns NULL when memory is short. MT-safe. STANDARD API.
 /// See memkind(3), KIND CONFIGURATION MANAGEMENT.
@@ -39,7 +40,8 @@ pub unsafe extern "C" fn memkind_config_delete(cfg: *mut memkind_config) {
 /// See memkind(3), KIND CONFIGURATION MANAGEMENT.
 ///
 /// # Safety
-/// `cfg` must be NULL or come from memkind_config_new(); `pmem_dir` must live as long.
+/// `cfg` must be NULL or come from memkind_config_new(); `pmem_dir` must stay
+/// valid as long as the settings are used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memkind_config_set_path(
     cfg: *mut memkind_config,
@@ -51,7 +53,7 @@ pub unsafe extern "C" fn memkind_config_set_path(
     }
 }
 
-/// Sets the limit of the kind in bytes; 0 for none, else at least MEMKIND_PMEM_MIN_SIZE.
+/// Sets the limit of the kind in bytes; 0 for none, else for a file at least MEMKIND_PMEM_MIN_SIZE.
 ///
 /// MT-safe for different settings. STANDARD API.
 /// See memkind(3), KIND CONFIGURATION MANAGEMENT.

@@ -20,7 +20,8 @@ use crate::tier;
 /// \param dir       directory of the file
 /// \param max_size  limit in bytes, rounded up to 2 MiB; 0 or SIZE_MAX for none,
 ///                  else at least MEMKIND_PMEM_MIN_SIZE
-/// \param kind      where the handle goes; untouched on failure but for a full table
+/// \param kind      where the handle goes; untouched on failure, but NULL with
+///                  MEMKIND_ERROR_TOOMANY
 ///
 /// Blocks of the file system are allocated as the heap grows; when they run out,
 /// allocations fail with ENOMEM. A forked child gets a private copy of the contents.
@@ -142,8 +143,8 @@ pub unsafe extern "C" fn memkind_create_fixed(
 
 /// Finds the static kind for a memory type, a policy and flags.
 ///
-/// \param memtype_flags  memory types
-/// \param policy         how to bind
+/// \param memtype_flags  memkind_memtype_t values, combined with `|`
+/// \param policy         one of memkind_policy_t
 /// \param flags          0 or MEMKIND_MASK_PAGE_SIZE_2MB
 /// \param kind           where the handle goes; untouched on failure
 ///

@@ -29,8 +29,9 @@ pub extern "C" fn memkind_malloc(kind: memkind_t, size: usize) -> *mut c_void {
     }
 }
 
-// `extern "C"`: they do not unwind, so the fast path can jump to them. What takes registers of
-// the caller's is apart, since to save them is a third of the work of those that do without.
+// `extern "C"`: these functions do not unwind, so the fast path can jump to them. Code that needs
+// callee-saved registers is in a function of its own: to save them is a third of the work of a
+// function that does without.
 #[cold]
 #[inline(never)]
 extern "C" fn malloc_larger(kind: memkind_t, size: usize) -> *mut c_void {

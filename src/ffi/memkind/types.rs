@@ -213,13 +213,13 @@ pub struct RawStat(pub(super) c_uint);
 #[derive(Clone, Copy)]
 pub struct RawStatPrintOptions(pub(super) c_uint);
 
-/// Settings of a file-backed kind; see memkind_config_new().
+/// Settings from which a kind is made; see memkind_config_new().
 #[allow(non_camel_case_types, reason = "the C name")]
 pub struct memkind_config(pub(in crate::ffi) Config);
 
 /// cbindgen:ignore
-/// Old programs read the first three fields, hence the layout. Zeroes are how a kind is unless
-/// asked for otherwise.
+/// The fields of the settings; all zeroes are the defaults. Old programs read the first three, so
+/// these keep their places.
 #[repr(C)]
 pub(in crate::ffi) struct Config {
     pub(in crate::ffi) pmem_dir: *const c_char,
