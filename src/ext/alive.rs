@@ -7,8 +7,8 @@ use crate::kind::Head;
 use crate::kind::checks::fault::{self, Sink};
 use crate::kind::checks::{self, LEAK, has};
 
-/// Lists vectors and regions that are alive, the vectors by where they come from: of a kind, or of
-/// all kinds.
+/// Hands `sink` a list of the vectors and regions of `kind` that are alive, or of all kinds:
+/// vectors by the place where they were made, regions one by one.
 pub fn tell_alive(kind: Option<&Head>, sink: Sink<'_>) {
     let is_wanted =
         |head: Option<&Head>| kind.is_none_or(|kind| head.is_some_and(|head| ptr::eq(kind, head)));

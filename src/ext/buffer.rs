@@ -1,16 +1,17 @@
-//! What is beside an object of a pool that is a buffer: the count of references to it.
+//! The record of an object of a pool that serves as a buffer: it counts the references to it.
 
 use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// What is beside a buffer.
+/// The record of a buffer.
 #[repr(C, align(64))]
 pub(super) struct Buffer {
     /// References: vectors, and the stream that cuts from it.
     refs: UnsafeCell<u64>,
-    /// Its first byte, and its bytes.
+    /// The first byte of the buffer.
     pub(super) data: *mut u8,
+    /// The size of the buffer in bytes.
     size: usize,
     /// The handle of its pool.
     pub(super) pool: usize,
@@ -31,12 +32,12 @@ impl Buffer {
         }
     }
 
-    /// The count, for one thread.
+    /// The count of a buffer that one thread at a time uses (LOCAL).
     pub(super) fn plain(&self) -> *mut u64 {
         self.refs.get()
     }
 
-    /// The count, for any thread.
+    /// The count of a buffer that any thread may use (SHARED).
     pub(super) fn atomic(&self) -> &AtomicU64 {
         // SAFETY: aligned, live, and never used in another way while it is shared.
         unsafe { AtomicU64::from_ptr(self.refs.get()) }
@@ -47,12 +48,13 @@ impl Buffer {
         self.atomic().load(Ordering::Acquire) != 0
     }
 
-    /// The address behind it.
+    /// The address behind the last byte of the buffer.
     pub(super) fn end(&self) -> usize {
         self.data as usize + self.size
     }
 
-    /// What vectors say about it: its address, and [`LOCAL`] where the count is plain.
+    /// The owner that vectors of the buffer name: the address of its record, and [`LOCAL`] where the
+    /// count is plain.
     pub(super) fn owner(&self, shared: bool) -> usize {
         ptr::from_ref(self) as usize | if shared { 0 } else { LOCAL }
     }
@@ -70,7 +72,7 @@ impl Buffer {
 /// Bit of an owner that says that the count is plain.
 pub(super) const LOCAL: usize = 1;
 
-/// Counts a reference more; `false` for 0.
+/// Adds a reference to the buffer of `owner`; `false` for 0.
 ///
 /// # Safety
 /// `owner` is 0 or of a live vector; with [`LOCAL`] the vector is the calling thread's.

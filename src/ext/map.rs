@@ -1,7 +1,8 @@
 //! Maps: a handle for each range of memory that a device was told of, and for each address of it.
 //!
-//! No lock is held while the program's functions run. A map that its parent has made is only looked
-//! up in a forked child, since threads may have been changing it; the list of maps is whole there.
+//! No lock is held while the program's functions run. In a forked child a map that its parent has
+//! made can only be searched, since threads may have been changing it; the list of maps is whole
+//! there.
 
 mod attach;
 mod locked;
@@ -101,8 +102,8 @@ impl Map {
         Ok(map)
     }
 
-    /// Detaches the map from all kinds, tells of all ranges that they go, and frees it. It stays, as
-    /// what it is, if a kind cannot be detached: within a function of its own.
+    /// Detaches the map from all kinds, tells the program that all ranges go, and frees the map. The
+    /// map stays if a kind cannot be detached: when one of the map's functions calls this.
     ///
     /// # Safety
     /// The map is from `create`, and no thread uses it any more.
@@ -121,7 +122,7 @@ impl Map {
             }
         }
         MAPS.with(|maps| maps.retain(|known| !ptr::eq(*known, map)));
-        // SAFETY: made by `into_raw`.
+        // SAFETY: from `Box::into_raw` in `create`; no thread uses the map any more.
         let whole = unsafe { Box::from_raw(map) };
         if inherited {
             // The parent's threads may have been changing the lists.
@@ -188,10 +189,10 @@ impl Map {
             })
     }
 
-    /// Removes what [`Map::add`] has added.
+    /// Removes a range that [`Map::add`] has added.
     ///
     /// # Errors
-    /// `Invalid` for anything else, and in a forked child.
+    /// `Invalid` for any other range, and in a forked child.
     pub fn remove(&'static self, start: usize, size: usize) -> Result<(), Error> {
         let is_known = |(offset, part): (usize, usize)| {
             let known = self.find(start.wrapping_add(offset));

@@ -21,7 +21,7 @@ pub struct Range {
     /// The first address and the size in bytes: they never change.
     pub(super) start: usize,
     pub(super) size: usize,
-    /// What the program's function has made of it.
+    /// What the program's function `add` has stored for the range.
     handle: AtomicPtr<c_void>,
 }
 
@@ -47,7 +47,7 @@ impl Range {
         self.size
     }
 
-    /// What the program's function has made of it.
+    /// What the program's function `add` has stored for the range.
     #[inline]
     pub fn handle(&self) -> *mut c_void {
         self.handle.load(Ordering::Relaxed)

@@ -5,11 +5,12 @@ use crate::error::Error;
 use crate::kind::{self, Kind};
 use crate::log;
 
-/// Bits of an entry: the page is there; its number.
+/// Bit of an entry: the page is in memory.
 const PRESENT: u64 = 1 << 63;
+/// Bits of an entry: the number of the page frame.
 const NUMBER: u64 = (1 << 55) - 1;
 
-/// The physical address of an address, and for how many bytes from there that holds.
+/// The physical address of the byte at `address`, and how many bytes from there are contiguous.
 ///
 /// # Errors
 /// `Invalid` where pages may be moved: outside of pinned kinds on huge pages; `Unavailable` if

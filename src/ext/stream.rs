@@ -207,7 +207,7 @@ impl Stream {
                 *cursor.refs += 1;
             }
             (*vector).data = start as *mut u8;
-            // Both at a time.
+            // Length and number in one store.
             const { assert!(cfg!(target_endian = "little")) };
             (&raw mut (*vector).length)
                 .cast::<u64>()
@@ -318,7 +318,7 @@ impl Stream {
         Ok(n_vectors as u32)
     }
 
-    /// Cuts from somewhere else from now on.
+    /// Cuts from `cursor` from now on, for `which` (0 LOCAL, 1 SHARED).
     fn move_to(&mut self, which: usize, cursor: Cursor) {
         let before = core::mem::replace(&mut self.in_use()[which], cursor);
         if before.owner != cursor.owner {
@@ -342,8 +342,7 @@ impl Stream {
         })
     }
 
-    /// Ends what reserving began, for one vector of the buffer that is being cut; `false` if it is
-    /// another.
+    /// Commits a reserved vector of the buffer that is being cut; `false` if it is of another buffer.
     #[inline(always)]
     pub fn commit_fast(&mut self, vector: Vector) -> bool {
         let cursor = &mut self.cursors[0];
@@ -355,7 +354,7 @@ impl Stream {
         mine
     }
 
-    /// Ends what reserving began: cuts from behind the last of some LOCAL vectors from now on, and
+    /// Commits `n` reserved LOCAL vectors: cuts from behind the last of them from now on, and
     /// releases those that have no length.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ pub use super::slice::Vector;
 use super::vector_watch;
 use crate::log;
 
-/// Counts a reference less to the LOCAL buffer of `owner`; the last one puts the buffer back.
+/// Gives up a reference to the LOCAL buffer of `owner`; the last one puts the buffer back.
 ///
 /// # Safety
 /// `owner` has [`LOCAL`], and the caller holds a reference to its buffer, which is gone afterwards.
@@ -28,7 +28,7 @@ unsafe fn drop_local(owner: usize) {
     }
 }
 
-/// Counts a reference less to the SHARED buffer of `owner`; the last one puts the buffer back.
+/// Gives up a reference to the SHARED buffer of `owner`; the last one puts the buffer back.
 ///
 /// # Safety
 /// `owner` is without [`LOCAL`], and the caller holds a reference to its buffer, which is gone
@@ -44,7 +44,7 @@ unsafe fn drop_shared(owner: usize) {
     }
 }
 
-/// Counts a reference less to the buffer of `owner`, LOCAL or SHARED; does nothing for 0.
+/// Gives up a reference to the buffer of `owner`, LOCAL or SHARED; does nothing for 0.
 ///
 /// # Safety
 /// `owner` is 0, or the caller holds a reference to its buffer, which is gone afterwards.
@@ -59,8 +59,8 @@ pub(super) unsafe fn drop_ref(owner: usize) {
     }
 }
 
-/// Puts a buffer back into its pool. Not a function of Rust's convention, so that it can be
-/// called in the last place.
+/// Puts a buffer back into its pool. `extern "C"`: it does not unwind, so its callers can end with
+/// a jump to it.
 ///
 /// # Safety
 /// A live record of which the last reference is gone.
@@ -82,7 +82,7 @@ unsafe extern "C" fn recycle(buffer: *const Buffer) {
 }
 
 impl Vector {
-    /// Counts a reference more through the same vector.
+    /// Adds a reference through the same vector.
     ///
     /// # Safety
     /// The vector is empty or live; a LOCAL one is the calling thread's.

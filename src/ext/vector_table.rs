@@ -1,4 +1,4 @@
-//! What vectors refer to that are checked, by their numbers.
+//! A table of what checked vectors refer to, by the numbers that the vectors hold.
 
 use super::buffer::Buffer;
 use super::pool::Pool;
@@ -156,7 +156,7 @@ impl Table {
 }
 
 impl Entry {
-    /// The head of the kind behind it.
+    /// The head of the kind that the buffer is of.
     pub(super) fn head(&self) -> Option<&'static Head> {
         // SAFETY: the record of a buffer that a vector has referred to, and the handle in it.
         let pool =
@@ -164,7 +164,7 @@ impl Entry {
         pool.map(|pool| &pool.kind().head)
     }
 
-    /// The name of the kind behind it.
+    /// The name of the kind that the buffer is of.
     pub(super) fn kind(&self) -> &'static str {
         self.head().map_or("?", Head::name)
     }

@@ -67,7 +67,11 @@ fn wrong(what: Use, entry: Entry, vector: *const Vector) -> ! {
     fault::end()
 }
 
-/// Looks the vector up that is to be used; `None` if it may not be and this is not checked.
+/// The entry of a vector that is to be used.
+///
+/// # Errors
+/// Its entry if the references of the vector are gone or, where FREE is checked, it is another thread's;
+/// `None` if its number is of no entry.
 fn look_up(
     table: &mut Table,
     vector: *const Vector,
@@ -87,7 +91,8 @@ fn look_up(
     Ok(entry)
 }
 
-/// The entry of the vector that is to be used. Does not return if it may not be and this is checked.
+/// The entry of a vector that is to be used; `None` if it may not be used. Where FREE is checked this ends
+/// the process instead.
 fn entry_of(vector: *const Vector, what: Use) -> Option<Entry> {
     let found = {
         let mut watched = watch::hold();
@@ -110,8 +115,9 @@ fn entry_of(vector: *const Vector, what: Use) -> Option<Entry> {
     }
 }
 
-/// Gives a vector that refers to what `real` says a number in its place. It stays as it is without
-/// memory: it is not checked then.
+/// Writes a vector like `real` to `vector`, with the number of a new entry in place of the owner;
+/// `place` is where it is made, `stream` the stream that has reserved it, or 0. Without memory for
+/// an entry `real` itself is written: it is not checked then.
 ///
 /// # Safety
 /// `vector` is writable.
@@ -216,7 +222,7 @@ pub(super) unsafe fn real(vector: *const Vector) -> Vector {
     unsafe { used(vector, Use::Commit) }
 }
 
-/// Counts a reference more through a vector.
+/// Adds a reference through a vector.
 ///
 /// # Safety
 /// A vector, empty or live.
@@ -258,7 +264,7 @@ pub(super) unsafe fn clone_part(
     part.is_some()
 }
 
-/// Gives a reference up; the buffer that has one less, as vectors name it, or 0.
+/// Gives a reference up. Returns the owner whose count the caller is to lower, or 0.
 ///
 /// # Safety
 /// A vector, empty or live.

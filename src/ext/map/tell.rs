@@ -63,7 +63,7 @@ impl Map {
         }
     }
 
-    /// The parts that a range is split into, as offsets and sizes.
+    /// The parts that a range of `size` bytes is split into, as offsets and sizes: whole pages of `page` bytes.
     pub(super) fn parts(
         &self,
         size: usize,

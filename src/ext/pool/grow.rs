@@ -15,7 +15,8 @@ use crate::sys::tools;
 
 /// Slabs have at least this many bytes, or all objects that a pool may have.
 const SLAB: usize = 2 << 20;
-/// The most objects that a larger slab has.
+/// A pool of larger objects doubles with each slab up to this many objects, and then grows by so many, or by
+/// a quarter if that is more.
 const SLAB_OBJECTS: usize = 64;
 
 impl Pool {
@@ -28,10 +29,11 @@ impl Pool {
         (SLAB / self.stride()).max(doubled).min(left)
     }
 
-    /// Takes a slab of `wanted` objects, or of fewer; waits instead while another thread does.
+    /// Takes a slab of `wanted` objects, or of fewer. While another thread takes one, this only yields
+    /// the processor.
     ///
     /// # Errors
-    /// Those of [`Pool::get`]; `NoMemory` if `wanted` is 0.
+    /// `NoMemory` if the kind has no memory, for whatever reason, or `wanted` is 0.
     pub(super) fn grow(&'static self, held: Held, wanted: usize) -> Result<(), Error> {
         let growth = self.growth(&held);
         if growth.busy {
@@ -84,8 +86,7 @@ impl Pool {
     /// Sees to it that the pool has `count` objects, in use or not.
     ///
     /// # Errors
-    /// `Invalid` above the limit or for a pool that does not live; `NoMemory` and those of
-    /// [`Kind::malloc`](crate::kind::Kind::malloc).
+    /// `Invalid` above the limit or for a pool that does not live; `NoMemory` if the kind has no memory.
     pub fn prepare(&'static self, count: usize) -> Result<(), Error> {
         let limit = self.limit();
         if !self.is_live() {

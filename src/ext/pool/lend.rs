@@ -84,7 +84,7 @@ impl Pool {
         // there.
         unsafe {
             let all = core::slice::from_raw_parts(objects, n);
-            // The highest bit tells: no address has it, and 0 less 1 does.
+            // No address less 1 has the highest bit, but 0 less 1 does.
             let bits = all
                 .iter()
                 .fold(0, |bits, object| bits | (*object as usize).wrapping_sub(1));
@@ -95,11 +95,11 @@ impl Pool {
         }
     }
 
-    /// An object.
+    /// Takes an object out of the pool.
     ///
     /// # Errors
     /// `NoMemory`: all are in use, or the kind has no memory; `InvalidArgument` for a pool that does
-    /// not live; and those of [`Kind::malloc`](crate::kind::Kind::malloc).
+    /// not live.
     #[cold]
     pub fn get(&'static self) -> Result<NonNull<u8>, Error> {
         self.lend(false)
@@ -154,7 +154,7 @@ impl Pool {
         self.take_from(object, false);
     }
 
-    /// Takes an object from the program, or from vectors.
+    /// Puts back an object that the program had or, with `vectors`, vectors had.
     pub(in crate::ext) fn take_from(&'static self, object: NonNull<u8>, vectors: bool) {
         if self.is_lost() {
             return;

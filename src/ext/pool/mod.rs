@@ -18,7 +18,7 @@ use core::cell::UnsafeCell;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
-use super::usage::{self, Usage};
+use super::usage::Usage;
 use super::users;
 use crate::backing::{Slabs, round_up};
 use crate::boxed::boxed;
@@ -29,11 +29,12 @@ use crate::kind::Kind;
 use crate::kind::checks::{self, Home, Origin, objects::are_checked};
 use crate::log::{self, refused};
 
-/// The alignment that a program gets which asks for none.
+/// The alignment of objects, in bytes, where the program asks for none.
 const USUAL_ALIGN: usize = 16;
-/// The largest alignment.
+/// The largest alignment of objects, in bytes.
 const MAX_ALIGN: usize = 2 << 20;
-/// Free objects are linked through their first bytes when there is no memory for records.
+/// The smallest alignment of objects, in bytes: free ones are linked through their first bytes when there is
+/// no memory for records.
 const MIN_ALIGN: usize = 8;
 /// Bytes of a magazine of free objects; a thread keeps up to two magazines.
 const MAGAZINE: usize = 256 << 10;
@@ -47,15 +48,16 @@ const MAGAZINE_MAX: usize = 64;
 struct Growth {
     /// Whether a thread is taking a slab.
     busy: bool,
-    /// Bytes and number of slabs.
+    /// Bytes of all slabs.
     held: usize,
+    /// The number of slabs.
     n_slabs: usize,
 }
 
 /// Objects of one size, cut from slabs of a kind (`struct memkind_pool`).
 #[repr(C)]
 pub struct Pool {
-    /// First: the fast paths know no more of a pool.
+    /// The first field, since it is all that the fast paths know of a pool.
     objects: Objects,
     live: AtomicBool,
     /// Whether a forked child has this pool but not its memory.
@@ -267,7 +269,7 @@ impl Pool {
         self.slabs.for_each(self.stride(), visit)
     }
 
-    /// What the pool uses, in objects and bytes.
+    /// What the pool uses, in bytes.
     pub fn usage(&'static self) -> Usage {
         let (stride, limit) = (self.stride(), self.limit());
         let n_kept = if are_checked() {
@@ -287,7 +289,7 @@ impl Pool {
             held: growth.held,
             in_use: self.n_objects().saturating_sub(n_free) * stride,
             peak: growth.held,
-            page_size: usage::page_size(self.kind()),
+            page_size: self.kind().page_size(),
             n_ranges: growth.n_slabs,
             n_refused: self.n_refused.load(Ordering::Relaxed),
         }

@@ -125,7 +125,7 @@ impl Slabs {
         n
     }
 
-    /// Whether vectors hold objects of any.
+    /// Whether vectors refer to objects of any slab.
     pub(super) fn in_vectors(&self) -> bool {
         let buffers = self.iter().filter_map(|slab| slab.buffers.get());
         buffers.flatten().any(Buffer::is_used)

@@ -25,7 +25,7 @@ impl Bump {
 
 struct NoRegion(UnsafeCell<Bump>);
 
-// SAFETY: nothing is ever left there, and so it is not written to.
+// SAFETY: its `left` is always 0, so no allocation writes to it.
 unsafe impl Sync for NoRegion {}
 
 /// Where the handle NULL leads: handles are relative to it, so an allocation need not ask
@@ -48,7 +48,8 @@ impl Place {
     pub(crate) fn of_handle(handle: usize) -> Self {
         let mut place = handle;
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a number of the linker's is added. In one instruction, which a compiler does not find.
+        // SAFETY: adds an address from the table that the linker fills, in one instruction, which the compiler
+        // does not find; no memory is written.
         unsafe {
             core::arch::asm!(
                 "add {place}, qword ptr [rip + {none}@GOTPCREL]",
@@ -76,7 +77,7 @@ impl Place {
     /// The region lives, and no other thread uses it.
     #[inline(always)]
     pub(crate) unsafe fn allocate(self, minus_size: usize) -> Option<*mut u8> {
-        // SAFETY: a live region, or the one that is none.
+        // SAFETY: a live region, which no other thread uses, or `NO_REGION`, which has nothing left.
         unsafe {
             let bump = &mut *self.0;
             // One addition tells both: without a carry the size was 0, or above what is left.
@@ -91,8 +92,8 @@ impl Place {
     }
 }
 
-/// `size` with the other sign, as the processor has it: a compiler that sees the subtraction
-/// makes two comparisons of one carry, at the price of an instruction.
+/// `size` negated, modulo 2^64, by an instruction that the compiler does not see into: of a
+/// subtraction it would make two comparisons of one carry, which takes an instruction more.
 #[inline(always)]
 pub(crate) fn minus(size: usize) -> usize {
     #[cfg(target_arch = "x86_64")]

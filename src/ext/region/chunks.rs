@@ -11,11 +11,11 @@ use crate::heap::page_map;
 use crate::kind::Kind;
 use crate::log::refused;
 
-/// Bytes of a chunk unless the program says otherwise.
+/// Bytes of the first chunk unless the program says otherwise.
 const CHUNK: usize = 64 << 10;
-/// Chunks double up to this, unless the program's are larger.
+/// Chunks double up to this many bytes, unless the program's first chunk is larger.
 const CHUNK_MAX: usize = 1 << 20;
-/// What `reset` keeps, in chunks of the first size.
+/// `reset` keeps chunks of up to this many times the size of the first.
 const KEPT: usize = 16;
 /// Bytes of a chunk's header.
 const HEADER: usize = 64;
@@ -54,14 +54,16 @@ pub(super) struct Chunks {
     first: usize,
     /// Bytes of the next chunk.
     next: usize,
-    /// Bytes taken from the kind; the most so far; chunks.
+    /// Bytes taken from the kind.
     pub(super) held: usize,
+    /// The most bytes that have been taken so far.
     pub(super) peak: usize,
+    /// The number of chunks.
     pub(super) count: usize,
 }
 
 impl Chunks {
-    /// Of a kind, none so far; the first is to be of `first` bytes, 0 for 64 KiB.
+    /// No chunks yet, of `kind`; the first is to be of `first` bytes, 0 for 64 KiB.
     ///
     /// # Errors
     /// `Invalid` when no chunk can be so large.
@@ -143,7 +145,7 @@ impl Chunks {
         self.spare = chunk;
     }
 
-    /// Gives spare chunks back to the kind: `all`, or those that are more than a few.
+    /// Gives spare chunks back to the kind: `all`, or those beyond [`KEPT`].
     ///
     /// # Safety
     /// All chunks are spare ones, and writable.

@@ -21,7 +21,7 @@ mod watch;
 use core::ptr;
 
 use super::record_watch::Of;
-use super::usage::{self, Usage};
+use super::usage::Usage;
 use super::users;
 use crate::backing::round_up;
 use crate::boxed::boxed;
@@ -35,7 +35,7 @@ use watch::Watch;
 /// A region. One thread at a time uses it.
 #[repr(C)]
 pub struct Region {
-    /// First: the fast path knows no more of a region.
+    /// The first field, since it is all that the fast path knows of a region.
     bump: Bump,
     /// The current chunk, the newest; null for none.
     current: *mut Chunk,
@@ -45,7 +45,7 @@ pub struct Region {
     /// Bytes of blocks in chunks other than the current one.
     used_below: usize,
     n_refused: usize,
-    /// What `left` is when the region is not read-only any more.
+    /// What `bump.left` becomes when the region is no longer read-only.
     left_then: usize,
     read_only: bool,
     /// Chunks with blocks, the current one among them.
@@ -143,8 +143,8 @@ impl Region {
         Place(region.wrapping_byte_add(offset).cast()).handle()
     }
 
-    /// The region of a handle; null for 0, and for what is none where regions are checked. Does not return
-    /// then if uses after the end are checked.
+    /// The region of a handle; null for 0. Where regions are checked, null, too, if there is no region at
+    /// the handle; the process ends then if uses after the end are checked.
     pub fn of_handle(handle: usize) -> *mut Region {
         let Some(place) = Place::of_handle(handle).bump() else {
             return ptr::null_mut();
@@ -163,7 +163,7 @@ impl Region {
     /// A block of `size` bytes, more than 0, at a multiple of `align`, a power of two.
     ///
     /// # Errors
-    /// `NoMemory`: the limit, or the kind has none; and those of [`Kind::malloc`].
+    /// `NoMemory`: the limit is reached, or the kind has no memory; and those of [`Kind::malloc`].
     pub fn allocate_aligned(&mut self, align: usize, size: usize) -> Result<*mut u8, Error> {
         let align = align.max(UNIT);
         if let Some(watch) = &mut self.watch {
@@ -329,7 +329,7 @@ impl Region {
         }
     }
 
-    /// Frees all blocks and gives back what is more than some chunks.
+    /// Frees all blocks, and gives back chunks beyond those that are kept for blocks to come.
     ///
     /// # Errors
     /// `OperationFailed` while read-only.
@@ -374,7 +374,7 @@ impl Region {
             held: self.chunks.held,
             in_use: self.used(),
             peak: self.chunks.peak,
-            page_size: usage::page_size(self.kind()),
+            page_size: self.kind().page_size(),
             n_ranges: self.chunks.count,
             n_refused: self.n_refused,
         }

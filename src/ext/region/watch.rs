@@ -49,7 +49,7 @@ pub(super) fn is_on() -> bool {
 }
 
 impl Watch {
-    /// For a region that has just been made at this address.
+    /// The watch of a region of `kind` that has just been made at `address`.
     ///
     /// # Errors
     /// `Malloc`.
@@ -135,6 +135,8 @@ impl Watch {
         }
     }
 
+    /// Ends the process if a byte from `from` to `to`, which were freed, has been written to.
+    ///
     /// # Safety
     /// The bytes can be read, and were in blocks.
     unsafe fn is_filled(&self, from: usize, to: usize) {
