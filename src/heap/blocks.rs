@@ -115,7 +115,7 @@ unsafe fn free_mapped(block: usize) -> bool {
     true
 }
 
-/// The id of the heap that has the block at an address, in an arena or in a pool; 0 when no heap
+/// The id of the heap that has the block at an address, in an arena or in a pool of TBB; 0 when no heap
 /// has.
 #[inline]
 pub fn owner(address: usize) -> usize {

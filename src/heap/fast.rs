@@ -12,16 +12,16 @@ use super::thread::tally::{self, Tally};
 use super::thread::{self, Thread, tls};
 use super::{cache, giveback};
 
-/// With this no address gives a valid index.
+/// The value of [`MINUS_BASE`] by which no address gives a valid index.
 const NOWHERE: usize = 1 << 63;
 
 /// Whether the fast paths may be used.
 static ON: AtomicBool = AtomicBool::new(false);
 
-/// What to add to the address of a kind: minus where the first is.
+/// Minus the address of the first kind, or [`NOWHERE`]: added to a kind's address it gives a distance.
 static MINUS_BASE: AtomicUsize = AtomicUsize::new(NOWHERE);
 
-/// The kinds lie side by side, each in a slot of two to the power of this bytes.
+/// The binary logarithm of the bytes of a kind's slot. The kinds lie side by side.
 pub(crate) const SLOT_BITS: u32 = 9;
 
 /// Prepares the slow paths, and turns the fast ones on if they are wanted and possible.
@@ -124,7 +124,7 @@ fn allocate_rounded(
     Some(block)
 }
 
-/// The heap of each CPU of a kind whose heap depends on that, as an id.
+/// The id of the heap for each CPU, of a kind whose heap depends on the CPU.
 pub(crate) struct HeapOfCpu(pub(crate) Box<[u16]>);
 
 static HEAPS_OF_CPUS: [AtomicPtr<HeapOfCpu>; KINDS] =
@@ -245,9 +245,9 @@ pub(crate) unsafe fn free(block: *mut u8) -> bool {
     done
 }
 
-/// A block of the heap that `choose` names. `count` is told what that has made of the
-/// bytes of the thread: its tally, the heap, and its recent bytes; and
-/// hands the block on: what is called in its last place needs nothing kept.
+/// A block of the heap whose id `choose` returns; `None` if the slow path has to find one. `count`
+/// is given the thread's tally, the id, the thread's recent bytes there with the block, and the
+/// block, which it returns: as it is called last, no register has to be kept over the call.
 #[inline(always)]
 pub(crate) fn allocate_counted(
     size: usize,
@@ -262,8 +262,8 @@ pub(crate) fn allocate_counted(
     take_counted(here_if_fast()?, offset, choose, count)
 }
 
-/// [`allocate_counted`] where the fast paths are known to be on. Written again, since in common
-/// it takes two more instructions each time.
+/// [`allocate_counted`] where the fast paths are known to be on. Written out once more, since one
+/// function for both takes two more instructions each time.
 ///
 /// # Safety
 /// [`is_on`] has answered true.

@@ -169,7 +169,8 @@ impl Heap {
         }
     }
 
-    /// A block behind which others are free, to be resized into; `None` when none can be spared.
+    /// A block of `size` bytes with free memory behind it, into which it can grow; `None` when none can
+    /// be spared.
     fn block_with_room(&self, size: usize, flags: c_int) -> Option<*mut u8> {
         // What a heap that has just run full has left is for others.
         if self.store.full.goes_without() {
@@ -204,8 +205,8 @@ impl Heap {
             .map_or_else(|| self.backing().room().left() / 256, |step| step / 16)
     }
 
-    /// Resizes a block of this heap where it is, if it is to be near to another CPU when
-    /// it moves; whether that was possible.
+    /// Resizes a block of this heap where it is; whether that was possible. For a block that would
+    /// come from another CPU's heap if it moved.
     ///
     /// # Safety
     /// `block` is a live block of this heap.

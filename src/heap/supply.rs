@@ -10,9 +10,10 @@ use crate::error::Error;
 use crate::sys::ahead;
 use crate::{cancel, log};
 
-/// The most bytes of records that jemalloc keeps of a block of one page, and the bytes that it maps
-/// besides: an entry of 8 bytes for each page, and more each time than it needs.
+/// The most bytes of records that jemalloc keeps of a block of one page.
 const RECORD: usize = 256;
+/// Bytes that jemalloc maps for records besides: an entry of 8 bytes for each page, and more each time than
+/// it needs.
 const RECORDS: usize = 32 << 20;
 
 impl Heap {

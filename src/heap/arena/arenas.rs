@@ -47,7 +47,7 @@ pub(crate) struct Arenas {
     pub(crate) wipes: bool,
     /// Whether small blocks come from the first memory while that has some: of one heap only.
     pub(crate) is_first: bool,
-    /// What every block is to be aligned to, as a power of two.
+    /// The binary logarithm of what every block is aligned to.
     pub(crate) align_bits: u8,
     pub(crate) turn: Turn,
     /// Blocks that are in no arena.
@@ -59,7 +59,7 @@ pub(crate) struct Arenas {
     slots: OnceBox<[AtomicU32; MAX]>,
     /// Number of slots in use, a power of two; 0 before the limit is known.
     count: AtomicU32,
-    /// Whether freed pages count as unused for long at once.
+    /// Whether freed pages count at once as unused for long.
     at_once: AtomicBool,
     /// Where each arena counts its active pages, once that was asked for.
     pub(super) active: OnceBox<[AtomicPtr<AtomicUsize>; MAX]>,
@@ -115,7 +115,7 @@ impl Arenas {
         }
     }
 
-    /// Allows none any more: those that exist are not used again, and stay.
+    /// Allows no arena any more: those that exist are not used again, and stay.
     pub(crate) fn close(&self) {
         self.count.store(0, Ordering::Release);
     }
@@ -194,8 +194,8 @@ impl Arenas {
         }
     }
 
-    /// From now on freed pages count as unused for long at once: jemalloc joins such extents. It
-    /// keeps extents of a few pages apart that were used lately.
+    /// From now on freed pages count at once as unused for long: jemalloc joins extents of such
+    /// pages, and keeps extents of a few pages apart that were used lately.
     pub(crate) fn begin_decay_at_once(&self) {
         if !self.at_once.swap(true, Ordering::Relaxed) {
             fence(Ordering::SeqCst);

@@ -176,7 +176,7 @@ unsafe extern "C" fn decommit(
     let arenas = unsafe { arenas_of(hooks) };
     // SAFETY: jemalloc decommits only parts of the arena's extents without live blocks.
     let given = in_hook(|| unsafe { arenas.backing.give_back(addr as usize + offset, length) });
-    // Also where the pages stay: jemalloc counts them no more as used lately.
+    // Also where the pages stay: jemalloc no longer counts them as used lately.
     arenas.turn.next();
     !given
 }

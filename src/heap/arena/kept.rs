@@ -6,7 +6,7 @@ use crate::backing::Ranges;
 use crate::heap::base::je::{self, Stat};
 use crate::heap::base::page_map;
 
-/// Bits of a kept mapping's size that are free, with the second in which it was freed.
+/// The low bits of a kept mapping's size, which is whole pages: they hold the second in which it was freed.
 pub(super) const SECOND: usize = page_map::UNIT - 1;
 
 /// The blocks of a heap that are mappings.
@@ -84,7 +84,7 @@ pub(super) fn seconds_kept() -> Option<usize> {
     Some(milliseconds.div_ceil(1000).min(SECOND / 2))
 }
 
-/// Seconds from one to another, of which the lower bits are known.
+/// Seconds from `second` to `now`, of both of which only the bits of [`SECOND`] count.
 pub(super) const fn seconds_since(second: usize, now: usize) -> usize {
     now.wrapping_sub(second) & SECOND
 }

@@ -15,9 +15,9 @@ use crate::error::Error;
 use crate::heap::base::{class, mapped};
 use crate::log;
 
-/// A heap keeps at most this part of what its nodes have: other kinds and programs use them too.
+/// A heap keeps at most one in this many bytes of its nodes: other kinds and programs use them too.
 const KEPT_PART: usize = 8;
-/// A mapping is not cut down for a block to which it is larger by more than this part of the block.
+/// A kept mapping is cut down for a block if what is cut off is at most one in this many bytes of the block.
 const SPARE_PART: usize = 4;
 
 impl Arenas {
@@ -91,8 +91,8 @@ impl Arenas {
         }
     }
 
-    /// Keeps a freed block's mapping, and not the oldest ones if these would be too much; `false`
-    /// if it is not kept.
+    /// Keeps a freed block's mapping, and gives the oldest ones back where all would be too many
+    /// bytes; `false` if it is not kept.
     fn keep_mapping(&self, block: usize, size: usize) -> bool {
         let hogs = keeps_freed_memory();
         let most = if hogs { usize::MAX } else { self.most_kept() };

@@ -9,7 +9,7 @@ use crate::backing::{Reserved, map_zeroes};
 use crate::heap::base::je::{ExtentHooks, in_hook};
 use crate::sys::ahead;
 
-/// The hooks.
+/// The hooks for records.
 pub(super) static METADATA: Metadata = Metadata(ExtentHooks {
     alloc: Some(metadata_alloc),
     dalloc: Some(metadata_dalloc),

@@ -7,7 +7,7 @@
 /// Bytes of the pages that jemalloc was built for: the largest that the processor may have. Slabs
 /// and large blocks are whole ones.
 pub const PAGE: usize = 1 << LG_PAGE;
-/// Its logarithm; `.cargo/config.toml` tells jemalloc's build.
+/// The binary logarithm of [`PAGE`]; `.cargo/config.toml` tells it to jemalloc's build.
 const LG_PAGE: u32 = if cfg!(target_arch = "x86_64") { 12 } else { 16 };
 
 /// Number of classes, the empty one included.
@@ -18,7 +18,7 @@ pub(crate) const SMALL_COUNT: usize = 46;
 /// Not a class: what the page map says of pages that are a heap's and hold no blocks. A bin of
 /// its own, always empty and full, stands there for the fast paths.
 pub(crate) const NO_BLOCKS: usize = COUNT << BIN_BITS;
-/// Bytes of a bin: two to the power of this.
+/// The binary logarithm of the bytes of a bin.
 pub(crate) const BIN_BITS: u32 = 3;
 /// The largest size that is cached as small, in bytes.
 pub(crate) const MAX: usize = 64 << 10;

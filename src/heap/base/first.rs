@@ -24,7 +24,7 @@ const MOST: usize = class::MAX;
 const CLASSES: usize = class::SMALL_COUNT;
 const _: () = assert!(class::SIZES[CLASSES - 1] as usize == MOST && CLASSES < 64);
 
-/// The most bytes of blocks of one class, of which one block may go beyond. Where a program has
+/// The most bytes of blocks of one class; the last block may exceed it. Where a program has
 /// many blocks, those of this area, which lie apart from the others, are to be few.
 const PART: usize = 32 << 10;
 /// The most blocks of one class, for the reason of [`PART`].

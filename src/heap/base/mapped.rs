@@ -18,12 +18,13 @@ const SPAN: usize = UNIT * LEAF_UNITS;
 /// of the block, whole pages; below these the heap's id, [`FIRST`] and [`FREE`].
 static LEAVES: [Table<AtomicUsize>; END / SPAN] = [const { Table::new() }; END / SPAN];
 
-/// The block begins here.
+/// Bit of an entry: the block begins in this unit.
 const FIRST: usize = 1;
-/// In the first entry: the block may not be freed. It has been, or holds no program's block.
+/// Bit of the entry in which a block begins: the block may not be freed. It is free already, or a slab of
+/// [`super::page_map::take_blocks`].
 const FREE: usize = 2;
 const ID_SHIFT: u32 = 2;
-/// Those below the smallest page that a processor has.
+/// The bits of an entry that are not part of its bytes: those below the smallest page of a processor.
 const BITS: usize = (4 << 10) - 1;
 const _: () = assert!((HEAPS - 1) << ID_SHIFT <= BITS);
 

@@ -3,11 +3,11 @@
 //! are multiples.
 //!
 //! A root of 2^17 leaves covers the 47 bits of user addresses of x86-64, one of 2^18 the 48 bits of
-//! other processors; a leaf covers 1 GiB with four bytes a page and is mapped when first needed. The root says where a leaf
-//! would begin if it held all pages from address 0 on, so that the page's number leads
-//! to its entry. Reading follows two loads and never faults, whatever the address. The owner changes only when
-//! pages get memory or a kind is destroyed, so a freed block still tells its kind. The class is
-//! written by the code that hands a block out; a slab holds one class, so it is right for
+//! other processors; a leaf covers 1 GiB with four bytes a page and is mapped when first needed. The
+//! root says where a leaf would begin if it held all pages from address 0 on, so that the page's number
+//! leads to its entry. Reading follows two loads and never faults, whatever the address. The owner
+//! changes only when pages get memory or a kind is destroyed, so a freed block still tells its kind.
+//! The class is written by the code that hands a block out; a slab holds one class, so it is right for
 //! every live block.
 
 use core::ptr;
@@ -67,7 +67,7 @@ pub(crate) fn disable_fast() -> bool {
 /// enabled.
 #[inline(always)]
 pub(crate) fn fast_entry(address: usize) -> Option<u32> {
-    // SAFETY: one of two statics.
+    // SAFETY: a static root, or one that `disable_fast` has mapped: neither ever goes.
     entry_in(unsafe { &*FAST.load(Ordering::Relaxed) }, address)
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn fast_entry(address: usize) -> Option<u32> {
 /// entry has had.
 #[inline(always)]
 pub(crate) fn fast_halves(address: usize) -> Option<(usize, usize)> {
-    // SAFETY: one of two statics.
+    // SAFETY: a static root, or one that `disable_fast` has mapped: neither ever goes.
     let (first, page) = place(unsafe { &*FAST.load(Ordering::Relaxed) }, address)?;
     #[cfg(target_arch = "x86_64")]
     {
@@ -136,8 +136,8 @@ fn place(root: &Root, address: usize) -> Option<(*mut AtomicU32, usize)> {
     Some((first, shifted::<PAGE_BITS>(address)))
 }
 
-/// `address >> BITS`, as the processor has it. When the compiler sees the shift, it joins
-/// it with the comparison or the multiplication that follows, at the price of another
+/// `address >> BITS`, by an instruction that the compiler does not see into. When it sees the shift,
+/// it joins it with the comparison or the multiplication that follows, at the price of another
 /// instruction.
 #[inline(always)]
 fn shifted<const BITS: u32>(address: usize) -> usize {

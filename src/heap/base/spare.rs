@@ -107,8 +107,11 @@ struct Header {
     class: usize,
 }
 
+/// The binary logarithm of the bytes of the smallest block, with its header.
 const SMALLEST: usize = 5;
+/// The binary logarithm of the bytes that are mapped at a time for smaller blocks.
 const CHUNK: usize = 16;
+/// A block has fewer bytes than two to the power of this.
 const CLASSES: usize = 48;
 
 /// The free blocks of each class, each with the address of the next at its start.

@@ -31,11 +31,11 @@ impl Bin<'_> {
 /// A cache.
 #[repr(C)]
 pub(super) struct Cache {
-    /// First: the fast paths know no more of a cache.
+    /// The first field, since it is all that the fast paths know of a cache.
     tops: Tops,
     /// Its own, once it has magazines: many threads use a heap a few times.
     bins: AtomicPtr<Bins>,
-    /// In a list of caches taken away.
+    /// The next cache in a list of caches that have been taken from threads.
     next: AtomicPtr<Cache>,
     /// How often the thread has found a class without blocks, or without room for one.
     pub(super) misses: [AtomicU8; class::COUNT],
@@ -61,7 +61,7 @@ impl Cache {
         }
     }
 
-    /// Makes zeroes a cache without magazines.
+    /// Makes a cache of zeroes one without magazines.
     fn clear(&self) {
         let none = (&raw const NO_BINS).cast_mut();
         self.bins.store(none, Ordering::Relaxed);
@@ -193,9 +193,10 @@ impl Cache {
     }
 }
 
-/// How often a thread misses a class before it caches its blocks: more often for larger ones.
-/// A thread that uses many kinds and sizes a few times each would hold a magazine, and a block
-/// that others could have, for each of them.
+/// How often a thread misses a class before it caches its blocks: the larger they are the more often,
+/// up to [`class::MAX`]; above, where the bytes that a thread keeps are limited, 8 times. A thread that
+/// uses many kinds and sizes a few times each would hold a magazine, and a block that others could
+/// have, for each of them.
 pub(super) fn patience(offset: usize) -> u8 {
     match class::size_of(offset) {
         size if size > class::MAX => 8,

@@ -119,7 +119,7 @@ impl Depot {
         (2 * self.limit.load(Ordering::Relaxed)).min(LIMIT)
     }
 
-    // Apart, since it takes much of a small stack.
+    // A function of its own, since it takes much of a thread's stack, which may be small.
     #[cold]
     #[inline(never)]
     fn make_stacks(&self) -> Option<&[Stack; class::COUNT]> {

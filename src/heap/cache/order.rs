@@ -4,7 +4,7 @@
 //! that are handed out in ascending order and lie close together are faster to use
 //! (bench/preload/espresso.c is such a program). Magazines that are filled as blocks are
 //! freed have no such order, and putting them into it costs instructions for each block that
-//! goes through the depot. So it is done for whom it is asked.
+//! goes through the depot. So it is done only when asked for ([`want`]).
 #![forbid(unsafe_code)]
 
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 pub(crate) const SIZE_MAX: usize = 128;
 
 /// Words of the set of addresses. Blocks further apart than it reaches, 256 KiB to 4 MiB,
-/// gain nothing from being in order. The first of a process lie apart from all others.
+/// gain nothing from being in order. The first blocks of a process lie apart from all others.
 const WORDS: usize = 512;
 /// Words of the set that does for most magazines: less to clear and to look through.
 const FEW_WORDS: usize = 64;

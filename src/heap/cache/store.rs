@@ -76,7 +76,7 @@ impl Store {
         unsafe { Self::at(id).as_ref() }
     }
 
-    /// Those of all open heaps. While the lock of caches is held none of them goes away.
+    /// The stores of all open heaps. While the lock of caches is held none of them goes away.
     pub(crate) fn all() -> impl Iterator<Item = &'static Store> {
         (1..=HIGHEST.load(Ordering::Acquire)).filter_map(Store::by_id)
     }
@@ -233,7 +233,7 @@ impl Store {
         }
     }
 
-    /// In a child just forked: frees what threads held that the child does not have.
+    /// In a child just forked: gives up the parts of the depot that threads held which are gone.
     pub(crate) fn after_fork_in_child(&self) {
         self.depot.after_fork_in_child();
         // A thread that is gone may have given something back and not counted it.

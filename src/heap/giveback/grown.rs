@@ -10,7 +10,8 @@ use core::sync::atomic::Ordering;
 use crate::heap::arena::Arenas;
 use crate::heap::base::je;
 
-/// Where there is no room for a larger block, in bytes, there may be blocks that are worth keeping.
+/// Bytes of a block above which it tells nothing that there was no room for it: what is free may be worth
+/// keeping although it is smaller.
 const MODERATE: usize = 1 << 20;
 
 /// Gives pieces back if the calling thread's arena has grown. To be called after that arena was

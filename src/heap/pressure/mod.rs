@@ -18,13 +18,13 @@ use crate::backing::Room;
 use crate::error::Error;
 use throttle::Throttle;
 
-/// Requests of more bytes, and of this alignment, are refused as such: with the page that
-/// jemalloc adds they are more than half of the 2^47 bytes of addresses that a program has.
+/// Requests for more bytes than this, or for a larger alignment, are refused at once: with the page
+/// that jemalloc adds they take more than half of the 2^47 bytes of addresses that a program has.
 pub(crate) const MOST: usize = (1 << 46) - je::PAGE;
 
 /// A heap of which less than one in this number of bytes is free is in use: to find room for one
 /// block may mean to give back all that is free of a file and to take it again, or to ask many
-/// arenas. Not for each block of a program that makes room itself.
+/// arenas, which is too much for each block of a program that makes room itself.
 const FREE_PART: usize = 2;
 /// The part that has to be free, as one in this number of bytes, for heaps that draw on the memory of
 /// a node together.

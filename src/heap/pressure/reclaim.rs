@@ -26,7 +26,7 @@ pub(super) fn for_request(
         return true;
     };
     arenas.learn_active(|| Store::refresh_all(&hold_caches()));
-    // What is a user's own stays where it is.
+    // Memory of a user's area never goes back to the system.
     if !arenas.backing.gives_back() && least <= held.saturating_add(left) {
         decay_at_once(store);
     }
@@ -77,14 +77,14 @@ fn others(store: &Store) -> impl Iterator<Item = &'static Store> {
     })
 }
 
-/// The CPU time that goes into counting what caches of other heaps hold, for all heaps
+/// Limits the CPU time that goes into counting what caches of other heaps hold, for all heaps
 /// together: a heap that has no room must not keep the others from their work.
 static BESIDE: Throttle = Throttle::new();
-/// Less than this part of the bytes that a heap holds is not taken from it: a program may be
+/// Less than one in this many of the bytes that a heap holds is not taken from it: a program may be
 /// freeing and taking it again.
 const SPARE_PART: usize = 8;
 
-/// Makes other heaps on the file system of `heap`'s file give back what they do not use, if that
+/// Makes other heaps on the file system of `store`'s file give back what they do not use, if that
 /// file system has refused a request of `least` bytes in pages and they have enough for it.
 /// Whether any has given something back. The caller is in no operation on its caches.
 pub(super) fn beside(store: &Store, least: usize) -> bool {

@@ -21,8 +21,8 @@ const FACTOR: u32 = 4;
 pub(crate) struct Beat {
     /// Frees until the next look; below 0 when it is due.
     left: UnsafeCell<i32>,
-    /// Frees that were to pass when the countdown last began, and at most [`SOON`] after blocks have left
-    /// the thread: the next countdown follows from it.
+    /// Frees that were to pass when the countdown last began, but [`SOON`] after blocks have left the
+    /// thread: the next countdown follows from it.
     period: AtomicU32,
     /// The second of the last look.
     second: AtomicU32,

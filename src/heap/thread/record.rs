@@ -164,7 +164,7 @@ impl Thread {
     }
 
     /// Leaves the record to the next thread that needs one, with its caches. Returns the one that
-    /// was left so before, if it has no owner yet; it is the caller's now, who is to empty it.
+    /// was left so before, if it has no owner yet; it is the caller's now, which is to empty it.
     pub(super) fn leave_caches(&'static self) -> Option<&'static Thread> {
         // A thread that looks through all records may take it from here on, and leave it again.
         self.owned.store(false, Ordering::Release);

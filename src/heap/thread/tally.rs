@@ -32,11 +32,11 @@ pub(crate) struct Tally {
     /// A moment at which a look at all that is counted has led to nothing for the counter; 0
     /// when another look may lead to something.
     quiet: AtomicUsize,
-    /// Bytes since the last mark.
+    /// Bytes of each heap since its last mark.
     pub(crate) recent: [AtomicI64; HEAPS],
-    /// Bytes up to the last mark.
+    /// Bytes of each heap up to its last mark.
     pub(crate) marks: [AtomicI64; HEAPS],
-    /// The marks that a common total contains.
+    /// The mark of each heap that the common total contains.
     pub(crate) folded: [AtomicI64; HEAPS],
     /// Whether another thread has asked for the exact number of each heap.
     pub(crate) settled: [AtomicBool; HEAPS],
@@ -98,7 +98,7 @@ impl Tally {
         self.quiet.load(Ordering::Relaxed) == moment
     }
 
-    /// Gives up the choice of one that is gone, and what it has counted in advance.
+    /// Gives up the choice of a chooser that is gone, and what it has counted in advance.
     pub(crate) fn forget(&self, chooser: usize) {
         if self.chooser.load(Ordering::Relaxed) == chooser {
             self.choose_again();

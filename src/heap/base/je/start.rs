@@ -25,8 +25,8 @@ use crate::sys::page_size;
 // * tcache: a thread that has no memory for its own crashes in jemalloc. Nothing would use it but
 //   the library's records: threads have magazines.
 // * dss: sbrk(2) is the C library's.
-// * trust_madvise: a page of memory to try MADV_DONTNEED on, for the sake of emulators: jemalloc crashes without
-//   it, and the hooks do not ask either.
+// * trust_madvise: without it jemalloc maps a page at its start to try MADV_DONTNEED on, as
+//   emulators may not obey it, and crashes where it gets none. The hooks do not look at the result.
 core::arch::global_asm!(
     ".pushsection .rodata.memkind_conf, \"a\"",
     ".Lmemkind_conf: .asciz \"disable_large_size_classes:false,lg_extent_max_active_fit:40\"",
