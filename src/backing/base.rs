@@ -57,8 +57,9 @@ const GROWTH: usize = 1 << 30;
 pub(super) struct Cut {
     /// The first address.
     pub(super) address: usize,
-    /// Bytes of the area that had been used before, and that are used now.
+    /// Bytes of the area that were used before.
     pub(super) before: usize,
+    /// Bytes of the area that are used now.
     pub(super) after: usize,
 }
 

@@ -11,7 +11,7 @@
 //!
 //! jemalloc calls in here with its own locks held, from any thread and around fork. So nothing
 //! here takes a lock or allocates from the heap: all state is a few atomics that move forward.
-//! The caller keeps `errno` (`heap::extent_hooks`).
+//! The caller keeps `errno` (`heap::arena::hooks`).
 
 mod base;
 pub mod file;

@@ -31,7 +31,7 @@ pub enum Place<'a> {
     Node(u16),
 }
 
-/// What a kind is to be like. 0 is how it is unless asked for otherwise.
+/// What a kind is to be like. A field that is 0 or `None` asks for the default.
 pub struct Description<'a> {
     /// The directory of a file-backed kind.
     pub dir: Option<&'a CStr>,
@@ -53,9 +53,9 @@ pub struct Description<'a> {
     pub alignment: usize,
     /// Bytes of a slab.
     pub slab: usize,
-    /// Who serves when the kind has no memory.
+    /// The kind that serves when this one has no memory.
     pub fallback: Option<&'static Kind>,
-    /// Who is asked when neither has.
+    /// The function that is called when neither of the two has memory.
     pub exhausted: Option<Exhausted<Kind>>,
     /// The kind's name.
     pub name: Option<&'a CStr>,
@@ -66,7 +66,7 @@ pub fn is_fallback(kind: &'static Kind) -> bool {
     registry::dynamic().any(|other| other.fallback().is_some_and(|it| ptr::eq(it, kind)))
 }
 
-/// A remark on what is wrong with a description.
+/// Logs what is wrong with a description, and returns `Invalid` from the function.
 macro_rules! refuse {
     ($($text:tt)*) => {{
         log::error!("Cannot create kind: {}.", format_args!($($text)*));
@@ -75,7 +75,8 @@ macro_rules! refuse {
 }
 
 impl Description<'_> {
-    /// What there is to say of anonymous memory alone.
+    /// Whether something is asked for that only slabs have: a limit, a page or a slab size, or an
+    /// option but WIPE.
     fn needs_slabs(&self) -> bool {
         let of_memory = self.options & !Options::WIPE;
         of_memory != 0 || self.limit != 0 || self.page != 0 || self.slab != 0

@@ -22,7 +22,7 @@ const ALIGNMENT: usize = 64;
 /// The options of these kinds.
 const OPTIONS: u32 = Options::POPULATE | Options::PIN | Options::NO_FORK;
 
-/// Kinds that are not shared and shared, once they are made.
+/// A kind that is not shared and one that is, null until they are made.
 type Pair = [AtomicPtr<Kind>; 2];
 
 const fn none() -> Pair {
@@ -123,7 +123,7 @@ fn make(node: u16, shared: bool) -> Result<&'static Kind, Error> {
     }
 }
 
-/// Whether a kind is one of these: it is everybody's, and stays.
+/// Whether a kind is one of these, which belong to the whole process and stay.
 pub fn is_one(kind: &Kind) -> bool {
     let is_it = |place: &AtomicPtr<Kind>| ptr::eq(place.load(Ordering::Acquire), kind);
     kind.is_dynamic() && KINDS.iter().flatten().any(is_it)

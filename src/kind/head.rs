@@ -80,7 +80,7 @@ impl Head {
         self.partition
     }
 
-    /// The kind's name, as C has it.
+    /// The kind's name, as a C string.
     pub fn name_text(&'static self) -> &'static CStr {
         CStr::from_bytes_until_nul(&self.name).unwrap_or_default()
     }

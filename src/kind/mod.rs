@@ -8,7 +8,7 @@
 //! | `checks` | what a program does with blocks, looked at on demand |
 //! | `block` | blocks of any kind |
 //! | `places` | a heap for each group of CPUs with the same nodes |
-//! | `wishes` | what a program has asked of a kind beside memory |
+//! | `wishes` | what a program has asked of a kind besides memory |
 //! | `record` | `Kind`: a row, a head, the heaps |
 //! | `first_use` | which nodes a static kind means; opening its heaps |
 //! | `allocate` | allocating and resizing blocks of a kind |

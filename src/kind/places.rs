@@ -1,4 +1,4 @@
-//! Local means local: a heap for each place.
+//! A heap for each place, so that the memory of local kinds stays local.
 //!
 //! CPUs that choose the same nodes form a place. An extent is bound when it is mapped
 //! and reused for as long as its heap lives, so one heap for all CPUs would hand a

@@ -21,8 +21,11 @@ pub const MAX_DYNAMIC: usize = MAX - (table::COUNT - 3);
 /// Kind numbers are below this.
 pub const NUMBERS: usize = table::COUNT + MAX_DYNAMIC;
 
+/// The state of a slot without a kind.
 const FREE: u8 = 0;
+/// The state of a slot whose kind one thread is making or destroying.
 const BUSY: u8 = 1;
+/// The state of a slot with a kind that may be used.
 const LIVE: u8 = 2;
 
 /// The memory of one kind. All slots are side by side, so that the fast path finds a kind's

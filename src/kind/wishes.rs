@@ -1,4 +1,4 @@
-//! What a program has asked of a kind beside memory: an alignment, who serves when there is none.
+//! What a program has asked of a kind besides memory: an alignment, and what serves when there is none.
 
 use core::ffi::{c_int, c_void};
 use core::ptr;
@@ -24,7 +24,7 @@ pub trait Memory: Sync + 'static {
         zero: bool,
     ) -> Result<*mut u8, Error>;
 
-    /// Memory from this kind or, if that has none, from what its description names for then.
+    /// A block of this kind or, if it has no memory, what its fallback and the program's function give.
     ///
     /// # Errors
     /// Those of malloc of a kind.
@@ -40,7 +40,7 @@ pub struct Exhausted<K> {
     /// The function: nonzero says that there may be memory now. It is safe to call with `context`
     /// and any kind, as the caller that set it has promised.
     pub function: unsafe extern "C" fn(*mut c_void, *const K, usize) -> c_int,
-    /// What the function is given, and only that looks into.
+    /// Passed to the function; the library does not look into it.
     pub context: *mut c_void,
 }
 
@@ -52,7 +52,7 @@ impl<K> Clone for Exhausted<K> {
 
 impl<K> Copy for Exhausted<K> {}
 
-/// What a program has asked of a kind beside memory.
+/// What a program has asked of a kind besides memory.
 pub struct Wishes<K: 'static> {
     alignment: usize,
     fallback: Option<&'static K>,

@@ -183,6 +183,7 @@ impl File {
         }
     }
 
+    /// Bytes that the limit leaves; `usize::MAX` without a limit.
     pub(in crate::backing) fn left(&self) -> usize {
         self.limit()
             .map_or(usize::MAX, |limit| limit.saturating_sub(self.held()))
@@ -217,6 +218,7 @@ impl File {
             .map_err(|_| Error::NoMemory)
     }
 
+    /// [`super::Backing::take_again`] of this source.
     pub(in crate::backing) fn take_again(&self, address: usize, size: usize) -> Result<(), Error> {
         self.charge(size)?;
         self.fill(address, size).map_err(|_| {
@@ -257,6 +259,7 @@ impl File {
         true
     }
 
+    /// [`super::Backing::for_each_range`] of this source.
     pub(in crate::backing) fn for_each_range(&self, mut each: impl FnMut(usize, usize)) {
         for piece in &self.pieces {
             let used = piece.used.load(Ordering::Relaxed);

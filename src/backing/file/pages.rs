@@ -33,10 +33,10 @@ const GRANULE: usize = 256 << 10;
 const PART: usize = 64;
 /// Bytes of blocks in advance that are always allowed, even above [`PART`].
 const FEW: usize = 8 * GRANULE;
-/// Bytes of one call at most.
+/// The most bytes behind a range that are allocated in advance with it.
 const MOST: usize = 16 << 20;
 
-/// The state that a fresh table has.
+/// The state of a page of which no block is known; a fresh table has it.
 const EMPTY: u8 = 0;
 const AHEAD: u8 = 1;
 const TAKEN: u8 = 2;

@@ -16,7 +16,9 @@ use crate::log;
 
 /// Pieces that a file can have: more than are needed where each is longer than the one before.
 pub(super) const PIECES: usize = 64;
+/// The fewest bytes that are wished for a piece.
 pub(super) const FIRST_PIECE: usize = 64 << 20;
+/// The largest limit, in bytes, for which one piece is as long as the whole limit.
 pub(super) const LONGEST: usize = 1 << 40;
 /// Pieces begin at a multiple of this, so that huge and DAX pages fit, and are not shorter.
 pub(super) const PIECE_UNIT: usize = 2 << 20;

@@ -12,8 +12,8 @@ use crate::log;
 
 /// A temporary file as a source of extents.
 ///
-/// Compiled programs read the first fields through the kind's `priv` pointer, hence
-/// the layout.
+/// Compiled programs read the first fields through the kind's `priv` pointer, so these keep their
+/// places.
 #[repr(C)]
 pub struct File {
     pub(super) fd: c_int,
@@ -25,6 +25,7 @@ pub struct File {
     pub(super) dir: *const c_char,
     /// [`PIECES`] of them, apart from the record: stacks may be small.
     pub(super) pieces: Box<[Piece]>,
+    /// The index of the piece from which extents are taken.
     pub(super) current: AtomicUsize,
     /// The longest piece that may still be mappable.
     pub(super) longest: AtomicUsize,

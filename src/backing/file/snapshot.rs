@@ -24,9 +24,11 @@ use crate::backing::base::page_size;
 use crate::log;
 use crate::sys::addresses::map_zeroes;
 
+/// The places of the two ends in [`PIPE`].
 const READ: usize = 0;
 const WRITE: usize = 1;
 
+/// Whether a forked child copies the files.
 static COPIES: AtomicBool = AtomicBool::new(false);
 /// The pipe by which a forked child tells its parent that it has its copies; -1 for none. Only one
 /// fork at a time uses it, since the topology's lock is held over each.
@@ -115,7 +117,8 @@ impl File {
             };
             if !own {
                 log::fatal!("A forked child cannot make its file-backed memory private.");
-                // SAFETY: going on would let the child corrupt its parent's heap.
+                // To go on would let the child corrupt its parent's heap.
+                // SAFETY: _exit has no preconditions.
                 unsafe { libc::_exit(127) };
             }
             if copies && !lost {

@@ -34,6 +34,8 @@ pub(super) unsafe fn unmap(base: usize, length: usize) -> bool {
     false
 }
 
+/// Unmaps a range at once; `false` if the kernel refuses.
+///
 /// # Safety
 /// It is a mapping of a file, and is not used any more.
 unsafe fn now(base: usize, length: usize) -> bool {

@@ -21,6 +21,7 @@ pub struct Anonymous {
     bind: Bind,
     /// Set before the first extent unless `bind` is `None`.
     nodes: AtomicPtr<NodeMask>,
+    /// The node that memory is to be near to, or [`NO_HOME`].
     home: AtomicU16,
     /// The account of the nodes; null when memory is not counted.
     account: AtomicPtr<Account>,

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use crate::log;
 
-/// Most bytes of a name, with its NUL.
+/// The most bytes of a name, with its NUL.
 const LONGEST: usize = 80;
 /// How each name begins, so that mappings of this library can be told from others.
 const PREFIX: &[u8] = b"memkind_";

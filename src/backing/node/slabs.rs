@@ -45,12 +45,15 @@ pub struct Slabs {
     account: Option<&'static Account>,
     /// The newest slab.
     newest: AtomicPtr<Slab>,
-    /// Bytes of all slabs, and of what of them has been cut off.
+    /// Bytes of all slabs.
     mapped: AtomicUsize,
+    /// Bytes that have been cut off slabs.
     cut: AtomicUsize,
     /// Bytes of what was cut off that have been given back.
     given: AtomicUsize,
+    /// The most bytes that have been taken from the system at a time.
     peak: AtomicUsize,
+    /// The number of slabs.
     n_slabs: AtomicUsize,
     growth: Growth,
     /// The slabs that could not be had a moment ago.

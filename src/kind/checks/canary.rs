@@ -8,9 +8,11 @@ use crate::backing::page_size;
 /// The fewest bytes before a block that have a known value; their number is a multiple of what the
 /// block has to be aligned to.
 pub(super) const FRONT: usize = 32;
-/// Bytes behind a block that have a known value, at least; the most.
+/// The fewest bytes behind a block that have a known value.
 pub(super) const BEHIND: usize = 16;
+/// The most bytes behind a block that have a known value.
 const MOST: usize = 4096;
+/// What the bytes around a block are filled with.
 pub(crate) const CANARY: u8 = 0xca;
 /// What freed blocks are filled with.
 pub(crate) const FREED: u8 = 0xdf;
@@ -30,7 +32,7 @@ fn canaries(record: &Record) -> [(*mut u8, usize); 2] {
     ]
 }
 
-/// The first byte of a range that does not have a value.
+/// The index of the first of `length` bytes from `start` that is not `value`.
 ///
 /// # Safety
 /// The range can be read.

@@ -19,15 +19,17 @@ use crate::error::Error;
 use crate::heap::{self, page_map};
 use crate::log;
 
+/// Blocks that have been counted towards the next guarded one.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 /// Blocks that have closed pages, freed ones among them.
 static CLOSED: AtomicUsize = AtomicUsize::new(0);
-/// Each takes up to three of the 65530 mappings that a process may have by default.
+/// The most blocks with closed pages. Each takes up to three of the 65530 mappings that a process may have
+/// by default.
 const MOST_CLOSED: usize = 8192;
-/// Freed ones that stay closed.
+/// The most freed blocks that stay closed.
 pub(super) const KEPT: usize = 1024;
 
-/// Whether the next block that does not take the fast path is to be one.
+/// Whether the next block that does not take the fast path is to be guarded.
 static DUE: AtomicBool = AtomicBool::new(false);
 
 /// Counts `n` blocks; whether one of them is to be guarded.
@@ -37,7 +39,7 @@ fn count(n: usize) -> bool {
     rate != 0 && before / rate != before.wrapping_add(n) / rate
 }
 
-/// Whether the next block is to be one. Counts it.
+/// Whether the next block is to be guarded. Counts it.
 pub(super) fn is_due() -> bool {
     count(1) | (DUE.load(Ordering::Relaxed) && DUE.swap(false, Ordering::Relaxed))
 }
@@ -153,7 +155,8 @@ fn install() {
     }
 }
 
-/// Says which block it was, if one of ours, and leaves the signal to who had it before.
+/// Handles SIGSEGV: describes the guarded block at the address, if there is one, and leaves the signal
+/// to what handled it before.
 ///
 /// # Safety
 /// Called by the kernel alone, with the description of a signal.

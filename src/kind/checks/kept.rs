@@ -10,8 +10,9 @@ use super::settings::{TOOL, USE, has};
 use crate::heap;
 use crate::sys::tools;
 
-/// Bytes of freed blocks that are kept back, and the largest block that is.
+/// The most bytes of freed blocks that are kept back.
 const KEPT_BYTES: usize = 16 << 20;
+/// Bytes of the largest block that is kept back, with what is around it.
 const KEPT_LARGEST: usize = 1 << 20;
 
 /// Keeps a freed block back, if it is not too large, and gives older ones to their heaps.

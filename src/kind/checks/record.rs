@@ -37,21 +37,26 @@ pub(super) struct Record {
     pub(super) head: Option<&'static Head>,
     /// Where it goes when it is freed, if not to a heap.
     pub(super) home: Option<&'static dyn Home>,
+    /// Bytes from what the heap gave to the block.
     pub(super) front: u32,
     pub(super) state: u8,
     /// Whether the kind's memory is a file's.
     pub(super) of_file: bool,
     /// Whether a page without access is behind it.
     pub(super) guarded: bool,
-    /// What the page map said of it before.
+    /// What the page map said of a guarded block before.
     pub(super) entry: u32,
     /// Whether another process may write to it: a forked child's view of a file.
     pub(super) shared: bool,
     /// Whether vectors count references to it: what is alive are these.
     pub(super) in_vectors: bool,
+    /// The thread that got it.
     pub(super) made_by: u32,
+    /// The thread that freed it.
     pub(super) freed_by: u32,
+    /// The number of the place where it was allocated.
     pub(super) made_at: u32,
+    /// The number of the place where it was freed.
     pub(super) freed_at: u32,
 }
 

@@ -16,11 +16,13 @@ use crate::heap::lock::{Guard, Lock};
 /// What is known of all blocks and objects: a table by address.
 pub(super) struct Records {
     slots: *mut Record,
-    /// As a power of two.
+    /// The binary logarithm of the number of slots.
     bits: u32,
+    /// The number of slots with a record.
     used: usize,
-    /// Blocks that are kept back, and how many bytes they have.
+    /// Blocks that are kept back.
     pub(super) kept: Ring,
+    /// Bytes of the blocks that are kept back.
     pub(super) kept_bytes: usize,
     /// Freed blocks with a page without access that are kept back.
     pub(super) kept_guarded: Ring,

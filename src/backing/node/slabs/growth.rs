@@ -77,7 +77,7 @@ mod tests {
     use std::thread;
 
     struct Counter(Cell<u32>);
-    // SAFETY: only touched by who holds the lock.
+    // SAFETY: only touched by the thread that holds the lock.
     unsafe impl Sync for Counter {}
 
     #[test]
