@@ -21,8 +21,9 @@ fn map(size: usize, access: c_int) -> Option<*mut u8> {
 pub(crate) struct Reserved {
     start: usize,
     size: usize,
-    /// Where the mapping is to be, and its bytes.
+    /// The address at which the mapping is to be.
     base: usize,
+    /// Bytes of the mapping.
     length: usize,
 }
 

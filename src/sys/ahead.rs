@@ -52,8 +52,8 @@ pub(crate) fn map(size: usize) -> bool {
     true
 }
 
-/// Maps `size` bytes of zeroes at a multiple of [`UNIT`], where the kernel is asked and not [`take`]: the
-/// place is given.
+/// Maps `size` bytes of zeroes at a multiple of [`UNIT`]. The place is given, since mmap without one may
+/// be served by [`take`].
 fn aligned_mapping(size: usize) -> Option<usize> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     let start = Reserved::new(size, UNIT)?.map(flags, -1, 0)?;

@@ -20,7 +20,7 @@ pub(crate) enum Tool {
     Races,
 }
 
-/// What is known: 0 nothing yet, else one more than the tool's number.
+/// The number of the tool that was found, plus one; 0 before a look.
 static KNOWN: AtomicU8 = AtomicU8::new(0);
 
 /// The tool that the process runs under.

@@ -6,8 +6,9 @@
 //! of the plain memkind functions are not counted.
 //!
 //! * `builder`, `memory`: before and after construction; `blocks`: the `kind_*` functions;
-//! * `policy`: which tier, as arithmetic; `counters`: how many bytes;
-//! * `property`: the names of settings.
+//! * `policy`: which tier, as arithmetic; `borders`: the sizes at which tiers part; `counters`: how many
+//!   bytes;
+//! * `property`: the names of settings; `describe`: the lines that MEMKIND_DEBUG shows.
 //!
 //! Allocating takes no lock and no memory of its own. Depends on `kind`, on the fast
 //! paths of `heap`, and on nothing of how a kind gets its memory.

@@ -6,9 +6,9 @@ use super::sysfs::Sysfs;
 use crate::error::Error;
 use crate::log::{error, info};
 
-/// The pages that memkind(3) calls huge, in bytes.
+/// Bytes of the pages that memkind(3) calls huge.
 const DEFAULT_SIZE: usize = 2 << 20;
-/// The sizes that Linux can have on any architecture: powers of two in KiB.
+/// The binary logarithms of the sizes, in KiB, that Linux can have on any architecture.
 const SIZES_KIB: core::ops::RangeInclusive<u32> = 6..=24;
 
 /// The huge pages of one size.

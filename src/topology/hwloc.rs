@@ -74,9 +74,10 @@ fn load() -> Result<Topology, Error> {
     // A node that the cpuset takes away still has CPUs, which are near to other nodes.
     // SAFETY: the topology is initialised and not loaded yet.
     unsafe { (hwloc.topology_set_flags)(topology.handle, FLAG_INCLUDE_DISALLOWED) };
-    // It would move the calling thread to every CPU in turn for what the system's files do not tell of
-    // processors, and nothing of memory; hwloc 2.9 loops for ever where the thread's CPUs may not be asked for.
-    // Other processors have no such component, which is an error of no account.
+    // hwloc does without its component x86, which would move the calling thread to every CPU in turn for facts of
+    // processors that the system's files lack, none of them of memory; hwloc 2.9 loops for ever where it may
+    // not ask for the thread's CPUs. On other processors there is no such component, and the error does not
+    // matter.
     // SAFETY: the topology is initialised and not loaded yet; the name is a string.
     unsafe { (hwloc.topology_set_components)(topology.handle, COMPONENT_UNUSED, c"x86".as_ptr()) };
     // SAFETY: the topology is initialised and not loaded yet.

@@ -86,7 +86,7 @@ impl<'a> Left<'a> {
         Some(meminfo(text, "MemAvailable:")? + meminfo(text, "SwapFree:").unwrap_or(0))
     }
 
-    /// Unused 2 MiB pages of the nodes together, and those that may be made on demand.
+    /// The numbers of unused 2 MiB pages of the nodes together, and of those that may be made on demand.
     pub fn huge_pages(&self, nodes: &NodeMask) -> (u64, u64) {
         let mut file = Text::new();
         let number = |text: Option<&str>| {

@@ -82,7 +82,7 @@ pub fn read<'a>(text: &'a [u8], machine: &Machine) -> Result<NodeMask, Refused<'
     Ok(nodes)
 }
 
-/// The fault of a node in a list; `None` if it can be named.
+/// Why a list may not name the node with the number `node`.
 fn why(node: u16, machine: &Machine) -> Refused<'static> {
     match machine.node(node) {
         None => Refused::Missing(node),

@@ -238,8 +238,8 @@ fn find(choice: Choice) -> Result<Targets, Error> {
     select::select(&facts, &settings, choice, &mut |note| note.log())
 }
 
-/// Whether libhwloc could open files: it does not report that it could not, and opens several at
-/// a time.
+/// Reads the attributes, and then notes a failure that passes if six files cannot be opened:
+/// libhwloc opens several at a time, and does not report that it could not.
 fn read_attributes() -> Result<Attributes, Error> {
     let found = hwloc::read();
     let descriptors: [_; 6] = core::array::from_fn(|_| trouble::noted(fs::File::open("/")));

@@ -19,7 +19,7 @@ struct Named {
 /// The list of all sets that were ever named. They are few: kinds on the same nodes share one.
 static FIRST: OnceBox<Named> = OnceBox::new();
 
-/// The nodes of `list`, which has the form of numa(3), the same for every CPU. A line under
+/// The nodes of the list `text`, which has the form of numa(3), the same for every CPU. A line under
 /// MEMKIND_DEBUG tells the fault of a wrong list.
 ///
 /// # Errors

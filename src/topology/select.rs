@@ -29,7 +29,7 @@ use crate::error::Error;
 use reach::{allowed, explain_cpuset, reach};
 
 /// MiB/s from which memory is high-bandwidth memory, unless MEMKIND_HBW_THRESHOLD says otherwise.
-const DEFAULT_THRESHOLD: u64 = 200 * 1024;
+pub const DEFAULT_THRESHOLD: u64 = 200 * 1024;
 
 /// Decides for each CPU the nodes from which a kind takes memory. Remarks for a person who debugs
 /// go to `report` as they arise.
@@ -116,7 +116,7 @@ fn nodes_of(
         })
 }
 
-/// The bandwidth in MiB/s from which memory counts.
+/// The bandwidth in MiB/s from which memory is high-bandwidth memory.
 fn threshold(settings: &Settings<'_>, report: &mut dyn FnMut(Note<'_>)) -> Result<u64, Error> {
     let Some(text) = settings.hbw_threshold else {
         return Ok(DEFAULT_THRESHOLD);

@@ -99,7 +99,7 @@ impl Targets {
         self.places.is_empty()
     }
 
-    /// Gives a place `node` as its home.
+    /// Sets the home node of a place.
     pub(super) fn set_home(&mut self, place: usize, home: u16) {
         self.homes.resize(self.places.len(), None);
         if let Some(slot) = self.homes.get_mut(place) {
@@ -107,7 +107,7 @@ impl Targets {
         }
     }
 
-    /// The nodes for each CPU, beginning with CPU 0.
+    /// Targets in which `nodes` are those of each CPU, beginning with CPU 0.
     #[cfg(test)]
     pub fn of_cpus(nodes: &[NodeMask]) -> Self {
         let mut targets = Self::nowhere();

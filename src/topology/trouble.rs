@@ -10,7 +10,8 @@ use crate::reserve;
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Number of reads that have failed for a reason that passes, or got through on the last memory.
+/// Number of reads that have failed for a reason that passes, and of requests for memory that only the
+/// reserve could meet.
 pub fn count() -> usize {
     COUNT.load(Ordering::Relaxed) + reserve::count()
 }

@@ -6,14 +6,15 @@ use crate::report::{KindRow, NodeRow, Report};
 use crate::text::bytes;
 use crate::words::cpus_in_words;
 
-/// Width of a node's box, and the space between boxes, in pixels.
+/// Width of a node's box, in pixels.
 const BOX: usize = 300;
+/// The space between boxes, in pixels.
 const GAP: usize = 30;
-/// Height of a line of text.
+/// Height of a line of text, in pixels.
 const LINE: usize = 20;
-/// Most boxes side by side.
+/// The most boxes side by side.
 const COLUMNS: usize = 4;
-/// Width of the longest name of a kind in small letters.
+/// Width of the longest name of a kind in small letters, in pixels.
 const NAME: usize = 250;
 
 /// The whole picture.

@@ -7,14 +7,11 @@ use memkind::error::Error;
 use memkind::topology::listed;
 use memkind::topology::nodes::Attributes;
 use memkind::topology::note::Note;
-use memkind::topology::select::{Facts, Settings, select};
+use memkind::topology::select::{DEFAULT_THRESHOLD, Facts, Settings, select};
 use memkind::topology::{self, Attribute, Choice, NodeMask, Nodes, Take, Targets};
 
 use crate::source::Source;
 use crate::words::cpus_in_words;
-
-/// MiB/s, unless MEMKIND_HBW_THRESHOLD is set (memkind(3), ENVIRONMENT).
-const DEFAULT_THRESHOLD: u64 = 204_800;
 
 /// Why a kind is not available.
 pub(crate) struct Reason {
