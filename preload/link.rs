@@ -17,7 +17,8 @@ fn main() {
     let source = out.join("empty.c");
     let stand_in = out.join(RUNTIME);
     fs::write(&source, "").expect("OUT_DIR is writable");
-    // That of the machine that the libraries are for: Rust's name of it has a vendor, its tools' has none.
+    // The compiler of the machine that the libraries are for: Rust's name of the machine has a vendor, that of its
+    // tools has none.
     let target = env::var("TARGET").expect("set by cargo");
     let (variable, usual) = if env::var("HOST").is_ok_and(|host| host == target) {
         ("CC".to_owned(), "cc".to_owned())

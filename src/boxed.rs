@@ -29,7 +29,7 @@ pub fn boxed_slice<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Box<[T
     Ok(all.into_boxed_slice())
 }
 
-/// An empty vector with memory for `count` values.
+/// An empty vector with memory for `n_values` values.
 ///
 /// # Errors
 /// `Malloc`.

@@ -2,7 +2,8 @@
 //!
 //! The exported C functions live in `ffi`; below it nothing knows C. The layers,
 //! left may use right and never back:
-//! `ffi -> {tier, ext} -> kind -> heap -> backing -> topology -> {error, env, log, boxed, signals, sys}`.
+//! `ffi -> {tier, ext} -> {kind, global} -> heap -> backing -> topology`, and below all of these
+//! `{boxed, cancel, clock, env, error, log, reserve, signals, sys}`.
 //! `ARCHITECTURE.md` draws the whole picture.
 
 pub mod backing;

@@ -24,7 +24,7 @@ const SILENT: u8 = 1;
 const SHOWN: u8 = 2;
 static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
-/// The calling thread's number, as the system has it.
+/// The kernel's id of the calling thread (gettid(2)).
 pub fn thread() -> u32 {
     // SAFETY: no preconditions.
     unsafe { libc::gettid() as u32 }
@@ -52,7 +52,7 @@ impl Line {
         chunks.next().map_or("", |chunk| chunk.valid())
     }
 
-    /// Hands the line and a newline on as a string of C's.
+    /// Calls `work` with the line and a newline, as a C string.
     pub fn with_c_text(&mut self, work: impl FnOnce(&core::ffi::CStr)) {
         let mut whole = [0_u8; 1026];
         whole[..self.len].copy_from_slice(&self.bytes[..self.len]);

@@ -57,15 +57,15 @@ fn place(state: u64, layout: Layout) -> Option<(usize, usize)> {
     (layout.align() <= align_of::<Area>() && end <= SIZE).then_some((offset, end))
 }
 
-/// Whether a block is from here.
+/// Whether a block is from the area.
 pub fn owns(block: *const u8) -> bool {
     (block as usize).wrapping_sub(AREA.0.get() as usize) < SIZE
 }
 
-/// Takes a block back.
+/// Counts a block as gone. Which one does not matter: the area is empty again when none lives.
 ///
 /// # Safety
-/// It is from [`alloc`], and not used any more.
+/// The caller gives up one block of [`alloc`], which is not used any more.
 pub unsafe fn dealloc() {
     let taken = STATE.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
         let left = state - BLOCK;

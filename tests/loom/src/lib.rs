@@ -109,7 +109,7 @@ impl Owned {
         there.into()
     }
 
-    /// Takes the cache away, as in `thread.rs`, and returns the number of its blocks.
+    /// Takes the cache away, as `take_caches` in `heap/cache/store.rs` does, and returns the number of its blocks.
     fn take(&self) -> u32 {
         if self.place.swap(0, Ordering::AcqRel) == 0 {
             return 0;
