@@ -12,32 +12,38 @@ const ENDED: usize = 1 << 10;
 /// A stream or region that is alive.
 #[derive(Clone, Copy)]
 pub(super) struct Alive {
+    /// The address of its record.
     pub(super) address: usize,
+    /// The kind that its memory comes from.
     pub(super) kind: &'static Head,
-    /// The thread that made it, and the place in the program.
+    /// The kernel's id of the thread that made it.
     pub(super) made_by: u32,
+    /// The place in the program where it was made.
     pub(super) made_at: u32,
-    /// Blocks of a region, and their bytes together.
+    /// The number of a region's blocks; 0 for a stream.
     pub(super) count: usize,
+    /// The bytes of a region's blocks together; 0 for a stream.
     pub(super) bytes: usize,
 }
 
 /// A stream or region that was destroyed.
 #[derive(Clone, Copy)]
 pub(super) struct Ended {
-    /// As it was.
+    /// What was known of it when it was destroyed.
     pub(super) last: Alive,
-    /// The thread that destroyed it, and the place in the program.
+    /// The kernel's id of the thread that destroyed it.
     pub(super) ended_by: u32,
+    /// The place in the program where it was destroyed.
     pub(super) ended_at: u32,
 }
 
-/// All records of one type.
+/// What is known of all streams, or of all regions.
 pub(super) struct Records {
-    /// By address, the lowest first.
+    /// Those alive, by address, the lowest first.
     alive: Vec<Alive>,
+    /// Those destroyed last, at most `ENDED`.
     ended: Vec<Ended>,
-    /// The index of the one that was destroyed first, once there are `ENDED`.
+    /// The index in `ended` of the one that was destroyed first, once there are `ENDED`.
     oldest: usize,
 }
 
@@ -50,6 +56,7 @@ impl Records {
         }
     }
 
+    /// The index in `alive` of what has its record at an address, or the index where it belongs.
     fn index_of(&self, address: usize) -> Result<usize, usize> {
         self.alive.binary_search_by_key(&address, |one| one.address)
     }
@@ -83,9 +90,9 @@ impl Records {
         ended.find(|one| one.last.address == address)
     }
 
-    /// Notes that what has its record at `address` is destroyed by a thread at a place of the program. The
-    /// address of the record to free, if there is one: that of the first of too many that were
-    /// destroyed, or this one without memory for keeping it.
+    /// Notes that thread `ended_by` destroys what has its record at `address`, at the place `ended_at`
+    /// of the program. Returns the address of a record to free, if there is one: that of the first
+    /// destroyed once there are more than `ENDED`, or `address` without memory to note it.
     pub(super) fn end(&mut self, address: usize, ended_by: u32, ended_at: u32) -> Option<usize> {
         let index = self.index_of(address).ok()?;
         let ended = Ended {

@@ -11,7 +11,7 @@ use crate::kind::Kind;
 use crate::kind::checks::{self, FREE, fault, has};
 use crate::log;
 
-/// What a record is of.
+/// Whether a record is that of a stream or of a region.
 #[derive(Clone, Copy)]
 pub(super) enum Of {
     Stream,
@@ -26,7 +26,7 @@ impl Of {
         }
     }
 
-    /// The table of these records.
+    /// What is known of all streams, or of all regions.
     pub(super) fn table(self, watched: &mut Watched) -> &mut Records {
         match self {
             Self::Stream => &mut watched.streams,
@@ -86,8 +86,8 @@ impl Of {
         fault::end()
     }
 
-    /// Notes that one is destroyed; the address of the record that is to be freed now, if there
-    /// is one.
+    /// Notes that the calling thread destroys the one with its record at `address`. Returns the address
+    /// of a record to free now, if there is one.
     pub(super) fn ended(self, address: usize) -> Option<usize> {
         let (thread, place) = (log::thread(), checks::here());
         let mut watched = watch::hold();

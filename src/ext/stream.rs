@@ -123,7 +123,7 @@ impl Stream {
     /// Destroys a stream; its slices stay.
     ///
     /// # Safety
-    /// From [`Stream::create`], and not used any more.
+    /// `stream` comes from [`Stream::create`], and is not used any more.
     pub unsafe fn destroy(stream: *mut Stream) {
         let checked = vector_watch::is_on();
         if checked && !Of::Stream.is_alive(stream as usize) {
@@ -141,7 +141,7 @@ impl Stream {
         }
     }
 
-    /// Gives up the buffers that are being cut, and the pool.
+    /// Gives up the stream's references to the buffers that it cuts, and to its pool.
     fn end(&mut self) {
         for cursor in self.cursors.iter_mut().chain(&mut self.checked) {
             // SAFETY: the cursor's own reference.
@@ -159,7 +159,7 @@ impl Stream {
         ptr::from_ref(self) as usize
     }
 
-    /// Whether it is no stream that was destroyed: `false` only where this is checked.
+    /// Whether the stream has not been destroyed; always `true` where streams are not checked.
     fn is_usable(&self) -> bool {
         !vector_watch::is_on() || Of::Stream.is_alive(self.address())
     }

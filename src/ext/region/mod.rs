@@ -104,7 +104,7 @@ impl Region {
         }
     }
 
-    /// Gives all memory but the record back.
+    /// Gives all memory of the region but its record back.
     ///
     /// # Safety
     /// Neither the region nor its blocks are used any more.
