@@ -7,15 +7,21 @@
     buffer = fast.buffer(4096)                            # a ctypes array
 
 An array or a buffer holds its block: the block is freed when nothing refers to it any more, and the kind stays for
-as long as blocks of it do. All functions may be called from any thread.
+as long as blocks of it do. What is alive when the interpreter ends stays until the process does. All functions may be
+called from any thread.
 """
 
 import ctypes
+import math
+import operator
+import os
+import sys
 import weakref
 
 __all__ = ["Kind", "MemkindError", "kind", "create_pmem", "create_nodes", "version", "BIND", "PREFERRED", "INTERLEAVE"]
 
 BIND, PREFERRED, INTERLEAVE = 0, 1, 2
+_MOST = ctypes.c_size_t(-1).value
 _TOO_LITTLE = "not enough memory of kind {}"
 
 _library = ctypes.CDLL("libmemkind.so.0", use_errno=True)
@@ -56,10 +62,44 @@ class MemkindError(OSError):
         super().__init__(code, text.value.decode())
         self.code = code
 
+    # As OSError has it, pickling would hand both arguments over.
+    def __reduce__(self):
+        return type(self), (self.code,), self.__dict__
+
 
 def _check(code):
     if code != 0:
         raise MemkindError(code)
+
+
+def _number(value, what, most):
+    """A number for C, which would take what does not fit modulo a power of two."""
+    value = operator.index(value)
+    if not 0 <= value <= most:
+        raise ValueError(f"{what} is a number from 0 to {most}, not {value}")
+    return value
+
+
+def _string(text):
+    """A string for C, where it would end at a NUL."""
+    if b"\0" in text:
+        raise ValueError("embedded null byte")
+    return text
+
+
+def _when_gone(thing, function, *arguments):
+    """Calls a function when a thing has gone; not at the end of the interpreter, where others may still use it."""
+    weakref.finalize(thing, function, *arguments).atexit = False
+
+
+class _Owner:
+    """What a kind of the program's own lives as long as: the kind refers to it, and each block until it is freed. The
+    collector may end a block and its kind in any order, but this only after both."""
+
+
+def _free_of(_owner, block):
+    """Frees a block, whose owner has lived until now."""
+    _free(None, block)
 
 
 def version():
@@ -74,11 +114,24 @@ class Kind:
     def __init__(self, handle, name, destroy):
         self._handle = handle
         self.name = name
-        # Blocks refer to their kind, so none is alive when this runs.
-        self._destroy = weakref.finalize(self, _destroy_kind, handle) if destroy else None
+        self._owner = _Owner() if destroy else None
+        if destroy:
+            _when_gone(self._owner, _destroy_kind, handle)
 
     def __repr__(self):
         return f"<memkind.Kind {self.name}>"
+
+    # A handle means nothing in another process.
+    def __reduce__(self):
+        if self._owner is not None:
+            raise TypeError(f"cannot pickle a kind that the program has made: {self.name}")
+        return kind, (self.name,)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
 
     @property
     def available(self):
@@ -97,14 +150,19 @@ class Kind:
 
     def buffer(self, size, zeroed=False):
         """A ctypes array of `size` bytes; MemoryError if there is not enough memory."""
-        block = (_calloc(self._handle, 1, size) if zeroed else _malloc(self._handle, size)) if size > 0 else None
-        if size > 0 and block is None:
+        size = operator.index(size)
+        if size > sys.maxsize:
             raise MemoryError(_TOO_LITTLE.format(self.name))
         array_type = ctypes.c_char * size
-        array = array_type.from_address(block) if block else array_type()
+        if size == 0:
+            array = array_type()
+        else:
+            block = _calloc(self._handle, 1, size) if zeroed else _malloc(self._handle, size)
+            if block is None:
+                raise MemoryError(_TOO_LITTLE.format(self.name))
+            array = array_type.from_address(block)
+            _when_gone(array, _free_of, self._owner, block)
         array.memkind = self
-        if block:
-            weakref.finalize(array, _free, None, block).atexit = False
         return array
 
     def _array(self, shape, dtype, order, zeroed):
@@ -113,10 +171,9 @@ class Kind:
         dtype = numpy.dtype(dtype)
         if dtype.hasobject:
             raise TypeError("arrays of Python objects cannot be in a kind")
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        count = 1
-        for length in shape:
-            count *= length
+        shape = tuple(shape) if hasattr(shape, "__iter__") else (shape,)
+        shape = tuple(operator.index(length) for length in shape)
+        count = math.prod(shape)
         buffer = self.buffer(max(count * dtype.itemsize, 1), zeroed)
         return numpy.ndarray(shape, dtype, buffer, order=order)
 
@@ -148,13 +205,14 @@ def kind(name):
 
 def create_pmem(directory, limit=0):
     """A kind on a temporary file in `directory` of at most `limit` bytes; 0 for no limit."""
-    handle = _p()
-    _check(_create_pmem(str(directory).encode(), limit, ctypes.byref(handle)))
-    return Kind(handle.value, f"file in {directory}", True)
+    handle, directory = _p(), os.fsencode(directory)
+    _check(_create_pmem(_string(directory), _number(limit, "a limit", _MOST), ctypes.byref(handle)))
+    return Kind(handle.value, f"file in {os.fsdecode(directory)}", True)
 
 
 def create_nodes(nodes, policy=BIND):
     """A kind on nodes, a list as numa(3) has them ("0,2-3"); `policy` is BIND, PREFERRED or INTERLEAVE."""
     handle = _p()
-    _check(_create_nodes(str(nodes).encode(), policy, ctypes.byref(handle)))
+    policy = _number(policy, "a policy", (1 << 31) - 1)
+    _check(_create_nodes(_string(str(nodes).encode()), policy, ctypes.byref(handle)))
     return Kind(handle.value, f"nodes {nodes}", True)

@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export LD_LIBRARY_PATH=$libdir
 
-python() { PYTHONPATH=$root/bindings/python PYTHONDONTWRITEBYTECODE=1 "$1" "$root/ctest/bindings/test_memkind.py"; }
+python() { PYTHONPATH=$root/bindings/python PYTHONDONTWRITEBYTECODE=1 "$1" "$root/ctest/bindings/$2.py"; }
 is_told() { # is_told PYTHON DIRECTORY: that the library there is too old
     ! LD_LIBRARY_PATH=$2 PYTHONPATH=$root/bindings/python "$1" -B -c 'import memkind' 2>"$work/older" || return
     cat "$work/older"
@@ -19,7 +19,8 @@ is_told() { # is_told PYTHON DIRECTORY: that the library there is too old
 interpreter=/usr/bin/python3
 [ -x "$interpreter" ] || interpreter=python3
 if have "$interpreter"; then
-    check "Python" python "$interpreter"
+    check "Python" python "$interpreter" test_memkind
+    check "Python: ends, copies, pickles, odd numbers and strings" python "$interpreter" test_memkind_odd
     older=$(distribution_libdir)
     if [ -n "$older" ]; then
         check "Python, on the original's library" is_told "$interpreter" "$older"
