@@ -3,6 +3,7 @@
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 
+use allocator_api2::alloc::{AllocError, Allocator};
 use memkind_sys as sys;
 
 /// Blocks up to this alignment come from malloc.
@@ -41,7 +42,8 @@ pub(crate) unsafe fn allocate(
     }
 }
 
-/// Resizes a block of [`allocate`]; `None` when there is no memory, the block staying as it was.
+/// Resizes a block of [`allocate`]; `None` when there is no memory, the block staying as it was. One that is to be
+/// made smaller is good enough as it is, so that never fails.
 ///
 /// # Safety
 /// The handle is of a living kind, the block is live, of this kind and layout, and both layouts are of
@@ -52,19 +54,49 @@ pub(crate) unsafe fn resize(
     old: Layout,
     new: Layout,
 ) -> Option<NonNull<u8>> {
-    if new.align() <= MALLOC_ALIGNMENT {
+    let resized = if new.align() <= MALLOC_ALIGNMENT {
         let size = new.size().max(new.align());
         // SAFETY: the block is live and of this kind, and was allocated without an alignment.
-        return NonNull::new(
-            unsafe { sys::memkind_realloc(kind, block.as_ptr().cast(), size) }.cast(),
-        );
-    }
-    // SAFETY: both blocks are live and have the shorter size; the old one is not used again.
-    unsafe {
-        let fresh = allocate(kind, new, false)?;
-        ptr::copy_nonoverlapping(block.as_ptr(), fresh.as_ptr(), old.size().min(new.size()));
-        free(block);
-        Some(fresh)
+        NonNull::new(unsafe { sys::memkind_realloc(kind, block.as_ptr().cast(), size) }.cast())
+    } else {
+        // SAFETY: both blocks are live and have the shorter size; the old one is not used again.
+        unsafe {
+            allocate(kind, new, false).inspect(|fresh| {
+                let size = old.size().min(new.size());
+                ptr::copy_nonoverlapping(block.as_ptr(), fresh.as_ptr(), size);
+                free(block);
+            })
+        }
+    };
+    resized.or((new.size() <= old.size()).then_some(block))
+}
+
+/// Puts what is in a block of an allocator into a new one, for another layout; a block that serves the other layout
+/// too stays when there is no memory for a new one.
+///
+/// # Safety
+/// The block is live and of this layout. It is not used again but through what is returned, unless that is an error.
+pub(crate) unsafe fn replace(
+    allocator: &impl Allocator,
+    block: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Result<NonNull<[u8]>, AllocError> {
+    match allocator.allocate(new) {
+        Ok(fresh) => {
+            let size = old.size().min(new.size());
+            // SAFETY: both blocks are live and have the shorter size; the old one is not used again.
+            unsafe {
+                ptr::copy_nonoverlapping(block.as_ptr(), fresh.cast().as_ptr(), size);
+                allocator.deallocate(block, old);
+            }
+            Ok(fresh)
+        }
+        // Layouts without bytes are never refused, so both have some.
+        Err(_) if new.size() <= old.size() && block.addr().get() % new.align() == 0 => {
+            Ok(NonNull::slice_from_raw_parts(block, new.size()))
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -120,25 +152,26 @@ macro_rules! allocator {
                 old: core::alloc::Layout,
                 new: core::alloc::Layout,
             ) -> Result<core::ptr::NonNull<[u8]>, allocator_api2::alloc::AllocError> {
-                if old.size() == 0 || old.align() != new.align() {
-                    let fresh = self.allocate(new)?;
-                    // SAFETY: `block` is a live block of this allocator; the new block is at least
-                    // as large.
-                    unsafe {
-                        core::ptr::copy_nonoverlapping(
-                            block.as_ptr(),
-                            fresh.cast::<u8>().as_ptr(),
-                            old.size(),
-                        );
-                        self.deallocate(block, old);
-                    }
-                    return Ok(fresh);
+                if old.size() == 0 || new.size() == 0 || old.align() != new.align() {
+                    // SAFETY: `block` is a live block of this allocator, and is given up.
+                    return unsafe { $crate::raw::replace(self, block, old, new) };
                 }
                 $crate::raw::slice(new, || {
                     // SAFETY: `block` is a live block of this allocator, and neither layout is of
                     // size 0.
                     unsafe { $crate::raw::resize(self.handle(), block, old, new) }
                 })
+            }
+
+            unsafe fn shrink(
+                &self,
+                block: core::ptr::NonNull<u8>,
+                old: core::alloc::Layout,
+                new: core::alloc::Layout,
+            ) -> Result<core::ptr::NonNull<[u8]>, allocator_api2::alloc::AllocError> {
+                // SAFETY: `block` is a live block of this allocator, and `grow` above does not
+                // ask which of the layouts is longer.
+                unsafe { self.grow(block, old, new) }
             }
         }
     };
@@ -149,12 +182,12 @@ pub(crate) use allocator;
 pub(crate) fn slice(
     layout: Layout,
     allocate: impl FnOnce() -> Option<NonNull<u8>>,
-) -> Result<NonNull<[u8]>, allocator_api2::alloc::AllocError> {
+) -> Result<NonNull<[u8]>, AllocError> {
     let block = if layout.size() == 0 {
         // SAFETY: an alignment is never 0.
         unsafe { NonNull::new_unchecked(ptr::without_provenance_mut(layout.align())) }
     } else {
-        allocate().ok_or(allocator_api2::alloc::AllocError)?
+        allocate().ok_or(AllocError)?
     };
     Ok(NonNull::slice_from_raw_parts(block, layout.size()))
 }

@@ -126,6 +126,16 @@ unsafe impl Allocator for &Tiers<'_> {
             unsafe { sys::memtier_kind_free(ptr::null_mut(), block.as_ptr().cast()) }
         }
     }
+
+    unsafe fn shrink(
+        &self,
+        block: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: `block` is a live block of this allocator, and is given up.
+        unsafe { raw::replace(self, block, old, new) }
+    }
 }
 
 impl Static {

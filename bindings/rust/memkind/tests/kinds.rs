@@ -42,6 +42,89 @@ fn vectors_grow_in_their_kind() -> Result<(), memkind::Error> {
     Ok(())
 }
 
+/// Takes all memory that is left for blocks of 16 bytes and more.
+fn use_up<A: Allocator + Copy>(from: A) -> std::vec::Vec<Vec<u8, A>> {
+    let mut all = std::vec::Vec::new();
+    let mut size = 16 << 20;
+    while size >= 16 {
+        let mut block = Vec::new_in(from);
+        match block.try_reserve_exact(size) {
+            Ok(()) => all.push(block),
+            Err(_) => size /= 2,
+        }
+    }
+    all
+}
+
+/// A vector gives its room back, and takes some again, where there is no memory for a second block.
+fn shrinks_in_what_is_full<T: Copy + PartialEq, A: Allocator + Copy>(from: A, value: T) {
+    for capacity in [200_usize, 20_000, 3_000_000] {
+        let mut values = Vec::new_in(from);
+        let count = capacity / size_of::<T>();
+        assert!(values.try_reserve_exact(count).is_ok());
+        values.resize(count / 2, value);
+        let rest = use_up(from);
+        values.shrink_to_fit();
+        assert_eq!(values.capacity(), count / 2);
+        assert!(values.iter().all(|one| *one == value));
+        drop(rest);
+        values.resize(count, value);
+        assert!(values.iter().all(|one| *one == value));
+    }
+}
+
+#[test]
+fn shrinking_takes_no_memory() -> Result<(), memkind::Error> {
+    #[derive(Clone, Copy, PartialEq)]
+    #[repr(align(64))]
+    struct Aligned(u8);
+    let file = Kind::file(std::env::temp_dir(), Some(16 << 20))?;
+    shrinks_in_what_is_full(&file, 7_u8);
+    shrinks_in_what_is_full(&file, Aligned(7));
+    let tiers = TiersBuilder::new(Policy::StaticRatio)
+        .expect("there is memory")
+        .tier_of(&file, 1)?
+        .build()?;
+    shrinks_in_what_is_full(&tiers, 7_u8);
+    Ok(())
+}
+
+#[test]
+fn layouts_change_in_every_way() {
+    let layout = |size, align: usize| Layout::from_size_align(size, align).expect("a layout");
+    let layouts = [
+        (0, 1),
+        (0, 4096),
+        (1, 1),
+        (8, 16),
+        (100, 8),
+        (100, 256),
+        (70_000, 64),
+        (70_000, 1),
+    ];
+    for old in layouts {
+        for new in layouts {
+            let (old, new) = (layout(old.0, old.1), layout(new.0, new.1));
+            let kept = old.size().min(new.size());
+            // SAFETY: the block is of the layout that it was allocated or resized with last, and the longer one is grown to.
+            unsafe {
+                let block = Static::Regular.allocate(old).expect("there is memory");
+                block.cast::<u8>().write_bytes(9, old.size());
+                let block = if new.size() >= old.size() {
+                    Static::Regular.grow(block.cast(), old, new)
+                } else {
+                    Static::Regular.shrink(block.cast(), old, new)
+                };
+                let block = block.expect("there is memory");
+                assert_eq!(block.len(), new.size());
+                assert_eq!(block.cast::<u8>().addr().get() % new.align(), 0);
+                assert!(block.as_ref()[..kept].iter().all(|byte| *byte == 9));
+                Static::Regular.deallocate(block.cast(), new);
+            }
+        }
+    }
+}
+
 #[test]
 fn layouts_are_honoured() -> Result<(), memkind::Error> {
     let nodes = Kind::nodes("0", Nodes::Preferred)?;
