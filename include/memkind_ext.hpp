@@ -151,7 +151,7 @@ public:
     using remove_function = void (*)(void *context, void *address, std::size_t size, void *handle);
 
     map() noexcept = default;
-    explicit map(add_function add, remove_function remove = nullptr, void *context = nullptr, std::size_t max_size = 0) : handle(made(add, remove, max_size, context)) {}
+    explicit map(add_function on_add, remove_function on_remove = nullptr, void *context = nullptr, std::size_t max_size = 0) : handle(made(on_add, on_remove, max_size, context)) {}
     void attach(memkind_t kind) { detail::check(memkind_map_attach(get(), kind)); }
     void attach(const unique_kind &kind) { attach(kind.get()); }
     void detach(memkind_t kind) { detail::check(memkind_map_detach(get(), kind)); }
@@ -161,11 +161,11 @@ public:
     bool find(const void *address, struct memkind_range &range) const noexcept { return memkind_map_find(get(), address, &range) == 0; }
 
 private:
-    static struct memkind_map *made(add_function add, remove_function remove, std::size_t max_size, void *context)
+    static struct memkind_map *made(add_function on_add, remove_function on_remove, std::size_t max_size, void *context)
     {
-        struct memkind_map *map = nullptr;
-        detail::check(memkind_map_create(add, remove, max_size, context, &map));
-        return map;
+        struct memkind_map *made = nullptr;
+        detail::check(memkind_map_create(on_add, on_remove, max_size, context, &made));
+        return made;
     }
 };
 
@@ -282,7 +282,8 @@ private:
 };
 
 #ifdef LIBMEMKIND_HAS_PMR
-/** Memory of a kind, for the containers of std::pmr. Any thread; equal to others of the same kind. */
+/** Memory of a kind, for the containers of std::pmr. Any thread; equal to others of the same kind, compiled with
+ *  -fno-rtti to itself only. */
 class kind_resource : public std::pmr::memory_resource
 {
 public:
@@ -301,8 +302,12 @@ private:
     void do_deallocate(void *block, std::size_t, std::size_t) override { memkind_free(kind_, block); }
     bool do_is_equal(const std::pmr::memory_resource &other) const noexcept override
     {
+#ifdef __cpp_rtti
         const kind_resource *same = dynamic_cast<const kind_resource *>(&other);
         return same != nullptr && same->kind_ == kind_;
+#else
+        return this == &other;
+#endif
     }
     memkind_t kind_;
 };

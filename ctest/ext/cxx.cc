@@ -152,7 +152,10 @@ static void containers()
 #ifdef LIBMEMKIND_HAS_PMR
     kind_resource of_kind(MEMKIND_REGULAR);
     kind_resource same(MEMKIND_REGULAR), other(MEMKIND_DEFAULT);
-    CHECK(of_kind == same && of_kind != other);
+    CHECK(of_kind == of_kind && of_kind != other);
+#ifdef __cpp_rtti
+    CHECK(of_kind == same);
+#endif
     std::pmr::vector<std::pmr::string> strings(&of_kind);
     for (int i = 0; i < 1000; i++) {
         strings.emplace_back("a string that is too long to be kept inside of the object");

@@ -55,6 +55,10 @@ if wanted cxx.cc; then
         check "ext/cxx.cc, $standard" one "$here/cxx.cc" $standard "${cxx[@]}"
         have clang++ && check "ext/cxx.cc, $standard, clang++" one "$here/cxx.cc" $standard clang++
     done
+    # As programs have it that are compiled without RTTI, and with the warnings of strict ones.
+    for compiler in "${cxx[0]}" clang++; do
+        have "$compiler" && check "ext/cxx.cc, $compiler -fno-rtti -Wshadow" one "$here/cxx.cc" c++17 "$compiler" -fno-rtti -Wshadow
+    done
 fi
 if wanted compat_evpl.c; then
     check "ext/compat_evpl.c, gnu99" one "$here/compat_evpl.c" gnu99 "${cc[@]}"
