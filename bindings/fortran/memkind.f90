@@ -76,6 +76,8 @@ contains
         type(memkind_t) :: kind
         type(c_ptr) :: address
         type(c_ptr), pointer :: variable
+        ! Other symbols of the program are no kinds.
+        if (index(name, 'MEMKIND_') /= 1) return
         address = c_dlsym(c_null_ptr, trim(name) // c_null_char)
         if (c_associated(address)) then
             call c_f_pointer(address, variable)

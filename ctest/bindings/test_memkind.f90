@@ -37,4 +37,7 @@ program test_memkind
     none = memkind_static('MEMKIND_NONSENSE')
     call memkind_allocate(none, a, 1_int64, status)
     if (status /= einval) error stop 'no kind'
+    none = memkind_static('memkind_malloc')
+    call memkind_allocate(none, a, 1_int64, status)
+    if (status /= einval .or. memkind_available(none)) error stop 'a symbol that is no kind'
 end program test_memkind
