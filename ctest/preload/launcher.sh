@@ -110,6 +110,20 @@ check "memtier --kind and --ratio" refused "with --kind, portions stand after" -
 check "memtier --kind, one with a threshold" refused "requires multiple tiers" -k DRAM -t INIT_VAL:64 true
 check "memtier --version" test "$("$ours" --version)" = "memtier $(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
 
+signals() { # the program has the signals ignored that memtier was started with, and no others
+    local expected got
+    expected=$(grep SigIgn /proc/self/status)
+    got=$(LD_LIBRARY_PATH=$libdir "$ours" -r 1:0 grep SigIgn /proc/self/status) || return
+    [ "$got" = "$expected" ] || echo "with SIGPIPE $1: $got instead of $expected"
+    [ "$got" = "$expected" ]
+}
+ignored() { # as under systemd
+    trap '' PIPE
+    signals ignored
+}
+check "memtier leaves SIGPIPE as it is" signals "as it was"
+check "memtier leaves SIGPIPE ignored" ignored
+
 installed() { # found beside the program where the dynamic linker would not look, and libmemkind beside them
     mkdir -p "$work/bin" "$work/lib" && cp "$ours" "$work/bin/memtier" && cp -P "$libdir"/lib*.so* "$work/lib" || return
     # shellcheck disable=SC2016

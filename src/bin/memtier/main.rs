@@ -1,6 +1,7 @@
 //! memtier: runs a program with libmemtier preloaded (memtier(1)).
 
 mod options;
+mod pipe;
 mod tiers;
 
 use std::env;
@@ -148,6 +149,7 @@ fn run() -> Result<(), Failure> {
         }
         command.env(name, value);
     }
+    pipe::pass_on(&mut command);
     let error = command.exec();
     Err(failure(format!(
         "memtier: couldn't exec ｢{}｣: {}",
