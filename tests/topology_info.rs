@@ -574,20 +574,3 @@ fn the_picture_has_every_node_and_kind() {
         svg.matches("</text>").count()
     );
 }
-
-#[test]
-fn a_process_is_summed_by_kind() {
-    let pid = std::process::id().to_string();
-    let output = info()
-        .args(["--pid", &pid])
-        .output()
-        .expect("memkind-info starts");
-    assert!(output.status.success());
-    let output = info()
-        .args(["--pid", &pid, "--json"])
-        .output()
-        .expect("memkind-info starts");
-    let text = String::from_utf8(output.stdout).expect("text");
-    let begin = format!("{{\"schema\": 1, \"pid\": {pid}, \"kinds\": [");
-    assert!(text.starts_with(&begin) && text.ends_with("]}\n"), "{text}");
-}

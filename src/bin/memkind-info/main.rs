@@ -14,7 +14,6 @@ mod words;
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -46,7 +45,7 @@ CPUs that reach the node best.
 
 MEMKIND_HBW_NODES, MEMKIND_HBW_THRESHOLD, MEMKIND_DAX_KMEM_NODES, MEMKIND_PREFERRED_TIES
 and MEMKIND_INTERLEAVE count as they do in a program.
-Exit status: 0, 1 when the machine cannot be read or nothing can be written, 2 for a wrong option.
+Exit status: 0, 1 when the machine or the process cannot be read or nothing can be written, 2 for a wrong option.
 ";
 
 /// The task that the command line names.
@@ -144,29 +143,41 @@ fn request(mut arguments: lexopt::Parser) -> Result<Request, String> {
 
 /// Shows a process once, or until it ends or the output is closed.
 fn watch(form: Form, pid: u32, every: Option<u64>) -> Result<ExitCode, String> {
+    let mut process = process::read(pid)?.ok_or_else(|| format!("There is no process {pid}."))?;
     loop {
-        let process = process::read(pid)?;
         let text = match form {
             Form::Json => json::process(pid, &process),
             _ => text::process(&process),
         };
-        let code = put(&text);
-        let Some(seconds) = every else {
-            return Ok(code);
+        let written = write(&text);
+        let Some(seconds) = every.filter(|_| written.is_ok()) else {
+            return Ok(code(written));
         };
         thread::sleep(Duration::from_secs(seconds));
-        if !Path::new(&format!("/proc/{pid}")).exists() || io::stdout().write_all(b"\n").is_err() {
-            return Ok(code);
+        process = match process::read(pid)? {
+            Some(process) => process,
+            None => return Ok(ExitCode::SUCCESS),
+        };
+        if let Err(error) = write("\n") {
+            return Ok(code(Err(error)));
         }
     }
 }
 
-/// Writes `text` to standard output; a closed pipe is no failure.
-fn put(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
+fn write(text: &str) -> io::Result<()> {
+    io::stdout().write_all(text.as_bytes())
+}
+
+/// The exit status after writing; a closed pipe is no failure.
+fn code(written: io::Result<()>) -> ExitCode {
+    match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     }
+}
+
+fn put(text: &str) -> ExitCode {
+    code(write(text))
 }
 
 fn main() -> ExitCode {

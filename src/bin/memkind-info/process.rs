@@ -1,7 +1,8 @@
 //! A running process: which of its memory is of which kind, from /proc.
 //!
 //! The library names its mappings after their kinds (`[anon:memkind_hbw]`), where the kernel has
-//! names of mappings. A file-backed kind is a shared mapping of a file without a name.
+//! names of mappings. A file-backed kind is a shared mapping of a file without a name, a kind that other processes can
+//! map is one of a file in memory.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,22 +31,41 @@ pub(crate) struct Usage {
 /// What a process has of each kind, by name.
 pub(crate) type Process = BTreeMap<String, Usage>;
 
-/// Reads the process with this number.
+/// Reads the process with this number; `None` if there is none, or it has ended and is only not waited for.
 ///
 /// # Errors
-/// A sentence for the user: there is no such process, or it may not be looked at.
-pub(crate) fn read(pid: u32) -> Result<Process, String> {
+/// A sentence for the user: it may not be looked at.
+pub(crate) fn read(pid: u32) -> Result<Option<Process>, String> {
     let file = format!("/proc/{pid}/smaps");
-    let smaps = fs::read_to_string(&file).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => format!("There is no process {pid}."),
-        ErrorKind::PermissionDenied => format!(
-            "{file}: {}. It takes the user of the process, or CAP_SYS_PTRACE.",
-            reason(&error)
-        ),
-        _ => format!("{file}: {}.", reason(&error)),
-    })?;
-    let numa = fs::read_to_string(format!("/proc/{pid}/numa_maps")).unwrap_or_default();
-    Ok(of(&smaps, &numa))
+    let smaps = match fs::read(&file) {
+        Ok(smaps) if smaps.is_empty() && is_zombie(pid) => return Ok(None),
+        Ok(smaps) => smaps,
+        Err(error) => {
+            return match (error.kind(), error.raw_os_error()) {
+                (ErrorKind::NotFound, _) | (_, Some(libc::ESRCH)) => Ok(None),
+                (ErrorKind::PermissionDenied, _) => Err(format!(
+                    "{file}: {}. It takes the user of the process, or CAP_SYS_PTRACE.",
+                    reason(&error)
+                )),
+                _ => Err(format!("{file}: {}.", reason(&error))),
+            };
+        }
+    };
+    let numa = fs::read(format!("/proc/{pid}/numa_maps")).unwrap_or_default();
+    // Names of files need not be UTF-8.
+    let (smaps, numa) = (
+        String::from_utf8_lossy(&smaps),
+        String::from_utf8_lossy(&numa),
+    );
+    Ok(Some(of(&smaps, &numa)))
+}
+
+/// Whether a process has ended, but its parent has not taken its status yet.
+fn is_zombie(pid: u32) -> bool {
+    // The name of the program stands before the state, in brackets, and may hold any bytes.
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let behind_name = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
+    matches!(behind_name, [b' ', b'Z' | b'X', ..])
 }
 
 /// The kind of a mapping by the end of its first line; `None` for one that is not the library's.
@@ -55,6 +75,9 @@ fn kind_of(permissions: &str, name: &str) -> Option<String> {
     }
     // O_TMPFILE gives "/dir/#123 (deleted)", mkostemp "/dir/memkind.abcdef (deleted)".
     let path = name.strip_suffix(" (deleted)")?;
+    if path == "/memfd:memkind" {
+        return Some("shared memory".to_owned());
+    }
     let (directory, file) = path.rsplit_once('/')?;
     let is_ours = file.starts_with('#') || file.starts_with("memkind.");
     let directory = if directory.is_empty() { "/" } else { directory };
