@@ -138,6 +138,33 @@ refuses_newer() {
     return 1
 }
 
+# Ranges of versions, which CMake has from 3.19 on: both ends count.
+cmake_ranges() {
+    local range version found expected
+    version=$(expected_version)
+    [ "$(printf '%s\n' 3.19 "$(cmake --version 2>/dev/null | sed -n '1s/.* //p')" | sort -V | head -n 1)" = 3.19 ] || {
+        echo "CMake is older than 3.19, or not installed"
+        return 77
+    }
+    mkdir -p "$work/ranges"
+    while read -r expected range; do
+        printf '%s\n' 'cmake_minimum_required(VERSION 3.19)' 'project(ranges C)' "find_package(memkind $range CONFIG)" \
+            'message("found=${memkind_FOUND}")' >"$work/ranges/CMakeLists.txt"
+        found=$(CMAKE_PREFIX_PATH=$stage cmake -S "$work/ranges" -B "$work/ranges/build" 2>&1 | sed -n 's/^found=//p')
+        [ "$found" = "$expected" ] || {
+            echo "memkind $range: found=$found"
+            return 1
+        }
+        rm -r "$work/ranges/build"
+    done <<END
+1 1.0...$version
+1 1.0...<99
+0 1.0...<$version
+0 1.0...1.10
+0 98...99
+END
+}
+
 # our_example SOURCE: compiles as its head says, without a warning, and runs.
 our_example() {
     local flags
@@ -163,6 +190,7 @@ build_systems() {
     check "CMake, find_package, shared and static" with_cmake cmake-package consumer consumer_static
     check "CMake, find_package, when the installation has been moved" with_cmake_moved
     check "a version that does not exist yet is refused" refuses_newer
+    check "CMake, find_package, ranges of versions" cmake_ranges
     for example in "$root"/examples/*.c; do
         check "examples/${example##*/}" our_example "$example"
     done
