@@ -11,7 +11,7 @@ extern "C" {
  * Lets the library put blocks into high-bandwidth memory again; so it begins.
  *
  * \note MT-safe; holds for all threads, from their next allocation on
- * \note STANDARD API; see autohbw(7), NOTES
+ * \note STANDARD API; see autohbw(7)
  */
 void enableAutoHBW(void);
 
@@ -20,7 +20,7 @@ void enableAutoHBW(void);
  * stay there until they are resized.
  *
  * \note MT-safe; holds for all threads, from their next allocation on
- * \note STANDARD API; see autohbw(7), NOTES
+ * \note STANDARD API; see autohbw(7)
  */
 void disableAutoHBW(void);
 

@@ -23,7 +23,7 @@ typedef enum hbw_policy_t {
      */
     HBW_POLICY_PREFERRED = 2,
     /**
-     * NULL with ENOMEM; pages alternate between all high-bandwidth nodes.
+     * Standard memory is used; pages alternate between all high-bandwidth nodes.
      */
     HBW_POLICY_INTERLEAVE = 3,
     /**

@@ -120,7 +120,7 @@ typedef enum memkind_status {
      */
     MEMKIND_ERROR_INVALID = -13,
     /**
-     * MEMKIND_MAX_KIND kinds exist already.
+     * As many kinds, or pools, exist as there can be.
      */
     MEMKIND_ERROR_TOOMANY = -15,
     /**
@@ -373,7 +373,7 @@ extern memkind_t MEMKIND_HIGHEST_BANDWIDTH_LOCAL_PREFERRED;
  * The library's version as one number.
  *
  * Returns major * 1000000 + minor * 1000 + patch. MT-safe. STANDARD API.
- * See memkind(3), LIBRARY VERSION.
+ * See memkind(3), OTHER FUNCTIONS.
  */
 int memkind_get_version(void);
 
@@ -384,7 +384,7 @@ int memkind_get_version(void);
  * \param msg   where the text goes, always with a NUL; may be NULL if `size` is 0
  * \param size  bytes at `msg`; MEMKIND_ERROR_MESSAGE_SIZE holds any text
  *
- * MT-safe. STANDARD API. See memkind(3), ERROR HANDLING.
+ * MT-safe. STANDARD API. See memkind(3), OTHER FUNCTIONS.
  *
  * \warning
  * `msg` must point to `size` writable bytes.
@@ -396,14 +396,14 @@ void memkind_error_message(int err, char *msg, size_t size);
  * size 0, policy DEFAULT.
  *
  * Returns NULL when memory is short. MT-safe. STANDARD API.
- * See memkind(3), KIND CONFIGURATION MANAGEMENT.
+ * See memkind(3), SETTINGS OF FILE-BACKED KINDS.
  */
 struct memkind_config *memkind_config_new(void);
 
 /**
  * Deletes settings; NULL is a no-op. Kinds made with them stay.
  *
- * MT-safe. STANDARD API. See memkind(3), KIND CONFIGURATION MANAGEMENT.
+ * MT-safe. STANDARD API. See memkind(3), SETTINGS OF FILE-BACKED KINDS.
  *
  * \warning
  * `cfg` must come from memkind_config_new() and not be used again.
@@ -414,7 +414,7 @@ void memkind_config_delete(struct memkind_config *cfg);
  * Sets the directory of the file. The string is not copied and not checked yet.
  *
  * MT-safe for different settings. STANDARD API.
- * See memkind(3), KIND CONFIGURATION MANAGEMENT.
+ * See memkind(3), SETTINGS OF FILE-BACKED KINDS.
  *
  * \warning
  * `cfg` must be NULL or come from memkind_config_new(); `pmem_dir` must stay
@@ -426,7 +426,7 @@ void memkind_config_set_path(struct memkind_config *cfg, const char *pmem_dir);
  * Sets the limit of the kind in bytes; 0 for none, else for a file at least MEMKIND_PMEM_MIN_SIZE.
  *
  * MT-safe for different settings. STANDARD API.
- * See memkind(3), KIND CONFIGURATION MANAGEMENT.
+ * See memkind(3), SETTINGS OF FILE-BACKED KINDS.
  *
  * \warning
  * `cfg` must be NULL or come from memkind_config_new().
@@ -438,7 +438,7 @@ void memkind_config_set_size(struct memkind_config *cfg,
  * Sets when freed memory goes back to the file system. The value is not checked yet.
  *
  * MT-safe for different settings. STANDARD API.
- * See memkind(3), KIND CONFIGURATION MANAGEMENT.
+ * See memkind(3), SETTINGS OF FILE-BACKED KINDS.
  *
  * \warning
  * `cfg` must be NULL or come from memkind_config_new().
@@ -459,8 +459,8 @@ void memkind_config_set_memory_usage_policy(struct memkind_config *cfg,
  * allocations fail with ENOMEM. A forked child gets a private copy of the contents.
  *
  * Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for a bad size or, with errno, a
- * directory in which no file can be made; MEMKIND_ERROR_TOOMANY;
- * MEMKIND_ERROR_ENVIRON. MT-safe. STANDARD API. See memkind(3), KIND MANAGEMENT.
+ * directory in which no file can be made; MEMKIND_ERROR_TOOMANY; MEMKIND_ERROR_ENVIRON;
+ * MEMKIND_ERROR_MALLOC. MT-safe. STANDARD API. See memkind(3), KIND MANAGEMENT.
  *
  * \warning
  * `dir` must be a string; `kind` must be writable.
@@ -491,7 +491,8 @@ int memkind_create_pmem_with_config(struct memkind_config *cfg, memkind_t *kind)
  * The area must stay valid until the kind is destroyed, and stays the caller's. When it
  * is used up, allocations fail with ENOMEM. Returns MEMKIND_SUCCESS;
  * MEMKIND_ERROR_INVALID while a kind with this start lives; MEMKIND_ERROR_TOOMANY;
- * MEMKIND_ERROR_ENVIRON. MT-safe. STANDARD API. See memkind(3), KIND MANAGEMENT.
+ * MEMKIND_ERROR_ENVIRON; MEMKIND_ERROR_MALLOC. MT-safe. STANDARD API.
+ * See memkind(3), KIND MANAGEMENT.
  *
  * \warning
  * While the kind lives, the program writes to the area only through its blocks;
@@ -611,7 +612,7 @@ int memkind_get_stat(memkind_t kind, memkind_stat_type stat, size_t *value);
  * Prints statistics of the whole library.
  *
  * \param write_cb  function that receives the text in pieces; NULL prints to standard error. It
- *                  must not allocate: use syscall(2) rather than stdio. A C++ exception that leaves it
+ *                  must not allocate: use write(2) rather than stdio. A C++ exception that leaves it
  *                  ends the process.
  * \param cbopaque  first argument of write_cb
  * \param opts      MEMKIND_STAT_PRINT_* combined
@@ -631,7 +632,7 @@ int memkind_stats_print(void (*write_cb)(void*, const char*),
  * Starts or stops threads that give unused memory back in the background.
  *
  * Returns MEMKIND_SUCCESS or MEMKIND_ERROR_OPERATION_FAILED, the latter always with
- * MEMKIND_HEAP_MANAGER=TBB. MT-safe. STANDARD API. See memkind(3), ENHANCEMENTS.
+ * MEMKIND_HEAP_MANAGER=TBB. MT-safe. STANDARD API. See memkind(3), OTHER FUNCTIONS.
  */
 int memkind_set_bg_threads(bool state);
 
@@ -677,7 +678,8 @@ void *memkind_calloc(memkind_t kind, size_t num, size_t size);
  * Allocates aligned memory.
  *
  * \param kind       the kind
- * \param memptr     where the block goes; NULL on failure and for size 0
+ * \param memptr     where the block goes; NULL for size 0 and on failure, but for
+ *                   MEMKIND_DEFAULT a failure leaves it alone
  * \param alignment  a power of two, at least sizeof(void *)
  * \param size       bytes
  *

@@ -122,8 +122,8 @@ typedef enum memkind_option_t {
      */
     MEMKIND_OPTION_LOCK = 2,
     /**
-     * Every page stays where it is until the kind is destroyed: memory that devices can use.
-     * Nothing is given back before. Includes MEMKIND_OPTION_POPULATE.
+     * Every page stays behind its address until the kind is destroyed: memory that devices can
+     * use. Nothing is given back before. Includes MEMKIND_OPTION_POPULATE.
      */
     MEMKIND_OPTION_PIN = 4,
     /**
@@ -461,8 +461,9 @@ void memkind_config_set_name(struct memkind_config *cfg,
  *         together: an alignment that is no power of two or exceeds the page size, a slab size
  *         that is no multiple of it, a page size that the kernel does not have, nodes, options,
  *         page or slab size with a path, MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE with pinned,
- *         locked or huge pages, a fallback that is no living kind, a name of more than
- *         63 bytes, a limit of a file below MEMKIND_PMEM_MIN_SIZE;
+ *         locked or huge pages, huge pages that are also to be transparent, a required size of
+ *         pages that are not huge, a fallback that is no living kind, a name of more than 63
+ *         bytes, a malformed list of nodes, a file with a limit below MEMKIND_PMEM_MIN_SIZE;
  *         MEMKIND_ERROR_HUGETLB if a page size is required and there are no such pages;
  *         MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE, MEMKIND_ERROR_UNAVAILABLE, MEMKIND_ERROR_TOOMANY,
  *         MEMKIND_ERROR_ENVIRON, MEMKIND_ERROR_OPERATION_FAILED as for memkind_create_nodes();
@@ -534,9 +535,9 @@ int memkind_trim(memkind_t kind);
 
 /**
  * What a kind uses. `in_use` is the sum of the usable sizes of its blocks; it is found out at each
- * call, as by memkind_update_cached_stats(). `peak` and `n_ranges` are 0 for kinds without slabs,
- * and `n_refused` for kinds that neither memkind_create_with_config() nor memkind_dma_kind() has
- * made: these are not counted.
+ * call, as by memkind_update_cached_stats(). `limit`, `peak` and `n_ranges` are 0 for kinds that do
+ * not grow by slabs, and `n_refused` for kinds that neither memkind_create_with_config() nor
+ * memkind_dma_kind() has made: these are not counted.
  *
  * \param kind  the kind
  * \param usage where it goes

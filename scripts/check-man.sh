@@ -66,6 +66,15 @@ runs() {
     LD_LIBRARY_PATH=$libdir timeout "$test_limit" "$1.bin"
 }
 
+# References of headers to a part of a page, as "memkind(3), HEAP MANAGEMENT": the page has such a heading.
+sections_exist() {
+    sed 's/^ \* *//' "$include"/*.h | tr '\n' ' ' | grep -oE '\b[a-z_]+\([1-8]\), [A-Z][A-Z -]+[A-Z]\b' | sort -u |
+        while IFS= read -r reference; do
+            page=${reference%%(*} section=${reference#*(} section=${section%%)*}
+            grep -iqxE "\.S[HS] ${reference#*, }" "man/$page.$section" || echo "no such part: $reference"
+        done | { ! grep .; }
+}
+
 pages=(man/*.[1-8])
 for page in "${pages[@]}"; do
     if is_link "$page"; then
@@ -87,6 +96,8 @@ for page in "${pages[@]}"; do
         check "${example##*/} runs" runs "$example"
     done
 done
+
+check "headers refer to parts of pages that exist" sections_exist
 
 for page in "${pages[@]}"; do is_link "$page" || declarations "$page"; done >"$work/declared"
 everything_is_declared() {

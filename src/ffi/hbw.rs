@@ -21,7 +21,7 @@ pub enum hbw_policy_t {
     HBW_POLICY_BIND = 1,
     /// Standard memory is used (the policy unless another is set).
     HBW_POLICY_PREFERRED = 2,
-    /// NULL with ENOMEM; pages alternate between all high-bandwidth nodes.
+    /// Standard memory is used; pages alternate between all high-bandwidth nodes.
     HBW_POLICY_INTERLEAVE = 3,
     /// NULL with ENOMEM; the node is the nearest one when a page is first written.
     HBW_POLICY_BIND_ALL = 4,

@@ -15,7 +15,7 @@ pub const FILE_MIN_SIZE: usize = 16 << 20;
 /// Limits are rounded up to a multiple of this many bytes.
 pub(super) const FILE_UNIT: usize = 2 << 20;
 
-/// When a kind gives freed memory back (memkind(3), MEMORY USAGE POLICY).
+/// When a kind gives freed memory back (memkind(3), SETTINGS OF FILE-BACKED KINDS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Usage {
     /// After a while.

@@ -25,8 +25,8 @@ pub enum memkind_option_t {
     MEMKIND_OPTION_POPULATE = 1,
     /// Never swapped, by mlock2(2). Counts against RLIMIT_MEMLOCK.
     MEMKIND_OPTION_LOCK = 2,
-    /// Every page stays where it is until the kind is destroyed: memory that devices can use.
-    /// Nothing is given back before. Includes MEMKIND_OPTION_POPULATE.
+    /// Every page stays behind its address until the kind is destroyed: memory that devices can
+    /// use. Nothing is given back before. Includes MEMKIND_OPTION_POPULATE.
     MEMKIND_OPTION_PIN = 4,
     /// A forked child does not have it (MADV_DONTFORK): there the kind gives NULL and ENOMEM, and
     /// what is freed is left alone.
@@ -237,8 +237,9 @@ pub unsafe extern "C" fn memkind_config_set_name(cfg: *mut memkind_config, name:
 ///         together: an alignment that is no power of two or exceeds the page size, a slab size
 ///         that is no multiple of it, a page size that the kernel does not have, nodes, options,
 ///         page or slab size with a path, MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE with pinned,
-///         locked or huge pages, a fallback that is no living kind, a name of more than
-///         63 bytes, a limit of a file below MEMKIND_PMEM_MIN_SIZE;
+///         locked or huge pages, huge pages that are also to be transparent, a required size of
+///         pages that are not huge, a fallback that is no living kind, a name of more than 63
+///         bytes, a malformed list of nodes, a file with a limit below MEMKIND_PMEM_MIN_SIZE;
 ///         MEMKIND_ERROR_HUGETLB if a page size is required and there are no such pages;
 ///         MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE, MEMKIND_ERROR_UNAVAILABLE, MEMKIND_ERROR_TOOMANY,
 ///         MEMKIND_ERROR_ENVIRON, MEMKIND_ERROR_OPERATION_FAILED as for memkind_create_nodes();

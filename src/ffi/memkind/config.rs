@@ -10,7 +10,7 @@ use crate::log;
 /// size 0, policy DEFAULT.
 ///
 /// Returns NULL when memory is short. MT-safe. STANDARD API.
-/// See memkind(3), KIND CONFIGURATION MANAGEMENT.
+/// See memkind(3), SETTINGS OF FILE-BACKED KINDS.
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_config_new() -> *mut memkind_config {
     let block = je::mallocx(size_of::<memkind_config>(), je::ZERO);
@@ -22,7 +22,7 @@ pub extern "C" fn memkind_config_new() -> *mut memkind_config {
 
 /// Deletes settings; NULL is a no-op. Kinds made with them stay.
 ///
-/// MT-safe. STANDARD API. See memkind(3), KIND CONFIGURATION MANAGEMENT.
+/// MT-safe. STANDARD API. See memkind(3), SETTINGS OF FILE-BACKED KINDS.
 ///
 /// # Safety
 /// `cfg` must come from memkind_config_new() and not be used again.
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn memkind_config_delete(cfg: *mut memkind_config) {
 /// Sets the directory of the file. The string is not copied and not checked yet.
 ///
 /// MT-safe for different settings. STANDARD API.
-/// See memkind(3), KIND CONFIGURATION MANAGEMENT.
+/// See memkind(3), SETTINGS OF FILE-BACKED KINDS.
 ///
 /// # Safety
 /// `cfg` must be NULL or come from memkind_config_new(); `pmem_dir` must stay
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn memkind_config_set_path(
 /// Sets the limit of the kind in bytes; 0 for none, else for a file at least MEMKIND_PMEM_MIN_SIZE.
 ///
 /// MT-safe for different settings. STANDARD API.
-/// See memkind(3), KIND CONFIGURATION MANAGEMENT.
+/// See memkind(3), SETTINGS OF FILE-BACKED KINDS.
 ///
 /// # Safety
 /// `cfg` must be NULL or come from memkind_config_new().
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn memkind_config_set_size(cfg: *mut memkind_config, pmem_
 /// Sets when freed memory goes back to the file system. The value is not checked yet.
 ///
 /// MT-safe for different settings. STANDARD API.
-/// See memkind(3), KIND CONFIGURATION MANAGEMENT.
+/// See memkind(3), SETTINGS OF FILE-BACKED KINDS.
 ///
 /// # Safety
 /// `cfg` must be NULL or come from memkind_config_new().

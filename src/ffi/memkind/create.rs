@@ -27,8 +27,8 @@ use crate::tier;
 /// allocations fail with ENOMEM. A forked child gets a private copy of the contents.
 ///
 /// Returns MEMKIND_SUCCESS; MEMKIND_ERROR_INVALID for a bad size or, with errno, a
-/// directory in which no file can be made; MEMKIND_ERROR_TOOMANY;
-/// MEMKIND_ERROR_ENVIRON. MT-safe. STANDARD API. See memkind(3), KIND MANAGEMENT.
+/// directory in which no file can be made; MEMKIND_ERROR_TOOMANY; MEMKIND_ERROR_ENVIRON;
+/// MEMKIND_ERROR_MALLOC. MT-safe. STANDARD API. See memkind(3), KIND MANAGEMENT.
 ///
 /// # Safety
 /// `dir` must be a string; `kind` must be writable.
@@ -119,7 +119,8 @@ pub(in crate::ffi) unsafe fn hand_out(
 /// The area must stay valid until the kind is destroyed, and stays the caller's. When it
 /// is used up, allocations fail with ENOMEM. Returns MEMKIND_SUCCESS;
 /// MEMKIND_ERROR_INVALID while a kind with this start lives; MEMKIND_ERROR_TOOMANY;
-/// MEMKIND_ERROR_ENVIRON. MT-safe. STANDARD API. See memkind(3), KIND MANAGEMENT.
+/// MEMKIND_ERROR_ENVIRON; MEMKIND_ERROR_MALLOC. MT-safe. STANDARD API.
+/// See memkind(3), KIND MANAGEMENT.
 ///
 /// # Safety
 /// While the kind lives, the program writes to the area only through its blocks;

@@ -9,7 +9,7 @@ use crate::log;
 /// The library's version as one number.
 ///
 /// Returns major * 1000000 + minor * 1000 + patch. MT-safe. STANDARD API.
-/// See memkind(3), LIBRARY VERSION.
+/// See memkind(3), OTHER FUNCTIONS.
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_get_version() -> c_int {
     const fn number(text: &str) -> c_int {
@@ -32,7 +32,7 @@ pub extern "C" fn memkind_get_version() -> c_int {
 /// \param msg   where the text goes, always with a NUL; may be NULL if `size` is 0
 /// \param size  bytes at `msg`; MEMKIND_ERROR_MESSAGE_SIZE holds any text
 ///
-/// MT-safe. STANDARD API. See memkind(3), ERROR HANDLING.
+/// MT-safe. STANDARD API. See memkind(3), OTHER FUNCTIONS.
 ///
 /// # Safety
 /// `msg` must point to `size` writable bytes.

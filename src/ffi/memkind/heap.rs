@@ -123,7 +123,8 @@ fn calloc(kind: memkind_t, num: usize, size: usize) -> *mut c_void {
 /// Allocates aligned memory.
 ///
 /// \param kind       the kind
-/// \param memptr     where the block goes; NULL on failure and for size 0
+/// \param memptr     where the block goes; NULL for size 0 and on failure, but for
+///                   MEMKIND_DEFAULT a failure leaves it alone
 /// \param alignment  a power of two, at least sizeof(void *)
 /// \param size       bytes
 ///

@@ -91,7 +91,7 @@ pub unsafe extern "C" fn memkind_get_stat(
 /// Prints statistics of the whole library.
 ///
 /// \param write_cb  function that receives the text in pieces; NULL prints to standard error. It
-///                  must not allocate: use syscall(2) rather than stdio. A C++ exception that leaves it
+///                  must not allocate: use write(2) rather than stdio. A C++ exception that leaves it
 ///                  ends the process.
 /// \param cbopaque  first argument of write_cb
 /// \param opts      MEMKIND_STAT_PRINT_* combined
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn memkind_stats_print(
 /// Starts or stops threads that give unused memory back in the background.
 ///
 /// Returns MEMKIND_SUCCESS or MEMKIND_ERROR_OPERATION_FAILED, the latter always with
-/// MEMKIND_HEAP_MANAGER=TBB. MT-safe. STANDARD API. See memkind(3), ENHANCEMENTS.
+/// MEMKIND_HEAP_MANAGER=TBB. MT-safe. STANDARD API. See memkind(3), OTHER FUNCTIONS.
 #[unsafe(no_mangle)]
 pub extern "C" fn memkind_set_bg_threads(state: bool) -> c_int {
     if manager::uses_tbb() {

@@ -105,7 +105,7 @@ pub enum memkind_status {
     MEMKIND_ERROR_ENVIRON = -12,
     /// An argument is out of range.
     MEMKIND_ERROR_INVALID = -13,
-    /// MEMKIND_MAX_KIND kinds exist already.
+    /// As many kinds, or pools, exist as there can be.
     MEMKIND_ERROR_TOOMANY = -15,
     /// Not returned; kept for old programs.
     MEMKIND_ERROR_BADOPS = -17,

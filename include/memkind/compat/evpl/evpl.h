@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* libevpl's functions for buffers, on streams and vectors of memkind_ext.h; EXPERIMENTAL.
  *
- * For programs written against these names that have no libevpl: no event loop, no network. C99 or C++11, on the
- * compiler's search path by -I$includedir/memkind/compat/evpl only. Both generations of evpl_iovec_alloc() and
- * evpl_iovec_release() are there, told apart by the number of arguments. See memkind_iovec(3) for what each does.
+ * For programs written against these names that have no libevpl: no event loop, no network. C99 or C++11. It is found
+ * as "evpl/evpl.h" with -I$includedir/memkind/compat, and as "evpl.h" with -I$includedir/memkind/compat/evpl. Both
+ * generations of evpl_iovec_alloc() and evpl_iovec_release() are there, told apart by the number of arguments. See
+ * memkind_iovec(3) for what each does.
  */
 #ifndef MEMKIND_COMPAT_EVPL_H
 #define MEMKIND_COMPAT_EVPL_H
