@@ -333,6 +333,19 @@ fn interleaving_by_weights() {
     );
 }
 
+/// MEMKIND_THP shows in the column of pages and among the variables that are set.
+#[test]
+fn thp_is_shown() {
+    let tree = hbm("thp");
+    let output = tree.info("hbm.xml", &[("MEMKIND_THP", "never")]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(
+        text.contains("\nREGULAR                            bind        4 KiB, no THP "),
+        "{text}"
+    );
+    assert!(text.ends_with("\nMEMKIND_THP=never\n"), "{text}");
+}
+
 /// Memory tiers and free huge pages are read from the tree.
 #[test]
 fn tiers_and_huge_pages_of_nodes() {

@@ -43,8 +43,8 @@ CPUs that reach the node best.
   --version    the version of memkind that this program belongs to
   -h, --help   this text
 
-MEMKIND_HBW_NODES, MEMKIND_HBW_THRESHOLD, MEMKIND_DAX_KMEM_NODES, MEMKIND_PREFERRED_TIES
-and MEMKIND_INTERLEAVE count as they do in a program.
+MEMKIND_HBW_NODES, MEMKIND_HBW_THRESHOLD, MEMKIND_DAX_KMEM_NODES, MEMKIND_PREFERRED_TIES,
+MEMKIND_INTERLEAVE and MEMKIND_THP count as they do in a program.
 Exit status: 0, 1 when the machine or the process cannot be read or nothing can be written, 2 for a wrong option.
 ";
 

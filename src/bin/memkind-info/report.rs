@@ -148,6 +148,7 @@ fn variables() -> Vec<Variable> {
         env::DAX_KMEM_NODES,
         env::PREFERRED_TIES,
         env::INTERLEAVE,
+        env::THP,
     ];
     names.into_iter().filter_map(variable).collect()
 }
