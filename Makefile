@@ -326,4 +326,5 @@ clean: ## remove build/ and cargo's output
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 36
 	@echo "  make check-NAME                   one part of check: $(CHECKS)"
-	@echo "Variables: PREFIX LIBDIR INCLUDEDIR BINDIR MANDIR LICENSEDIR DESTDIR CARGO CARGOFLAGS CC CXX TARGET CROSS_COMPILE"
+	@echo "Variables: PREFIX LIBDIR INCLUDEDIR BINDIR MANDIR LICENSEDIR DESTDIR PKGCONFIGDIR CMAKEDIR INSTALL CARGO CARGOFLAGS CC CXX TARGET CROSS_COMPILE"
+	@echo "           SETUP=no installs no packages that are missing (README.md)"

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Compares this libmemkind with the distribution's and with other allocators.
 
-usage: bench.py [--all | --arrays | --ext] [--library LIBMEMKIND.SO.0] [--output DIRECTORY] [--rounds N] [--threads N]
+usage: bench.py [--all | --arrays | --ext | --start | --programs] [--library LIBMEMKIND.SO.0] [--output DIRECTORY] [--rounds N] [--threads N]
 
 Without --all: malloc and free, NULL-kind free, LIFO, and the instruction counts; a few minutes. --arrays:
 blocks of 128 KiB to 1 GiB. --ext: the functions of memkind_ext.h; it fails when one takes more instructions than it may.
-Writes quick.md, full.md or arrays.md, and SVG plots of the same name, or ext.md, into the output directory (default: docs/benchmarks).
+--start: what a library adds to the start of a program. --programs: real programs with an allocator preloaded.
+Writes quick.md, full.md, arrays.md, ext.md, start.md or programs.md, and SVG plots of the same name where there are any,
+into the output directory (default: docs/benchmarks).
 """
 
 import argparse

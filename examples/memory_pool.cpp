@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The class MemoryPool that guidelines for memory management show: blocks from one place, NULL when it is used up, all
-// freed at once. It is a region with a limit.
+// A class MemoryPool, as many programs have one: blocks from one place, NULL when it is used up, all freed at once. It is
+// a region with a limit.
 //
 //   g++ -std=c++11 memory_pool.cpp -lmemkind
 

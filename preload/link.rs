@@ -42,8 +42,8 @@ fn main() {
         .expect("a C compiler is needed");
     assert!(status.success(), "{compiler} cannot link a shared library");
     // -nostdlib leaves out the C runtime's constructors and libgcc's unwinder; the C library itself
-    // is named again. The same as for libmemkind: never unloaded, every symbol found at start. Who preloads
-    // a library by its path, as memtier(1) does, means the libmemkind beside it, not an older one elsewhere.
+    // is named again. The same as for libmemkind: never unloaded, every symbol found at start. A user who
+    // preloads a library by its path means the libmemkind beside it, not an older one elsewhere.
     for argument in [
         "-nostdlib".to_owned(),
         format!("-Wl,-soname,lib{name}.so.0"),

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.." || exit 2
 
 check "include/ is what cbindgen generates (else: make headers)" scripts/headers.sh diff
 
-# Who builds the library does not build cbindgen and what that needs.
+# A build of the library does not build cbindgen and what that needs.
 builds_cbindgen() { # builds_cbindgen FLAGS...
     # shellcheck disable=SC2086  # command prefixes and lists of flags
     ${CARGO:-$(scripts/cargo-env.sh)} tree ${CARGOFLAGS:---locked} --edges normal,build --prefix none "$@" | grep -q '^cbindgen '

@@ -18,7 +18,7 @@ case $what in deb | rpm | dist) ;; *)
     exit 2
     ;;
 esac
-# Who packages, as Debian's tools know it.
+# The name of the person who packages, from the variables of Debian's tools.
 maintainer="${DEBFULLNAME:-The memkind authors} <${DEBEMAIL:-packages@memkind.invalid}>"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 out=${PACKAGES:-$PWD/build/packages}

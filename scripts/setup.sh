@@ -4,7 +4,8 @@
 # machines where rustup has brought Rust; nothing is configured. Safe to run again. As root, or as a user who may use sudo.
 #
 # usage: scripts/setup.sh [build|demo|check|bench|fuzz|programs|packages|site]
-#   what for: each needs a little more than the one before it; check is the default
+#   what for; check is the default. demo needs what build does and more, check what demo does and more;
+#   bench, fuzz, programs and packages each need what check does and more; site needs what build does and more
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -47,7 +48,7 @@ if ! command -v apt-get >/dev/null; then
     cat >&2 <<END
 scripts/setup.sh knows Debian and Ubuntu only (no apt-get here). Install by hand:
 a C compiler, GNU make, binutils, pkg-config, hwloc 2,
-and Rust 1.85 or newer (https://rustup.rs). README.md lists what the tests use.
+and Rust 1.85 or newer (https://rustup.rs). What the tests use stands at the top of this script, by Debian's names.
 END
     exit 1
 fi

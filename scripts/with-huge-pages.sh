@@ -15,7 +15,7 @@ if [ ! -w "$pool/nr_hugepages" ]; then
     "$@"
     exit
 fi
-# One at a time: who comes later finds the number as it was.
+# One at a time: a later run finds the number as it was.
 exec 9>"${TMPDIR:-/tmp}/memkind-huge-pages.lock"
 flock 9
 before=$(number nr_hugepages)

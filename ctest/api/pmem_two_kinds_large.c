@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Large blocks of several file-backed kinds that are mapped and freed next to each other never touch
- * each other. COMPATIBILITY "How to read it", point 2: 1.14.0 merges extents of two kinds and crashes,
- * on memory file systems. */
+ * each other. Difference: 1.14.0 merges extents of two kinds and crashes, on memory file systems
+ * (docs/compatibility.md, "Kinds that programs make"). */
 #include "pmem.h"
 
 static void check(const char *dir, size_t size)
@@ -38,7 +38,7 @@ int main(void)
     static const size_t sizes[] = {MIB, 5 * MIB, 8 * MIB, 9 * MIB, 20 * MIB};
 
     if (original()) {
-        SKIP("1.14.0 crashes here (COMPATIBILITY, how to read it, point 2)");
+        SKIP("1.14.0 crashes here: it merges extents of two kinds");
     }
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         check("/dev/shm", sizes[i]);

@@ -152,7 +152,7 @@ malformed() {
 
 load() { check checks/malformed malformed; }
 
-# Each test that does not depend on exact sizes, addresses or texts; with TEST_TIMEOUT for each (default 60 s).
+# Each test that does not depend on exact sizes, addresses or texts; with TEST_TIMEOUT for each (default 300 s).
 api() {
     local source name mode
     for source in ctest/api/*.c; do

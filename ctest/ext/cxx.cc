@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_ext.hpp: handles move and end what they hold, buffers release themselves, containers of std::pmr have memory
- * of a kind and of a region; the guideline's class MemoryPool on a region. */
+ * of a kind and of a region; a class MemoryPool on a region, as many programs have one. */
 #include <memkind_ext.hpp>
 
 #include <cstdio>
@@ -127,7 +127,7 @@ static void buffers()
     CHECK(in_use(objects) == 0);
 }
 
-/* The guideline's pattern: allocate until it is used up, then reset. */
+/* The usual pattern: allocate until it is used up, then reset. */
 class MemoryPool
 {
     region memory;

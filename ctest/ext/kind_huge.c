@@ -32,7 +32,7 @@ static void set_number(long value)
     }
 }
 
-/* The lock of scripts/with-huge-pages.sh: who comes later finds the number as it was. */
+/* The lock of scripts/with-huge-pages.sh: a later test finds the number as it was. */
 static void one_at_a_time(void)
 {
     const char *dir = getenv("TMPDIR");

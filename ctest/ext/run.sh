@@ -5,7 +5,7 @@
 # usage: ctest/ext/run.sh [part of a name]
 #
 # What a source needs besides stands in a comment line of it: " * compile: FLAGS".
-# TEST_TIMEOUT: seconds for one test (default 60).
+# TEST_TIMEOUT: seconds for one test (default 300).
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . scripts/testlib.sh

@@ -12,7 +12,7 @@ enum manner {
     NEVER,    /* it cannot fail where the library calls it, or its failure is no state that a kernel has */
     INSTEAD,  /* the call is not made */
     AFTER,    /* the call is made, and its result replaced: a descriptor is closed whatever close(2) says */
-    NOT_EVER, /* INSTEAD, once only: who waits tries again */
+    NOT_EVER, /* INSTEAD, once only: a thread that waits tries again */
 };
 
 struct call {
@@ -81,7 +81,7 @@ static const struct call calls[] = {
     CALL(clone3, INSTEAD, {EAGAIN, ENOMEM, ENOSYS}),
     CALL(fork, INSTEAD, {EAGAIN, ENOMEM}),
     CALL(wait4, NOT_EVER, {EINTR}),
-    /* Who is not woken waits for ever. */
+    /* A thread that is not woken waits for ever. */
     CALL(futex, NEVER, {0}),
     CALL(clock_gettime, INSTEAD, {EPERM}),
     /* The program break is moved by the C library only. */

@@ -85,7 +85,7 @@ static int home_node_on_an_old_kernel(const void *error)
 int main(void)
 {
     static const int no_call = ENOSYS, forbidden = EPERM;
-    run_test("home: near to who has asked", home_node, NULL);
+    run_test("home: near to the CPU that has asked", home_node, NULL);
     run_test("home: an old kernel", home_node_on_an_old_kernel, &no_call);
     run_test("home: a sandbox", home_node_on_an_old_kernel, &forbidden);
     return n_failed != 0;

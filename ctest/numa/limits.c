@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A container's limit is the size of its node: who takes more than his control group may
-// have gets NULL and ENOMEM from kinds that are bound to nodes and from huge pages. He is
-// not killed, and what he has freed he can have again.
+// A container's limit is the size of its node: a process that takes more than its control group
+// may have gets NULL and ENOMEM from kinds that are bound to nodes and from huge pages. It is
+// not killed, and what it has freed it can have again.
 //
 // Needs root and cgroup2, which a test machine has; without them the tests are skipped.
 #include "machine.h"

@@ -2,7 +2,7 @@
 // A program that locks all its memory, what comes too (mlockall with MCL_FUTURE), has as much
 // of ordinary kinds as RLIMIT_MEMLOCK leaves it: then NULL and ENOMEM, and what was freed again.
 //
-// Needs root, to become a user whom the limit binds.
+// Needs root, to become a user to whom the limit applies.
 #include "machine.h"
 #include <sys/personality.h>
 #include <sys/resource.h>

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# packaging/Containerfile, built by buildah from the source archive on an image made of the bare Debian, as no registry
-# of images may be reached here.
+# packaging/Containerfile, built by buildah from the source archive on an image made of the bare Debian: no image is
+# downloaded.
 #
 # PACKAGES  directory with the bare root and the source archive
 set -u

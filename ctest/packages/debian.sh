@@ -5,7 +5,7 @@
 #
 # PACKAGES      directory with packages
 # BARE_ROOT     a root that debootstrap has made, to be copied instead of making one
-# README_CHECK  yes: also `make check` there, which takes another half an hour
+# README_CHECK  yes: also `make check` there, which takes some twenty minutes more
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . scripts/testlib.sh
