@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MEMKIND_THP: extents of 2 MiB and more ask the kernel for transparent huge pages, for none, or for
- * nothing. Kinds that interleave never have any, nor do kinds on nodes where such a page is larger than 2 MiB: the first touch
+ * nothing. MEMKIND_INTERLEAVE never has any, nor do kinds on nodes where such a page is larger than 2 MiB: the first touch
  * would take more than is known to be there. A value that is none of the three has no effect. */
 #include "machine.h"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# memkind_ext.h: a program for each property of regions, pools and vectors, in C and C++.
+# memkind_ext.h: a program for each property of kinds by description, maps, regions, pools and vectors, in C and C++.
 #
 # usage: ctest/ext/run.sh [part of a name]
 #
