@@ -53,7 +53,7 @@ typedef enum hbw_pagesize_t {
      */
     HBW_PAGESIZE_1GB = 4,
     /**
-     * Not a page size.
+     * No page size, but an upper bound of the values.
      */
     HBW_PAGESIZE_MAX_VALUE = 5
 } hbw_pagesize_t;

@@ -47,15 +47,15 @@ typedef enum memkind_block_order_t {
  */
 typedef enum memkind_nodes_policy_t {
     /**
-     * Only these nodes; allocations fail when they are full.
+     * Memory of the kind's nodes only; allocations fail when they are full.
      */
     MEMKIND_NODES_BIND = 0,
     /**
-     * These nodes while they have room, then others.
+     * Memory of the kind's nodes while they have room, then of others.
      */
     MEMKIND_NODES_PREFERRED = 1,
     /**
-     * Page by page over these nodes.
+     * Memory of the kind's nodes in turn, page by page.
      */
     MEMKIND_NODES_INTERLEAVE = 2
 } memkind_nodes_policy_t;
@@ -69,7 +69,7 @@ typedef enum memkind_iovec_flags_t {
      */
     MEMKIND_IOVEC_LOCAL = 0,
     /**
-     * Any thread: they are counted atomically.
+     * Any thread: the references of a buffer are counted with atomic instructions.
      */
     MEMKIND_IOVEC_SHARED = 1
 } memkind_iovec_flags_t;
@@ -118,7 +118,7 @@ typedef enum memkind_option_t {
      */
     MEMKIND_OPTION_POPULATE = 1,
     /**
-     * Never swapped, by mlock2(2). Counts against RLIMIT_MEMLOCK.
+     * The memory is never swapped, by mlock2(2). It counts against RLIMIT_MEMLOCK.
      */
     MEMKIND_OPTION_LOCK = 2,
     /**
@@ -127,26 +127,26 @@ typedef enum memkind_option_t {
      */
     MEMKIND_OPTION_PIN = 4,
     /**
-     * A forked child does not have it (MADV_DONTFORK): there the kind gives NULL and ENOMEM, and
-     * what is freed is left alone.
+     * A forked child does not have the memory (MADV_DONTFORK): there the kind gives NULL and
+     * ENOMEM, and what is freed is left alone.
      */
     MEMKIND_OPTION_NO_FORK = 8,
     /**
-     * Other processes can map it; see memkind_get_fd(). In a forked child the kind gives NULL and
-     * ENOMEM: the memory is its parent's.
+     * Other processes can map the memory; see memkind_get_fd(). In a forked child the kind gives
+     * NULL and ENOMEM: the memory is its parent's.
      */
     MEMKIND_OPTION_SHARED = 16,
     /**
-     * Not in core files (MADV_DONTDUMP).
+     * The memory is not in core files (MADV_DONTDUMP).
      */
     MEMKIND_OPTION_NO_DUMP = 32,
     /**
-     * Overwritten with zeroes when it is freed; of a pool or a region, when that gives its memory
+     * Memory is overwritten with zeroes when it is freed; that of a pool or a region, when it goes
      * back to the kind. Such a kind has no caches in threads.
      */
     MEMKIND_OPTION_WIPE = 64,
     /**
-     * In transparent huge pages where the kernel has them (MADV_HUGEPAGE).
+     * The memory is in transparent huge pages where the kernel has them (MADV_HUGEPAGE).
      */
     MEMKIND_OPTION_TRANSPARENT_HUGE = 128
 } memkind_option_t;
@@ -230,19 +230,19 @@ typedef struct memkind_range {
  */
 typedef struct memkind_iovec {
     /**
-     * The first byte.
+     * The first byte of the slice.
      */
     void *data;
     /**
-     * Bytes; may be made smaller, and is the program's.
+     * The slice's length in bytes; the program may make it smaller.
      */
     unsigned int length;
     /**
-     * Not to be touched.
+     * The library's own: not for programs.
      */
     unsigned int private1;
     /**
-     * Not to be touched.
+     * The library's own: not for programs.
      */
     unsigned long private2;
 } memkind_iovec;

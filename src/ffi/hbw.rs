@@ -43,7 +43,7 @@ pub enum hbw_pagesize_t {
     HBW_PAGESIZE_1GB_STRICT = 3,
     /// Deprecated: mappings of whole GiB.
     HBW_PAGESIZE_1GB = 4,
-    /// Not a page size.
+    /// No page size, but an upper bound of the values.
     HBW_PAGESIZE_MAX_VALUE = 5,
 }
 

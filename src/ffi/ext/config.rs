@@ -23,23 +23,23 @@ pub enum memkind_option_t {
     /// There is a page behind every address before it is handed out: where there is none the
     /// allocation is NULL and ENOMEM, and never a signal.
     MEMKIND_OPTION_POPULATE = 1,
-    /// Never swapped, by mlock2(2). Counts against RLIMIT_MEMLOCK.
+    /// The memory is never swapped, by mlock2(2). It counts against RLIMIT_MEMLOCK.
     MEMKIND_OPTION_LOCK = 2,
     /// Every page stays behind its address until the kind is destroyed: memory that devices can
     /// use. Nothing is given back before. Includes MEMKIND_OPTION_POPULATE.
     MEMKIND_OPTION_PIN = 4,
-    /// A forked child does not have it (MADV_DONTFORK): there the kind gives NULL and ENOMEM, and
-    /// what is freed is left alone.
+    /// A forked child does not have the memory (MADV_DONTFORK): there the kind gives NULL and
+    /// ENOMEM, and what is freed is left alone.
     MEMKIND_OPTION_NO_FORK = 8,
-    /// Other processes can map it; see memkind_get_fd(). In a forked child the kind gives NULL and
-    /// ENOMEM: the memory is its parent's.
+    /// Other processes can map the memory; see memkind_get_fd(). In a forked child the kind gives
+    /// NULL and ENOMEM: the memory is its parent's.
     MEMKIND_OPTION_SHARED = 16,
-    /// Not in core files (MADV_DONTDUMP).
+    /// The memory is not in core files (MADV_DONTDUMP).
     MEMKIND_OPTION_NO_DUMP = 32,
-    /// Overwritten with zeroes when it is freed; of a pool or a region, when that gives its memory
+    /// Memory is overwritten with zeroes when it is freed; that of a pool or a region, when it goes
     /// back to the kind. Such a kind has no caches in threads.
     MEMKIND_OPTION_WIPE = 64,
-    /// In transparent huge pages where the kernel has them (MADV_HUGEPAGE).
+    /// The memory is in transparent huge pages where the kernel has them (MADV_HUGEPAGE).
     MEMKIND_OPTION_TRANSPARENT_HUGE = 128,
 }
 

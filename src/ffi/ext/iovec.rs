@@ -14,13 +14,13 @@ use crate::log;
 #[repr(C)]
 #[allow(non_camel_case_types, reason = "the C name")]
 pub struct memkind_iovec {
-    /// The first byte.
+    /// The first byte of the slice.
     pub data: *mut c_void,
-    /// Bytes; may be made smaller, and is the program's.
+    /// The slice's length in bytes; the program may make it smaller.
     pub length: c_uint,
-    /// Not to be touched.
+    /// The library's own: not for programs.
     pub private1: c_uint,
-    /// Not to be touched.
+    /// The library's own: not for programs.
     pub private2: c_ulong,
 }
 
@@ -36,7 +36,7 @@ const _: () = assert!(size_of::<memkind_iovec>() == size_of::<Vector>());
 pub enum memkind_iovec_flags_t {
     /// One thread at a time: the references of a buffer are counted without atomic instructions.
     MEMKIND_IOVEC_LOCAL = 0,
-    /// Any thread: they are counted atomically.
+    /// Any thread: the references of a buffer are counted with atomic instructions.
     MEMKIND_IOVEC_SHARED = 1,
 }
 

@@ -135,11 +135,11 @@ pub extern "C" fn memkind_set_block_order(order: RawBlockOrder) -> c_int {
     reason = "the C names"
 )]
 pub enum memkind_nodes_policy_t {
-    /// Only these nodes; allocations fail when they are full.
+    /// Memory of the kind's nodes only; allocations fail when they are full.
     MEMKIND_NODES_BIND = 0,
-    /// These nodes while they have room, then others.
+    /// Memory of the kind's nodes while they have room, then of others.
     MEMKIND_NODES_PREFERRED = 1,
-    /// Page by page over these nodes.
+    /// Memory of the kind's nodes in turn, page by page.
     MEMKIND_NODES_INTERLEAVE = 2,
 }
 
