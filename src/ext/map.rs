@@ -236,7 +236,7 @@ pub fn parent_after_fork() {
     MAPS.lock.release();
 }
 
-/// In a child just forked: the maps there are its parent's.
+/// Marks all maps in a child just forked: they are its parent's.
 pub fn after_fork_in_child() {
     // SAFETY: the lock is held over the fork; a map leaves the list before it goes.
     for map in unsafe { &*MAPS.value.get() } {

@@ -12,7 +12,7 @@ pub(super) struct Slab {
     pub(super) start: *mut u8,
     /// The size in bytes: whole pages, at least as many as were asked for.
     pub(super) size: usize,
-    /// What the page map said of its first page when it was a block.
+    /// The page map's entry for the first page while the slab was a block of the kind.
     entry: u32,
 }
 

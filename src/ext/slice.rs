@@ -9,7 +9,7 @@ use core::ptr;
 pub struct Vector {
     pub(super) data: *mut u8,
     pub(super) length: u32,
-    /// Its number where it is checked; else 0.
+    /// The vector's number where it is checked; else 0.
     pub(super) number: u32,
     /// The buffer, as [`Buffer::owner`](super::buffer::Buffer::owner) says; 0 for an empty one,
     /// and where it is checked.

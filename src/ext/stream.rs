@@ -22,17 +22,18 @@ use crate::log::refused;
 pub enum Refused {
     /// An argument is out of range.
     Invalid,
-    /// There are not enough vectors for the bytes.
+    /// The bytes need more vectors than the caller has room for.
     TooLong,
-    /// The pool has no buffer.
+    /// The pool gives no buffer, for this reason.
     Pool(Error),
 }
 
 /// Where slices are cut from.
 #[derive(Clone, Copy)]
 struct Cursor {
-    /// The first byte that is free, and the one behind the buffer.
+    /// The address of the first byte that is free.
     next: usize,
+    /// The address behind the buffer.
     end: usize,
     /// The buffer, as vectors name it; 0 for none. The cursor holds a reference.
     owner: usize,
@@ -69,10 +70,10 @@ impl Cursor {
 /// A place to cut slices from. One thread at a time uses it.
 #[repr(C)]
 pub struct Stream {
-    /// For LOCAL and for SHARED vectors. The fast paths use only these; they are empty where vectors
-    /// are checked.
+    /// The buffers being cut for LOCAL and for SHARED vectors. The fast paths use only these; they are empty
+    /// where vectors are checked.
     cursors: [Cursor; 2],
-    /// For LOCAL and for SHARED vectors where these are checked.
+    /// The buffers being cut for LOCAL and for SHARED vectors where these are checked.
     checked: [Cursor; 2],
     /// The alignment of buffers.
     align: usize,
@@ -84,13 +85,13 @@ pub struct Stream {
 /// What is asked of a stream.
 #[derive(Clone, Copy)]
 pub struct Request {
-    /// Bytes, of all vectors together.
+    /// The bytes of all vectors together.
     pub length: u32,
-    /// What each vector's address is to be a multiple of; 0 for anything.
+    /// The alignment in bytes of each vector's address; 0 for any.
     pub align: u32,
-    /// The most vectors.
+    /// The most vectors to use.
     pub max: u32,
-    /// Whether other threads may use them.
+    /// Whether several threads may use the vectors at a time.
     pub shared: bool,
 }
 

@@ -26,11 +26,11 @@ pub(super) struct Entry {
     pub(super) owner: usize,
     /// The vector that gave the last reference up.
     pub(super) vector: usize,
-    /// The stream that has reserved it, and not been told how much of it was used; 0 for none.
+    /// The stream that has reserved the vector, and not been told how much of it was used; 0 for none.
     pub(super) reserved: usize,
-    /// The next one that is gone, by index.
+    /// The index of the next entry whose vector is gone.
     pub(super) next: u32,
-    /// Whether it was made by a process that this one is a forked child of.
+    /// Whether the vector was made by a process that this one is a forked child of.
     pub(super) inherited: bool,
 }
 

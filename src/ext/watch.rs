@@ -50,17 +50,18 @@ pub(super) fn hold() -> Held {
     Held(LOCK.hold())
 }
 
-/// Before fork(2): nothing is half changed.
+/// Takes the lock before fork(2), so that nothing is half changed in the child.
 pub fn prepare_fork() {
     LOCK.hold_over_fork();
 }
 
-/// After fork(2), in the parent.
+/// Lets go of the lock in the parent after fork(2).
 pub fn release_after_fork() {
     LOCK.release();
 }
 
-/// In a child just forked: whatever thread LOCAL vectors were of, they are copies that its own may use.
+/// Notes, in a child just forked, that all vectors are copies of the parent's, and lets go of the lock.
+/// The child's thread may use LOCAL ones of any thread.
 pub fn after_fork_in_child() {
     // SAFETY: held since `prepare_fork`, by the only thread there is.
     unsafe { (*SHARED.0.get()).vectors.inherit() };

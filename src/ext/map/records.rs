@@ -12,7 +12,7 @@ use crate::error::Error;
 pub(super) struct State {
     /// Ranges that the map knows, oldest first.
     pub(super) live: Vec<Box<Range>>,
-    /// Those that have gone, by start and size.
+    /// Ranges that have gone, by start and size.
     gone: Vec<Box<Range>>,
 }
 

@@ -218,7 +218,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Whether it has been made and not destroyed.
+    /// Whether the pool has been made and not destroyed.
     pub fn is_live(&self) -> bool {
         self.live.load(Ordering::Acquire)
     }
@@ -318,8 +318,8 @@ pub fn parent_after_fork() {
     objects::release_after_fork();
 }
 
-/// In a child just forked: threads that were taking slabs are gone, and with a kind that is not
-/// inherited the objects.
+/// Puts all pools in order in a child just forked: threads that were taking slabs are gone, and
+/// with a kind that is not inherited the objects.
 pub fn after_fork_in_child() {
     for pool in all() {
         // SAFETY: the locks are held over the fork, and the child has one thread.

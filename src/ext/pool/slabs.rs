@@ -12,11 +12,11 @@ use once_cell::race::OnceBox;
 /// A slab of a pool.
 pub(super) struct PoolSlab {
     slab: Slab,
-    /// Objects in it.
+    /// The number of objects in the slab.
     pub(super) n_objects: usize,
-    /// How many of them have been handed out at least once.
+    /// The number of objects that have been handed out at least once.
     n_cut: AtomicUsize,
-    /// The one that was added before.
+    /// The slab that was added before this one.
     next: *mut PoolSlab,
     /// A record for each object, made when the first of them is a buffer.
     buffers: OnceBox<Box<[Buffer]>>,
@@ -54,9 +54,9 @@ impl PoolSlab {
 
 /// All slabs of a pool. Changed under the pool's lock.
 pub(super) struct Slabs {
-    /// The newest one.
+    /// The slab that was added last.
     newest: AtomicPtr<PoolSlab>,
-    /// Where to look for objects that were never handed out: no newer one has any.
+    /// The slab to look into for objects that were never handed out: no newer one has any.
     cutting: AtomicPtr<PoolSlab>,
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Bump {
 }
 
 impl Bump {
-    /// With nothing left.
+    /// No chunk, and nothing left.
     pub(super) const NONE: Self = Self {
         left: 0,
         base: ptr::null_mut(),

@@ -48,7 +48,7 @@ pub struct Region {
     /// What `bump.left` becomes when the region is no longer read-only.
     left_then: usize,
     read_only: bool,
-    /// Chunks with blocks, the current one among them.
+    /// The number of chunks with blocks, the current one among them.
     depth: usize,
     /// Where handles lead when the region is checked.
     closed: Bump,

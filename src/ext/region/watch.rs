@@ -13,12 +13,15 @@ use crate::sys::tools;
 /// A block of a region.
 #[derive(Clone, Copy)]
 struct Block {
+    /// The address of the block.
     start: usize,
+    /// The bytes that the program asked for.
     size: usize,
-    /// Where the block before it begins, or the chunk ends.
+    /// The address where the block taken before this one begins, or the chunk ends.
     end: usize,
-    /// The chunk that it is in, as the number of chunks below that one.
+    /// The chunk that the block is in, by the number of chunks with blocks up to it: 1 for the first.
     depth: usize,
+    /// The place in the program where the block was allocated.
     made_at: u32,
 }
 
@@ -185,8 +188,8 @@ impl Watch {
         tools::close(block.start as *const u8, block.end - block.start);
     }
 
-    /// Notes that blocks are freed. Left are those in chunks with fewer than `depth` chunks below
-    /// them, and in the chunk with `depth` those from the address `position` on.
+    /// Notes that blocks are freed. Left are those in chunks before number `depth`, and in that
+    /// chunk those from the address `position` on.
     ///
     /// # Safety
     /// The freed blocks are writable, and not used any more.
