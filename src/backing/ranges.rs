@@ -5,9 +5,9 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use crate::sys::addresses::map_zeroes;
 
-/// In [`Range::start`]: the place is held, and for no range yet.
+/// The value of [`Range::start`] while the place is held and has no range yet.
 const HELD: usize = 1;
-/// Bytes of a block of the list.
+/// The size of a block of the list, in bytes.
 const BLOCK: usize = 4096;
 /// Ranges in a block.
 const N_RANGES: usize = (BLOCK - size_of::<usize>()) / size_of::<Range>();

@@ -346,7 +346,7 @@ pub fn call_program<T>(function: impl FnOnce() -> T) -> Option<T> {
     Some(answer)
 }
 
-/// In a child just forked: gives up what other threads were holding.
+/// Gives up, in a child just forked, what other threads were holding.
 pub fn after_fork_in_child() {
     thread::after_fork_in_child();
     tbb::after_fork_in_child();

@@ -105,8 +105,8 @@ impl Heap {
         Ok(())
     }
 
-    /// In a forked child that has no memory of the heap: nothing is handed out, and what was is
-    /// no block any more.
+    /// Gives up the heap in a forked child that does not have its memory: nothing more is handed
+    /// out, and what was handed out is no block any more.
     pub fn abandon(&self) {
         self.backing().for_each_range(|start, size| {
             page_map::take_blocks(start, size);

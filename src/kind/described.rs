@@ -27,7 +27,7 @@ pub enum Place<'a> {
     Here,
     /// A list as numa(3) writes it.
     Named(&'a CStr),
-    /// One node.
+    /// The node with this number.
     Node(u16),
 }
 

@@ -129,7 +129,7 @@ pub fn is_one(kind: &Kind) -> bool {
     kind.is_dynamic() && KINDS.iter().flatten().any(is_it)
 }
 
-/// In a child just forked: those of the parent's are of no use, and others are made.
+/// Forgets the parent's kinds in a child just forked: others are made when they are asked for.
 pub(super) fn after_fork_in_child() {
     for place in KINDS.iter().chain(&NEAR).flatten() {
         // What was never written takes no memory, and is to stay so.

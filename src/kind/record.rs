@@ -195,13 +195,13 @@ impl Kind {
         }
     }
 
-    /// How many requests got nothing of it, whether or not a fallback had memory for them; 0 where these are not
-    /// counted.
+    /// How many requests got nothing of the kind, whether or not a fallback had memory for them; 0 where
+    /// these are not counted.
     pub fn n_refused(&self) -> usize {
         self.wishes.as_deref().map_or(0, Wishes::n_refused)
     }
 
-    /// What serves when it has no memory.
+    /// The kind that serves when this one has no memory.
     pub fn fallback(&self) -> Option<&'static Kind> {
         self.wishes.as_deref().and_then(Wishes::fallback)
     }

@@ -13,7 +13,7 @@ pub trait Memory: Sync + 'static {
     /// The heap.
     fn heap(&'static self) -> &'static Heap;
 
-    /// A block of its own. Where `align` is 1, it is zeroed if that is asked for.
+    /// A block of this kind. Where `align` is 1, it is zeroed if that is asked for.
     ///
     /// # Errors
     /// Those of malloc of a kind.
@@ -31,7 +31,7 @@ pub trait Memory: Sync + 'static {
     fn allocate_any(&'static self, align: usize, size: usize, zero: bool)
     -> Result<*mut u8, Error>;
 
-    /// Whether the heap with this id is its own, or of a kind that serves when it has no memory.
+    /// Whether the heap with this id is the kind's own, or of a kind that serves when this one has no memory.
     fn is_served_by(&'static self, heap: usize) -> bool;
 }
 

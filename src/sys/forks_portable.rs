@@ -14,8 +14,8 @@ pub(crate) fn handle(prepare: Handler, parent: Handler, child: Handler) {
 /// Before a fork: nothing.
 pub(crate) fn prepare() {}
 
-/// After a fork, in the parent: nothing.
+/// Does nothing in the parent after a fork.
 pub(crate) fn in_parent() {}
 
-/// In a child just forked: nothing.
+/// Does nothing in a child just forked.
 pub(crate) fn in_child() {}

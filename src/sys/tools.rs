@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 /// A program that watches the accesses of the process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Tool {
-    /// None.
+    /// There is no such program.
     Nothing,
     /// valgrind's memcheck.
     Memcheck,

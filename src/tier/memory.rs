@@ -19,7 +19,7 @@ use crate::log;
 /// The memory for which threads keep a tier with a range of sizes.
 static KEPT_FOR: AtomicPtr<Memory> = AtomicPtr::new(ptr::null_mut());
 
-/// One tier of a memory.
+/// A tier of a memory.
 pub(super) struct Tier {
     /// The kind of the tier's blocks.
     pub(super) kind: &'static Kind,

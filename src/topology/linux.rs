@@ -159,7 +159,7 @@ pub(super) fn knights() -> bool {
     family == 6 && matches!(model, 0x57 | 0x85)
 }
 
-/// There are no such CPUs of other architectures.
+/// Whether the CPU is a Xeon Phi: never, on other architectures.
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) fn knights() -> bool {
     false

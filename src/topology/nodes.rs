@@ -4,14 +4,14 @@
 use super::mask::NodeMask;
 use super::sysfs::Sysfs;
 
-/// One node.
+/// A node of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// The kernel's number; numbers may be missing in between.
     pub number: u16,
-    /// Its online CPUs, ascending; none for a node of memory only.
+    /// The node's online CPUs, ascending; none for a node of memory only.
     pub cpus: Vec<usize>,
-    /// Its CPUs that the machine has but that are offline, ascending: they may come later.
+    /// The node's CPUs that are offline, ascending: they may come later.
     pub offline: Vec<usize>,
     /// Bytes of memory (MemTotal); 0 for a node of CPUs only.
     pub capacity: u64,
@@ -101,7 +101,7 @@ pub struct Initiator {
     pub targets: Vec<Target>,
 }
 
-/// One node as memory for an initiator.
+/// A node as memory for an initiator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The node whose memory is meant.

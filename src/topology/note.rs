@@ -57,9 +57,9 @@ pub enum Note<'a> {
     DistanceTie(u16),
     /// Several nodes have the most capacity, and one is wanted.
     CapacityTie,
-    /// There are such nodes, but the cpuset allows none of them.
+    /// There are nodes of the type that is asked for, but the cpuset allows none of them.
     NoneAllowed {
-        /// The nodes of this kind.
+        /// The nodes of that type.
         nodes: &'a NodeMask,
         /// The nodes that the cpuset allows.
         allowed: &'a NodeMask,

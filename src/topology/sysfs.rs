@@ -67,7 +67,7 @@ impl<'a> Sysfs<'a> {
         text.map_or_else(Vec::new, |text| list(&text).collect())
     }
 
-    /// Those of some CPUs that belong to a node; the kernel also tells it of offline ones.
+    /// Those among `cpus` that belong to `node`; the kernel also tells it of offline ones.
     pub fn those_of_node(&self, node: u16, cpus: &[usize]) -> Vec<usize> {
         let is_there = |cpu: &&usize| {
             let link = self.path(&format!("devices/system/node/node{node}/cpu{cpu}"));

@@ -3,7 +3,7 @@
 
 use super::mask::NodeMask;
 
-/// For each CPU the nodes to take memory from.
+/// The nodes to take memory from, for each CPU.
 ///
 /// CPUs with the same nodes share a *place*, numbered from 0: a heap that keeps
 /// memory apart per place keeps local memory local.

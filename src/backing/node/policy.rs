@@ -15,11 +15,11 @@ static WEIGHTED: AtomicBool = AtomicBool::new(false);
 /// The policy that binds a mapping to its nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bind {
-    /// None: the policy of the thread that first touches a page decides.
+    /// No policy: that of the thread that first touches a page decides.
     None,
-    /// Only these nodes (MPOL_BIND).
+    /// Memory of the nodes only (MPOL_BIND).
     Bind,
-    /// These nodes first, then any (MPOL_PREFERRED; of several, MPOL_PREFERRED_MANY).
+    /// Memory of the nodes first, then of any (MPOL_PREFERRED; of several, MPOL_PREFERRED_MANY).
     Preferred,
     /// Page by page over these nodes (MPOL_INTERLEAVE, or MPOL_WEIGHTED_INTERLEAVE after
     /// [`interleave_by_weights`]).

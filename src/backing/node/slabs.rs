@@ -337,12 +337,12 @@ impl Slabs {
         self.inherited.load(Ordering::Relaxed) && self.is_lost_by_fork()
     }
 
-    /// Whether a forked child has no use of the slabs.
+    /// Whether a forked child must not use the slabs.
     fn is_lost_by_fork(&self) -> bool {
         self.plan.options.has(Options::NO_FORK | Options::SHARED)
     }
 
-    /// In a child just forked, whose watchers are its parent's; whether it has no use of the slabs.
+    /// Frees the lock and forgets the watchers in a child just forked; whether it must not use the slabs.
     pub fn after_fork_in_child(&self) -> bool {
         self.growth.after_fork_in_child();
         self.watchers.after_fork_in_child();

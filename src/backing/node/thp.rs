@@ -10,11 +10,11 @@ use crate::topology::Left;
 /// What the variable says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// Nothing: the system's setting decides.
+    /// The variable asks for nothing: the system's setting decides.
     System,
     /// Huge pages, also where the system gives them only to those who ask.
     Always,
-    /// None, also where the system gives them to all.
+    /// No huge pages, also where the system gives them to all.
     Never,
 }
 

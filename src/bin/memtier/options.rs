@@ -39,7 +39,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// As getopt_long(3) reads them, up to the first argument that is no option.
+    /// The options among the arguments, as getopt_long(3) reads them, up to the first that is none.
     pub(crate) fn read(mut arguments: lexopt::Parser) -> Result<Self, Failure> {
         let mut options = Self::default();
         loop {

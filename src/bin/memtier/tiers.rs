@@ -11,7 +11,7 @@ use memkind::topology::nodestring;
 use crate::options::Options;
 use crate::{Failure, failure, say};
 
-/// One part of a ratio: its number, and the text after the digits.
+/// The number at the start of `text`, a part of a ratio, and the text after its digits.
 fn portion(text: &str) -> Result<(u64, &str), Failure> {
     let implausible = || failure("memtier: the number to --ratio doesn't seem to be plausible.");
     if text.starts_with('-') {

@@ -41,7 +41,7 @@ pub(crate) struct Arenas {
     id: u32,
     /// The heap id that owned a user's area before, plus 1; 0 = unset.
     pub(super) previous: AtomicU32,
-    /// After how many milliseconds unused pages go back; `None` as jemalloc is set up.
+    /// The time in milliseconds after which unused pages go back; `None` for jemalloc's default.
     decay_ms: Option<isize>,
     /// Whether blocks are overwritten when they are freed. Then nothing is cached.
     pub(crate) wipes: bool,

@@ -77,8 +77,8 @@ impl Mappings {
     }
 }
 
-/// For how many seconds unused mappings are kept: as long as jemalloc keeps unused pages, 10 s if
-/// not told otherwise. `None` for ever.
+/// The time in seconds that unused mappings are kept: as long as jemalloc keeps unused pages, by default
+/// 10 s; `None` for ever.
 pub(super) fn seconds_kept() -> Option<usize> {
     let milliseconds = usize::try_from(je::usual_decay()).ok()?;
     Some(milliseconds.div_ceil(1000).min(SECOND / 2))

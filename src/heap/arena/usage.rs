@@ -8,7 +8,7 @@ use crate::backing::Room;
 use crate::boxed::boxed;
 use crate::heap::base::je;
 
-/// With more arenas than this, [`Arenas::keep_pages_over`] does not look at them.
+/// The most arenas that [`Arenas::keep_pages_over`] looks at: with more it does nothing.
 const FEW: usize = 64;
 
 impl Arenas {

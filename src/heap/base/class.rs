@@ -15,8 +15,8 @@ pub(crate) const COUNT: usize = 74;
 /// Number of classes up to [`MAX`], the empty one included; larger blocks are cached by the rules
 /// of `cache/large.rs`.
 pub(crate) const SMALL_COUNT: usize = 46;
-/// Not a class: what the page map says of pages that are a heap's and hold no blocks. A bin of
-/// its own, always empty and full, stands there for the fast paths.
+/// What the page map has in place of a class for pages that are a heap's and hold no blocks. A bin
+/// of its own, always empty and full, stands there for the fast paths.
 pub(crate) const NO_BLOCKS: usize = COUNT << BIN_BITS;
 /// The binary logarithm of the bytes of a bin.
 pub(crate) const BIN_BITS: u32 = 3;

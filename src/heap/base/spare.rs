@@ -78,7 +78,7 @@ pub(crate) fn is_inside() -> bool {
     }
 }
 
-/// From now on, what the calling thread allocates comes from here.
+/// Makes what the calling thread allocates from now on come from the spare memory.
 pub(crate) fn enter() -> Inside {
     let own = thread_pointer();
     COUNT.fetch_add(1, Ordering::Relaxed);
@@ -214,7 +214,7 @@ pub fn parent_after_fork() {
     LOCK.release();
 }
 
-/// In a child just forked: the other threads are gone.
+/// Forgets the other threads in a child just forked: they are gone.
 pub fn child_after_fork() {
     for place in &INSIDE {
         place.store(0, Ordering::Relaxed);

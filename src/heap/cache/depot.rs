@@ -27,7 +27,7 @@ const BACK_PART: usize = 4;
 /// The magazines of a class, for the thread that holds the stack.
 struct Magazines {
     full: *mut Magazine,
-    /// For threads that bring a full one: magazines without blocks.
+    /// Magazines without blocks, for threads that bring a full one.
     empty: *mut Magazine,
     /// The fewest full ones since the depot was last looked at.
     fewest: u32,
@@ -91,9 +91,9 @@ pub(crate) struct Depot {
     stacks: OnceBox<[Stack; class::COUNT]>,
     /// The most bytes of blocks that are kept.
     limit: AtomicUsize,
-    /// Bytes of the blocks in it.
+    /// The bytes of the blocks in the depot.
     bytes: AtomicUsize,
-    /// When it was last looked at, in seconds.
+    /// When the depot was last looked at, in seconds.
     looked: AtomicU32,
 }
 
@@ -279,7 +279,7 @@ impl Depot {
         self.bytes.store(0, Ordering::Relaxed);
     }
 
-    /// In a child just forked: a stack that a thread held at that moment is given up.
+    /// Gives up, in a child just forked, each stack that a thread held during the fork.
     pub(crate) fn after_fork_in_child(&self) {
         let mut bytes = 0;
         for (class, stack) in self.stacks().iter().enumerate() {

@@ -233,7 +233,7 @@ impl Store {
         }
     }
 
-    /// In a child just forked: gives up the parts of the depot that threads held which are gone.
+    /// Gives up, in a child just forked, the parts of the depot that were held by threads that are gone.
     pub(crate) fn after_fork_in_child(&self) {
         self.depot.after_fork_in_child();
         // A thread that is gone may have given something back and not counted it.

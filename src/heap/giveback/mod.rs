@@ -19,7 +19,7 @@ use crate::clock::seconds as now;
 /// When the heaps were last looked through, in seconds.
 static LOOKED: AtomicU32 = AtomicU32::new(0);
 
-/// Nothing is due in the first second. Called once, at load.
+/// Notes the time, so that nothing is due in the first second. Called once, at load.
 pub(crate) fn prepare() {
     LOOKED.store(now(), Ordering::Relaxed);
 }

@@ -34,8 +34,9 @@ pub(crate) struct Cache {
     magazines: Magazines,
     /// The last place of the current magazine.
     end: AtomicPtr<Place>,
-    /// In a list of caches taken away: the next one, and where this one was.
+    /// The next cache in a list of caches that have been taken from threads.
     next: AtomicPtr<Cache>,
+    /// Where the cache was before it was taken.
     place: AtomicPtr<Slot>,
 }
 

@@ -130,8 +130,8 @@ pub(super) fn beside(store: &Store, least: usize) -> bool {
     given > 0
 }
 
-/// To wait for other use of what is freed has no point in a heap that gives nothing back, once
-/// it has had no room for what it can hold.
+/// Lets `store` stop waiting for other uses of what is freed: that has no point in a heap that
+/// gives nothing back, once it has had no room for what it can hold.
 fn decay_at_once(store: &Store) {
     if !store.arenas.decays_at_once() {
         let _still = hold_caches();

@@ -61,9 +61,9 @@ pub(super) struct Library {
 /// Why the library cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// It is not there, or cannot be loaded.
+    /// The library is not there, or cannot be loaded.
     Library,
-    /// It lacks a function.
+    /// The library lacks a function.
     Symbols,
 }
 

@@ -374,7 +374,7 @@ pub fn prepare_fork() {
     }
 }
 
-/// In a child just forked: gives up pools that threads which are gone may have locked.
+/// Gives up, in a child just forked, pools that may have been locked by threads that are gone.
 pub(crate) fn after_fork_in_child() {
     if !ACTIVE.load(Ordering::Relaxed) || !THREADS_AT_FORK.load(Ordering::Relaxed) {
         return;

@@ -63,7 +63,7 @@ impl Beat {
         self.period.load(Ordering::Relaxed)
     }
 
-    /// Whether it is another second than at the last look, in the record's own thread.
+    /// Whether `now`, in seconds, is another second than that of the last look, in the record's own thread.
     pub(crate) fn is_new(&self, now: u32) -> bool {
         self.second.load(Ordering::Relaxed) != now
     }

@@ -14,20 +14,20 @@ pub(crate) struct Busy {
 }
 
 impl Busy {
-    /// Marks the begin of an operation of the owner's.
+    /// Marks the beginning of an operation of the owner's.
     #[inline(always)]
     pub(crate) fn enter(&self) {
         self.flag.store(1, Ordering::Relaxed);
         light_barrier();
     }
 
-    /// Marks its end: a thread that finds the owner in none sees what it did.
+    /// Marks the operation's end: a thread that finds the owner in none sees what it did.
     #[inline(always)]
     pub(crate) fn leave(&self) {
         self.flag.store(0, Ordering::Release);
     }
 
-    /// Whether it is in one.
+    /// Whether the owner is in an operation.
     pub(crate) fn is_set(&self) -> bool {
         self.flag.load(Ordering::Acquire) != 0
     }

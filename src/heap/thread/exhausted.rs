@@ -35,7 +35,7 @@ pub(crate) struct Exhausted {
     pages: AtomicUsize,
     /// The classes of which no block is to be had, a bit for each.
     classes: AtomicU64,
-    /// For each such class, the count of freed blocks up to which none is to be had.
+    /// For each class in `classes`, the count of freed blocks up to which none is to be had.
     freed: [AtomicU32; class::SMALL_COUNT],
     /// How many requests have been refused since one was last searched for.
     row: AtomicU32,

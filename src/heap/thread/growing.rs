@@ -30,8 +30,9 @@ pub(crate) struct Growing {
 
 /// A block that was given room, until it is known to be gone.
 struct Gap {
+    /// The address of the block.
     start: AtomicUsize,
-    /// Where it ended at first; 0 for none.
+    /// The end of its room when it was given; 0 for no block.
     end: AtomicUsize,
 }
 

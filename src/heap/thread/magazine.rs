@@ -39,7 +39,7 @@ impl Magazine {
         magazine
     }
 
-    /// Its first place.
+    /// The first place for a block in a magazine.
     pub(crate) fn base(magazine: *mut Magazine) -> *mut Place {
         magazine.wrapping_add(1).cast()
     }

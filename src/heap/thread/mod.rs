@@ -192,7 +192,7 @@ unsafe extern "C" fn detach(thread: *mut libc::c_void) {
     }
 }
 
-/// In a child just forked: frees the records of threads that the child does not have, with the
+/// Frees, in a child just forked, the records of threads that the child does not have, with the
 /// contents of their caches.
 pub(crate) fn after_fork_in_child() {
     let own = tls::current();

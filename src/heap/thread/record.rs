@@ -46,7 +46,7 @@ pub(crate) struct Thread {
     pub(crate) detour: AtomicBool,
     /// Whether the thread is inside TBB's allocator.
     pub(crate) inside_pool: AtomicBool,
-    /// Whether it is in a function of the program's that a request has called.
+    /// Whether the thread is in a function of the program's that a request has called.
     pub(crate) inside_program: AtomicBool,
 }
 
@@ -104,7 +104,7 @@ impl Thread {
         (self.number.load(Ordering::Relaxed) as usize).saturating_sub(1)
     }
 
-    /// Whether it is a thread's, and does not stand for none.
+    /// Whether the record is a thread's, and does not stand for none.
     #[inline]
     pub(super) fn is_of_a_thread(&self) -> bool {
         self.number.load(Ordering::Relaxed) != 0
@@ -174,7 +174,7 @@ impl Thread {
         before.filter(|before| !ptr::eq(*before, self) && before.claim())
     }
 
-    /// In a child just forked: frees the record of a thread that the child does not have.
+    /// Frees, in a child just forked, the record of a thread that the child does not have.
     pub(super) fn abandon_after_fork(&self) {
         self.busy.leave();
         self.owned.store(false, Ordering::Relaxed);

@@ -19,9 +19,9 @@ pub(crate) struct Tally {
     chosen: AtomicUsize,
     /// The object that has counted some operations of the thread in advance; 0 = none.
     counter: AtomicUsize,
-    /// How many of these operations are still to come.
+    /// How many of the operations counted in advance are still to come.
     counted: AtomicI64,
-    /// Whether something is due after the last of them.
+    /// Whether something is due after the last operation that was counted in advance.
     due: AtomicBool,
     /// The heap that the counter has chosen for a range of sizes.
     of_sizes: AtomicUsize,
@@ -40,12 +40,12 @@ pub(crate) struct Tally {
     pub(crate) folded: [AtomicI64; HEAPS],
     /// Whether another thread has asked for the exact number of each heap.
     pub(crate) settled: [AtomicBool; HEAPS],
-    /// Whether that is so for any heap.
+    /// Whether another thread has asked for the exact number of any heap.
     pub(crate) any_settled: AtomicBool,
 }
 
 impl Tally {
-    /// Nothing counted, nothing chosen.
+    /// A tally with nothing counted and nothing chosen.
     pub(crate) const fn new() -> Self {
         Self {
             chooser: AtomicUsize::new(0),

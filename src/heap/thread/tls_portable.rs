@@ -14,7 +14,7 @@ pub(crate) fn prepare() -> bool {
     false
 }
 
-/// Not used, as `prepare` has answered false.
+/// [`current`]: there is no faster way. Not used, as `prepare` has answered false.
 pub(crate) fn current_fast() -> *const Thread {
     current()
 }

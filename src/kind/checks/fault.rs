@@ -9,25 +9,25 @@ use crate::log::{self, Line};
 /// What is wrong with a block. Numbers are of bytes, the nearest to the block first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Freed again.
+    /// The block was freed twice.
     FreedTwice,
-    /// Put back although vectors refer to it.
+    /// An object was put back into its pool although vectors refer to it.
     InVectors,
-    /// To be resized although it was freed.
+    /// The block was to be resized although it had been freed.
     ResizedFreed,
-    /// Asked for its size although it was freed.
+    /// The block's size was asked for although it had been freed.
     MeasuredFreed,
-    /// A byte before it was written to: how many bytes before.
+    /// A byte before the block was written to: how many bytes before.
     Before(usize),
-    /// A byte behind it was written to: 0 for the first.
+    /// A byte behind the block was written to: 0 for the first.
     Behind(usize),
-    /// A byte in it was written to after it had been freed: 0 for the first.
+    /// A byte of the block was written to after it had been freed: 0 for the first.
     After(usize),
-    /// A byte behind it was about to be used.
+    /// A byte behind the block was about to be used.
     AccessBehind(usize),
-    /// A byte before it was about to be used.
+    /// A byte before the block was about to be used.
     AccessBefore(usize),
-    /// A byte in it was about to be used, after it had been freed.
+    /// A byte of the block was about to be used after it had been freed.
     AccessAfter(usize),
 }
 

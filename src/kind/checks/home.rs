@@ -5,13 +5,13 @@ use crate::kind::head::Head;
 
 /// A kind, as far as checks need it.
 pub trait Origin: Sync {
-    /// Its head, which stays where it is as long as blocks of it are known.
+    /// The head of the kind, which stays where it is as long as blocks of the kind are known.
     fn head(&'static self) -> &'static Head;
-    /// What every block of it is aligned to, at least 1.
+    /// The alignment in bytes of every block of the kind, at least 1.
     fn least_alignment(&self) -> usize;
-    /// Whether its memory is a file's.
+    /// Whether the kind's memory is a file's.
     fn is_file(&self) -> bool;
-    /// Whether single pages of its memory can be closed.
+    /// Whether access to single pages of the kind's memory can be closed.
     fn can_close_pages(&self) -> bool;
     /// The kind, of those that serve when it has no memory, whose heap gave a block; `None` for others.
     fn fallback_of(&'static self, base: *mut u8) -> Option<&'static dyn Origin>;

@@ -33,30 +33,30 @@ pub(super) struct Record {
     pub(super) size: usize,
     /// The bytes that the heap gave, from `front` bytes before the block.
     pub(super) whole: usize,
-    /// The head of its kind.
+    /// The head of the block's kind.
     pub(super) head: Option<&'static Head>,
-    /// Where it goes when it is freed, if not to a heap.
+    /// Where the block goes when it is freed, if not to a heap.
     pub(super) home: Option<&'static dyn Home>,
     /// Bytes from what the heap gave to the block.
     pub(super) front: u32,
     pub(super) state: u8,
     /// Whether the kind's memory is a file's.
     pub(super) of_file: bool,
-    /// Whether a page without access is behind it.
+    /// Whether a page without access is behind the block.
     pub(super) guarded: bool,
-    /// What the page map said of a guarded block before.
+    /// What the page map said of the block before it was guarded.
     pub(super) entry: u32,
-    /// Whether another process may write to it: a forked child's view of a file.
+    /// Whether another process may write to the block: a forked child's view of a file.
     pub(super) shared: bool,
-    /// Whether vectors count references to it: what is alive are these.
+    /// Whether vectors count references to the block: what is alive are these vectors.
     pub(super) in_vectors: bool,
-    /// The thread that got it.
+    /// The kernel's id of the thread that got the block.
     pub(super) made_by: u32,
-    /// The thread that freed it.
+    /// The kernel's id of the thread that freed the block.
     pub(super) freed_by: u32,
-    /// The number of the place where it was allocated.
+    /// The number of the place in the program where the block was allocated.
     pub(super) made_at: u32,
-    /// The number of the place where it was freed.
+    /// The number of the place in the program where the block was freed.
     pub(super) freed_at: u32,
 }
 
@@ -109,7 +109,7 @@ impl Record {
         !self.key - self.front as usize + self.whole
     }
 
-    /// Whether it is of the kind with this head.
+    /// Whether the block is of the kind with this head.
     pub(super) fn is_of(&self, head: &Head) -> bool {
         self.head.is_some_and(|own| ptr::eq(own, head))
     }

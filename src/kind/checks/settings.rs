@@ -25,7 +25,7 @@ pub(super) const TOOL: u32 = 1 << 16;
 /// The environment has not been looked at.
 const UNKNOWN: u32 = 1 << 31;
 
-/// One block in this number has a page without access behind it, unless asked for otherwise.
+/// One block in this number is guarded, unless `MEMKIND_CHECKS` gives another number.
 const GUARD_RATE: usize = 1000;
 
 static CHECKS: AtomicU32 = AtomicU32::new(UNKNOWN);
@@ -50,8 +50,8 @@ pub(super) fn records_all() -> bool {
     has(!GUARD)
 }
 
-/// From this rate on the fast paths stay on when nothing else is checked: blocks that
-/// are to be guarded are chosen where they are left anyway.
+/// If at most one block in this number is guarded and nothing else is checked, the fast paths stay on:
+/// blocks to guard are chosen where the fast paths are left in any case.
 const SELDOM: usize = 256;
 
 /// Whether only one block in many is checked, and the fast paths are on.

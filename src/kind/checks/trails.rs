@@ -37,7 +37,7 @@ struct Trail {
 /// What is known of stacks.
 pub(super) struct Trails {
     trails: *mut Trail,
-    /// One for each byte of the library's code, by the return address into it.
+    /// A frame for each byte of the library's code, by the return address into it.
     frames: *mut Frame,
     /// Distance from the place of `here` to the place of the first return address.
     start: usize,

@@ -41,7 +41,7 @@ pub enum Reach {
 pub enum Take {
     /// Any number of nodes.
     Many,
-    /// One node; a tie is an error, unless MEMKIND_PREFERRED_TIES allows it.
+    /// A single node; a tie is an error, unless MEMKIND_PREFERRED_TIES allows it.
     One,
 }
 

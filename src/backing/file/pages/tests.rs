@@ -34,7 +34,8 @@ impl File {
         self.ahead.load(Ordering::Relaxed)
     }
 
-    /// As a file does; the range it asks for, empty if it asks for none.
+    /// Takes the range `own` as a file does. Returns the range of blocks that it asks for, empty if it asks
+    /// for none.
     fn fill(&self, own: Range<usize>) -> Range<usize> {
         let found = self.pages.take(&own, &self.amounts());
         assert!(found.to_touch.is_empty());

@@ -57,7 +57,7 @@ impl Growth {
         Some(Guard(self))
     }
 
-    /// In a child just forked: the thread that held the lock is gone.
+    /// Frees the lock in a child just forked: the thread that held it is gone.
     pub(super) fn after_fork_in_child(&self) {
         self.owner.store(0, Ordering::Relaxed);
         self.state.store(FREE, Ordering::Release);

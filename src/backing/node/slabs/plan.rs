@@ -32,7 +32,7 @@ impl Options {
     /// The bits of all options.
     pub const ALL: u32 = 255;
 
-    /// These bits; `None` if there are others among them.
+    /// The options with these bits; `None` if a bit is that of no option.
     pub const fn of(bits: u32) -> Option<Self> {
         if bits & !Self::ALL == 0 {
             Some(Self(bits))

@@ -80,7 +80,7 @@ impl Watchers {
         }
     }
 
-    /// In a child just forked, whose watchers are its parent's.
+    /// Forgets the watchers in a child just forked: they are its parent's.
     pub(super) fn after_fork_in_child(&self) {
         // SAFETY: the child has one thread, and the lock is free.
         unsafe { *self.0.get() = [None; WATCHERS] };

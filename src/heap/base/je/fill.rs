@@ -12,7 +12,7 @@ use crate::heap::base::class;
 /// jemalloc's list of places for blocks (`cache_bin_ptr_array_t`).
 #[repr(C)]
 struct Places {
-    /// For jemalloc's caches only.
+    /// The number of blocks; used by jemalloc's own caches only.
     n: u16,
     first: *mut *mut c_void,
 }

@@ -305,7 +305,7 @@ pub fn parent_after_fork() {
     release_start();
 }
 
-/// In a child just forked.
+/// Frees, in a child just forked, the locks that are held over a fork.
 pub fn child_after_fork() {
     if is_started() {
         // jemalloc holds all its locks over a fork but this one, under which another thread may have

@@ -82,7 +82,7 @@ impl Fake {
         self
     }
 
-    /// With the first `n_online` of a node's CPUs online.
+    /// Leaves only the first `n_online` of a node's CPUs online.
     pub(super) fn online(mut self, node: u16, n_online: usize) -> Self {
         let mut nodes = self.machine.nodes.iter_mut();
         let node = nodes.find(|n| n.number == node).expect("node");
@@ -99,7 +99,7 @@ impl Fake {
         self
     }
 
-    /// With a kernel that can prefer one node only.
+    /// Gives the machine a kernel that can prefer one node only.
     pub(super) fn old_kernel(mut self) -> Self {
         self.prefers_many = false;
         self
