@@ -16,6 +16,16 @@ chmod 755 "$place"
 variables="MEMKIND_HBW_NODES=0 MEMKIND_BACKGROUND_THREAD_LIMIT=x MEMKIND_CHECKS=x MEMKIND_ARENA_NUM_PER_KIND=x
 MEMKIND_DEBUG=1 JEMK_MALLOC_CONF=x:1 MEMKIND_HEAP_MANAGER=TBB"
 
+# libhwloc reads variables of its own, without asking whether it may: it is not loaded there. This one names a directory
+# of plugins, of which libhwloc loads all.
+plugins=HWLOC_PLUGINS_PATH=$place/plugins
+plugin() {
+    mkdir "$place/plugins" && "${cc[@]}" -shared -fPIC -xc -o "$place/plugins/hwloc_other.so" - <<'END'
+#include <stdio.h>
+__attribute__((constructor)) static void loaded(void) { puts("a plugin was loaded"); }
+END
+}
+
 # run [VARIABLE]: as another user; what is said and how it ends.
 run() {
     setpriv --reuid=65534 --regid=65534 --clear-groups env "$@" "$place/secure" 2>&1
@@ -31,7 +41,7 @@ ignored() {
     *) echo "set-user-ID programs do not work here"; return 77 ;;
     esac
     [[ $usual == *"status 0" ]] || return
-    for variable in $variables; do
+    for variable in $variables $plugins; do
         other=$(run "$variable")
         [ "$other" = "$usual" ] || { echo "$variable: $other"; return 1; }
     done
@@ -55,7 +65,7 @@ if [ "$(id -u)" != 0 ] || ! have setpriv; then
 fi
 "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -I"$include" -o "$work/secure" ctest/abi/secure.c "$libdir/libmemkind.a" \
     -pthread -ldl -lm || exit 1
-cp "$work/secure" "$place/secure" && chmod 4755 "$place/secure"
+cp "$work/secure" "$place/secure" && chmod 4755 "$place/secure" && plugin || exit 1
 check "set-user-ID programs ignore variables" ignored
 check "other programs do not" counts
 exit 0

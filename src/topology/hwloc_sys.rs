@@ -150,10 +150,14 @@ static OPEN: OnceBox<Functions> = OnceBox::new();
 /// Opens libhwloc, which then stays open. A failure is not kept: the process
 /// may have been short of descriptors or memory.
 ///
+/// Not in a program with privileges of its own (`AT_SECURE`): libhwloc would load plugins from the
+/// directory that `HWLOC_PLUGINS_PATH` names, and read the file that `HWLOC_XMLFILE` names.
+///
 /// The dynamic linker holds a lock of its own while it opens a library, and while constructors
 /// run: no lock of this library may be held by the caller.
 pub(super) fn open() {
-    if opened().is_some() {
+    // SAFETY: getauxval takes any number.
+    if opened().is_some() || unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
         return;
     }
     let errno = log::errno();
