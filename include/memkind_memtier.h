@@ -74,8 +74,8 @@ void memtier_builder_delete(struct memtier_builder *builder);
  * \param kind       the kind of the tier, not yet a tier of this builder
  * \param kind_ratio the tier's share of the allocated bytes, relative to the
  *                   ratios of the other tiers
- * \return 0; -1 if an argument is NULL, if the kind is a tier already or memory
- *         runs out: then the builder stays as it was; errno is not set
+ * \return 0; -1 if an argument is NULL, if the kind is a tier already or does not live,
+ *         or memory runs out: then the builder stays as it was; errno is not set
  * \note MT-safe for different builders
  * \note STANDARD API; see libmemtier(3), TIER MANAGEMENT
  *
