@@ -177,12 +177,16 @@ fn join<'b>(buffer: &'b mut [u8], root: &str, rest: &str) -> Option<&'b str> {
     core::str::from_utf8(&buffer[..len]).ok()
 }
 
-/// The numbers of a list such as `0-3,8`; other text is skipped.
+/// More than any kernel has CPUs or nodes.
+const MOST: usize = 1 << 16;
+
+/// The numbers of a list such as `0-3,8`; other text is skipped, and so are ranges that no kernel writes, which a damaged
+/// copy of `/sys` may have.
 pub fn list(text: &str) -> impl Iterator<Item = usize> + '_ {
     text.trim().split(',').flat_map(|part| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         match (first.trim().parse(), last.trim().parse()) {
-            (Ok(first), Ok::<usize, _>(last)) => first..last + 1,
+            (Ok(first), Ok::<usize, _>(last)) if last < MOST => first..last + 1,
             _ => 0..0,
         }
     })
@@ -208,6 +212,8 @@ mod tests {
             ("\n", &[]),
             ("x,1", &[1]),
             ("3-1", &[]),
+            ("0-2000000,2", &[2]),
+            ("18446744073709551615,3", &[3]),
         ] {
             assert_eq!(list(text).collect::<Vec<_>>(), numbers, "{text}");
         }
