@@ -73,7 +73,8 @@ pub(crate) fn process(process: &Process) -> String {
         let node = |(node, size): (&u16, &u64)| format!("{node}: {}", bytes(*size));
         let nodes: Vec<String> = usage.nodes.iter().map(node).collect();
         rows.push([
-            kind.clone(),
+            // A directory may be named by another user: no commands to the terminal.
+            kind.replace(char::is_control, "?"),
             bytes(usage.resident),
             bytes(usage.huge),
             bytes(usage.swapped),
@@ -180,5 +181,18 @@ fn table<const N: usize>(text: &mut String, rows: &[[String; N]]) {
         }
         text.push_str(line.trim_end());
         text.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::process;
+    use crate::process::{Process, Usage};
+
+    #[test]
+    fn names_do_not_command_the_terminal() {
+        let name = "file in /tmp/\u{1b}[2J\u{7}é".to_owned();
+        let text = process(&Process::from([(name, Usage::default())]));
+        assert!(text.contains("file in /tmp/?[2J?é "), "{text}");
     }
 }
