@@ -1,6 +1,7 @@
 //! memkind-hbw-nodes and memkind-auto-dax-kmem-nodes: what scripts rely on, and the
 //! same from the distribution's programs where they are installed.
 
+use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -52,6 +53,18 @@ fn options() {
             let expected = (Some(2), words, String::new());
             assert_eq!(outcome(&run(name, program, arguments, &[])), expected);
         }
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_told() {
+    for (_, program) in OURS {
+        let full = File::options().write(true).open("/dev/full");
+        let mut command = Command::new(program);
+        command.env("MEMKIND_HBW_NODES", "0");
+        command.env("MEMKIND_DAX_KMEM_NODES", "0");
+        let status = command.stdout(full.expect("a device")).status();
+        assert_eq!(status.expect("the program starts").code(), Some(1));
     }
 }
 

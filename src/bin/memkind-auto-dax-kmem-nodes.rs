@@ -13,8 +13,7 @@ Prints the NUMA nodes of persistent memory that the kernel uses as RAM (DAX devi
 the driver kmem), separated by commas, as the option --membind of numactl(8) takes them.
 MEMKIND_DAX_KMEM_NODES counts as it does in a program.
 
-Exit status: 0, 2 for a wrong option, 3 when there are none. (1 is not used: it meant a
-library that could not detect them.)
+Exit status: 0, 1 when nothing can be written, 2 for a wrong option, 3 when there are none.
 See also: memkind(3)
 ";
 

@@ -13,7 +13,8 @@ Prints the NUMA nodes of high-bandwidth memory, separated by commas, as the opti
 --membind of numactl(8) takes them. MEMKIND_HBW_NODES and MEMKIND_HBW_THRESHOLD count
 as they do in a program; memkind-info tells why there are none.
 
-Exit status: 0, 1 when there are none, 2 for a wrong option and after this help.
+Exit status: 0, 1 when there are none or nothing can be written, 2 for a wrong option and
+after this help.
 See also: memkind(3), hbwmalloc(3)
 ";
 
