@@ -535,9 +535,9 @@ int memkind_trim(memkind_t kind);
 
 /**
  * What a kind uses. `in_use` is the sum of the usable sizes of its blocks; it is found out at each
- * call, as by memkind_update_cached_stats(). `limit`, `peak` and `n_ranges` are 0 for kinds that do
- * not grow by slabs, and `n_refused` for kinds that neither memkind_create_with_config() nor
- * memkind_dma_kind() has made: these are not counted.
+ * call, as by memkind_update_cached_stats(). `limit` is also that of a kind on a file and the size of
+ * a fixed kind's area. `peak` and `n_ranges` are 0 for kinds that do not grow by slabs, and `n_refused` for
+ * kinds that neither memkind_create_with_config() nor memkind_dma_kind() has made: these are not counted.
  *
  * \param kind  the kind
  * \param usage where it goes
