@@ -159,6 +159,10 @@ check-stress-short: check-%: ## the stress test and the soak test in short (half
 check-stress-valgrind: check-%: ## the stress test under valgrind (some minutes)
 	@scripts/check.sh $*
 
+.PHONY: check-checks-long
+check-checks-long: check-%: ## property tests that take long with all checks (minutes)
+	@scripts/check.sh $*
+
 .PHONY: check-faults check-faults-short
 check-faults: check-%: ## each system call of the library fails in turn (an hour)
 	@scripts/check.sh $*

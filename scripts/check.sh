@@ -3,7 +3,8 @@
 # Runs the parts of the test suite and counts their results.
 #
 # usage: scripts/check.sh [part...]
-#   default: every part but programs, packages, numa, loom, guards, faults, fuzz, soak, musl, arm64 and the long stress ones, in the order below
+#   default: every part but checks-long, programs, packages, numa, loom, guards, faults, fuzz, soak, musl, arm64 and the
+#   long stress ones, in the order below
 #
 # Builds first; if that fails, nothing else is run.
 # The last line of output is "N passed, N failed, N skipped"; the exit status is
@@ -25,6 +26,7 @@ run_part() {
     api) api_tests ;;
     ext) ctest/ext/run.sh ;;
     checks) ctest/checks/run.sh ;;
+    checks-long) ctest/checks/run.sh long ;;
     preload) ctest/preload/settings.sh && ctest/preload/launcher.sh && ctest/preload/family.sh && ctest/preload/start.sh ;;
     programs) ctest/preload/programs.sh ;;
     programs-short) ctest/preload/programs.sh --short ;;

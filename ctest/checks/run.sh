@@ -3,7 +3,7 @@
 # Checks of what programs do with blocks (MEMKIND_CHECKS): each fault in each sort of kind, in programs with the
 # libraries preloaded, and under valgrind and AddressSanitizer; and the property tests of ctest/api with all checks on.
 #
-# usage: ctest/checks/run.sh [faults | objects | preload | tools | races | load | api | ext]...
+# usage: ctest/checks/run.sh [faults | objects | preload | tools | races | load | api | ext | long]...   (default: all but long)
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . scripts/testlib.sh
@@ -152,36 +152,42 @@ malformed() {
 
 load() { check checks/malformed malformed; }
 
-# Each test that does not depend on exact sizes, addresses or texts; with TEST_TIMEOUT for each (default 300 s).
+# mode NAME LONG: prints the checks for a test that is to be run; LONG is "long" for those that take long.
+mode() {
+    awk -v name="$1" -v long="$2" '$1 == name { mode = $2; time = $3 }
+        END { if (mode != "never" && time == long) print mode ? mode : "all" }' "$here/exceptions.txt"
+}
+
+# api [long]: the tests of ctest/api; TEST_TIMEOUT is for each (run-api.sh).
 api() {
     local source name mode
     for source in ctest/api/*.c; do
         name=$(basename "$source" .c)
-        mode=$(awk -v name="$name" '$1 == name { print $2 }' "$here/exceptions.txt")
-        case ${mode:-all} in
-        never) continue ;;
-        *) MEMKIND_CHECKS=${mode:-all} ctest/run-api.sh --against ours "$name" |
-            sed -n "s:^\([A-Z]* \)\($name \[ours\].*\):\1checks/\2:p" ;;
-        esac
+        mode=$(mode "$name" "${1:-}")
+        [ -z "$mode" ] || MEMKIND_CHECKS=$mode ctest/run-api.sh --against ours "$name" |
+            sed -n "s:^\([A-Z]* \)\($name \[ours\].*\):\1checks/\2:p"
     done
 }
 
-# And those of ctest/ext.
+# ext [long]: the tests of ctest/ext.
 ext() {
     local source name mode
     for source in ctest/ext/*.c; do
         name=$(basename "$source" .c)
-        mode=$(awk -v name="ext/$name" '$1 == name { print $2 }' "$here/exceptions.txt")
-        [ "$mode" = never ] ||
-            MEMKIND_CHECKS=${mode:-all} ctest/ext/run.sh "$name.c" | sed -n "s:^\([A-Z]* \)\(ext/$name\.c.*\):\1checks/\2:p"
+        mode=$(mode "ext/$name" "${1:-}")
+        [ -z "$mode" ] || MEMKIND_CHECKS=$mode ctest/ext/run.sh "$name.c" |
+            sed -n "s:^\([A-Z]* \)\(ext/$name\.c.*\):\1checks/\2:p"
     done
 }
+
+# What takes more than ten seconds with checks.
+long() { api long && ext long; }
 
 [ $# -gt 0 ] || set -- faults objects preload tools races load api ext
 for part; do
     case $part in
     faults | objects) check "checks/$part" "$part" ;;
-    preload | tools | races | load | api | ext) $part ;;
+    preload | tools | races | load | api | ext | long) $part ;;
     *) echo "ctest/checks/run.sh: no part called '$part'" >&2; exit 2 ;;
     esac
 done
