@@ -73,7 +73,7 @@ def _check(code):
 
 
 def _number(value, what, most):
-    """A number for C, which would take what does not fit modulo a power of two."""
+    """The value as a whole number from 0 to `most`; C would take another modulo a power of two."""
     value = operator.index(value)
     if not 0 <= value <= most:
         raise ValueError(f"{what} is a number from 0 to {most}, not {value}")
@@ -81,20 +81,21 @@ def _number(value, what, most):
 
 
 def _string(text):
-    """A string for C, where it would end at a NUL."""
+    """The text, if it has no NUL: C would take what stands before it."""
     if b"\0" in text:
         raise ValueError("embedded null byte")
     return text
 
 
 def _when_gone(thing, function, *arguments):
-    """Calls a function when a thing has gone; not at the end of the interpreter, where others may still use it."""
+    """Has a function called when nothing refers to `thing` any more, but not at the end of the interpreter: others may
+    still use it then."""
     weakref.finalize(thing, function, *arguments).atexit = False
 
 
 class _Owner:
-    """What a kind of the program's own lives as long as: the kind refers to it, and each block until it is freed. The
-    collector may end a block and its kind in any order, but this only after both."""
+    """Keeps the memory of a kind that the program has made: the kind refers to it, and so does each block until it is
+    freed. The collector may end a block and its kind in any order, but their owner only after both."""
 
 
 def _free_of(_owner, block):
