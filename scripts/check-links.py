@@ -10,6 +10,7 @@ usage: scripts/check-links.py [DIRECTORY]
 import html.parser
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import urllib.parse
@@ -62,9 +63,10 @@ def main():
     if len(sys.argv) == 2:
         read, pages = web, sorted(pathlib.Path(sys.argv[1]).resolve().rglob("*.html"))
     else:
-        listed = subprocess.run(["git", "-C", ROOT, "ls-files", "*.md"], capture_output=True, text=True, check=False)
-        # A source archive has no git.
-        found = [ROOT / name for name in listed.stdout.split()] or ROOT.rglob("*.md")
+        command = ["git", "-C", ROOT, "ls-files", "*.md"]
+        # A source archive is no repository, and may be unpacked where there is no git.
+        names = subprocess.run(command, capture_output=True, text=True, check=False).stdout if shutil.which("git") else ""
+        found = [ROOT / name for name in names.split()] or ROOT.rglob("*.md")
         skipped = {"target", "build", "vendor", ".git"}
         read, pages = markdown, sorted(page for page in found if not skipped & set(page.relative_to(ROOT).parts))
     if not pages:

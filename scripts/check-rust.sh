@@ -6,8 +6,6 @@ cd "$(dirname "$0")/.." || exit 2
 . scripts/testlib.sh
 read -ra cargo <<<"${CARGO:-$(scripts/cargo-env.sh)}"
 read -ra flags <<<"${CARGOFLAGS:---locked}"
-# The lints of another clippy may not be those that the code was written against.
-clippy_version=1.95
 mkdir -p build
 
 # Each Rust test is a result of its own. Compiled first, so that the time limit is the tests' own.
@@ -29,34 +27,15 @@ else
     skip "cargo fmt --check" "rustfmt is not installed"
 fi
 
-clippy() {
-    local version
-    "${cargo[@]}" clippy --release --all-targets --features headers "${flags[@]}" -- -D warnings && return
-    version=$("${cargo[@]}" clippy --version)
-    # Rust 1.95 has clippy 0.1.95.
-    case "$version " in *" 0.$clippy_version "* | *" 0.$clippy_version."*) return 1 ;; esac
-    echo "the lints are kept clean for clippy $clippy_version; this one, $version, has complaints"
-    return 77
-}
-if "${cargo[@]}" clippy --version >/dev/null 2>&1; then
-    check "cargo clippy" clippy
-else
-    skip "cargo clippy" "clippy is not installed"
-fi
+check "cargo clippy" scripts/clippy.sh --release --all-targets --features headers "${flags[@]}"
 
 # The preload libraries are a workspace of their own.
-preload() {
-    local command=$1 target=${CARGO_TARGET_DIR:-target}/preload
-    shift
-    "${cargo[@]}" "$command" --manifest-path preload/Cargo.toml --target-dir "$target" --release "${flags[@]}" "$@"
-}
-check "preload: cargo test" preload test
+preload=(--manifest-path preload/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/preload" --release "${flags[@]}")
+check "preload: cargo test" "${cargo[@]}" test "${preload[@]}"
 if "${cargo[@]}" fmt --version >/dev/null 2>&1; then
     check "preload: cargo fmt --check" "${cargo[@]}" fmt --manifest-path preload/Cargo.toml --all --check
 fi
-if "${cargo[@]}" clippy --version >/dev/null 2>&1; then
-    check "preload: cargo clippy" preload clippy --all-targets -- -D warnings
-fi
+check "preload: cargo clippy" scripts/clippy.sh "${preload[@]}" --all-targets
 
 if [ -n "${RUSTDOC:-}" ] || have rustdoc || [ -x "$HOME/.cargo/bin/rustdoc" ]; then
     check "cargo doc" env RUSTDOCFLAGS="-D warnings" "${cargo[@]}" doc --release --no-deps --document-private-items "${flags[@]}"

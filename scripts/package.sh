@@ -178,9 +178,9 @@ dist() {
     cargo=${CARGO:-$(scripts/cargo-env.sh)}
     mkdir "$work/$name"
     git ls-files -z | grep -zv '^\.github/' | xargs -0 tar -c | tar -xC "$work/$name"
-    # One directory of crates for the library and for the preload libraries.
+    # One directory of crates for the library, the preload libraries and the crates for Rust programs.
     mkdir -p "$work/$name/vendor"
-    $cargo vendor --locked -q --versioned-dirs -s preload/Cargo.toml "$work/$name/vendor" >"$work/config"
+    $cargo vendor --locked -q --versioned-dirs -s preload/Cargo.toml -s bindings/rust/Cargo.toml "$work/$name/vendor" >"$work/config"
     cat "$work/$name/.cargo/config.toml" - >"$work/merged" <<CONFIG
 
 # All crates are in this archive.

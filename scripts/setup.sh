@@ -132,7 +132,7 @@ if ! scripts/cargo-env.sh >/dev/null 2>&1; then
         exit 1
     fi
     # shellcheck disable=SC2046,SC2086
-    apt_install $rust $(known "rustfmt${cargo#cargo}" "rust-clippy${cargo#cargo}")
+    apt_install $rust $(known "rustfmt${cargo#cargo}" "rust${cargo#cargo}-clippy")
 fi
 # Rust's libraries for other machines: only rustup has them.
 if [ "$what" = check ] && command -v rustup >/dev/null; then

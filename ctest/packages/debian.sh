@@ -39,7 +39,7 @@ in_root() {
         mount --rbind /dev "$inside/dev"
         mount --bind -o ro "$SOURCE" "$inside/src"
         exec chroot "$inside" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
-            DEBIAN_FRONTEND=noninteractive MEMKIND_STAGE=/usr "$@"' - "$@"
+            DEBIAN_FRONTEND=noninteractive "$@"' - "$@"
 }
 apt_get() { in_root "$1" apt-get -y -q --no-install-recommends "${@:2}"; }
 
@@ -60,7 +60,7 @@ packages() {
     check "debian: these packages replace it" in_root "$inside" bash -c 'apt-get -y -q install /packages/*.deb'
     check "debian: the program runs on" in_root "$inside" /root/existing
     in_root "$inside" bash /src/ctest/packages/in_root.sh
-    in_root "$inside" bash /src/ctest/pages.sh | sed 's/^[A-Z]* /&debian: /'
+    in_root "$inside" env MEMKIND_STAGE=/usr bash /src/ctest/pages.sh | sed 's/^[A-Z]* /&debian: /'
     check "debian: removed" apt_get "$inside" purge libmemkind0 libmemkind-dev libmemkind-progs
     files "$inside" >"$work/after"
     same "debian: nothing is left" "$work/before" "$work/after"

@@ -55,7 +55,7 @@ def main():
         # What would be done, without doing it: unknown targets and variables of others fail here.
         for call in calls:
             subprocess.run(["make", "-n", "-C", ROOT, *call], check=True, stdout=subprocess.DEVNULL)
-        listed = subprocess.run(["make", "-s", "-C", ROOT, "list-installed", *calls[-1][1:]],
+        listed = subprocess.run(["make", "-s", "--no-print-directory", "-C", ROOT, "list-installed", *calls[-1][1:]],
                                 check=True, capture_output=True, text=True).stdout.split()
         outside = [name for name in listed if not name.startswith(directory + "/")]
         assert listed and not outside, f"not below the prefix: {outside}"
