@@ -79,7 +79,8 @@ without_warnings() {
 readme() {
     local inside=$work/readme
     check "source archive: made" scripts/package.sh dist || return
-    cp -a "$work/bare" "$inside" && tar -xzf "$work"/memkind-*.tar.gz -C "$inside" --transform 's|^[^/]*|memkind|' || return
+    cp -a "$work/bare" "$inside" && mkdir "$inside/memkind" &&
+        tar -xzf "$work"/memkind-*.tar.gz -C "$inside/memkind" --strip-components=1 || return
     check "README: scripts/setup.sh" in_root "$inside" bash -c 'cd /memkind && scripts/setup.sh demo' || return
     check "README: make demo, without a network" without_warnings "$inside" unshare --net make -C /memkind demo SETUP=no
     check "README: sudo make install" in_root "$inside" unshare --net make -C /memkind install SETUP=no
