@@ -6,7 +6,8 @@ use crate::boxed::make_room;
 use crate::error::Error;
 use crate::kind::Head;
 
-/// A use of what was destroyed is told as such until this many others were destroyed.
+/// The number of records that are kept of streams, and of regions, that were destroyed. A program that makes
+/// and destroys them all its life would otherwise keep all.
 const ENDED: usize = 1 << 10;
 
 /// A stream or region that is alive.
@@ -48,6 +49,7 @@ pub(super) struct Records {
 }
 
 impl Records {
+    /// Nothing is known.
     pub(super) const fn new() -> Self {
         Self {
             alive: Vec::new(),
@@ -110,5 +112,38 @@ impl Records {
         let first = core::mem::replace(self.ended.get_mut(self.oldest)?, ended);
         self.oldest = (self.oldest + 1) % ENDED;
         Some(first.last.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Alive, ENDED, Records};
+    use crate::kind::Head;
+
+    #[test]
+    fn records_of_the_last_destroyed_are_kept() {
+        static HEAD: Head = Head::new(0, b"test");
+        let mut records = Records::new();
+        let made = |address| Alive {
+            address,
+            kind: &HEAD,
+            made_by: 1,
+            made_at: 2,
+            count: 0,
+            bytes: 0,
+        };
+        for address in (1..=ENDED + 2).rev() {
+            assert!(records.add(made(address)).is_ok());
+        }
+        assert_eq!(records.get(0).map(|one| one.address), Some(1));
+        for address in 1..=ENDED {
+            assert_eq!(records.end(address, 3, 4), None);
+        }
+        assert!(records.find_ended(1).is_some() && records.find(1).is_none());
+        // Each more that is destroyed lets the record go that has been kept for longest.
+        assert_eq!(records.end(ENDED + 1, 3, 4), Some(1));
+        assert_eq!(records.end(ENDED + 2, 3, 4), Some(2));
+        assert!(records.find_ended(2).is_none() && records.find_ended(3).is_some());
+        assert_eq!(records.end(1, 3, 4), None);
     }
 }

@@ -27,14 +27,14 @@ impl Of {
     }
 
     /// What is known of all streams, or of all regions.
-    pub(super) fn table(self, watched: &mut Watched) -> &mut Records {
+    fn table(self, watched: &mut Watched) -> &mut Records {
         match self {
             Self::Stream => &mut watched.streams,
             Self::Region => &mut watched.regions,
         }
     }
 
-    /// Notes that one has been made, with its record at `address` and memory of `kind`.
+    /// Notes that a stream or region has been made, with its record at `address` and memory of `kind`.
     ///
     /// # Errors
     /// `Malloc`.
@@ -51,8 +51,8 @@ impl Of {
         })
     }
 
-    /// Whether the one with its record at `address` is alive. Does not return if it is not and this
-    /// is checked.
+    /// Whether a stream or region has its record at `address` and is alive. If not, and MEMKIND_CHECKS
+    /// has `free`, the process ends.
     pub(super) fn is_alive(self, address: usize) -> bool {
         let ended = {
             let mut watched = watch::hold();
@@ -86,8 +86,8 @@ impl Of {
         fault::end()
     }
 
-    /// Notes that the calling thread destroys the one with its record at `address`. Returns the address
-    /// of a record to free now, if there is one.
+    /// Notes that the calling thread destroys the stream or region with its record at `address`. Returns
+    /// the address of a record to free now, if there is one.
     pub(super) fn ended(self, address: usize) -> Option<usize> {
         let (thread, place) = (log::thread(), checks::here());
         let mut watched = watch::hold();
