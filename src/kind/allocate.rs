@@ -69,7 +69,7 @@ impl Kind {
         }
         match &self.wishes {
             None => self.allocate_here(align, size, zero),
-            Some(wishes) => wishes.allocate(self, align, size, zero),
+            Some(wishes) => wishes.allocate(self, align, size, Some(size), zero),
         }
     }
 
@@ -83,13 +83,7 @@ impl Kind {
             return self.memalign(align, size);
         }
         let _inside = tools::Inside::new();
-        let align = align.max(self.alignment());
-        match checks::Origin::take(self, align, size, false) {
-            Err(Error::NoMemory) if checks::objects::release_kept() => {
-                checks::Origin::take(self, align, size, false)
-            }
-            other => other,
-        }
+        checks::Origin::take(self, align.max(self.alignment()), size, Some(size), false)
     }
 
     /// Resizes a block of any kind to `size` bytes of this kind. A null block is
@@ -254,15 +248,24 @@ impl checks::Origin for Kind {
         None
     }
 
-    fn take(&'static self, align: usize, size: usize, zeroed: bool) -> Result<*mut u8, Error> {
+    fn take(
+        &'static self,
+        align: usize,
+        size: usize,
+        asked: Option<usize>,
+        zeroed: bool,
+    ) -> Result<*mut u8, Error> {
         if let Some(wishes) = &self.wishes {
-            return wishes.allocate(self, align, size, zeroed);
+            return wishes.allocate(self, align, size, asked, zeroed);
         }
-        if align <= 16 {
-            return self.allocate_here(1, size, zeroed);
-        }
-        let block = self.allocate_here(align, size, false)?;
-        if zeroed {
+        let plain = align <= 16;
+        let align = if plain { 1 } else { align };
+        let attempt = || self.allocate_here(align, size, zeroed && plain);
+        let block = match attempt() {
+            Err(Error::NoMemory) if checks::release_all() => attempt()?,
+            other => other?,
+        };
+        if zeroed && !plain {
             // SAFETY: a block of at least `size` bytes that is the caller's.
             unsafe { block.write_bytes(0, size) };
         }
@@ -311,11 +314,12 @@ impl Memory for Kind {
         &'static self,
         align: usize,
         size: usize,
+        asked: Option<usize>,
         zero: bool,
     ) -> Result<*mut u8, Error> {
         if checks::on() {
             // What is around a block is the caller's.
-            return checks::Origin::take(self, align, size, zero);
+            return checks::Origin::take(self, align, size, asked, zero);
         }
         self.allocate(align, size, zero && align == 1)
     }

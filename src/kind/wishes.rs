@@ -4,6 +4,7 @@ use core::ffi::{c_int, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use super::checks;
 use crate::backing::{Backing, round_up};
 use crate::error::Error;
 use crate::heap::{self, Heap};
@@ -24,12 +25,18 @@ pub trait Memory: Sync + 'static {
         zero: bool,
     ) -> Result<*mut u8, Error>;
 
-    /// A block of this kind or, if it has no memory, what its fallback and the program's function give.
+    /// A block of this kind or, if it has no memory, what its fallback and the program's function
+    /// give. The function is told `asked`, the bytes that the program wants; with `None` it is not called.
     ///
     /// # Errors
     /// Those of malloc of a kind.
-    fn allocate_any(&'static self, align: usize, size: usize, zero: bool)
-    -> Result<*mut u8, Error>;
+    fn allocate_any(
+        &'static self,
+        align: usize,
+        size: usize,
+        asked: Option<usize>,
+        zero: bool,
+    ) -> Result<*mut u8, Error>;
 
     /// Whether the heap with this id is the kind's own, or of a kind that serves when this one has no memory.
     fn is_served_by(&'static self, heap: usize) -> bool;
@@ -93,34 +100,41 @@ impl<K: Memory> Wishes<K> {
     }
 
     /// A block of `size` bytes, more than 0, at a multiple of `align`, a power of two, and of the
-    /// kind's alignment; zeroed if that is asked for.
+    /// kind's alignment; zeroed if that is asked for. The program's function is told `asked`, the
+    /// bytes that the program wants: `size` without what checks lay around them. With `None` it is not called.
     pub(super) fn allocate(
         &self,
         kind: &'static K,
         align: usize,
         size: usize,
+        asked: Option<usize>,
         zero: bool,
     ) -> Result<*mut u8, Error> {
         let align = align.max(self.alignment);
-        match self.allocate_or_fall_back(kind, align, size, zero) {
-            Err(Error::NoMemory) => {}
-            result => return result,
+        let attempt = || self.allocate_or_fall_back(kind, align, size, asked, zero);
+        let mut result = attempt();
+        let is_refused = |result: &Result<_, _>| matches!(result, Err(Error::NoMemory));
+        // What checks keep back is free memory, before the program is asked for more.
+        if is_refused(&result) && checks::on() && checks::release_all() {
+            result = attempt();
         }
-        let Some(asked) = &self.exhausted else {
-            return Err(Error::NoMemory);
+        let (true, Some(exhausted), Some(asked)) = (is_refused(&result), &self.exhausted, asked)
+        else {
+            return result;
         };
         let handle: *const K = kind;
         // SAFETY: the function is the program's, and takes this context in any thread.
-        let call = || unsafe { (asked.function)(asked.context, handle, size) };
-        match heap::call_program(call) {
-            None | Some(0) => Err(Error::NoMemory),
-            Some(_) => {
-                if let Backing::Slabs(slabs) = kind.heap().backing() {
-                    slabs.forget_refusal();
-                }
-                self.allocate_or_fall_back(kind, align, size, zero)
-            }
+        let call = || unsafe { (exhausted.function)(exhausted.context, handle, asked) };
+        if matches!(heap::call_program(call), None | Some(0)) {
+            return result;
         }
+        if checks::on() {
+            checks::release_all();
+        }
+        if let Backing::Slabs(slabs) = kind.heap().backing() {
+            slabs.forget_refusal();
+        }
+        attempt()
     }
 
     fn allocate_or_fall_back(
@@ -128,6 +142,7 @@ impl<K: Memory> Wishes<K> {
         kind: &'static K,
         align: usize,
         size: usize,
+        asked: Option<usize>,
         zero: bool,
     ) -> Result<*mut u8, Error> {
         let plain = align == 1;
@@ -141,7 +156,7 @@ impl<K: Memory> Wishes<K> {
         self.n_refused.fetch_add(1, Ordering::Relaxed);
         match self.fallback {
             None => Err(error),
-            Some(other) => zeroed(other.allocate_any(align, size, zero)),
+            Some(other) => zeroed(other.allocate_any(align, size, asked, zero)),
         }
     }
 
@@ -179,8 +194,8 @@ impl<K: Memory> Wishes<K> {
         let aligned = block as usize & (self.alignment - 1) == 0;
         let may_stay = size <= before && aligned && (own || kind.is_served_by(owner));
         let fresh = match may_stay {
-            true => self.allocate_or_fall_back(kind, self.alignment, size, false),
-            false => self.allocate(kind, 1, size, false),
+            true => self.allocate_or_fall_back(kind, self.alignment, size, Some(size), false),
+            false => self.allocate(kind, 1, size, Some(size), false),
         };
         let fresh = match fresh {
             Ok(fresh) => fresh,

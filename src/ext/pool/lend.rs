@@ -140,7 +140,7 @@ impl Pool {
             };
             // What other threads have in their caches, before it is refused.
             let found = self.objects.hold().collect();
-            let found = found || (are_checked() && checks::objects::release_kept());
+            let found = found || (are_checked() && checks::release_all());
             if !found {
                 self.n_refused.fetch_add(1, Ordering::Relaxed);
                 return Err(refused);

@@ -4,7 +4,7 @@ use super::canary::{self, BEHIND, FRONT, damage, opened};
 use super::fault::{self, Fault};
 use super::guard;
 use super::home::Origin;
-use super::kept::{give_back, keep, release_all};
+use super::kept::{give_back, keep};
 use super::record::{Record, State};
 use super::records;
 use super::settings::{FREE, GUARD, OVERFLOW, TOOL, USE, has, records_all};
@@ -25,13 +25,13 @@ pub(crate) fn malloc(
     let _inside = tools::Inside::new();
     let guarded = if has(GUARD) && kind.can_close_pages() && guard::is_due() {
         guard::make(align, size, zeroed, |align, whole| {
-            kind.take(align, whole, false)
+            kind.take(align, whole, None, false)
         })
     } else {
         None
     };
     if guarded.is_none() && !records_all() {
-        return kind.take(align, size, zeroed);
+        return kind.take(align, size, Some(size), zeroed);
     }
     let errno = log::errno();
     let mut record = match guarded {
@@ -77,10 +77,7 @@ fn make(
         false => (0, 0),
     };
     let whole = size.checked_add(front + behind).ok_or(Error::NoMemory)?;
-    let base = match kind.take(align, whole, zeroed) {
-        Err(Error::NoMemory) if release_all() => kind.take(align, whole, zeroed)?,
-        other => other?,
-    };
+    let base = kind.take(align, whole, Some(size), zeroed)?;
     // SAFETY: a live block of the heap's, of at least `whole` bytes.
     let (block, usable) = unsafe { (base.add(front), heap::blocks::usable_size(base)) };
     Ok(Record::new(block, size, usable, front))

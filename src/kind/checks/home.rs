@@ -16,10 +16,18 @@ pub trait Origin: Sync {
     /// The kind, of those that serve when it has no memory, whose heap gave a block; `None` for others.
     fn fallback_of(&'static self, base: *mut u8) -> Option<&'static dyn Origin>;
     /// `size` bytes of its heap at a multiple of `align`, a power of two or 0; zeroed if so asked.
+    /// The program wants `asked` of them; with `None` it is not asked to make room. What checks keep back
+    /// is given back before it is refused.
     ///
     /// # Errors
     /// Those of an allocation.
-    fn take(&'static self, align: usize, size: usize, zeroed: bool) -> Result<*mut u8, Error>;
+    fn take(
+        &'static self,
+        align: usize,
+        size: usize,
+        asked: Option<usize>,
+        zeroed: bool,
+    ) -> Result<*mut u8, Error>;
     /// Resizes what the heap gave without moving it; whether that was possible.
     ///
     /// # Safety

@@ -80,9 +80,9 @@ fn next_to_go(bytes: usize, guarded: usize) -> Option<Record> {
     }
 }
 
-/// Gives all blocks that are kept back to their heaps; whether there was any.
+/// Gives all blocks that are kept back to their heaps, and objects to their pools; whether there was any.
 #[cold]
-pub(super) fn release_all() -> bool {
+pub(crate) fn release_all() -> bool {
     let mut any = false;
     while let Some(old) = next_to_go(0, 0) {
         release(old);

@@ -46,6 +46,7 @@ pub(crate) use blocks::{base, free, malloc, moved, realloc, resize_in_place, usa
 pub(crate) use canary::{CANARY, FREED, other_than};
 pub(crate) use guard::is_sample_due;
 pub use home::{Home, Origin};
+pub(crate) use kept::release_all;
 pub(crate) use records::here;
 pub use report::{at_exit, report};
 pub(crate) use settings::on;

@@ -6,7 +6,7 @@ use core::ptr;
 use super::canary::{self, damage};
 use super::fault::{self, Fault};
 use super::home::Home;
-use super::kept::{keep, release_all};
+use super::kept::keep;
 use super::record::{Record, State};
 use super::records;
 use super::settings::{FREE, OVERFLOW, has, records_all};
@@ -106,11 +106,6 @@ fn not_of(home: &'static dyn Home, address: *mut u8) {
     }
     fault::tell_now(sink);
     fault::end()
-}
-
-/// Sends all objects and blocks home that are kept back; whether there was any.
-pub(crate) fn release_kept() -> bool {
-    release_all()
 }
 
 /// The number of objects of the pool `home` that are kept back.
