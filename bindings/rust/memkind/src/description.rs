@@ -131,7 +131,8 @@ impl Description {
     ///
     /// # Errors
     /// `MEMKIND_ERROR_INVALID` for what does not go together (MEMKIND_DEBUG=1 tells what), `MEMKIND_ERROR_HUGETLB` where
-    /// there are no pages of the required size, and those of [`Kind::nodes`].
+    /// there are no pages of the required size, `MEMKIND_ERROR_MALLOC` without memory for the settings, and those of
+    /// [`Kind::nodes`].
     pub fn create(&self) -> Result<Kind, Error> {
         let string = |text: &str| CString::new(text).map_err(|_| Error::INVALID);
         let name = self.name.as_deref().map(string).transpose()?;
@@ -143,7 +144,7 @@ impl Description {
         unsafe {
             let config = sys::memkind_config_new();
             if config.is_null() {
-                return Err(Error::INVALID);
+                return Err(Error::NO_MEMORY);
             }
             sys::memkind_config_set_name(
                 config,

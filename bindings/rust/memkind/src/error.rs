@@ -7,6 +7,7 @@ pub struct Error(c_int);
 
 impl Error {
     pub(crate) const INVALID: Self = Self(-13);
+    pub(crate) const NO_MEMORY: Self = Self(-6);
 
     /// The code as memkind.h has it.
     pub fn code(&self) -> i32 {

@@ -229,7 +229,7 @@ impl Kind {
         unsafe {
             let config = sys::memkind_config_new();
             if config.is_null() {
-                return Err(Error::INVALID);
+                return Err(Error::NO_MEMORY);
             }
             sys::memkind_config_set_path(config, directory.as_ptr());
             sys::memkind_config_set_size(config, limit.unwrap_or(0));

@@ -20,28 +20,34 @@ pub enum Policy {
 #[derive(Debug)]
 pub struct TiersBuilder<'kinds> {
     builder: *mut sys::memtier_builder,
+    /// The tiers that must still be added before the memory can be made.
+    n_missing: usize,
     kinds: PhantomData<&'kinds Kind>,
 }
 
 impl<'kinds> TiersBuilder<'kinds> {
     /// A builder without tiers; `None` when memory is short.
     pub fn new(policy: Policy) -> Option<Self> {
-        let policy = match policy {
-            Policy::StaticRatio => sys::MEMTIER_POLICY_STATIC_RATIO,
-            Policy::DynamicThreshold => sys::MEMTIER_POLICY_DYNAMIC_THRESHOLD,
+        let (policy, n_missing) = match policy {
+            Policy::StaticRatio => (sys::MEMTIER_POLICY_STATIC_RATIO, 1),
+            Policy::DynamicThreshold => (sys::MEMTIER_POLICY_DYNAMIC_THRESHOLD, 2),
         };
         // SAFETY: the function has no preconditions.
         let builder = unsafe { sys::memtier_builder_new(policy) };
         (!builder.is_null()).then_some(Self {
             builder,
+            n_missing,
             kinds: PhantomData,
         })
     }
 
-    fn add(self, kind: sys::memkind_t, ratio: u32) -> Result<Self, Error> {
+    fn add(mut self, kind: sys::memkind_t, ratio: u32) -> Result<Self, Error> {
         // SAFETY: builder and kind live.
         match unsafe { sys::memtier_builder_add_tier(self.builder, kind, ratio) } {
-            0 => Ok(self),
+            0 => {
+                self.n_missing = self.n_missing.saturating_sub(1);
+                Ok(self)
+            }
             _ => Err(Error::INVALID),
         }
     }
@@ -49,7 +55,7 @@ impl<'kinds> TiersBuilder<'kinds> {
     /// Adds a static kind, with its part of all bytes.
     ///
     /// # Errors
-    /// `MEMKIND_ERROR_INVALID` for a kind that is there already.
+    /// `MEMKIND_ERROR_INVALID` for a kind that is there already, and without memory for the tier.
     pub fn tier(self, kind: Static, ratio: u32) -> Result<Self, Error> {
         self.add(kind.handle(), ratio)
     }
@@ -57,7 +63,7 @@ impl<'kinds> TiersBuilder<'kinds> {
     /// Adds a kind of the program's own, with its part of all bytes.
     ///
     /// # Errors
-    /// `MEMKIND_ERROR_INVALID` for a kind that is there already.
+    /// `MEMKIND_ERROR_INVALID` for a kind that is there already, and without memory for the tier.
     pub fn tier_of(self, kind: &'kinds Kind, ratio: u32) -> Result<Self, Error> {
         self.add(kind.handle(), ratio)
     }
@@ -65,12 +71,16 @@ impl<'kinds> TiersBuilder<'kinds> {
     /// Makes the memory of the tiers.
     ///
     /// # Errors
-    /// `MEMKIND_ERROR_INVALID` without tiers, or with one for [`Policy::DynamicThreshold`].
+    /// `MEMKIND_ERROR_INVALID` without tiers, or with one for [`Policy::DynamicThreshold`]; `MEMKIND_ERROR_MALLOC`
+    /// without memory.
     pub fn build(self) -> Result<Tiers<'kinds>, Error> {
         // SAFETY: the builder lives.
         let memory = unsafe { sys::memtier_builder_construct_memtier_memory(self.builder) };
         if memory.is_null() {
-            return Err(Error::INVALID);
+            return Err(match self.n_missing {
+                0 => Error::NO_MEMORY,
+                _ => Error::INVALID,
+            });
         }
         Ok(Tiers {
             memory,

@@ -206,6 +206,16 @@ fn tiers_keep_their_ratio() -> Result<(), memkind::Error> {
 }
 
 #[test]
+fn tiers_are_not_made_of_too_few_kinds() -> Result<(), memkind::Error> {
+    let code = |builder: TiersBuilder<'_>| builder.build().expect_err("too few tiers").code();
+    let none = TiersBuilder::new(Policy::StaticRatio).expect("there is memory");
+    let one = TiersBuilder::new(Policy::DynamicThreshold).expect("there is memory");
+    let one = one.tier(Static::Regular, 1)?;
+    assert_eq!((code(none), code(one)), (-13, -13));
+    Ok(())
+}
+
+#[test]
 fn a_region_refuses_beyond_its_limit() -> Result<(), memkind::Error> {
     let file = Kind::file(std::env::temp_dir(), Some(64 << 20))?;
     let mut region = Region::with_limit(&file, 1 << 20)?;
