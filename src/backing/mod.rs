@@ -9,9 +9,10 @@
 //! | `node` | private memory of the process, bound to nodes |
 //! | `file` | a temporary file |
 //!
-//! jemalloc calls in here with its own locks held, from any thread and around fork. So nothing
-//! here takes a lock or allocates from the heap: all state is a few atomics that move forward.
-//! The caller keeps `errno` (`heap::arena::hooks`).
+//! jemalloc calls in here with its own locks held, from any thread and around fork. So what it calls (to
+//! take extents, to give memory back and take it again) takes no lock and allocates nothing from the
+//! heap: that state is a few atomics that move forward. A source is made, and slabs are added, where no
+//! lock of jemalloc's is held. The caller keeps `errno` (`heap::arena::hooks`).
 
 mod base;
 pub mod file;

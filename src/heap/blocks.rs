@@ -38,7 +38,7 @@ pub unsafe fn free(block: *mut u8) -> bool {
             // which class, and the caller gives it up.
             let done = unsafe { cache::push(thread, id, offset, block) };
             if done && !thread.beat.is_due() {
-                // The fast path, where it is on, has counted.
+                // No fast path has: one that finds room has counted, and fails only when a look is due.
                 thread.beat.count_down();
                 thread.leave();
                 return true;

@@ -120,7 +120,7 @@ impl Heap {
 /// The most bytes that jemalloc asks for when it has no room for a block.
 fn extent_size(size: usize, align: usize) -> Option<usize> {
     if size <= class::SLAB_MAX && align <= je::PAGE {
-        return Some(class::least_pages(size.max(align.min(class::SLAB_MAX))));
+        return Some(class::least_pages(size.max(align)));
     }
     let size = size.max(class::SLAB_MAX + 1);
     let class = round_up(size, 1 << ((size - 1).ilog2() - 2))?;

@@ -22,8 +22,8 @@ pub(crate) const MAX: usize = 256;
 
 /// How many bytes of freed large blocks a heap keeps for as long as jemalloc keeps unused pages: a
 /// program that frees and takes such blocks in turn would otherwise unmap and fault them each
-/// time. Pages of a single larger block go back at once. That time is over for a heap only when
-/// the program frees something: a program that waits keeps this many bytes.
+/// time. Pages of a single larger block go back at once. No code looks at that time while the program
+/// does nothing: a program that waits keeps this many bytes.
 pub(crate) const LARGE_KEPT: usize = 256 << 20;
 
 /// The `decay_ms` of a kind that gives memory back the moment it is freed: nothing is cached.

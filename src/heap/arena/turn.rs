@@ -8,7 +8,8 @@ use crate::boxed::boxed;
 use crate::heap::base::class;
 use crate::heap::thread::exhausted::Counts;
 
-/// Each heap has two to the power of this many turns that no other heap has: enough for years.
+/// Each heap has two to the power of this many turns, enough for years, that none of the 65,535 heaps
+/// opened before it has had.
 const TURN_BITS: u32 = 48;
 
 /// What a heap counts to know when a request that it refused may be met.

@@ -6,7 +6,8 @@
 //! other processors; a leaf covers 1 GiB with four bytes a page and is mapped when first needed. The
 //! root says where a leaf would begin if it held all pages from address 0 on, so that the page's number
 //! leads to its entry. Reading follows two loads and never faults, whatever the address. The owner
-//! changes only when pages get memory or a kind is destroyed, so a freed block still tells its kind.
+//! changes when pages get memory, when a kind is destroyed, and when a pool of TBB or a slab that was
+//! refused gives its addresses back, so a freed block still tells its kind.
 //! The class is written by the code that hands a block out; a slab holds one class, so it is right for
 //! every live block.
 

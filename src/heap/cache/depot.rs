@@ -17,7 +17,7 @@ use crate::heap::base::class;
 use crate::heap::base::sync::Cell;
 
 /// The most bytes of blocks that a depot keeps: what a program frees at a time and then takes
-/// again, if it is not much. jemalloc keeps more than that for as long.
+/// again, if it is not much. What is above that waits in jemalloc, which keeps unused pages longer.
 const LIMIT: usize = 16 << 20;
 /// A bounded heap's depot keeps at most this part of what the heap can hold.
 const BOUND_PART: usize = 16;
@@ -152,11 +152,6 @@ impl Depot {
         Some(full)
     }
 
-    /// The classes of which there are blocks.
-    fn held(&self) -> impl Iterator<Item = usize> + '_ {
-        (1..class::COUNT).filter(|class| self.has(*class))
-    }
-
     /// Whether there are blocks of a class.
     pub(crate) fn has(&self, class: usize) -> bool {
         self.stacks()
@@ -252,9 +247,9 @@ impl Depot {
 
     /// Gives everything back to jemalloc.
     pub(super) fn drain(&self) {
-        for class in self.held() {
+        for (class, stack) in self.stacks().iter().enumerate() {
             // What others bring meanwhile stays.
-            for _ in 0..self.stacks()[class].count.load(Ordering::Relaxed) {
+            for _ in 0..stack.count.load(Ordering::Relaxed) {
                 if self.give_back(class) == 0 {
                     break;
                 }

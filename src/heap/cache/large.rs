@@ -44,9 +44,6 @@ pub(super) fn make_room(store: &Store, cache: &Cache, offset: usize) {
     let mut n_places = bin.places();
     let mut magazine = ptr::null_mut();
     if n_places > 0 {
-        if !bin.is_full() {
-            return;
-        }
         let full = bin.unload();
         // SAFETY: the bin's own magazine, full of free blocks of the heap.
         unsafe {

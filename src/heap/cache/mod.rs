@@ -60,8 +60,8 @@ pub(crate) unsafe fn push(thread: &Thread, id: usize, offset: usize, block: *mut
     unsafe { tops::push(top(thread, id, offset), block, || true) }
 }
 
-/// [`push`] that counts down to the thread's next look at the clock; `false` also when it is
-/// time for that, and nothing has changed then.
+/// [`push`] that counts down to the thread's next look at the clock; `false` also when it is time
+/// for that: the block is still the caller's then, and the countdown says that a look is due.
 ///
 /// # Safety
 /// As for [`push`].
@@ -101,7 +101,7 @@ pub(crate) fn refill(thread: &Thread, store: &'static Store, offset: usize) -> *
     let cache = own(thread, store);
     let class = offset >> class::BIN_BITS;
     if cache.is_null() {
-        return fetch_one(&store.arenas, offset).map_or(ptr::null_mut(), |(block, _)| block);
+        return fetch_one(&store.arenas, offset);
     }
     // SAFETY: the cache is this thread's, which has entered.
     let cache = unsafe { &*cache };
@@ -109,16 +109,15 @@ pub(crate) fn refill(thread: &Thread, store: &'static Store, offset: usize) -> *
         return fetch(&store.arenas, cache, offset);
     }
     if !cache.make_bins() {
-        return fetch_one(&store.arenas, offset).map_or(ptr::null_mut(), |(block, _)| block);
+        return fetch_one(&store.arenas, offset);
     }
     let bin = cache.bin(class);
-    if bin.count() == 0 {
-        if class::is_large(offset) && !bin.has_magazine() && store.depot.has(class) {
-            large::limit(store, cache, offset);
-        }
-        if !reload(store, bin, offset) {
-            return fetch(&store.arenas, cache, offset);
-        }
+    debug_assert!(bin.count() == 0, "not asked for a block before");
+    if class::is_large(offset) && !bin.has_magazine() && store.depot.has(class) {
+        large::limit(store, cache, offset);
+    }
+    if !reload(store, bin, offset) {
+        return fetch(&store.arenas, cache, offset);
     }
     // SAFETY: the thread is the calling one and has entered; the offset is a class's.
     unsafe { pop(thread, store.arenas.id(), offset) }.map_or(ptr::null_mut(), NonNull::as_ptr)
@@ -196,28 +195,29 @@ fn fetch(arenas: &'static Arenas, cache: &Cache, offset: usize) -> *mut u8 {
     }
     // SAFETY: the bin's magazine was empty, with room for that many.
     unsafe { stock(&mut source, bin, count) };
-    sort(bin);
     let more = (count as u8).saturating_add(misses.load(Ordering::Relaxed));
     misses.store(more, Ordering::Relaxed);
     first
 }
 
-/// Puts up to `count` blocks from jemalloc into a bin.
+/// Puts up to `count` blocks from jemalloc into a bin whose magazine is empty, so that they are handed
+/// out in the order in which they came: neighbours in time are neighbours in memory.
 ///
 /// # Safety
 /// The bin is the calling thread's, and its magazine has room for them.
 unsafe fn stock(source: &mut Source, bin: Bin<'_>, count: usize) {
-    for left in (1..=count).rev() {
-        let top = bin.top();
-        // SAFETY: the magazine has room for `count` pointers, by the caller's promise.
-        let places = unsafe { slice::from_raw_parts_mut(top.cast::<MaybeUninit<*mut u8>>(), left) };
-        let filled = source.blocks(places);
+    let base = bin.top();
+    // SAFETY: the magazine has room for `count` pointers, by the caller's promise.
+    let places = unsafe { slice::from_raw_parts_mut(base.cast::<MaybeUninit<*mut u8>>(), count) };
+    let mut n = 0;
+    while n < count {
+        let filled = source.blocks(&mut places[n..]);
         if filled > 0 {
-            bin.top.store(top.wrapping_add(filled), Ordering::Relaxed);
+            n += filled;
             break;
         }
-        let block = match source.block() {
-            Some((block, true)) => block,
+        match source.block() {
+            Some((block, true)) => places[n].write(block),
             Some((block, false)) => {
                 // SAFETY: a live block that no other code has seen.
                 unsafe { je::dallocx(block, je::TCACHE_NONE) };
@@ -225,14 +225,17 @@ unsafe fn stock(source: &mut Source, bin: Bin<'_>, count: usize) {
             }
             None => break,
         };
-        places[0].write(block);
-        bin.top.store(top.wrapping_add(1), Ordering::Relaxed);
+        n += 1;
     }
+    places[..n].reverse();
+    // Last: a child that another thread forks meanwhile has each of them once, or not at all.
+    bin.top.store(base.wrapping_add(n), Ordering::Release);
 }
 
-/// Fetches a block from jemalloc, and whether caches may have it.
-fn fetch_one(arenas: &'static Arenas, offset: usize) -> Option<(*mut u8, bool)> {
-    arenas.source(offset, class::size_of(offset)).block()
+/// Fetches a block from jemalloc; null when there is no memory.
+fn fetch_one(arenas: &'static Arenas, offset: usize) -> *mut u8 {
+    let block = arenas.source(offset, class::size_of(offset)).block();
+    block.map_or(ptr::null_mut(), |(block, _)| block)
 }
 
 /// Sets the thread's blocks of a class aside, so that its next request for one takes the slow path,
@@ -263,14 +266,6 @@ pub(crate) fn set_aside(thread: &Thread, id: usize, offset: usize) {
     }
 }
 
-/// Turns the pointers round, so that blocks are handed out in ascending order, as they
-/// came: neighbours in time are neighbours in memory.
-fn sort(bin: Bin<'_>) {
-    let base = bin.magazines.base.load(Ordering::Relaxed);
-    // SAFETY: `count` pointers of the current magazine.
-    unsafe { core::slice::from_raw_parts_mut(base, bin.count()) }.reverse();
-}
-
 /// Puts a block away when the bin is full: into the other magazine, with a full one
 /// going to the depot or to jemalloc. Whether blocks have left the thread.
 ///
@@ -295,7 +290,7 @@ pub(crate) unsafe fn spill(
                 large::make_room(store, cache, offset);
                 true
             } else {
-                bin.is_full() && exchange(store, bin, offset)
+                exchange(store, bin, offset)
             };
             // SAFETY: the thread has entered; the block is one of this heap and class, and free.
             if unsafe { push(thread, store.arenas.id(), offset, block) } {

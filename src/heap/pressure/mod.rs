@@ -19,7 +19,8 @@ use crate::error::Error;
 use throttle::Throttle;
 
 /// Requests for more bytes than this, or for a larger alignment, are refused at once: with the page
-/// that jemalloc adds they take more than half of the 2^47 bytes of addresses that a program has.
+/// that jemalloc adds they take half of the 2^47 bytes of addresses that a program has on x86-64, and a
+/// quarter elsewhere.
 pub(crate) const MOST: usize = (1 << 46) - je::PAGE;
 
 /// A heap of which less than one in this number of bytes is free is in use: to find room for one

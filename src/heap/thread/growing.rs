@@ -53,8 +53,8 @@ impl Gap {
         self.end.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether the block is gone when one has moved: it was this one, or that is now in its
-    /// place.
+    /// Whether this block is known to be gone once a block has moved from `from` to the addresses from
+    /// `start` to `end`: it was this one, or it now lies where this one and its room were.
     fn ends_with(&self, from: usize, start: usize, end: usize) -> bool {
         let own = self.start.load(Ordering::Relaxed);
         own == from || (own < end && start < self.end.load(Ordering::Relaxed))

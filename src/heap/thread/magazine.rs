@@ -141,12 +141,6 @@ impl Bin<'_> {
         unsafe { (*base.cast::<Magazine>().sub(1)).capacity as usize }
     }
 
-    pub(crate) fn is_full(self) -> bool {
-        // SAFETY: `top` is at a place of the current magazine, at its end or at the
-        // place that stands for none.
-        unsafe { *self.top() == END }
-    }
-
     /// Puts the current magazine away: it, or null, with its count set.
     pub(crate) fn unload(self) -> *mut Magazine {
         if !self.has_magazine() {

@@ -136,7 +136,8 @@ pub(crate) fn catch_up() {
 }
 
 /// Makes jemalloc ready for the calling thread if it does not know that thread; `false` when memory
-/// for that is short. jemalloc's start calls functions that may allocate, which it cannot serve yet.
+/// for that is short, but in the one thread that was there before jemalloc. jemalloc's start calls
+/// functions that may allocate, which it cannot serve yet.
 #[inline]
 pub fn initialise() -> bool {
     let state = STATE.load(Ordering::Acquire);
