@@ -135,15 +135,14 @@ impl Account {
         units::open(start, size, self.may_be_huge()) && self.ranges.insert(start, size)
     }
 
-    /// Removes a mapping that is about to be unmapped, with all promises there.
-    pub(super) fn remove_range(&self, start: usize, size: usize) {
+    /// Removes a mapping that is about to be unmapped, with all promises there. Returns their bytes, for
+    /// [`Account::gone_back`] when it has been unmapped.
+    #[must_use]
+    pub(super) fn remove_range(&self, start: usize, size: usize) -> usize {
         self.ranges.remove(start);
-        let n_pages = units::close(start, size);
-        self.promised
-            .fetch_sub(n_pages * page_size(), Ordering::Relaxed);
-        if n_pages > 0 {
-            self.sharing().for_each(|account| account.refusal.end());
-        }
+        let bytes = units::close(start, size) * page_size();
+        self.promised.fetch_sub(bytes, Ordering::Relaxed);
+        bytes
     }
 
     /// Promises the memory of a range in a mapping on the nodes.
@@ -186,6 +185,9 @@ impl Account {
 
     /// Notes that `bytes` have gone back to the kernel, whether or not they stay promised.
     pub(super) fn gone_back(&self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
         for account in self.sharing() {
             account.refusal.end();
             let gone = account.gone.fetch_add(bytes, Ordering::Relaxed) + bytes;

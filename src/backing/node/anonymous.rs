@@ -165,10 +165,9 @@ impl Anonymous {
     ) -> Result<Extent, Error> {
         let account = self.account();
         // More addresses than the nodes have memory are never usable.
-        if !memory && account.is_some_and(|account| size > account.capacity()) {
-            return Err(Error::NoMemory);
-        }
-        if memory && account.is_some_and(|account| account.is_refused(size)) {
+        let is_refused =
+            |account: &Account| size > account.capacity() || (memory && account.is_refused(size));
+        if account.is_some_and(is_refused) {
             return Err(Error::NoMemory);
         }
         // Mappings whose memory is counted begin at a multiple of the unit.
@@ -203,12 +202,23 @@ impl Anonymous {
     pub(in crate::backing) unsafe fn release(&self, address: usize, size: usize) {
         let length = round_up(size, self.page.granule()).unwrap_or(size);
         self.ranges.remove(address);
-        if let Some(account) = self.account() {
-            account.remove_range(address, length);
-            account.gone_back(length);
-        }
         // SAFETY: an extent of this source that is not used any more.
+        unsafe { self.unmap_counted(address, length) };
+    }
+
+    /// Unmaps a mapping of `length` bytes, and takes it out of the account. What was not promised there
+    /// has not gone back: a refusal stays valid although its mapping goes.
+    ///
+    /// # Safety
+    /// The mapping is this source's, and is not used any more.
+    unsafe fn unmap_counted(&self, address: usize, length: usize) {
+        let account = self.account();
+        let gone = account.map_or(0, |account| account.remove_range(address, length));
+        // SAFETY: a mapping of this source that is not used any more.
         unsafe { unmap(address, length) };
+        if let Some(account) = account {
+            account.gone_back(gone);
+        }
     }
 
     /// Lets a forked child have an extent that can be resized, and what is in it, whatever the
@@ -345,13 +355,9 @@ impl Anonymous {
 
 impl Drop for Anonymous {
     fn drop(&mut self) {
-        let account = self.account();
         self.ranges.for_each(|start, size| {
-            if let Some(account) = account {
-                account.remove_range(start, size);
-            }
             // SAFETY: a mapping of the source, whose heap is gone.
-            unsafe { unmap(start, size) };
+            unsafe { self.unmap_counted(start, size) };
         });
     }
 }

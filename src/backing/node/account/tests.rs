@@ -38,12 +38,12 @@ fn no_more_is_promised_than_there_is() {
     assert!(account.add_range(nowhere, too_much));
     assert!(account.promise(nowhere, too_much).is_err());
     assert_eq!(account.promised.load(Ordering::Relaxed), before);
-    account.remove_range(nowhere, too_much);
+    assert_eq!(account.remove_range(nowhere, too_much), 0);
     account.release(start, UNIT / 2);
     account.release(start + UNIT / 2, UNIT / 2);
     assert_eq!(account.promised.load(Ordering::Relaxed), before - UNIT);
     assert!(account.promise(start, UNIT).is_ok());
-    account.remove_range(start, UNIT);
+    assert_eq!(account.remove_range(start, UNIT), UNIT);
     assert_eq!(account.promised.load(Ordering::Relaxed), before - UNIT);
     assert!(matches!(
         Account::of(&NodeMask::EMPTY, Pages::Base),
@@ -86,8 +86,8 @@ fn who_asks_for_too_much_is_not_in_the_way(account: &Account) {
             account.release(start, UNIT);
         }
     });
-    account.remove_range(nowhere, too_much);
-    account.remove_range(start, UNIT);
+    assert_eq!(account.remove_range(nowhere, too_much), 0);
+    let _ = account.remove_range(start, UNIT);
 }
 
 // A part of the first test. The kernel unmaps the new addresses and then refuses to move a mapping
@@ -133,13 +133,13 @@ fn a_move_that_is_refused_leaves_others_alone(account: &Account) {
     account.end_move(moved, old);
     assert_eq!(promised(), none + old.size + theirs.size);
     assert_eq!(ranges(), listed(&[old, theirs]));
-    account.remove_range(theirs.start, theirs.size);
+    assert_eq!(account.remove_range(theirs.start, theirs.size), theirs.size);
     assert_eq!(promised(), none + old.size);
     // One that the kernel moves.
     let moved = account.begin_move(old, new).expect("there is memory");
     account.end_move(moved, new);
     assert_eq!(promised(), none + new.size);
     assert_eq!(ranges(), listed(&[new]));
-    account.remove_range(new.start, new.size);
+    assert_eq!(account.remove_range(new.start, new.size), new.size);
     assert_eq!((promised(), ranges()), (none, none_listed));
 }

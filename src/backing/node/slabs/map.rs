@@ -71,9 +71,8 @@ pub(super) fn make(
 /// # Safety
 /// No block is in it.
 pub(super) unsafe fn unmake(made: &Made, account: Option<&Account>) {
-    if let Some(account) = account.filter(|_| made.page == page_size()) {
-        account.remove_range(made.start, made.size);
-    }
+    let account = account.filter(|_| made.page == page_size());
+    let gone = account.map_or(0, |account| account.remove_range(made.start, made.size));
     let advice = match made.file {
         NO_FILE => libc::MADV_DONTNEED,
         _ => libc::MADV_REMOVE,
@@ -88,6 +87,9 @@ pub(super) unsafe fn unmake(made: &Made, account: Option<&Account>) {
         }
     }
     close(made.file);
+    if let Some(account) = account {
+        account.gone_back(gone);
+    }
 }
 
 /// Closes the file of a slab, if it has one.
