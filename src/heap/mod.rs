@@ -31,6 +31,7 @@ mod thread;
 pub(crate) use base::class::{LARGE_MAX, SLAB_MAX};
 pub(crate) use base::lock;
 pub use base::lock::{prepare_fork, release_after_fork};
+pub(crate) use base::pause;
 pub use base::{HEAPS, KINDS, je, page_map, spare};
 pub use cache::{order, stats};
 pub use pressure::reclaim;

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::ext::slab::Slab;
 use crate::heap::objects::Held;
 use crate::heap::page_map;
+use crate::heap::pause::Pause;
 use crate::log::refused;
 use crate::sys::tools;
 
@@ -29,17 +30,21 @@ impl Pool {
         (SLAB / self.stride()).max(doubled).min(left)
     }
 
-    /// Takes a slab of `wanted` objects, or of fewer. While another thread takes one, this only yields
-    /// the processor.
+    /// Takes a slab of `wanted` objects, or of fewer. While another thread takes one, this only makes a
+    /// `pause`.
     ///
     /// # Errors
     /// `NoMemory` if the kind has no memory, for whatever reason, or `wanted` is 0.
-    pub(super) fn grow(&'static self, held: Held, wanted: usize) -> Result<(), Error> {
+    pub(super) fn grow(
+        &'static self,
+        held: Held,
+        wanted: usize,
+        pause: &mut Pause,
+    ) -> Result<(), Error> {
         let growth = self.growth(&held);
         if growth.busy {
             drop(held);
-            // SAFETY: no preconditions.
-            unsafe { libc::sched_yield() };
+            pause.wait();
             return Ok(());
         }
         if wanted == 0 {
@@ -105,13 +110,14 @@ impl Pool {
         if too_many.is_none_or(|bytes| bytes >= page_map::END) || self.is_lost() {
             return Err(Error::NoMemory);
         }
+        let mut pause = Pause::new();
         loop {
             let held = self.objects.hold();
             let n_objects = self.n_objects();
             if n_objects >= count {
                 return Ok(());
             }
-            self.grow(held, count - n_objects)?;
+            self.grow(held, count - n_objects, &mut pause)?;
         }
     }
 }

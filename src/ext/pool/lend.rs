@@ -7,6 +7,7 @@ use super::Pool;
 use crate::error::Error;
 use crate::ext::buffer::Buffer;
 use crate::heap::objects;
+use crate::heap::pause::Pause;
 use crate::kind::checks::{self, objects::are_checked};
 
 impl Pool {
@@ -128,13 +129,14 @@ impl Pool {
         if self.is_lost() {
             return Err(Error::NoMemory);
         }
+        let mut pause = Pause::new();
         loop {
             let held = self.objects.hold();
             let cut = |places: &mut [usize]| self.slabs.cut(places, self.stride());
             if let Some(object) = held.take(cut) {
                 return Ok(object);
             }
-            let refused = match self.grow(held, self.next_slab()) {
+            let refused = match self.grow(held, self.next_slab(), &mut pause) {
                 Ok(()) => continue,
                 Err(error) => error,
             };

@@ -1,8 +1,10 @@
 //! Locks that survive fork(2), and the two that all heaps share. The thread that forks holds a
 //! lock over the fork; the child releases it by a store. Locks are held for short and rare work,
-//! so waiting yields the processor.
+//! so that a thread which waits looks again and again.
 
 use core::sync::atomic::{AtomicBool, Ordering};
+
+use super::pause::Pause;
 
 /// A lock that survives fork(2).
 pub(crate) struct Lock(AtomicBool);
@@ -23,9 +25,9 @@ impl Lock {
 
     /// Waits for the lock.
     pub(crate) fn hold(&'static self) -> Guard {
+        let mut pause = Pause::new();
         while self.0.swap(true, Ordering::Acquire) {
-            // SAFETY: sched_yield(2) has no preconditions.
-            unsafe { libc::sched_yield() };
+            pause.wait();
         }
         Guard(self)
     }

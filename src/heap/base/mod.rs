@@ -7,6 +7,7 @@ pub mod je;
 pub(crate) mod lock;
 pub(crate) mod mapped;
 pub mod page_map;
+pub(crate) mod pause;
 pub mod spare;
 pub(crate) mod sync;
 

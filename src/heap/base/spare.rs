@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::lock::Lock;
 use super::page_map;
+use super::pause::Pause;
 use crate::backing::map_zeroes;
 use crate::error::Error;
 
@@ -82,6 +83,7 @@ pub(crate) fn is_inside() -> bool {
 pub(crate) fn enter() -> Inside {
     let own = thread_pointer();
     COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut pause = Pause::new();
     loop {
         for place in &INSIDE {
             if place.load(Ordering::Relaxed) == 0
@@ -93,8 +95,7 @@ pub(crate) fn enter() -> Inside {
             }
         }
         // More threads than places: each is inside for a moment only.
-        // SAFETY: sched_yield(2) has no preconditions.
-        unsafe { libc::sched_yield() };
+        pause.wait();
     }
 }
 

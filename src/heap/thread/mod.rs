@@ -27,6 +27,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use once_cell::race::OnceBox;
 
 use super::base::lock::{self, Guard};
+use super::base::pause::Pause;
 use super::base::{je, spare};
 use crate::boxed::boxed;
 use crate::error::Error;
@@ -184,6 +185,7 @@ unsafe extern "C" fn detach(thread: *mut libc::c_void) {
     if let Some(work) = pools.get() {
         work(thread);
     }
+    thread.end_all();
     if let Some(before) = thread.leave_caches() {
         if let Some(work) = caches.get() {
             work(before);
@@ -192,8 +194,8 @@ unsafe extern "C" fn detach(thread: *mut libc::c_void) {
     }
 }
 
-/// Frees, in a child just forked, the records of threads that the child does not have, with the
-/// contents of their caches.
+/// Leaves, in a child just forked, the records of threads that the child does not have to its next
+/// threads, with what is in their caches.
 pub(crate) fn after_fork_in_child() {
     let own = tls::current();
     Thread::all()
@@ -230,9 +232,9 @@ pub(crate) fn quiesce() -> bool {
     if done {
         let own = tls::current();
         for thread in Thread::all().filter(|thread| !ptr::eq(*thread, own)) {
+            let mut pause = Pause::new();
             while thread.busy.is_set() {
-                // SAFETY: sched_yield(2) has no preconditions.
-                unsafe { libc::sched_yield() };
+                pause.wait();
             }
         }
     }

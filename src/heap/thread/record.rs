@@ -174,9 +174,18 @@ impl Thread {
         before.filter(|before| !ptr::eq(*before, self) && before.claim())
     }
 
-    /// Frees, in a child just forked, the record of a thread that the child does not have.
+    /// Forgets what the record's thread was doing: it is gone, also if it has ended in the middle of it.
+    pub(super) fn end_all(&self) {
+        for mark in [&self.detour, &self.inside_pool, &self.inside_program] {
+            mark.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Leaves, in a child just forked, the record of a thread that the child does not have to another,
+    /// with its caches.
     pub(super) fn abandon_after_fork(&self) {
         self.busy.leave();
+        self.end_all();
         self.owned.store(false, Ordering::Relaxed);
     }
 

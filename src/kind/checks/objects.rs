@@ -10,6 +10,7 @@ use super::kept::keep;
 use super::record::{Record, State};
 use super::records;
 use super::settings::{FREE, OVERFLOW, has, records_all};
+use crate::heap::pause::Pause;
 use crate::sys::tools;
 
 /// Whether objects are checked. The first call decides for the life of the process.
@@ -116,15 +117,10 @@ pub(crate) fn kept_of(home: &'static dyn Home) -> usize {
         .count()
 }
 
-/// Lets other threads go on.
-fn wait() {
-    // SAFETY: no preconditions.
-    unsafe { libc::sched_yield() };
-}
-
 /// Looks at all objects that belong to a pool which is about to go, and forgets them.
 pub(crate) fn forget_home(home: &'static dyn Home) {
     let mut index = 0;
+    let mut pause = Pause::new();
     loop {
         let mut records = records::hold();
         let Some((at, record)) = records.next_where(index, |record| is_of(record, home)) else {
@@ -132,12 +128,12 @@ pub(crate) fn forget_home(home: &'static dyn Home) {
                 return;
             }
             drop(records);
-            wait();
+            pause.wait();
             continue;
         };
         if record.state() == State::Freeing {
             drop(records);
-            wait();
+            pause.wait();
             continue;
         }
         if record.state() == State::Kept {
