@@ -415,7 +415,8 @@ void memkind_config_set_fallback(struct memkind_config *cfg,
 /**
  * Sets a function that is called when neither the kind nor its fallback has memory. If it returns
  * nonzero, the request is tried once more. It is called by the thread that asks for memory,
- * without any lock, and may allocate and free; a request made in it calls no such function.
+ * without any lock, and may allocate and free; a request made in it calls no such function. It must
+ * not be left by longjmp(3).
  *
  * \param cfg       settings of memkind_config_new(); NULL is a no-op
  * \param exhausted the function: it is given `context`, the kind and the bytes that were asked

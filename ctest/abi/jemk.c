@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Calls each of the functions of jemalloc that libmemkind.a has, and prints what does not depend on addresses:
  * the original's archive and this one are to print the same. */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <memkind.h>
+#ifndef ORIGINAL
+#include <memkind_ext.h>
+#endif
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 void *jemk_malloc(size_t size);
 void *jemk_calloc(size_t num, size_t size);
@@ -268,6 +275,31 @@ static void count(void *length, const char *text)
     *(size_t *)length += strlen(text);
 }
 
+#ifndef ORIGINAL
+/* What is cut off a block of a kind that overwrites what is freed is overwritten: a pipe has its last page. */
+static void cut_off(size_t size, size_t to)
+{
+    struct memkind_config *config = memkind_config_new();
+    char page[4096];
+    memkind_t kind;
+    int ends[2];
+
+    memkind_config_set_options(config, MEMKIND_OPTION_WIPE);
+    CHECK(memkind_create_with_config(config, &kind) == 0);
+    memkind_config_delete(config);
+    char *block = memkind_malloc(kind, size);
+    memset(block, 0x5a, size);
+    CHECK(pipe(ends) == 0);
+    CHECK(vmsplice(ends[1], &(struct iovec){block + size - 4096, 4096}, 1, 0) == 4096);
+    CHECK(jemk_xallocx(block, to, 0, 0) >= to);
+    memkind_free(kind, block);
+    CHECK(read(ends[0], page, 4096) == 4096 && all(page, 0, 4096, 0));
+    close(ends[0]);
+    close(ends[1]);
+    CHECK(memkind_destroy_kind(kind) == 0);
+}
+#endif
+
 int main(void)
 {
     size_t length = 0;
@@ -289,6 +321,8 @@ int main(void)
     void *block = jemk_malloc(100);
 #ifndef ORIGINAL
     CHECK(memkind_detect_kind(block) == MEMKIND_DEFAULT);
+    cut_off(64 << 20, 9 << 20);
+    cut_off(4 << 20, 1 << 20);
 #endif
     memkind_free(MEMKIND_DEFAULT, block);
     jemk_free(memkind_malloc(MEMKIND_DEFAULT, 100));

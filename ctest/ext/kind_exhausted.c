@@ -3,12 +3,14 @@
  * request, and may make room. */
 #include "kind.h"
 
+#include <pthread.h>
+
 #define LIMIT (4 * MIB)
 
 static memkind_t chained[3];
 static void *hoard[64];
 static int n_hoard, n_asked, answer;
-static bool allocates_inside;
+static bool allocates_inside, ends_thread;
 
 static int make_room(void *context, memkind_t kind, size_t size)
 {
@@ -20,6 +22,8 @@ static int make_room(void *context, memkind_t kind, size_t size)
         CHECK_ALLOC_FAILS(ENOMEM, memkind_malloc(kind, LIMIT));
         memkind_free(NULL, memkind_malloc(MEMKIND_DEFAULT, 100));
     }
+    if (ends_thread)
+        pthread_exit(NULL);
     if (answer && n_hoard)
         memkind_free(NULL, hoard[--n_hoard]);
     return answer;
@@ -39,6 +43,20 @@ static int count_until_refused(void)
         n++;
     }
     return n;
+}
+
+static void *be_refused(void *unused)
+{
+    memkind_free(NULL, memkind_malloc(chained[0], MIB));
+    return unused;
+}
+
+static void in_a_thread(void)
+{
+    pthread_t thread;
+
+    CHECK_INT(0, pthread_create(&thread, NULL, be_refused, NULL));
+    CHECK_INT(0, pthread_join(thread, NULL));
 }
 
 int main(void)
@@ -80,6 +98,14 @@ int main(void)
     CHECK_NOT_NULL(block);
     CHECK_INT(6, n_asked);
     hoard[n_hoard++] = block;
+
+    /* A function that ends its thread is called for the next one, which may have its record. */
+    answer = 0;
+    ends_thread = true;
+    in_a_thread();
+    in_a_thread();
+    CHECK_INT(8, n_asked);
+    ends_thread = false;
 
     /* A fallback stays as long as it is one. */
     CHECK_INT(MEMKIND_ERROR_OPERATION_FAILED, memkind_destroy_kind(chained[2]));

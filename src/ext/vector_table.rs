@@ -116,7 +116,11 @@ impl Table {
             let old = self.entries.get_mut(index)?;
             self.oldest = old.next;
             self.n_gone -= 1;
-            entry.number = old.number.wrapping_add(1 << INDEX_BITS);
+            entry.number = match old.number.wrapping_add(1 << INDEX_BITS) {
+                // 0 stands for a vector that is not checked.
+                0 => 1 << INDEX_BITS,
+                number => number,
+            };
             *old = entry;
             return Some(entry.number);
         }
@@ -167,5 +171,38 @@ impl Entry {
     /// The name of the kind that the buffer is of.
     pub(super) fn kind(&self) -> &'static str {
         self.head().map_or("?", Head::name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, GONE, INDEX_BITS, Table};
+
+    #[test]
+    fn no_number_is_that_of_a_vector_that_is_not_checked() {
+        let mut table = Table::new();
+        let entry = Entry {
+            number: 0,
+            references: 1,
+            data: 0,
+            length: 0,
+            thread: 0,
+            made_at: 0,
+            released_by: 0,
+            released_at: 0,
+            owner: 0,
+            vector: 0,
+            reserved: 0,
+            next: 0,
+            inherited: false,
+        };
+        // Each entry in turn, and the first as often as it has numbers.
+        let uses = (GONE + 1) * (1 << (u32::BITS - INDEX_BITS));
+        for _ in 0..uses + GONE {
+            let number = table.add(entry).expect("there is memory");
+            assert_ne!(number, 0);
+            table.find(number).expect("it is alive").references = 0;
+            table.bury(number);
+        }
     }
 }

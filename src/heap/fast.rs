@@ -90,7 +90,11 @@ pub(crate) const fn is_fine(size: usize) -> bool {
 /// magazine or the depot. `None` if the slow path has to find one.
 #[inline(always)]
 pub(crate) fn allocate_again(kind: usize, size: usize) -> Option<NonNull<u8>> {
-    let store = cache::Store::by_id(index_of(kind).wrapping_add(1))?;
+    let index = index_of(kind);
+    if index >= KINDS {
+        return None;
+    }
+    let store = cache::Store::by_id(index + 1)?;
     let last = (1 << store.arenas.align_bits) - 1;
     if size & last != 0 {
         return allocate_rounded(kind, store, size, (size | last) + 1);

@@ -219,7 +219,8 @@ impl Heap {
         if is_same(old, size) {
             return true;
         }
-        if size > MOST {
+        // What is cut off is to be wiped, which a block that cannot be cut after all must not be.
+        if size > MOST || (size < old && self.wipes()) {
             return false;
         }
         if mapped::block(block as usize).is_some() {

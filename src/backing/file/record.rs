@@ -54,7 +54,10 @@ impl File {
     pub(super) fn open(fd: c_int, dir: CString, limit: usize) -> Result<Box<Self>, Error> {
         let identity = Identity::new();
         identity.set(fd);
-        let pieces = boxed_slice((0..PIECES).map(|_| Piece::new()))?;
+        let pieces = boxed_slice((0..PIECES).map(|_| Piece::new())).inspect_err(|_| {
+            // SAFETY: the descriptor is this function's to close until the record has it.
+            unsafe { libc::close(fd) };
+        })?;
         boxed(Self {
             fd,
             offset: AtomicUsize::new(0),

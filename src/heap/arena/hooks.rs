@@ -48,9 +48,10 @@ unsafe fn arenas_of<'a>(hooks: *mut ExtentHooks) -> &'a Arenas {
 impl Arenas {
     fn take_extent(&self, size: usize, align: usize, memory: bool) -> Option<Extent> {
         let extent = self.backing.take(size, align, memory).ok()?;
+        let mut before = 0;
         if let Backing::Fixed(_) = self.backing {
             // The area may be a block of another kind; that kind gets it back.
-            let before = page_map::owner_of_page(extent.address);
+            before = page_map::owner_of_page(extent.address);
             if before != self.id() {
                 let _ = self.previous.compare_exchange(
                     0,
@@ -60,9 +61,15 @@ impl Arenas {
                 );
             }
         }
-        if extent.memory {
-            // On failure the addresses are lost to the kind, which is out of memory anyway.
-            page_map::set_owner(extent.address, size, self.id()).ok()?;
+        if extent.memory && page_map::set_owner(extent.address, size, self.id()).is_err() {
+            page_map::change_owner(extent.address, size, before);
+            // Addresses of a file or an area are lost to the kind, which is out of memory anyway.
+            // SAFETY: an extent just taken, which no other code has seen.
+            unsafe {
+                self.backing.give_back(extent.address, size);
+                self.backing.release(extent.address, size);
+            }
+            return None;
         }
         Some(extent)
     }
