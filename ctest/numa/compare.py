@@ -54,6 +54,8 @@ KINDS = {
 }
 # "with transparent huge pages disabled": so the pages alternate exactly.
 NO_THP = {"INTERLEAVE", "HBW_INTERLEAVE"}
+# The first kernel that has what a variable asks for.
+SINCE = {"MEMKIND_INTERLEAVE=weighted": "6.9"}
 
 
 def nodes_of(text):
@@ -247,13 +249,32 @@ def check_tables(label, answers, lines, variables):
             print(f"PASS {name}")
 
 
+def lacking(parts, words):
+    """Why the machine's kernel cannot do what a variable among words asks for; None if it can."""
+    kernel = next((part[7:] for part in parts if part.startswith("kernel ")), "")
+
+    def number(version):
+        return [int(digits) for digits in re.findall(r"\d+", version)[:2]]
+
+    for word in words.split():
+        if kernel and word in SINCE and number(kernel) < number(SINCE[word]):
+            return f"takes Linux {SINCE[word]}, this is {kernel}"
+    return None
+
+
 def check(name, path, log):
     expectations, parts = Expectations(path), sections_of(log)
     for variables, answers in expectations.sections.items():
         label = f"{name}: kinds" + (f" with {variables}" if variables else "")
+        if reason := lacking(parts, variables):
+            print(f"SKIP {label}: {reason}")
+            continue
         key = f"with {variables}" if variables else "kinds"
         check_tables(label, answers, parts.get(key, []), variables)
     for word, words, output in expectations.tools:
+        if reason := lacking(parts, words):
+            print(f"SKIP {name}: {words}: {reason}")
+            continue
         lines = [line for line in parts.get(f"{word} {words}", ["did not run"]) if line]
         got = "; ".join(lines)
         if got == "no such program":

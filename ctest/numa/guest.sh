@@ -6,6 +6,7 @@
 # usage: guest.sh PLAN
 here=$(dirname "$0")
 export LD_LIBRARY_PATH="$here/lib"
+echo "=== kernel $(uname -r)"
 while IFS= read -r line; do
     word=${line%% *}
     rest=${line#* }

@@ -26,6 +26,8 @@ busybox busybox-static
 cpio cpio
 numactl numactl
 zstd zstd
+xz xz-utils
+lz4 lz4
 mkfs.ext4 e2fsprogs
 P
     rm -rf "$dir.tmp"
