@@ -198,9 +198,13 @@ impl Account {
         }
     }
 
-    /// Whether `bytes` are refused by an answer that is still valid. Never for huge pages, of which
-    /// the kernel may make more.
+    /// Whether `bytes` are refused because the nodes do not have as many, used or not, or by an answer
+    /// that is still valid. No answer is valid for huge pages, of which the kernel may make more.
     pub(super) fn is_refused(&self, bytes: usize) -> bool {
+        if bytes > self.capacity {
+            self.log_refusal(bytes, self.capacity);
+            return true;
+        }
         self.was_refused(bytes) || self.of_all().is_some_and(|all| all.was_refused(bytes))
     }
 

@@ -165,8 +165,10 @@ impl Anonymous {
     ) -> Result<Extent, Error> {
         let account = self.account();
         // More addresses than the nodes have memory are never usable.
-        let is_refused =
-            |account: &Account| size > account.capacity() || (memory && account.is_refused(size));
+        let is_refused = |account: &Account| match memory {
+            true => account.is_refused(size),
+            false => size > account.capacity(),
+        };
         if account.is_some_and(is_refused) {
             return Err(Error::NoMemory);
         }

@@ -71,7 +71,7 @@ fn the_kernel_is_asked_again_when_much_has_gone_back(account: &Account) {
 fn who_asks_for_too_much_is_not_in_the_way(account: &Account) {
     let start = map(2 * UNIT).next_multiple_of(UNIT);
     assert!(account.add_range(start, UNIT));
-    let (nowhere, too_much) = (1 << 45, 2 * account.capacity().next_multiple_of(UNIT));
+    let (nowhere, too_much) = (1 << 45, account.capacity() / UNIT * UNIT);
     assert!(account.add_range(nowhere, too_much));
     thread::scope(|scope| {
         let asks_for_too_much = scope.spawn(|| {
