@@ -16,37 +16,69 @@ const SIZE: usize = 128 << 10;
 #[repr(align(64))]
 struct Area(UnsafeCell<[u8; SIZE]>);
 
-// SAFETY: no two blocks in it overlap, and only the owner of a block reads and writes it.
-unsafe impl Sync for Area {}
-
-/// All zero, so that it takes no memory before its first use.
-static AREA: Area = Area(UnsafeCell::new([0; SIZE]));
-
-/// Bytes that have been handed out, from the start of the area, and above [`BLOCK`] the number of
-/// living blocks: when there is none, the area is empty again.
-static STATE: AtomicU64 = AtomicU64::new(0);
-const BLOCK: u64 = 1 << 32;
-
-static COUNT: AtomicUsize = AtomicUsize::new(0);
-
-/// How many blocks have been handed out so far.
-pub fn count() -> usize {
-    COUNT.load(Ordering::Relaxed)
+/// An area and what is known of it.
+struct Reserve {
+    /// All zero, so that it takes no memory before its first use.
+    area: Area,
+    /// Bytes that have been handed out, from the start of the area, and above [`BLOCK`] the number of
+    /// living blocks: when there is none, the area is empty again.
+    state: AtomicU64,
+    /// How many blocks have been handed out so far.
+    count: AtomicUsize,
 }
 
-/// A block as `layout` asks, its contents undefined; null if the area has no room.
-pub fn alloc(layout: Layout) -> *mut u8 {
-    let start = AREA.0.get().cast::<u8>();
-    let found = STATE.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-        let (_, end) = place(state, layout)?;
-        Some((state & !(BLOCK - 1)) + BLOCK + end as u64)
-    });
-    let Some((offset, _)) = found.ok().and_then(|state| place(state, layout)) else {
-        return ptr::null_mut();
-    };
-    COUNT.fetch_add(1, Ordering::Relaxed);
-    // SAFETY: within the area.
-    unsafe { start.add(offset) }
+/// What one living block adds to the state of its reserve.
+const BLOCK: u64 = 1 << 32;
+
+// SAFETY: no two blocks in the area overlap, and only the owner of a block reads and writes it; all
+// else is atomic.
+unsafe impl Sync for Reserve {}
+
+/// The process's.
+static RESERVE: Reserve = Reserve::new();
+
+impl Reserve {
+    const fn new() -> Self {
+        Self {
+            area: Area(UnsafeCell::new([0; SIZE])),
+            state: AtomicU64::new(0),
+            count: AtomicUsize::new(0),
+        }
+    }
+
+    fn alloc(&self, layout: Layout) -> *mut u8 {
+        let start = self.area.0.get().cast::<u8>();
+        let take = |state| {
+            let (_, end) = place(state, layout)?;
+            Some((state & !(BLOCK - 1)) + BLOCK + end as u64)
+        };
+        let found = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
+        let Some((offset, _)) = found.ok().and_then(|state| place(state, layout)) else {
+            return ptr::null_mut();
+        };
+        self.count.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: within the area.
+        unsafe { start.add(offset) }
+    }
+
+    fn owns(&self, block: *const u8) -> bool {
+        (block as usize).wrapping_sub(self.area.0.get() as usize) < SIZE
+    }
+
+    /// # Safety
+    /// The caller gives up one block of this reserve, which is not used any more.
+    unsafe fn dealloc(&self) {
+        let give = |state| {
+            let left = state - BLOCK;
+            Some(if left < BLOCK { 0 } else { left })
+        };
+        let taken = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, give);
+        debug_assert!(taken.is_ok());
+    }
 }
 
 /// Where in the area the next block would be: its first byte and the one behind its last.
@@ -57,9 +89,19 @@ fn place(state: u64, layout: Layout) -> Option<(usize, usize)> {
     (layout.align() <= align_of::<Area>() && end <= SIZE).then_some((offset, end))
 }
 
+/// How many blocks have been handed out so far.
+pub fn count() -> usize {
+    RESERVE.count.load(Ordering::Relaxed)
+}
+
+/// A block as `layout` asks, its contents undefined; null if the area has no room.
+pub fn alloc(layout: Layout) -> *mut u8 {
+    RESERVE.alloc(layout)
+}
+
 /// Whether a block is from the area.
 pub fn owns(block: *const u8) -> bool {
-    (block as usize).wrapping_sub(AREA.0.get() as usize) < SIZE
+    RESERVE.owns(block)
 }
 
 /// Counts a block as gone. Which one does not matter: the area is empty again when none lives.
@@ -67,42 +109,39 @@ pub fn owns(block: *const u8) -> bool {
 /// # Safety
 /// The caller gives up one block of [`alloc`], which is not used any more.
 pub unsafe fn dealloc() {
-    let taken = STATE.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-        let left = state - BLOCK;
-        Some(if left < BLOCK { 0 } else { left })
-    });
-    debug_assert!(taken.is_ok());
+    // SAFETY: the block is one of this reserve, by the caller's promise.
+    unsafe { RESERVE.dealloc() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    // One test: the area is the process's.
+    // Of one of its own: what others count tells other tests that memory was short.
     #[test]
     fn it_is_used_up_and_empty_again() {
+        static RESERVE: Reserve = Reserve::new();
         let layout = Layout::from_size_align(1000, 32).expect("a layout");
-        let before = count();
-        let blocks: Vec<_> = core::iter::repeat_with(|| alloc(layout))
+        let blocks: Vec<_> = core::iter::repeat_with(|| RESERVE.alloc(layout))
             .take_while(|block| !block.is_null())
             .collect();
         assert_eq!(blocks.len(), SIZE / 1024);
-        assert_eq!(count() - before, blocks.len());
+        assert_eq!(RESERVE.count.load(Ordering::Relaxed), blocks.len());
         for (i, block) in blocks.iter().enumerate() {
-            assert!(owns(*block) && block.align_offset(32) == 0);
+            assert!(RESERVE.owns(*block) && block.align_offset(32) == 0);
             assert!(i == 0 || *block as usize - blocks[i - 1] as usize == 1024);
         }
         for _ in 1..blocks.len() {
             // SAFETY: each of these blocks is taken back once.
-            unsafe { dealloc() };
-            assert!(alloc(layout).is_null());
+            unsafe { RESERVE.dealloc() };
+            assert!(RESERVE.alloc(layout).is_null());
         }
         // SAFETY: the last one.
-        unsafe { dealloc() };
-        assert_eq!(alloc(layout), blocks[0]);
+        unsafe { RESERVE.dealloc() };
+        assert_eq!(RESERVE.alloc(layout), blocks[0]);
         // SAFETY: just handed out.
-        unsafe { dealloc() };
+        unsafe { RESERVE.dealloc() };
         let vast = Layout::from_size_align(16, 4096).expect("a layout");
-        assert!(alloc(vast).is_null() && !owns(ptr::null()));
+        assert!(RESERVE.alloc(vast).is_null() && !RESERVE.owns(ptr::null()));
     }
 }

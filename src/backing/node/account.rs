@@ -229,14 +229,14 @@ impl Account {
         let mut may_fit = self.fits(bytes);
         if !may_fit {
             room = self.look(bytes, 0);
-            may_fit = self.fits(bytes);
+            may_fit = room >= bytes;
         }
         if may_fit {
             self.promised.fetch_add(bytes, Ordering::Relaxed);
             let has_room = self.fits(0) || {
                 // Other threads have taken memory since the check.
                 room = self.look(bytes, bytes);
-                self.fits(0)
+                room >= bytes
             };
             // The account of the groups notes its own refusals.
             let allowed = || self.of_all().is_none_or(|all| all.allows(bytes));
@@ -258,7 +258,7 @@ impl Account {
             return true;
         }
         let room = self.look(bytes, bytes);
-        self.fits(0) || self.refuse(bytes, room, start, turn)
+        room >= bytes || self.refuse(bytes, room, start, turn)
     }
 
     fn refuse(&self, bytes: usize, room: usize, start: u64, turn: usize) -> bool {
@@ -291,7 +291,8 @@ impl Account {
     }
 
     /// Asks the kernel for the bytes that can be promised in addition to those before a request for
-    /// `bytes`, of which `counted` are counted already. Moves the limit, and returns the room.
+    /// `bytes`, of which `counted` are counted already. Moves the limit, and returns the room: by that
+    /// the request is judged, for another thread may move the limit meanwhile.
     fn look(&self, bytes: usize, counted: usize) -> usize {
         let before = self.load().saturating_sub(counted);
         let Some(left) = self.left() else {
