@@ -9,7 +9,7 @@ use syn::visit::{self, Visit};
 use syn::{BinOp, Expr, Lit, Type};
 
 /// Constants that decide nothing: how data is laid out, states, and numbers of other interfaces.
-const NO_RULES: [&str; 34] = [
+const NO_RULES: [&str; 35] = [
     // Units in which memory is counted, and the bits of addresses and entries.
     "backing/base::UNIT END",
     "class::PAGE LG_PAGE COUNT SMALL_COUNT NO_BLOCKS BIN_BITS SLAB_MAX FINE_MAX FINE COARSE",
@@ -36,6 +36,7 @@ const NO_RULES: [&str; 34] = [
     "start::NOT_STARTED READY COMPLETE",
     "thp::UNREAD",
     // Of the kernel, of jemalloc, of TBB and of memkind.h.
+    "arenas::FIRST_RECORDS",
     "blocks::XFS_SUPER_MAGIC",
     "heap/thread::REGISTER EXPEDITED",
     "policy::WEIGHTED_INTERLEAVE",

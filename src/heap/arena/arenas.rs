@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::heap::base::{class, je, lock, page_map};
 use crate::heap::thread::Thread;
 use crate::log;
+use crate::sys::ahead;
 
 /// The most arenas a kind can have.
 pub(crate) const MAX: usize = 256;
@@ -25,6 +26,9 @@ pub(crate) const MAX: usize = 256;
 /// time. Pages of a single larger block go back at once. No code looks at that time while the program
 /// does nothing: a program that waits keeps this many bytes.
 pub(crate) const LARGE_KEPT: usize = 256 << 20;
+
+/// Bytes of addresses that jemalloc takes for the records of a new arena.
+const FIRST_RECORDS: usize = 2 << 20;
 
 /// The `decay_ms` of a kind that gives memory back the moment it is freed: nothing is cached.
 const AT_ONCE: Option<isize> = Some(0);
@@ -165,8 +169,13 @@ impl Arenas {
     #[cold]
     fn create(&'static self, slot: &AtomicU32) -> Result<u32, Error> {
         let _still = lock::ARENAS.hold();
-        // SAFETY: both sets of hooks are valid and never go: these arenas are static.
-        let Some(fresh) = (unsafe { je::create_arena(METADATA.as_ptr(), self.hooks.get()) }) else {
+        // Where jemalloc has no memory for an arena's records, it loses the arena's number, and what it
+        // keeps for that: so they are there before.
+        let make = || {
+            // SAFETY: both sets of hooks are valid and never go: these arenas are static.
+            unsafe { je::create_arena(METADATA.as_ptr(), self.hooks.get()) }
+        };
+        let Some(fresh) = ahead::map(FIRST_RECORDS).then(make).flatten() else {
             log::error!("Could not create arena.");
             // jemalloc has 4095: another arena of this kind will do.
             return self.existing().next().ok_or(Error::ArenasCreate);
