@@ -16,10 +16,13 @@ static char *area;
 static memkind_t make(void)
 {
     memkind_t kind;
+    void *block;
 
     if (memkind_create_fixed(area, SIZE, &kind) != MEMKIND_SUCCESS)
         return NULL;
-    if (memkind_malloc(kind, 100))
+    block = memkind_malloc(kind, 100);
+    memkind_free(kind, block);
+    if (block)
         return kind;
     CHECK_INT(0, memkind_destroy_kind(kind));
     return NULL;
@@ -52,6 +55,6 @@ int main(void)
     for (int i = 0; i < TIMES; i++)
         make_at_the_limit();
     CHECK(resident_memory() < resident + 4 * MIB);
-    CHECK_NOT_NULL(make());
+    CHECK_INT(0, memkind_destroy_kind(make()));
     return 0;
 }
