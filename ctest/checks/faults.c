@@ -2,7 +2,7 @@
 /* Each fault that is checked, in each sort of kind, in a process of its own: the first line that is said about
  * it, and how the process ends.
  * huge pages: 8 */
-#include "faults.h"
+#include "proper.h"
 
 #include <pthread.h>
 
@@ -389,8 +389,13 @@ static const struct fault faults[] = {
     {"read behind one guarded block in many", guard_seldom, "guard", SEGFAULT},
     {"report", report, "overflow", 0},
     {"ways apart", ways_apart, "leak", 0},
-    {"ways apart", ways_apart, "leak", 0},
     {"no fault", clean, "all,guard=3", 0},
+    {"alignment, free", aligned_blocks, "free", 0},
+    {"alignment, use", aligned_blocks, "use", 0},
+    {"alignment, leak", aligned_blocks, "leak", 0},
+    {"alignment, one guarded block in three", aligned_blocks, "guard=3", 0},
+    {"alignment, one guarded block in many", aligned_blocks, "guard", 0},
+    {"alignment, all", aligned_blocks, "all", 0},
     {"no fault after guarded blocks", clean_after_guarded, "guard=2", 0},
 };
 

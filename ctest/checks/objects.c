@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Each fault with pools, vectors and regions that is checked, in each sort of kind, in a process of its own: the first
  * line that is said about it, and how the process ends. */
-#include "faults.h"
+#include "proper.h"
 
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -353,6 +353,22 @@ static void region_use_seen_by_destroy(void)
     _exit(0);
 }
 
+/* With a limit the second block in a chunk may begin above the first one, or below it. */
+static void region_use_in_chunk_used_again(void)
+{
+    volatile unsigned char *block;
+
+    CHECK_INT(0, memkind_region_create(kind, 0, 100000, &region));
+    region_block(65000);
+    block = region_block(1000);
+    CHECK_INT(0, memkind_region_reset(region));
+    region_block(100);
+    expect("memkind: write to %p after it was freed (region of kind %s)\n", (void *)(block + 500), name);
+    block[500] = 1;
+    memkind_region_destroy(region);
+    _exit(0);
+}
+
 static void destroyed_region(void)
 {
     region_block(100);
@@ -512,6 +528,9 @@ static const struct fault faults[] = {
     {"a region alive", region_alive, "leak", 0},
     {"a region reported", region_reported, "leak", 0},
     {"no fault", clean, "all,guard=3", 0},
+    {"limits of regions, use", limited_regions, "use", 0},
+    {"limits of regions, all", limited_regions, "all", 0},
+    {"use in a chunk that is used again", region_use_in_chunk_used_again, "use", ABORTED},
 };
 
 int main(int argc, char **argv)

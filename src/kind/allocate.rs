@@ -258,18 +258,11 @@ impl checks::Origin for Kind {
         if let Some(wishes) = &self.wishes {
             return wishes.allocate(self, align, size, asked, zeroed);
         }
-        let plain = align <= 16;
-        let align = if plain { 1 } else { align };
-        let attempt = || self.allocate_here(align, size, zeroed && plain);
-        let block = match attempt() {
-            Err(Error::NoMemory) if checks::release_all() => attempt()?,
-            other => other?,
-        };
-        if zeroed && !plain {
-            // SAFETY: a block of at least `size` bytes that is the caller's.
-            unsafe { block.write_bytes(0, size) };
+        let attempt = || self.allocate_here(align, size, zeroed);
+        match attempt() {
+            Err(Error::NoMemory) if checks::release_all() => attempt(),
+            other => other,
         }
-        Ok(block)
     }
 
     unsafe fn resize(&'static self, base: *mut u8, size: usize) -> bool {

@@ -25,7 +25,9 @@ struct Block {
     made_at: u32,
 }
 
-/// The part of a chunk that has been in blocks: what is not any more has a known value.
+/// The part of a chunk from the lowest block that it has had to the end of the highest: what is in no block
+/// has a known value. With a limit on its bytes, a chunk that is used again may begin its blocks elsewhere;
+/// what is between these and the others is filled then.
 #[derive(Clone, Copy)]
 struct Used {
     chunk: usize,
@@ -44,6 +46,21 @@ pub(super) struct Watch {
     used: Vec<Used>,
     made_by: u32,
     made_at: u32,
+}
+
+/// Fills the bytes from `from` to `to` with what freed memory holds, and closes them for tools; none where
+/// `to` is not above `from`.
+///
+/// # Safety
+/// They are a chunk's, writable, and in no block.
+unsafe fn fill(from: usize, to: usize) {
+    let Some(size) = to.checked_sub(from).filter(|size| *size > 0) else {
+        return;
+    };
+    tools::open(from as *const u8, size);
+    // SAFETY: bytes of a chunk that no code uses.
+    unsafe { (from as *mut u8).write_bytes(FREED, size) };
+    tools::close(from as *const u8, size);
 }
 
 /// Whether regions are checked: always the same answer.
@@ -108,6 +125,11 @@ impl Watch {
         let filled = *used;
         used.from = used.from.min(start);
         used.to = used.to.max(end);
+        // SAFETY: in the chunk, on either side of what has been in blocks, and in none now.
+        unsafe {
+            fill(filled.to, start);
+            fill(end, filled.from);
+        }
         let (from, to) = (start.max(filled.from), end.min(filled.to));
         if from < to {
             // SAFETY: memory that was in blocks, and has been filled since.
@@ -184,8 +206,7 @@ impl Watch {
             }
         }
         // SAFETY: the block is a part of its chunk, writable, and no code uses it any more.
-        unsafe { (block.start as *mut u8).write_bytes(FREED, block.end - block.start) };
-        tools::close(block.start as *const u8, block.end - block.start);
+        unsafe { fill(block.start, block.end) };
     }
 
     /// Notes that blocks are freed. Left are those in chunks before number `depth`, and in that

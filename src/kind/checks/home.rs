@@ -15,8 +15,8 @@ pub trait Origin: Sync {
     fn can_close_pages(&self) -> bool;
     /// The kind, of those that serve when it has no memory, whose heap gave a block; `None` for others.
     fn fallback_of(&'static self, base: *mut u8) -> Option<&'static dyn Origin>;
-    /// `size` bytes of its heap at a multiple of `align`, a power of two or 0; zeroed if so asked.
-    /// The program wants `asked` of them; with `None` it is not asked to make room. What checks keep back
+    /// `size` bytes of its heap at a multiple of `align`, a power of two: 1 for what malloc gives. Where
+    /// that is all that is asked of the address, they are zeroed if so asked. The program wants `asked` of them; with `None` it is not asked to make room. What checks keep back
     /// is given back before it is refused.
     ///
     /// # Errors
