@@ -52,8 +52,8 @@ export CARGOFLAGS
 HEADERS := memkind.h memkind_deprecated.h hbwmalloc.h memkind_memtier.h \
 	memkind_allocator.h hbw_allocator.h pmem_allocator.h fixed_allocator.h \
 	autohbw_api.h memkind_ext.h memkind_ext.hpp
-# Foreign names on this library, for -I alone: each in a directory of its own.
-COMPAT := memkind/compat/evpl/evpl.h $(addprefix memkind/compat/spdk/,env.h env_map.h env_pool.h log.h)
+# What the C++ headers share; and foreign names on this library, for -I alone: each in a directory of its own.
+NESTED := memkind/detail/failure.hpp memkind/compat/evpl/evpl.h $(addprefix memkind/compat/spdk/,env.h env_map.h env_pool.h log.h)
 BINS := $(basename $(notdir $(wildcard src/bin/*.rs) $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs))))
 MANS := $(wildcard man/*.[1-8])
 # The license of this library, and those of the code that it contains (scripts/notices.py).
@@ -70,7 +70,7 @@ LIBS += $(foreach p,$(PRELOADS),$(BUILD)/lib/$p$(RELEASE) $(BUILD)/lib/$p.0 $(BU
 .DELETE_ON_ERROR:
 
 .PHONY: all
-all: $(LIBS) $(HEADERS:%=$(BUILD)/include/%) $(COMPAT:%=$(BUILD)/include/%) ## build everything into build/, or build/TARGET/ (two minutes the first time, 400 MB in target/)
+all: $(LIBS) $(HEADERS:%=$(BUILD)/include/%) $(NESTED:%=$(BUILD)/include/%) ## build everything into build/, or build/TARGET/ (two minutes the first time, 400 MB in target/)
 
 # ---- Building. Cargo knows best what is out of date, so it always runs. ----
 
@@ -253,7 +253,7 @@ bench-preload: ## programs with an allocator preloaded (some minutes)
 
 INSTALLED := $(LIBDIR)/$(SOFILE) $(LIBDIR)/$(SONAME) $(LIBDIR)/libmemkind.so $(LIBDIR)/libmemkind.a \
 	$(foreach p,$(PRELOADS),$(LIBDIR)/$p$(RELEASE) $(LIBDIR)/$p.0 $(LIBDIR)/$p) \
-	$(HEADERS:%=$(INCLUDEDIR)/%) $(COMPAT:%=$(INCLUDEDIR)/%) $(PKGCONFIGDIR)/memkind.pc \
+	$(HEADERS:%=$(INCLUDEDIR)/%) $(NESTED:%=$(INCLUDEDIR)/%) $(PKGCONFIGDIR)/memkind.pc \
 	$(PKGCONFIGDIR)/memkind-compat.pc \
 	$(CMAKEDIR)/memkind-config.cmake $(CMAKEDIR)/memkind-config-version.cmake \
 	$(BINS:%=$(BINDIR)/%) $(foreach m,$(MANS),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)) \
@@ -283,7 +283,7 @@ install: $(if $(and $(SUDO_UID),$(wildcard $(BUILD)/lib/$(SOFILE))),,all) ## ins
 	$(foreach p,$(PRELOADS),$(INSTALL) -m 644 $(BUILD)/lib/$p$(RELEASE) '$(DESTDIR)$(LIBDIR)/$p$(RELEASE)' && \
 		ln -sf $p$(RELEASE) '$(DESTDIR)$(LIBDIR)/$p.0' && ln -sf $p$(RELEASE) '$(DESTDIR)$(LIBDIR)/$p' &&) true
 	$(INSTALL) -m 644 $(HEADERS:%=$(BUILD)/include/%) '$(DESTDIR)$(INCLUDEDIR)'
-	$(foreach c,$(COMPAT),$(INSTALL) -D -m 644 $(BUILD)/include/$c '$(DESTDIR)$(INCLUDEDIR)/$c' &&) true
+	$(foreach c,$(NESTED),$(INSTALL) -D -m 644 $(BUILD)/include/$c '$(DESTDIR)$(INCLUDEDIR)/$c' &&) true
 	$(call fill,pkgconfig/memkind.pc.in,$(PKGCONFIGDIR)/memkind.pc)
 	$(call fill,pkgconfig/memkind-compat.pc.in,$(PKGCONFIGDIR)/memkind-compat.pc)
 	$(call fill,cmake/memkind-config.cmake.in,$(CMAKEDIR)/memkind-config.cmake)
@@ -299,7 +299,7 @@ install: $(if $(and $(SUDO_UID),$(wildcard $(BUILD)/lib/$(SOFILE))),,all) ## ins
 uninstall: ## remove what install put there (same variables)
 	rm -f $(INSTALLED:%='$(DESTDIR)%')
 	-rmdir '$(DESTDIR)$(CMAKEDIR)' '$(DESTDIR)$(LICENSEDIR)' 2>/dev/null
-	-cd '$(DESTDIR)$(INCLUDEDIR)' && rmdir -p $(dir $(COMPAT)) 2>/dev/null
+	-cd '$(DESTDIR)$(INCLUDEDIR)' && rmdir -p $(dir $(NESTED)) 2>/dev/null
 	$(tell_linker)
 
 .PHONY: list-installed

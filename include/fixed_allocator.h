@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "memkind.h"
+#include "memkind/detail/failure.hpp"
 
 namespace libmemkind
 {
@@ -32,9 +33,9 @@ inline std::shared_ptr<struct memkind> own(int error, memkind_t kind)
     memkind_error_message(error, text, sizeof(text));
     const std::string message = std::string("cannot create a fixed kind: ") + text;
     if (error == MEMKIND_ERROR_INVALID) {
-        throw std::invalid_argument(message);
+        libmemkind::detail::fail(std::invalid_argument(message));
     }
-    throw std::runtime_error(message);
+    libmemkind::detail::fail(std::runtime_error(message));
 }
 
 inline std::shared_ptr<struct memkind> create(void *area, std::size_t size)
@@ -96,7 +97,7 @@ public:
             }
         }
         if (block == nullptr) {
-            throw std::bad_alloc();
+            libmemkind::detail::fail(std::bad_alloc());
         }
         return static_cast<pointer>(block);
     }

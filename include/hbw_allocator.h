@@ -13,6 +13,7 @@
 #endif
 
 #include "hbwmalloc.h"
+#include "memkind/detail/failure.hpp"
 
 namespace hbw
 {
@@ -64,7 +65,7 @@ public:
             }
         }
         if (block == 0) {
-            throw std::bad_alloc();
+            libmemkind::detail::fail(std::bad_alloc());
         }
         return static_cast<pointer>(block);
     }

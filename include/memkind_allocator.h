@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "memkind.h"
+#include "memkind/detail/failure.hpp"
 
 namespace libmemkind
 {
@@ -79,7 +80,7 @@ inline memkind_t kind_of(kinds name)
     };
     const std::size_t number = static_cast<std::size_t>(name);
     if (number >= sizeof(all) / sizeof(all[0])) {
-        throw std::runtime_error("not one of libmemkind::kinds");
+        libmemkind::detail::fail(std::runtime_error("not one of libmemkind::kinds"));
     }
     return all[number];
 }
@@ -133,7 +134,7 @@ public:
             }
         }
         if (block == nullptr) {
-            throw std::bad_alloc();
+            libmemkind::detail::fail(std::bad_alloc());
         }
         return static_cast<pointer>(block);
     }

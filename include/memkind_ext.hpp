@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memkind_ext.h for C++11 and later: handles that end what they hold, a buffer that releases itself and, from C++17
  * on, std::pmr::memory_resource over a kind and over a region. EXPERIMENTAL. A failed creation throws
- * libmemkind::error; get, alloc and their like return null pointers as the C functions do, or say otherwise. */
+ * libmemkind::error; get, alloc and their like return null pointers as the C functions do, or say otherwise. In a program
+ * that is compiled with -fno-exceptions, a line on standard error and abort(3) stand for what would be thrown. */
 #pragma once
 
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "memkind_ext.h"
+#include "memkind/detail/failure.hpp"
 
 #if __cplusplus >= 201703L
 #if __has_include(<memory_resource>)
@@ -41,7 +43,7 @@ namespace detail
 inline void check(int code)
 {
     if (code != 0) {
-        throw error(code);
+        detail::fail(error(code));
     }
 }
 
@@ -120,7 +122,7 @@ public:
     config() : handle(memkind_config_new())
     {
         if (get() == nullptr) {
-            throw std::bad_alloc();
+            detail::fail(std::bad_alloc());
         }
     }
     config &path(const char *dir) noexcept { return memkind_config_set_path(get(), dir), *this; }
@@ -223,7 +225,7 @@ public:
     {
         buffer other;
         if (memkind_iovec_clone_segment(&other.iovec_, &iovec_, offset, length) != 0) {
-            throw std::out_of_range("libmemkind::buffer::clone");
+            detail::fail(std::out_of_range("libmemkind::buffer::clone"));
         }
         return other;
     }
@@ -245,7 +247,7 @@ public:
     {
         struct memkind_iovec iovec = memkind_iovec();
         if (memkind_iovec_alloc(get(), length, alignment, 1, flags, &iovec) < 0) {
-            throw std::bad_alloc();
+            detail::fail(std::bad_alloc());
         }
         return buffer(iovec);
     }
@@ -295,7 +297,7 @@ private:
         void *block = nullptr;
         const std::size_t least = alignment < sizeof(void *) ? sizeof(void *) : alignment;
         if (memkind_posix_memalign(kind_, &block, least, bytes == 0 ? 1 : bytes) != 0) {
-            throw std::bad_alloc();
+            detail::fail(std::bad_alloc());
         }
         return block;
     }
@@ -323,7 +325,7 @@ private:
     {
         void *block = memkind_region_memalign(region_, alignment, bytes == 0 ? 1 : bytes);
         if (block == nullptr) {
-            throw std::bad_alloc();
+            detail::fail(std::bad_alloc());
         }
         return block;
     }

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "memkind.h"
+#include "memkind/detail/failure.hpp"
 
 namespace libmemkind
 {
@@ -40,16 +41,16 @@ inline std::shared_ptr<struct memkind> own(int error, memkind_t kind)
     memkind_error_message(error, text, sizeof(text));
     const std::string message = std::string("cannot create a file-backed kind: ") + text;
     if (error == MEMKIND_ERROR_INVALID) {
-        throw std::invalid_argument(message);
+        libmemkind::detail::fail(std::invalid_argument(message));
     }
-    throw std::runtime_error(message);
+    libmemkind::detail::fail(std::runtime_error(message));
 }
 
 inline std::shared_ptr<struct memkind> create(const char *dir, std::size_t max_size, allocation_policy policy)
 {
     struct memkind_config *const config = memkind_config_new();
     if (config == nullptr) {
-        throw std::runtime_error("no memory for the configuration of a file-backed kind");
+        libmemkind::detail::fail(std::runtime_error("no memory for the configuration of a file-backed kind"));
     }
     memkind_config_set_path(config, dir);
     memkind_config_set_size(config, max_size);
@@ -120,7 +121,7 @@ public:
             }
         }
         if (block == nullptr) {
-            throw std::bad_alloc();
+            libmemkind::detail::fail(std::bad_alloc());
         }
         return static_cast<pointer>(block);
     }

@@ -337,6 +337,7 @@ check_cxx_inclusion() {
         have "${compiler%% *}" || continue
         for standard in c++98 c++11 c++14 c++17 c++20; do
             check "the allocators honour alignas, $standard, $compiler" overaligned $standard "$compiler"
+            check "the C++ headers without exceptions, $standard, $compiler" no_exceptions $standard "$compiler"
         done
     done
     if [ -n "$dist" ] && [ -e /usr/include/memkind_allocator.h ]; then
@@ -360,6 +361,16 @@ overaligned() { # overaligned STANDARD COMPILER
     "${compiler[@]}" -std="$1" -Wall -Wextra -Werror -pedantic -I"$include" -o "$work/overaligned" \
         "$here/overaligned.cc" -L"$libdir" -l:libmemkind.so.0 &&
         mkdir -p "$work/pmem" && LD_LIBRARY_PATH=$libdir "$work/overaligned" "$work/pmem"
+}
+
+no_exceptions() { # no_exceptions STANDARD COMPILER
+    local -a compiler
+    read -ra compiler <<<"$2"
+    # Aborts, without core files.
+    ulimit -c 0
+    "${compiler[@]}" -std="$1" -fno-exceptions -fno-rtti -Wall -Wextra -Werror -pedantic -I"$include" \
+        -o "$work/no_exceptions" "$here/no_exceptions.cc" -L"$libdir" -l:libmemkind.so.0 &&
+        mkdir -p "$work/pmem" && LD_LIBRARY_PATH=$libdir MEMKIND_HBW_NODES=0 "$work/no_exceptions" "$work/pmem"
 }
 
 cxx_units() {
