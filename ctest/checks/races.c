@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* For ThreadSanitizer: `races KIND none`, threads that take, resize and free blocks of a kind and objects of a pool at a
- * time, so that each gets what another had; `races KIND race`, two threads that write to one block. */
+ * time, so that each gets what another had; `races KIND race`, two threads that write to one block; `races KIND kinds`,
+ * threads that make and destroy kinds. */
 #include "../api/check.h"
 
 #include <memkind_ext.h>
@@ -41,6 +42,26 @@ static void *use(void *number)
     return NULL;
 }
 
+static void *make_kinds(void *number)
+{
+    static char areas[THREADS][MIB];
+    memkind_t made;
+
+    for (int round = 0; round < 20; round++) {
+        if (round % 2 == 0) {
+            CHECK_INT(0, memkind_create_pmem(test_dir(), 0, &made));
+        } else {
+            CHECK_INT(0, memkind_create_fixed(areas[(size_t)number - 1], MIB, &made));
+        }
+        for (size_t size = 1; size < 100000; size *= 3) {
+            memkind_free(made, memkind_calloc(made, 1, size));
+        }
+        CHECK_INT(0, memkind_update_cached_stats());
+        CHECK_INT(0, memkind_destroy_kind(made));
+    }
+    return NULL;
+}
+
 static void *write_to(void *block)
 {
     *(char *)block = 4;
@@ -67,6 +88,10 @@ int main(int argc, char **argv)
         kind = make_pmem(test_dir(), 0);
     }
     CHECK_INT(0, memkind_pool_create(kind, 100, 0, 0, &pool));
+    if (strcmp(argv[2], "kinds") == 0) {
+        in_threads(make_kinds, NULL, THREADS);
+        return 0;
+    }
     in_threads(use, NULL, THREADS);
     in_threads(use, NULL, THREADS);
     if (strcmp(argv[2], "race") == 0) {

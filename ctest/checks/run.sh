@@ -116,14 +116,15 @@ tools() {
     done
 }
 
-# raced KIND FAULT: no race is reported but one of the program's, which is.
+# raced KIND FAULT [SUPPRESSION]: no race is reported but one of the program's, which is.
 raced() {
     local status
-    TSAN_OPTIONS=exitcode=66 timeout "$test_limit" setarch -R "$work/tsan-races" "$1" "$2" >"$work/tsan.out" 2>&1
+    echo "${3:-}" >"$work/suppressions"
+    TSAN_OPTIONS="exitcode=66 suppressions=$work/suppressions" timeout "$test_limit" setarch -R "$work/tsan-races" "$1" "$2" >"$work/tsan.out" 2>&1
     status=$?
     head -n 12 "$work/tsan.out"
     case $2 in
-    none) [ $status -eq 0 ] && [ ! -s "$work/tsan.out" ] ;;
+    none | kinds) [ $status -eq 0 ] && [ ! -s "$work/tsan.out" ] ;;
     race) [ $status -eq 66 ] && [ "$(grep -c 'WARNING: ThreadSanitizer: data race' "$work/tsan.out")" -eq 1 ] &&
         grep -q ' write_to ' "$work/tsan.out" ;;
     esac
@@ -141,13 +142,21 @@ races() {
             check "checks/tsan $sort, $fault" raced $sort $fault
         done
     done
+    # What memkind_checks(3) says to suppress, and what is left then.
+    for fault in kinds race; do
+        check "checks/tsan $fault, suppressed" raced default $fault called_from_lib:libmemkind.so
+    done
 }
 
-# A list that cannot be understood ends the process when the library is loaded.
+# A list that cannot be understood ends the process when the library is loaded, as does "none" beside others.
 malformed() {
+    local list
     build faults '' -O1 || return
-    MEMKIND_CHECKS=fre "$work/faults" default:0 >"$work/malformed.out" 2>&1
-    [ $? -eq 134 ] && grep -q '^MEMKIND_FATAL: Wrong value of MEMKIND_CHECKS=fre: it is all, ' "$work/malformed.out"
+    for list in fre all,none none,leak free,none; do
+        MEMKIND_CHECKS=$list "$work/faults" default:0 >"$work/malformed.out" 2>&1
+        [ $? -eq 134 ] && grep -q "^MEMKIND_FATAL: Wrong value of MEMKIND_CHECKS=$list: it is all, " "$work/malformed.out" ||
+            { echo "$list"; return 1; }
+    done
 }
 
 load() { check checks/malformed malformed; }

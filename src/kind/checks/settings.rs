@@ -74,16 +74,20 @@ pub(super) fn any() -> bool {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// What a value of MEMKIND_CHECKS asks for: checks, and one block in how many is guarded.
+/// What a value of MEMKIND_CHECKS asks for: checks, and one block in how many is guarded. Beside
+/// "all", "guard=N" gives the number; "none" stands alone.
 fn parse(text: &[u8]) -> Result<(u32, usize), Malformed> {
     let (mut checks, mut rate) = (0, GUARD_RATE);
+    if text == b"none" {
+        return Ok((checks, rate));
+    }
     for word in text.split(|byte| *byte == b',') {
         let (name, number) = match word.iter().position(|byte| *byte == b'=') {
             Some(at) => (&word[..at], Some(&word[at + 1..])),
             None => (word, None),
         };
         checks |= match (name, number) {
-            (b"none" | b"", None) => 0,
+            (b"", None) => 0,
             (b"free", None) => FREE,
             (b"overflow", None) => OVERFLOW,
             (b"use", None) => USE,
@@ -195,12 +199,27 @@ mod tests {
         assert_eq!(parse(b"guard"), Ok((GUARD, GUARD_RATE)));
         assert_eq!(parse(b""), Ok((0, GUARD_RATE)));
         assert_eq!(parse(b"none"), Ok((0, GUARD_RATE)));
+        assert_eq!(parse(b"guard=7,all"), Ok((ALL, 7)));
     }
 
     #[test]
     fn what_is_no_list_is_malformed() {
         for text in [
-            "al", "free use", "guard=", "guard=0", "guard=x", "guard=-1", "free=1", "ALL",
+            "al",
+            "free use",
+            "guard=",
+            "guard=0",
+            "guard=x",
+            "guard=-1",
+            "free=1",
+            "ALL",
+            "all,none",
+            "none,leak",
+            "leak,none",
+            "none,none",
+            "none,",
+            ",none",
+            "none=1",
         ] {
             assert_eq!(parse(text.as_bytes()), Err(Malformed), "{text}");
         }
