@@ -69,6 +69,14 @@ memcheck() {
     esac
 }
 
+# threads [small]: memcheck has nothing to say of a correct program with threads.
+threads() {
+    timeout "$test_limit" valgrind --error-exitcode=9 "$work/threads" "$@" >"$work/memcheck.out" 2>&1
+    local status=$?
+    head -n 40 "$work/memcheck.out"
+    [ $status -eq 0 ] && grep -q 'ERROR SUMMARY: 0 errors' "$work/memcheck.out"
+}
+
 # sanitized KIND FAULT. LeakSanitizer lists only what its own malloc gave: lost blocks of kinds are listed by ours.
 sanitized() {
     local status checks=
@@ -104,6 +112,14 @@ tools() {
             fi
         done
     done
+    if ! build threads '' -O1; then
+        fail checks/threads "does not build"
+    elif have valgrind; then
+        check "checks/memcheck threads" threads
+        check "checks/memcheck threads, small stacks" threads small
+    else
+        skip "checks/memcheck threads" "no valgrind"
+    fi
     if ! build tools asan- -O0 -fsanitize=address >/dev/null 2>&1; then
         skip checks/asan "the compiler has no AddressSanitizer"
         return

@@ -12,7 +12,7 @@ use crate::heap::base::lock::Lock;
 use crate::heap::base::{first, spare};
 use crate::log;
 use crate::signals;
-use crate::sys::page_size;
+use crate::sys::{page_size, tools};
 
 // Options that jemalloc reads at its first use, twice. Settings of the user (JEMK_MALLOC_CONF)
 // come in between. Hidden, or every program would see the symbols.
@@ -175,6 +175,9 @@ const NEEDS: usize = 6 << 20;
 
 /// Starts jemalloc, on a stack of its own above a page without access; `false` when memory is
 /// short. Handlers of signals may need more stack, and wait. The lock is held.
+///
+/// Under memcheck it stays on the thread's stack: memcheck takes a step of less than 2 MB to
+/// another stack for the thread's own growing or shrinking, and all between for free.
 fn boot() -> bool {
     let Some(room) = map_zeroes(page_size() + STACK + NEEDS) else {
         return false;
@@ -188,8 +191,12 @@ fn boot() -> bool {
     let signals = signals::hold_back();
     put_back();
     give_key();
-    // SAFETY: the stack is ours until the work is done.
-    let known = unsafe { on_stack(top) };
+    let known = if tools::tool() == tools::Tool::Memcheck {
+        attach()
+    } else {
+        // SAFETY: the stack is ours until the work is done.
+        unsafe { on_stack(top) }
+    };
     signals.release();
     // SAFETY: nothing is there any more.
     unsafe { libc::munmap(room.cast(), page_size() + STACK) };
