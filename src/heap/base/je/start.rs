@@ -16,7 +16,6 @@ use crate::sys::{page_size, tools};
 
 // Options that jemalloc reads at its first use, twice. Settings of the user (JEMK_MALLOC_CONF)
 // come in between. Hidden, or every program would see the symbols.
-// * disable_large_size_classes: programs rely on four size classes per doubling.
 // * lg_extent_max_active_fit: small blocks may have a part of any free extent, and extents of any
 //   sizes are joined (40: one may be 2^40 times the other). jemalloc's 64 times goes with giving
 //   extents of 8 MiB back at once; ours stay, and would be of no use to smaller blocks.
@@ -27,10 +26,12 @@ use crate::sys::{page_size, tools};
 // * dss: sbrk(2) is the C library's.
 // * trust_madvise: without it jemalloc maps a page at its start to try MADV_DONTNEED on, as
 //   emulators may not obey it, and crashes where it gets none. The hooks do not look at the result.
+// * disable_large_size_classes: blocks of any number of pages. The heap reckons with four size
+//   classes per doubling, and would take blocks for larger than they are.
 core::arch::global_asm!(
     ".pushsection .rodata.memkind_conf, \"a\"",
-    ".Lmemkind_conf: .asciz \"disable_large_size_classes:false,lg_extent_max_active_fit:40\"",
-    ".Lmemkind_last: .asciz \"narenas:1,tcache:false,dss:disabled,trust_madvise:true\"",
+    ".Lmemkind_conf: .asciz \"lg_extent_max_active_fit:40\"",
+    ".Lmemkind_last: .asciz \"narenas:1,tcache:false,dss:disabled,trust_madvise:true,disable_large_size_classes:false\"",
     ".popsection",
     ".pushsection .data.rel.ro.memkind_conf, \"aw\"",
     ".p2align 3",
