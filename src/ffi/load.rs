@@ -39,7 +39,13 @@ extern "C" fn at_load() {
     sys::use_library();
 }
 
+/// Takes the locks, so that the child finds all of them in order. A signal handler that has interrupted
+/// an allocation forks without: its thread may hold some, and others wait for these with those that it
+/// lacks.
 extern "C" fn before_fork() {
+    if heap::is_interrupted() && sys::held::fork_without() {
+        return;
+    }
     let signals = signals::hold_back();
     je::meet_before_fork();
     // Before the others: a thread that holds a pool's lock may wait for threads that want those.
@@ -60,6 +66,9 @@ extern "C" fn before_fork() {
 }
 
 extern "C" fn in_parent() {
+    if sys::held::has_forked_without() {
+        return;
+    }
     je::parent_after_fork();
     checks::parent_after_fork();
     spare::parent_after_fork();
@@ -73,7 +82,13 @@ extern "C" fn in_parent() {
     signals.release();
 }
 
+/// A child of [`before_fork`] without locks may go on where the signal handler came in, if the process
+/// had no other thread; its heaps are as they were then.
 extern "C" fn in_child() {
+    if sys::held::has_forked_without() {
+        kind::make_files_private();
+        return;
+    }
     je::child_after_fork();
     checks::child_after_fork();
     spare::child_after_fork();
@@ -83,6 +98,7 @@ extern "C" fn in_child() {
     map::after_fork_in_child();
     pool::after_fork_in_child();
     watch::after_fork_in_child();
+    sys::held::start_again();
     signals.release();
 }
 

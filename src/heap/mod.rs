@@ -35,6 +35,7 @@ pub(crate) use base::pause;
 pub use base::{HEAPS, KINDS, je, page_map, spare};
 pub use cache::{order, stats};
 pub use pressure::reclaim;
+pub use thread::is_interrupted;
 pub(crate) use thread::{may_enter, tally};
 
 use core::ptr::{self, NonNull};

@@ -83,10 +83,15 @@ pub fn parent_after_fork() {
     file::parent_after_fork();
 }
 
+/// In a child after fork: gives it file-backed memory of its own.
+pub fn make_files_private() {
+    files().for_each(File::after_fork_in_child);
+}
+
 /// In a child after fork: gives it file-backed memory of its own, before anything is written
 /// there, and releases the locks of threads that the child does not have.
 pub fn after_fork_in_child() {
-    files().for_each(File::after_fork_in_child);
+    make_files_private();
     file::child_after_fork();
     heap::after_fork_in_child();
     for kind in registry::dynamic() {

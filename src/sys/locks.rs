@@ -4,7 +4,7 @@
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::raw;
+use super::{held, raw};
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
@@ -47,10 +47,17 @@ pub(super) extern "C" fn nothing() -> c_int {
 }
 
 pub(super) extern "C" fn trylock(word: &AtomicU32) -> c_int {
-    if take(word) { 0 } else { libc::EBUSY }
+    held::one_more();
+    if take(word) {
+        0
+    } else {
+        held::one_less();
+        libc::EBUSY
+    }
 }
 
 pub(super) extern "C" fn lock(word: &AtomicU32) -> c_int {
+    held::one_more();
     if !take(word) {
         while word.swap(AWAITED, Ordering::Acquire) != FREE {
             wait(word, AWAITED, core::ptr::null());
@@ -63,6 +70,7 @@ pub(super) extern "C" fn unlock(word: &AtomicU32) -> c_int {
     if word.swap(FREE, Ordering::Release) == AWAITED {
         wake_one(word);
     }
+    held::one_less();
     0
 }
 

@@ -28,6 +28,7 @@ mod errors;
     path = "forks_portable.rs"
 )]
 pub(crate) mod forks;
+pub(crate) mod held;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) mod hidden;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -5,6 +5,7 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::pause::Pause;
+use crate::sys::held;
 
 /// A lock that survives fork(2).
 pub(crate) struct Lock(AtomicBool);
@@ -26,6 +27,7 @@ impl Lock {
     /// Waits for the lock.
     pub(crate) fn hold(&'static self) -> Guard {
         let mut pause = Pause::new();
+        held::one_more();
         while self.0.swap(true, Ordering::Acquire) {
             pause.wait();
         }
@@ -34,7 +36,12 @@ impl Lock {
 
     /// Takes the lock if it is free.
     pub(crate) fn try_hold(&'static self) -> Option<Guard> {
-        (!self.0.swap(true, Ordering::Acquire)).then(|| Guard(self))
+        held::one_more();
+        if self.0.swap(true, Ordering::Acquire) {
+            held::one_less();
+            return None;
+        }
+        Some(Guard(self))
     }
 
     /// Whether it is held. If not, all that was done under it is seen.
@@ -50,6 +57,7 @@ impl Lock {
     /// Releases it: after fork(2), in parent and child.
     pub(crate) fn release(&self) {
         self.0.store(false, Ordering::Release);
+        held::one_less();
     }
 }
 

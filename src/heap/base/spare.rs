@@ -14,6 +14,7 @@ use super::page_map;
 use super::pause::Pause;
 use crate::backing::map_zeroes;
 use crate::error::Error;
+pub(crate) use crate::sys::held::thread_pointer;
 
 /// What the page map says about the pages of these blocks: an id that no heap has.
 pub const ID: usize = super::HEAPS - 1;
@@ -30,41 +31,6 @@ impl Drop for Inside {
     fn drop(&mut self) {
         self.0.store(0, Ordering::Release);
         COUNT.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A number that no two threads share: the thread pointer.
-pub(crate) fn thread_pointer() -> usize {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let pointer: usize;
-        // SAFETY: the thread pointer's first word is the pointer itself.
-        unsafe {
-            core::arch::asm!(
-                "mov {pointer}, qword ptr fs:[0]",
-                pointer = lateout(reg) pointer,
-                options(nostack, preserves_flags, readonly),
-            );
-        }
-        pointer
-    }
-    #[cfg(target_arch = "aarch64")]
-    {
-        let pointer: usize;
-        // SAFETY: reads the thread pointer.
-        unsafe {
-            core::arch::asm!(
-                "mrs {pointer}, tpidr_el0",
-                pointer = out(reg) pointer,
-                options(nomem, nostack, preserves_flags),
-            );
-        }
-        pointer
-    }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    {
-        // SAFETY: pthread_self(3) has no preconditions.
-        unsafe { libc::pthread_self() as usize }
     }
 }
 

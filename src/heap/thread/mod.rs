@@ -31,7 +31,7 @@ use super::base::pause::Pause;
 use super::base::{je, spare};
 use crate::boxed::boxed;
 use crate::error::Error;
-use crate::sys::tools;
+use crate::sys::{held, tools};
 use record::EMPTY;
 pub(crate) use record::Thread;
 use tally::Tally;
@@ -206,6 +206,12 @@ pub(crate) fn after_fork_in_child() {
 /// Whether the calling thread is in the middle of an operation on its caches.
 pub(crate) fn is_at_work() -> bool {
     Thread::attached().is_some_and(|thread| thread.busy.is_set())
+}
+
+/// Whether the calling thread is in the middle of something on which other threads may wait, which
+/// a signal handler has interrupted: it holds a lock, is in an operation on its caches, or in a start.
+pub fn is_interrupted() -> bool {
+    held::any() || spare::is_inside() || is_at_work()
 }
 
 /// Takes the lock under which caches change hands. The caller is in no operation on its caches.

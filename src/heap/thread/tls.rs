@@ -5,6 +5,8 @@
 //! library that is linked or preloaded), the descriptor's resolver is the two
 //! instructions that load and return the constant beside it, which is read once and used from
 //! then on. Otherwise the descriptor is called each time.
+//!
+//! Behind the pointer is a word that `sys/held.rs` has in static TLS.
 
 #[cfg_attr(target_arch = "aarch64", path = "tls/aarch64.rs")]
 #[cfg_attr(target_arch = "x86_64", path = "tls/x86_64.rs")]
@@ -13,6 +15,7 @@ mod variable;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::record::Thread;
+use crate::sys::held;
 use variable::{at, static_distance, variable};
 
 /// Distance of the variable from the thread pointer; 0 while unknown.
@@ -22,6 +25,9 @@ static DISTANCE: AtomicUsize = AtomicUsize::new(0);
 pub(crate) fn prepare() -> bool {
     let distance = static_distance();
     DISTANCE.store(distance, Ordering::Relaxed);
+    if distance != 0 {
+        held::prepare(distance.wrapping_add(size_of::<*const Thread>()));
+    }
     distance != 0
 }
 

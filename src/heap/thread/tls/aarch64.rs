@@ -11,8 +11,8 @@ core::arch::global_asm!(
     ".globl memkind_thread",
     ".hidden memkind_thread",
     ".type memkind_thread, @object",
-    ".size memkind_thread, 8",
-    "memkind_thread: .xword {empty}",
+    ".size memkind_thread, 16",
+    "memkind_thread: .xword {empty}, 0",
     ".popsection",
     empty = sym EMPTY,
 );
