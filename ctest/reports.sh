@@ -22,7 +22,7 @@ run() {
         CHECK_ONLY=$2 ctest/preload/family.sh
         CHECK_ONLY=$2 ctest/preload/start.sh
         ;;
-    programs) ctest/preload/programs.sh "${2%% *}" ;;
+    programs) ctest/preload/programs.sh "${2%%[ *]*}" ;;
     # Machines show all of theirs at once.
     numa-ci)
         [ -e "$work/numa" ] || ctest/numa/run.sh --jobs "$(nproc)" hbm kmem hbm-tie hbm-tiny >"$work/numa"
