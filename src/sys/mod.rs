@@ -40,6 +40,7 @@ mod names;
 mod page;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod raw;
+pub(crate) mod thread_pointer;
 pub(crate) mod tools;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vdso;

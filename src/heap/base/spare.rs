@@ -14,7 +14,7 @@ use super::page_map;
 use super::pause::Pause;
 use crate::backing::map_zeroes;
 use crate::error::Error;
-pub(crate) use crate::sys::held::thread_pointer;
+pub(crate) use crate::sys::thread_pointer::thread_pointer;
 
 /// What the page map says about the pages of these blocks: an id that no heap has.
 pub const ID: usize = super::HEAPS - 1;
