@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::{Kind, checks, places, table};
 use crate::error::Error;
-use crate::heap::{self, KINDS, fast, spare};
+use crate::heap::{self, KINDS, fast, page_map, spare};
 use crate::log;
 
 /// The most kinds that can exist, static ones included (`MEMKIND_MAX_KIND`). The three
@@ -110,15 +110,25 @@ pub fn statics() -> impl Iterator<Item = &'static Kind> {
 /// The kind that owns the address `ptr`; `None` when the library does not own it.
 #[inline]
 pub fn detect(ptr: *const u8) -> Option<&'static Kind> {
-    let id = heap::blocks::owner(ptr as usize);
-    // Right for a kind's own heap; an address without an owner gives no number.
-    let mut number = id.wrapping_sub(1);
-    if id == spare::ID {
-        // MEMKIND_DEFAULT.
-        number = 0;
-    } else if number >= heap::KINDS {
-        number = places::kind_number(id)?;
+    // Right for a kind's own heap; a page without an owner gives no number.
+    let number = page_map::owner_of_page(ptr as usize).wrapping_sub(1);
+    if number >= KINDS {
+        return detect_elsewhere(ptr);
     }
+    // SAFETY: pages belong only to heaps of live kinds.
+    Some(unsafe { &*address(number) })
+}
+
+/// The kind that owns the address `ptr`, which is not in a page of a kind's own heap.
+#[cold]
+#[inline(never)]
+fn detect_elsewhere(ptr: *const u8) -> Option<&'static Kind> {
+    let number = match heap::blocks::owner(ptr as usize) {
+        // MEMKIND_DEFAULT.
+        spare::ID => 0,
+        id @ 1..=KINDS => id - 1,
+        id => places::kind_number(id)?,
+    };
     // SAFETY: pages belong only to heaps of live kinds.
     Some(unsafe { &*address(number) })
 }

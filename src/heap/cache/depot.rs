@@ -1,8 +1,9 @@
 //! Full magazines of a heap, between threads: one stack for each class.
 //!
 //! A stack is held only for a push or a pop, so waiting is short; a thread that cannot get it
-//! at once goes to jemalloc. The bytes of the blocks in a depot are bounded. What no thread has taken
-//! for a second goes back to jemalloc, a part of it each second.
+//! at once goes to jemalloc. The bytes of the blocks in a depot are bounded: when it is full, a class
+//! that threads ask for gets the room of one for which none has asked of late. What no thread has
+//! taken for a second goes back to jemalloc, a part of it each second.
 
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -46,6 +47,9 @@ struct Stack {
     magazines: Gate<Magazines>,
     /// Number of full magazines; written by the thread that holds the stack.
     count: AtomicU32,
+    /// Whether a thread has asked for a magazine, had there been one or not, since a full depot was
+    /// last searched here for room.
+    asked: AtomicBool,
 }
 
 // SAFETY: no thread uses a magazine while it is in a stack.
@@ -59,6 +63,7 @@ impl Stack {
                 value: Cell::new(Magazines::NONE),
             },
             count: AtomicU32::new(0),
+            asked: AtomicBool::new(false),
         }
     }
 
@@ -95,6 +100,8 @@ pub(crate) struct Depot {
     bytes: AtomicUsize,
     /// When the depot was last looked at, in seconds.
     looked: AtomicU32,
+    /// The class at which the next search for room begins.
+    hand: AtomicU32,
 }
 
 impl Depot {
@@ -104,6 +111,7 @@ impl Depot {
             limit: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             looked: AtomicU32::new(0),
+            hand: AtomicU32::new(0),
         }
     }
 
@@ -144,8 +152,26 @@ impl Depot {
     /// # Safety
     /// The empty one is the caller's, and still so if there is none with blocks.
     pub(crate) unsafe fn pop(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
+        let stack = self.stacks().get(offset >> class::BIN_BITS)?;
+        if !stack.asked.load(Ordering::Relaxed) {
+            stack.asked.store(true, Ordering::Relaxed);
+        }
         // SAFETY: the empty magazine is null or in no list: the stack may keep it.
-        let full = unsafe { self.stacks().get(offset >> class::BIN_BITS)?.take(empty) };
+        unsafe { self.take(stack, offset, empty) }
+    }
+
+    /// Takes a magazine with blocks from the stack of the class at `offset`.
+    ///
+    /// # Safety
+    /// As for [`Self::pop`].
+    unsafe fn take(
+        &self,
+        stack: &Stack,
+        offset: usize,
+        empty: *mut Magazine,
+    ) -> Option<*mut Magazine> {
+        // SAFETY: the empty magazine is null or in no list: the stack may keep it.
+        let full = unsafe { stack.take(empty) };
         // SAFETY: null or a magazine that is ours now.
         let bytes = unsafe { full.as_ref() }?.count * class::size_of(offset);
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -196,13 +222,49 @@ impl Depot {
         empty
     }
 
+    /// Makes room for `bytes` of a class that threads ask for, if the depot is full: gives back
+    /// magazines of classes for which none has asked since the last search came by. Whether any
+    /// block has gone back. A class for which none asks gets no room: much that is freed
+    /// at once would push out what is in use.
+    #[cold]
+    pub(super) fn make_room(&self, offset: usize, bytes: usize) -> bool {
+        let limit = self.limit.load(Ordering::Relaxed);
+        let is_full = || self.bytes() + bytes > limit;
+        let stacks = self.stacks();
+        let is_asked_for = |stack: &Stack| stack.asked.load(Ordering::Relaxed);
+        if !is_full()
+            || !stacks
+                .get(offset >> class::BIN_BITS)
+                .is_some_and(is_asked_for)
+        {
+            return false;
+        }
+        let mut given = false;
+        let mut hand = self.hand.load(Ordering::Relaxed) as usize;
+        for _ in 0..class::COUNT {
+            if !stacks[hand].asked.swap(false, Ordering::Relaxed) {
+                while is_full() && self.give_back(hand) > 0 {
+                    given = true;
+                }
+                if !is_full() {
+                    break;
+                }
+            }
+            hand = (hand + 1) % class::COUNT;
+        }
+        self.hand.store(hand as u32, Ordering::Relaxed);
+        given
+    }
+
     /// Gives a magazine of a class back to jemalloc: how many bytes of blocks; 0 if there is none.
     fn give_back(&self, class: usize) -> usize {
         let offset = class << class::BIN_BITS;
         // SAFETY: there is no empty one. The full one is ours then, with free blocks of a
         // heap that lives.
         unsafe {
-            let Some(magazine) = self.pop(offset, ptr::null_mut()) else {
+            let stack = self.stacks().get(class);
+            let taken = stack.and_then(|stack| self.take(stack, offset, ptr::null_mut()));
+            let Some(magazine) = taken else {
                 return 0;
             };
             let bytes = Magazine::drain(magazine, offset);
@@ -347,6 +409,36 @@ mod tests {
         assert!(!keep(&depot, 65536) && !keep(&depot, 64));
         depot.drain();
         assert_eq!(depot.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_class_that_is_asked_for_gets_the_room_of_another() {
+        let depot = depot();
+        while keep(&depot, 4096) {}
+        let [old, new] = [4096, 64].map(class::offset);
+        let room = |offset| depot.make_room(offset, magazine_bytes(offset >> class::BIN_BITS));
+        // None has asked for it.
+        assert!(!room(new) && !keep(&depot, 64));
+        let ask = |offset| {
+            // SAFETY: there is no empty one, and what is taken is ours.
+            unsafe {
+                if let Some(taken) = depot.pop(offset, ptr::null_mut()) {
+                    Magazine::drain(taken, offset);
+                    Magazine::free(taken);
+                }
+            }
+        };
+        ask(new);
+        assert!(room(new) && keep(&depot, 64));
+        // Both are asked for: neither pushes the other out.
+        ask(old);
+        while keep(&depot, 4096) || keep(&depot, 64) {}
+        ask(new);
+        assert!(keep(&depot, 64));
+        let kept = count(&depot, 4096);
+        assert!(!room(new) && !room(old));
+        assert_eq!(count(&depot, 4096), kept);
+        depot.drain();
     }
 
     #[test]

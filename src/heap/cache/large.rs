@@ -47,7 +47,7 @@ pub(super) fn make_room(store: &Store, cache: &Cache, offset: usize) {
         let full = bin.unload();
         // SAFETY: the bin's own magazine, full of free blocks of the heap.
         unsafe {
-            match store.depot.exchange(full, offset) {
+            match store.keep(full, offset) {
                 None => return bin.load(full),
                 Some(empty) => magazine = empty,
             }

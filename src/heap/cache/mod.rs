@@ -316,7 +316,7 @@ fn exchange(store: &'static Store, bin: Bin<'_>, offset: usize) -> bool {
             if !full.is_null() && order::is_wanted(class::size_of(offset)) {
                 (full, other) = Magazine::arrange(full, other, offset);
             }
-            match store.depot.exchange(other, offset) {
+            match store.keep(other, offset) {
                 Some(empty) => other = empty,
                 None => {
                     Magazine::drain(other, offset);

@@ -205,6 +205,29 @@ impl Store {
         taken
     }
 
+    /// Keeps a magazine in the depot, where that makes room for it if it can, and gives an empty one,
+    /// or null, for it; `None` if the depot is full or in use.
+    ///
+    /// # Safety
+    /// The magazine is the caller's, and the depot's if it is kept; it has blocks of the heap.
+    pub(super) unsafe fn keep(
+        &self,
+        magazine: *mut Magazine,
+        offset: usize,
+    ) -> Option<*mut Magazine> {
+        // SAFETY: the magazine is the caller's, and still so when the depot has not kept it.
+        unsafe {
+            self.depot.exchange(magazine, offset).or_else(|| {
+                let bytes = (*magazine).count * class::size_of(offset);
+                if !self.depot.make_room(offset, bytes) {
+                    return None;
+                }
+                self.arenas.turn.next();
+                self.depot.exchange(magazine, offset)
+            })
+        }
+    }
+
     /// Gives the blocks of a cache to the depot and frees the cache.
     ///
     /// # Safety
