@@ -20,6 +20,7 @@ GUARDS = {
     "beat::MOST": ([("pair", 64)], 66),  # 62.4; 170 with a look at the clock at each free
     "depot::LIMIT": ([("build", 1024)], 250),  # 100; 793 with half of the limit
     "depot::make_room": ([("mixed", 65536), ("build", 1024)], 250),  # 98; 930 where what came first stays
+    "je::give_back": ([("build", 2048)], 1100),  # 757; 1536 with a call of jemalloc for each block
     "cache::take_again": ([("rand", 1024)], 115),  # 101; 130 through the whole slow path
 }
 

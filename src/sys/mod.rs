@@ -40,6 +40,8 @@ mod names;
 mod page;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod raw;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) mod thread_local;
 pub(crate) mod thread_pointer;
 pub(crate) mod tools;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -2,7 +2,7 @@
 //!
 //! A stack is held only for a push or a pop, so waiting is short; a thread that cannot get it
 //! at once goes to jemalloc. The bytes of the blocks in a depot are bounded: when it is full, a class
-//! that threads ask for gets the room of one for which none has asked of late. What no thread has
+//! that threads ask for gets the room of one for which none has asked for long. What no thread has
 //! taken for a second goes back to jemalloc, a part of it each second.
 
 use core::ptr;
@@ -47,9 +47,8 @@ struct Stack {
     magazines: Gate<Magazines>,
     /// Number of full magazines; written by the thread that holds the stack.
     count: AtomicU32,
-    /// Whether a thread has asked for a magazine, had there been one or not, since a full depot was
-    /// last searched here for room.
-    asked: AtomicBool,
+    /// The depot's [`Depot::refused`] when a thread last asked for a magazine, had there been one or not.
+    asked: AtomicU32,
 }
 
 // SAFETY: no thread uses a magazine while it is in a stack.
@@ -63,7 +62,7 @@ impl Stack {
                 value: Cell::new(Magazines::NONE),
             },
             count: AtomicU32::new(0),
-            asked: AtomicBool::new(false),
+            asked: AtomicU32::new(0),
         }
     }
 
@@ -100,8 +99,8 @@ pub(crate) struct Depot {
     bytes: AtomicUsize,
     /// When the depot was last looked at, in seconds.
     looked: AtomicU32,
-    /// The class at which the next search for room begins.
-    hand: AtomicU32,
+    /// KiB of the magazines for which there was no room, counted round and round.
+    refused: AtomicU32,
 }
 
 impl Depot {
@@ -111,7 +110,7 @@ impl Depot {
             limit: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             looked: AtomicU32::new(0),
-            hand: AtomicU32::new(0),
+            refused: AtomicU32::new(0),
         }
     }
 
@@ -153,8 +152,9 @@ impl Depot {
     /// The empty one is the caller's, and still so if there is none with blocks.
     pub(crate) unsafe fn pop(&self, offset: usize, empty: *mut Magazine) -> Option<*mut Magazine> {
         let stack = self.stacks().get(offset >> class::BIN_BITS)?;
-        if !stack.asked.load(Ordering::Relaxed) {
-            stack.asked.store(true, Ordering::Relaxed);
+        let now = self.refused.load(Ordering::Relaxed);
+        if stack.asked.load(Ordering::Relaxed) != now {
+            stack.asked.store(now, Ordering::Relaxed);
         }
         // SAFETY: the empty magazine is null or in no list: the stack may keep it.
         unsafe { self.take(stack, offset, empty) }
@@ -223,36 +223,34 @@ impl Depot {
     }
 
     /// Makes room for `bytes` of a class that threads ask for, if the depot is full: gives back
-    /// magazines of classes for which none has asked since the last search came by. Whether any
-    /// block has gone back. A class for which none asks gets no room: much that is freed
-    /// at once would push out what is in use.
+    /// magazines of classes for which none has asked while as much as the depot may hold found no
+    /// room. Whether any block has gone back. A class for which none asks gets no room: much that is
+    /// freed at once would push out what is in use.
     #[cold]
     pub(super) fn make_room(&self, offset: usize, bytes: usize) -> bool {
         let limit = self.limit.load(Ordering::Relaxed);
         let is_full = || self.bytes() + bytes > limit;
-        let stacks = self.stacks();
-        let is_asked_for = |stack: &Stack| stack.asked.load(Ordering::Relaxed);
-        if !is_full()
-            || !stacks
-                .get(offset >> class::BIN_BITS)
-                .is_some_and(is_asked_for)
-        {
+        if !is_full() {
+            return false;
+        }
+        let more = (bytes >> 10) as u32;
+        let now = self.refused.fetch_add(more, Ordering::Relaxed) + more;
+        let is_idle = |stack: &Stack| {
+            let since = now.wrapping_sub(stack.asked.load(Ordering::Relaxed));
+            since as usize >= limit >> 10
+        };
+        let own = self.stacks().get(offset >> class::BIN_BITS);
+        if own.is_none_or(is_idle) {
             return false;
         }
         let mut given = false;
-        let mut hand = self.hand.load(Ordering::Relaxed) as usize;
-        for _ in 0..class::COUNT {
-            if !stacks[hand].asked.swap(false, Ordering::Relaxed) {
-                while is_full() && self.give_back(hand) > 0 {
+        for (class, stack) in self.stacks().iter().enumerate() {
+            if stack.count.load(Ordering::Relaxed) > 0 && is_idle(stack) {
+                while is_full() && self.give_back(class) > 0 {
                     given = true;
                 }
-                if !is_full() {
-                    break;
-                }
             }
-            hand = (hand + 1) % class::COUNT;
         }
-        self.hand.store(hand as u32, Ordering::Relaxed);
         given
     }
 
@@ -416,9 +414,13 @@ mod tests {
         let depot = depot();
         while keep(&depot, 4096) {}
         let [old, new] = [4096, 64].map(class::offset);
-        let room = |offset| depot.make_room(offset, magazine_bytes(offset >> class::BIN_BITS));
-        // None has asked for it.
-        assert!(!room(new) && !keep(&depot, 64));
+        let refuse = |offset| {
+            let mut given = false;
+            for _ in 0..LIMIT / magazine_bytes(offset >> class::BIN_BITS) {
+                given |= depot.make_room(offset, magazine_bytes(offset >> class::BIN_BITS));
+            }
+            given
+        };
         let ask = |offset| {
             // SAFETY: there is no empty one, and what is taken is ours.
             unsafe {
@@ -428,16 +430,17 @@ mod tests {
                 }
             }
         };
+        // Both have been asked for, and neither pushes the other out.
         ask(new);
-        assert!(room(new) && keep(&depot, 64));
-        // Both are asked for: neither pushes the other out.
+        assert!(!depot.make_room(new, LIMIT / 2));
         ask(old);
-        while keep(&depot, 4096) || keep(&depot, 64) {}
+        while keep(&depot, 4096) {}
+        assert!(!depot.make_room(new, LIMIT / 4));
+        // None has asked for it for long, so it gets no room.
+        assert!(!refuse(new));
         ask(new);
+        assert!(depot.make_room(new, magazine_bytes(new >> class::BIN_BITS)));
         assert!(keep(&depot, 64));
-        let kept = count(&depot, 4096);
-        assert!(!room(new) && !room(old));
-        assert_eq!(count(&depot, 4096), kept);
         depot.drain();
     }
 

@@ -64,11 +64,10 @@ impl Magazine {
     pub(crate) unsafe fn drain(magazine: *mut Magazine, offset: usize) -> usize {
         // SAFETY: `count` pointers behind the header, by the caller's promise.
         unsafe {
+            let count = core::mem::take(&mut (*magazine).count);
             let first = Magazine::base(magazine).cast::<*mut u8>();
-            for index in 0..(*magazine).count {
-                je::dallocx(*first.add(index), je::TCACHE_NONE);
-            }
-            core::mem::take(&mut (*magazine).count) * class::size_of(offset)
+            je::give_back(offset, core::slice::from_raw_parts_mut(first, count));
+            count * class::size_of(offset)
         }
     }
 }

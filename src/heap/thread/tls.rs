@@ -15,8 +15,8 @@ mod variable;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::record::Thread;
-use crate::sys::held;
-use variable::{at, static_distance, variable};
+use crate::sys::{held, thread_local};
+use variable::{at, static_distance};
 
 /// Distance of the variable from the thread pointer; 0 while unknown.
 static DISTANCE: AtomicUsize = AtomicUsize::new(0);
@@ -42,6 +42,12 @@ pub(crate) fn current_fast() -> *const Thread {
 pub(crate) fn current_if_fast() -> Option<*const Thread> {
     let distance = DISTANCE.load(Ordering::Relaxed);
     (distance != 0).then(|| at(distance))
+}
+
+/// Address of the variable in the calling thread.
+fn variable() -> *mut *const Thread {
+    // SAFETY: the variable of [`mod@variable`], which is a pointer to the thread's record.
+    unsafe { thread_local::address!("memkind_thread").cast() }
 }
 
 /// The thread's record.

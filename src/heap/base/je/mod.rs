@@ -1,12 +1,12 @@
 //! The only user of jemalloc: allocation by flags, arenas, statistics. Before jemalloc has started,
 //! blocks are from the first memory, and every function knows those.
 
+mod batch;
 mod control;
-mod fill;
 mod start;
 mod stats;
 
-pub(crate) use fill::{can_fill, fill};
+pub(crate) use batch::{can_fill, fill};
 pub(crate) use start::{catch_up, is_started, meet};
 pub use start::{
     child_after_fork, hold_start, initialise, meet_before_fork, parent_after_fork, prepare_fork,
@@ -120,6 +120,34 @@ pub unsafe fn dallocx(ptr: *mut u8, flags: c_int) {
         }
         initialise();
         sys::dallocx(ptr.cast::<c_void>(), flags);
+    }
+}
+
+/// Frees blocks of the class at `offset`, and changes their order.
+///
+/// # Safety
+/// Each is a live block of this jemalloc and of that class, and is there once.
+pub(crate) unsafe fn give_back(offset: usize, blocks: &mut [*mut u8]) {
+    let mut several = 0;
+    if batch::can_flush(offset) {
+        // Those of the first memory are freed one by one, and the last of jemalloc's: that makes
+        // the calling thread's data what jemalloc needs for the others.
+        for n in 0..blocks.len() {
+            if !first::has(blocks[n]) {
+                blocks.swap(n, several);
+                several += 1;
+            }
+        }
+        several = several.saturating_sub(1);
+    }
+    let (several, single) = blocks.split_at_mut(several);
+    // SAFETY: live blocks, by the caller's promise. Those left over are jemalloc's, of a class for which
+    // flush() is right, and if there are any, one of jemalloc's has been freed before them.
+    unsafe {
+        for block in single {
+            dallocx(*block, TCACHE_NONE);
+        }
+        batch::flush(RECORDS, offset, several);
     }
 }
 

@@ -70,25 +70,3 @@ pub(super) fn at(distance: usize) -> *const Thread {
     // SAFETY: `distance` is that of our own variable in the thread's static TLS.
     unsafe { *((base + distance) as *const *const Thread) }
 }
-
-/// Address of the variable in the calling thread.
-pub(super) fn variable() -> *mut *const Thread {
-    let mut distance: usize;
-    let base: usize;
-    // SAFETY: the calling convention of TLS descriptors: x0 in and out, x1 and the link register
-    // lost, everything else kept but the flags.
-    unsafe {
-        core::arch::asm!(
-            "adrp x0, :tlsdesc:memkind_thread",
-            "ldr x1, [x0, :tlsdesc_lo12:memkind_thread]",
-            "add x0, x0, :tlsdesc_lo12:memkind_thread",
-            ".tlsdesccall memkind_thread",
-            "blr x1",
-            "mrs x1, tpidr_el0",
-            out("x0") distance,
-            out("x1") base,
-            out("x30") _,
-        );
-    }
-    (base + distance) as *mut *const Thread
-}

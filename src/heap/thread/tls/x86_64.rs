@@ -66,24 +66,3 @@ pub(super) fn at(distance: usize) -> *const Thread {
     }
     thread
 }
-
-/// Address of the variable in the calling thread.
-pub(super) fn variable() -> *mut *const Thread {
-    let mut address: usize;
-    // SAFETY: the calling convention of TLS descriptors: rax in and out, everything
-    // else kept but, in old slow paths, vector registers.
-    unsafe {
-        core::arch::asm!(
-            "leaq memkind_thread@tlsdesc(%rip), %rax",
-            "call *memkind_thread@tlscall(%rax)",
-            "addq %fs:0, %rax",
-            out("rax") address,
-            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
-            out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
-            out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
-            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
-            options(att_syntax),
-        );
-    }
-    address as *mut *const Thread
-}
