@@ -4,7 +4,9 @@
 //! machines of the same shape.
 
 use memkind::topology;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -539,6 +541,11 @@ fn this_machine_and_wrong_options() {
         let message = String::from_utf8(output.stderr).expect("text");
         assert!(message.contains(words), "{message}");
     }
+    let mut command = info();
+    command.arg("--sysfs").arg(OsStr::from_bytes(b"/tmp/\xff"));
+    let output = command.output().expect("memkind-info starts");
+    let message = String::from_utf8(output.stderr).expect("text");
+    assert!(message.contains("needs a name in UTF-8."), "{message}");
     for (arguments, message) in [
         (
             ["--sysfs", "/nonexistent"],

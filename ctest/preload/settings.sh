@@ -94,10 +94,13 @@ memtier_settings() {
     done < <(cat "$here/memtier-settings.txt" && echo)
 }
 
-# A directory that exists, but in which no user can make a file.
+# Directories that exist, but in which no user can make a file.
 memtier_not_writable() {
-    run "$libdir" libmemtier.so.0 MEMKIND_MEM_TIERS="KIND:FS_DAX,PATH:/sys,RATIO:1;POLICY:STATIC_RATIO"
-    check "memtier PATH:/sys" grep -qF 'Cannot use "/sys": no file can be made in this directory; ' "$work/got"
+    local path
+    for path in /sys /proc/self; do
+        run "$libdir" libmemtier.so.0 MEMKIND_MEM_TIERS="KIND:FS_DAX,PATH:$path,RATIO:1;POLICY:STATIC_RATIO"
+        check "memtier PATH:$path" grep -qF "Cannot use \"$path\": no file can be made in this directory; " "$work/got"
+    done
 }
 
 # Every static kind has a name in both libraries, known in any case to the one and in lower case to the

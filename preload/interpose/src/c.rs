@@ -122,6 +122,7 @@ pub mod memkind {
 
 unsafe extern "C" {
     fn __errno_location() -> *mut c_int;
+    fn access(path: *const c_char, mode: c_int) -> c_int;
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     #[link_name = "write"]
     fn write_to(fd: c_int, buffer: *const c_void, count: usize) -> isize;
@@ -270,6 +271,13 @@ pub fn is_privileged() -> bool {
     const AT_SECURE: c_ulong = 23;
     // SAFETY: no precondition.
     unsafe { getauxval(AT_SECURE) != 0 }
+}
+
+/// Whether there is a file or a directory of that name.
+pub fn exists(path: &CStr) -> bool {
+    const F_OK: c_int = 0;
+    // SAFETY: the path is a string.
+    unsafe { access(path.as_ptr(), F_OK) == 0 }
 }
 
 /// The size of a page.

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::ptr;
 
 use interpose::c::memkind::*;
-use interpose::c::{ENOENT, ENOTDIR, Kind, errno_location};
+use interpose::c::{ENOENT, ENOTDIR, Kind, errno_location, exists};
 use interpose::kinds;
 
 use crate::log;
@@ -66,7 +66,9 @@ pub(crate) fn file_kind(path: &[u8], limit: u64) -> Result<Kind, NoFile> {
     unsafe {
         if memkind_create_pmem(directory.as_ptr(), limit, &raw mut kind) != 0 {
             return Err(match *errno_location() {
-                ENOENT | ENOTDIR => NoFile::Directory,
+                ENOTDIR => NoFile::Directory,
+                // A directory may be there whose file system makes no files, as that of processes.
+                ENOENT if !exists(directory) => NoFile::Directory,
                 _ => NoFile::NotWritable,
             });
         }

@@ -102,7 +102,8 @@ fn request(mut arguments: lexopt::Parser) -> Result<Request, String> {
             Long("sysfs") => {
                 let dir = arguments.value();
                 let dir = dir.map_err(|_| "Option --sysfs needs a directory.")?;
-                sysfs = Some(dir.to_string_lossy().into_owned());
+                let name = dir.into_string();
+                sysfs = Some(name.map_err(|_| "Option --sysfs needs a name in UTF-8.")?);
             }
             Long("pid") => {
                 let number = arguments.value().ok();
