@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The deprecated one gigabyte kinds: what they say without and with a machine's huge pages. */
+/* The deprecated one gigabyte kinds: what they say without and with a machine's huge pages. Without
+ * high-bandwidth memory it is pages that they miss, also where the machine has some.
+ * huge pages: 8 */
 #include "check.h"
 
 int main(void)
@@ -20,6 +22,11 @@ int main(void)
             CHECK_INT(ENOMEM, memkind_posix_memalign(kinds[i], &block, 4096, GIB));
         }
         CHECK_INT(0, memkind_destroy_kind(kinds[i]));
+    }
+    check_context = NULL;
+    if (memkind_check_available(MEMKIND_HBW) == MEMKIND_ERROR_MEMTYPE_NOT_AVAILABLE) {
+        CHECK_INT(MEMKIND_ERROR_HUGETLB, memkind_check_available(MEMKIND_HBW_GBTLB));
+        CHECK_INT(MEMKIND_ERROR_HUGETLB, memkind_check_available(MEMKIND_HBW_PREFERRED_GBTLB));
     }
     return 0;
 }

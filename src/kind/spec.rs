@@ -69,11 +69,11 @@ impl Spec {
     /// Those of [`Spec::targets`]; `HugeTlb` when there are no huge pages on the nodes, `Mbind`
     /// where memory may not be bound.
     pub fn check_available(&self) -> Result<(), Error> {
-        if self.page == PageSize::Huge1G {
-            // The deprecated kinds have always asked for pages first.
-            topology::huge_pages_available(2 << 20, None)?;
-        }
-        let targets = self.targets()?;
+        let targets = self.targets().map_err(|error| {
+            // The deprecated kinds have never told of anything but pages.
+            let only_pages = self.page == PageSize::Huge1G && error != Error::OperationFailed;
+            if only_pages { Error::HugeTlb } else { error }
+        })?;
         if self.page != PageSize::Base {
             let nodes = self.huge_page_nodes(targets);
             topology::huge_pages_available(2 << 20, nodes.as_ref())?;
@@ -92,7 +92,7 @@ impl Spec {
     ///
     /// # Errors
     /// `OperationFailed` for kinds whose memory has no fixed place (preferred kinds,
-    /// huge pages of chosen nodes), else those of [`Spec::targets`].
+    /// huge pages of chosen nodes but for the deprecated kind), else those of [`Spec::targets`].
     pub fn capacity(&self) -> Result<u64, Error> {
         let huge = self.page != PageSize::Base;
         if self.bind == Bind::Interleave {
@@ -102,7 +102,7 @@ impl Spec {
             (From::Any, _) if huge => Ok(topology::huge_pages_capacity()),
             (From::Any, _) => Ok(topology::capacity(&topology::memory_nodes())),
             (_, Bind::Preferred) => Err(Error::OperationFailed),
-            _ if huge => Err(Error::OperationFailed),
+            _ if self.page == PageSize::Huge2M => Err(Error::OperationFailed),
             _ => Ok(topology::capacity(&self.nodes_here()?)),
         }
     }
