@@ -75,6 +75,10 @@ compare -r 1:0 env
 settings=(MEMKIND_DAX_KMEM_NODES=0)
 compare -r 0:1 env
 compare -t INIT_VAL:1024 env
+# Numbers as in C, with their blanks and signs; and what is none.
+for ratio in 0x1F:1 1:0X2 010:1 +1:+3 " 1: 2" 08:1 1:09 0x:1 1:0xg 0x1g:1 1:a 1:2x "1:1 " 1x:1 1.5:1 1:1.5 1:: +-1:1; do
+    compare -r "$ratio" env
+done
 
 dry_run() {
     "$ours" --dry-run -r 3:4 -t INIT_VAL:64 >"$work/got" || return

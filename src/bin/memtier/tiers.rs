@@ -11,41 +11,57 @@ use memkind::topology::nodestring;
 use crate::options::Options;
 use crate::{Failure, failure, say};
 
-/// The number at the start of `text`, a part of a ratio, and the text after its digits.
+/// The number at the start of `text`, a part of a ratio, as strtoul(3) reads it in base 0, and what
+/// follows; 0 where there is none.
 fn portion(text: &str) -> Result<(u64, &str), Failure> {
     let implausible = || failure("memtier: the number to --ratio doesn't seem to be plausible.");
-    if text.starts_with('-') {
+    let signed = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
+    if signed.starts_with('-') {
         return Err(implausible());
     }
-    let end = text
-        .find(|letter: char| !letter.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end);
+    let number = signed.strip_prefix('+').unwrap_or(signed);
+    let hexadecimal = number
+        .strip_prefix("0x")
+        .or_else(|| number.strip_prefix("0X"))
+        .filter(|digits| digits.starts_with(|letter: char| letter.is_ascii_hexdigit()));
+    let (digits, base) = match hexadecimal {
+        Some(digits) => (digits, 16),
+        None if number.starts_with('0') => (number, 8),
+        None => (number, 10),
+    };
+    let end = digits
+        .find(|letter: char| !letter.is_digit(base))
+        .unwrap_or(digits.len());
+    let (digits, rest) = digits.split_at(end);
     if digits.is_empty() {
-        return Ok((0, rest));
+        return Ok((0, text));
     }
-    match digits.parse() {
+    match u64::from_str_radix(digits, base) {
         Ok(number) if number <= u64::from(u32::MAX) => Ok((number, rest)),
         _ => Err(implausible()),
     }
 }
 
+/// Where `rest` stands, a ratio must have something else.
+fn not_a_ratio(rest: &str, must: &str) -> Failure {
+    if rest.starts_with('.') {
+        return failure("memtier: --ratio expects integers.");
+    }
+    failure(format!("memtier: --ratio must have {must}."))
+}
+
 fn read_ratio(text: &OsStr) -> Result<(u64, u64), Failure> {
     let text = text.to_string_lossy();
     let (dram, rest) = portion(&text)?;
-    let Some(rest) = rest.strip_prefix(':') else {
-        return Err(failure(
-            "memtier: --ratio must have a colon between values.",
-        ));
+    let Some(second) = rest.strip_prefix(':') else {
+        return Err(not_a_ratio(rest, "a colon between values"));
     };
-    let (far, rest) = portion(rest)?;
-    if rest.starts_with(':') {
-        return Err(failure(
-            "memtier: --ratio must have exactly two values in this version of memtier.",
-        ));
-    }
+    let (far, rest) = portion(second)?;
     if !rest.is_empty() {
-        return Err(failure("memtier: --ratio expects integers."));
+        return Err(not_a_ratio(
+            rest,
+            "exactly two values in this version of memtier",
+        ));
     }
     Ok((dram, far))
 }
