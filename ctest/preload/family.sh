@@ -42,11 +42,16 @@ needs libmemtier.so.0
 # The program may be linked to the library as well, for its API.
 cat >"$work/api.c" <<'END'
 #include <autohbw_api.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 int main(void)
 {
-    void *volatile block = malloc(5000);
+    void *volatile block = memalign(64, 100);
+    free(block);
+    block = valloc(100);
+    free(block);
+    block = malloc(5000);
     free(block);
     disableAutoHBW();
     block = malloc(6000);
@@ -69,6 +74,22 @@ api_works() {
     return 1
 }
 check "enableAutoHBW and disableAutoHBW" api_works
+
+# says LEVEL: what is said of the program's calls, but for the lines about blocks.
+says() {
+    env LD_LIBRARY_PATH="$libdir" AUTO_HBW_LOG="$1" AUTO_HBW_SIZE=4K MEMKIND_HBW_NODES=0 "$work/api" 2>&1 |
+        grep -e deprecated -e 'by application'
+}
+deprecated="use of deprecated memalign. Use posix_memalign instead
+use of deprecated valloc. Use posix_memalign instead"
+switched="INFO: HBW allocations disabled by application (for this rank)
+INFO: HBW allocations enabled by application (for this rank)"
+check "what is said of calls, AUTO_HBW_LOG=1" test "$(says 1)" = "$deprecated
+$switched"
+check "what is said of calls, AUTO_HBW_LOG=2" test "$(says 2)" = "$deprecated
+$switched"
+check "what is said of calls, AUTO_HBW_LOG=-1" test "$(says -1)" = "$deprecated"
+check "what is said of calls, AUTO_HBW_LOG=-2" test -z "$(says -2)"
 
 check "compile family.c" "${cc[@]}" -std=gnu11 -Wall -Wextra -Werror -Wno-deprecated-declarations -O1 -g \
     -o "$work/family" $here/family.c -lpthread -ldl || exit 0

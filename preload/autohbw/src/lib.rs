@@ -124,7 +124,9 @@ impl Heap for AutoHbw {
     }
 
     fn deprecated(name: &str) {
-        if talks() {
+        // Before the settings are read, nothing is said.
+        let is_ready = !KIND.load(Ordering::Relaxed).is_null();
+        if is_ready && LEVEL.load(Ordering::Relaxed) > settings::SILENT {
             print(format_args!(
                 "use of deprecated {name}. Use posix_memalign instead\n"
             ));
@@ -155,16 +157,25 @@ fn report_free(block: *mut c_void) {
 
 interpose::export_malloc_family!(crate::AutoHbw);
 
+/// Says nothing before the settings are read, and in a program with privileges of its own.
+fn say_switched(text: &str) {
+    if !KIND.load(Ordering::Relaxed).is_null() {
+        settings::info(text);
+    }
+}
+
 /// autohbw_api.h
 #[unsafe(no_mangle)]
 extern "C" fn enableAutoHBW() {
     ENABLED.store(true, Ordering::Relaxed);
+    say_switched("INFO: HBW allocations enabled by application (for this rank)\n");
 }
 
 /// autohbw_api.h
 #[unsafe(no_mangle)]
 extern "C" fn disableAutoHBW() {
     ENABLED.store(false, Ordering::Relaxed);
+    say_switched("INFO: HBW allocations disabled by application (for this rank)\n");
 }
 
 #[used]

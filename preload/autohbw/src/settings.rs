@@ -32,7 +32,7 @@ fn warn(parts: &[&[u8]]) {
     }
 }
 
-fn info(text: &str) {
+pub(crate) fn info(text: &str) {
     if LEVEL.load(Ordering::Relaxed) >= INFORMS {
         say(&[text.as_bytes()]);
     }
@@ -40,11 +40,11 @@ fn info(text: &str) {
 
 /// Reads all settings, and returns the kind for the chosen sizes.
 pub(crate) fn read() -> Kind {
-    read_level();
+    let given = read_level();
     let kind = default_kind();
-    say_level();
-    read_sizes();
+    say_level(given);
     let kind = read_kind().unwrap_or(kind);
+    read_sizes();
     info("INFO: autohbw.so loaded!\n");
     kind
 }
@@ -63,52 +63,78 @@ fn default_kind() -> Kind {
     unsafe { MEMKIND_DEFAULT }
 }
 
-/// As atoi(3).
-fn number(text: &[u8]) -> i32 {
-    let text = skip_blanks(text);
-    let (negative, digits) = match text {
+/// The number that `text` begins with, as strtoll(3) reads it in base 10, and what follows; 0 and all of
+/// `text` where there is none.
+fn number(text: &[u8]) -> (i64, &[u8]) {
+    let (negative, digits) = match skip_blanks(text) {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
-        _ => (false, text),
+        rest => (false, rest),
     };
-    let value = leading_number(digits, 10).map_or(0, |(value, _)| value);
-    let value = i32::try_from(value).unwrap_or(i32::MAX);
-    if negative { -value } else { value }
+    let Some((value, rest)) = leading_number(digits, 10) else {
+        return (0, text);
+    };
+    let value = i64::try_from(value).unwrap_or(i64::MAX);
+    (if negative { -value } else { value }, rest)
 }
 
-fn read_level() {
+/// Whether AUTO_HBW_LOG is set.
+fn read_level() -> bool {
     let Some(text) = environment(c"AUTO_HBW_LOG").map(CStr::to_bytes) else {
-        return;
+        return false;
     };
     if text.is_empty() {
-        return;
+        return false;
     }
-    let level = number(text);
-    LEVEL.store(level, Ordering::Relaxed);
-    if level > SILENT {
-        print(format_args!("INFO: Setting log level to {level}\n"));
-    }
+    let limits = (i64::from(i32::MIN), i64::from(i32::MAX));
+    let level = number(text).0.clamp(limits.0, limits.1);
+    #[expect(clippy::cast_possible_truncation, reason = "it is within the limits")]
+    LEVEL.store(level as i32, Ordering::Relaxed);
+    true
 }
 
-fn say_level() {
-    info(match LEVEL.load(Ordering::Relaxed) {
-        ..=0 => "INFO: HBW allocation stats will not be printed. Set AUTO_HBW_LOG to enable.\n",
+fn say_level(given: bool) {
+    let level = LEVEL.load(Ordering::Relaxed);
+    if given && level > SILENT {
+        print(format_args!("INFO: Setting log level to {level}\n"));
+    }
+    info(match level {
+        0 => "INFO: HBW allocation stats will not be printed. Set AUTO_HBW_LOG to enable.\n",
         1 => "INFO: Only HBW allocations will be printed. Set AUTO_HBW_LOG to disable/enable.\n",
-        2.. => {
+        2 => {
             "INFO: HBW allocation with backtrace info will be printed. Set AUTO_HBW_LOG to disable.\n"
         }
+        _ => return,
     });
 }
 
-/// Parses one limit: its number, the letter after it, their value in bytes, and the rest.
-fn limit(text: &[u8]) -> (usize, u8, usize, &[u8]) {
-    let Some((number, rest)) = leading_number(skip_blanks(text), 10) else {
-        return (0, b'B', 0, text);
-    };
-    let number = usize::try_from(number).unwrap_or(usize::MAX);
+/// A part of AUTO_HBW_SIZE.
+struct Limit {
+    number: usize,
+    /// What stands behind the number, a blank for nothing.
+    letter: u8,
+    bytes: usize,
+}
+
+/// Without an upper limit; the numbers are those that the original shows.
+const NO_LIMIT: Limit = Limit {
+    number: usize::MAX / KIB,
+    letter: b'K',
+    bytes: usize::MAX,
+};
+
+/// Reads one limit, and returns what follows it. A negative number is a very large one.
+fn limit(text: &[u8]) -> (Limit, &[u8]) {
+    let (number, rest) = number(text);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "as the original converts it"
+    )]
+    let number = number as usize;
     let (letter, rest) = match rest {
         [letter, rest @ ..] if *letter != b':' => (*letter, rest),
-        _ => (b'B', rest),
+        _ => (b' ', rest),
     };
     let factor = match letter.to_ascii_uppercase() {
         b'K' => KIB,
@@ -116,7 +142,13 @@ fn limit(text: &[u8]) -> (usize, u8, usize, &[u8]) {
         b'G' => KIB * KIB * KIB,
         _ => 1,
     };
-    (number, letter, number.saturating_mul(factor), rest)
+    let bytes = number.saturating_mul(factor);
+    let limit = Limit {
+        number,
+        letter,
+        bytes,
+    };
+    (limit, rest)
 }
 
 fn read_sizes() {
@@ -126,30 +158,29 @@ fn read_sizes() {
         );
         return say_sizes();
     };
-    let (low_number, low_letter, low, rest) = limit(text);
-    let (high_number, high_letter, high) = match rest.iter().position(|byte| *byte == b':') {
-        Some(colon) => {
-            let (number, letter, bytes, _) = limit(&rest[colon + 1..]);
-            (number, letter, bytes)
-        }
-        None => (usize::MAX, b'B', usize::MAX),
+    let (low, rest) = limit(text);
+    let (high, rest) = match rest {
+        [b':', rest @ ..] => limit(rest),
+        _ => (NO_LIMIT, rest),
     };
     if LEVEL.load(Ordering::Relaxed) >= INFORMS {
         print(format_args!(
-            "INFO: lowlim={low_number}({}), highlim={high_number}({})\n",
-            char::from(low_letter),
-            char::from(high_letter)
+            "INFO: lowlim={}({}), highlim={}({})\n",
+            low.number,
+            char::from(low.letter),
+            high.number,
+            char::from(high.letter)
         ));
     }
-    let is_known = |letter: u8| b"BKMG".contains(&letter.to_ascii_uppercase());
-    if !is_known(low_letter) || !is_known(high_letter) {
+    let is_known = |limit: &Limit| b" KMG".contains(&limit.letter.to_ascii_uppercase());
+    if !is_known(&low) || !is_known(&high) || !rest.is_empty() {
         warn(&[
             b"WARN: Cannot use AUTO_HBW_SIZE=",
             text,
-            b": K, M and G are known, other letters mean bytes. Example: AUTO_HBW_SIZE=1M:5M\n",
+            b": K, M and G are known, other letters mean bytes, and what follows is not read. Example: AUTO_HBW_SIZE=1M:5M\n",
         ]);
     }
-    if low >= high {
+    if low.bytes >= high.bytes {
         warn(&[
             b"WARN: In AUTO_HBW_SIZE=X:Y, X cannot be greater or equal to Y. None of allocations will use HBW memory.\n",
         ]);
@@ -163,8 +194,8 @@ fn read_sizes() {
         HIGH.store(0, Ordering::Relaxed);
         return;
     }
-    LOW.store(low, Ordering::Relaxed);
-    HIGH.store(high, Ordering::Relaxed);
+    LOW.store(low.bytes, Ordering::Relaxed);
+    HIGH.store(high.bytes, Ordering::Relaxed);
     say_sizes();
 }
 
