@@ -53,8 +53,8 @@ pub(super) struct Account {
     groups: Option<&'static Container>,
     /// Whether the nodes are all that have memory.
     everywhere: bool,
-    /// Bytes that the nodes have together, used or not.
-    capacity: usize,
+    /// Bytes that the nodes have together, used or not, by the last look; it never falls.
+    capacity: AtomicUsize,
     /// Bytes that the kernel reports as left, but gives to no process.
     kept: u64,
     /// Whether the kernel puts huge pages, also transparent ones, into mappings unasked.
@@ -90,19 +90,19 @@ impl Account {
 
     /// Bytes that the nodes have together, used or not.
     pub(super) fn capacity(&self) -> usize {
-        self.capacity
+        self.capacity.load(Ordering::Relaxed)
     }
 
     /// [`Account::capacity`], and no more than the limit of the process's control groups.
     pub(super) fn capacity_in_groups(&self) -> usize {
-        let limit = self.of_all().map_or(usize::MAX, |all| all.capacity);
-        self.capacity.min(limit)
+        let limit = self.of_all().map_or(usize::MAX, Account::capacity);
+        self.capacity().min(limit)
     }
 
     /// Whether two accounts draw on the same memory: on common nodes, or on the limit of the
     /// process's control groups.
     pub(super) fn shares(&self, other: &Account) -> bool {
-        let limited = || self.of_all().is_some_and(|all| all.capacity < usize::MAX);
+        let limited = || self.of_all().is_some_and(|all| all.capacity() < usize::MAX);
         self.counts(other) || (self.pages == other.pages && limited())
     }
 
@@ -201,11 +201,32 @@ impl Account {
     /// Whether `bytes` are refused because the nodes do not have as many, used or not, or by an answer
     /// that is still valid. No answer is valid for huge pages, of which the kernel may make more.
     pub(super) fn is_refused(&self, bytes: usize) -> bool {
-        if bytes > self.capacity {
-            self.log_refusal(bytes, self.capacity);
+        if self.exceeds_nodes(bytes) {
+            self.log_refusal(bytes, self.capacity());
             return true;
         }
         self.was_refused(bytes) || self.of_all().is_some_and(|all| all.was_refused(bytes))
+    }
+
+    /// Whether the nodes do not have `bytes`, used or not.
+    pub(super) fn exceeds_nodes(&self, bytes: usize) -> bool {
+        bytes > self.capacity() && !self.have_nodes_grown(bytes)
+    }
+
+    /// Whether so much memory has been added to the nodes since the last look that they have `bytes`.
+    #[cold]
+    fn have_nodes_grown(&self, bytes: usize) -> bool {
+        if self.groups.is_some() || self.refusal.of(bytes).is_some() {
+            return false;
+        }
+        let (start, turn) = (nanoseconds(), self.refusal.turn());
+        let now = usize::try_from(self.measure()).unwrap_or(usize::MAX);
+        self.capacity.fetch_max(now, Ordering::Relaxed);
+        let have_grown = bytes <= now;
+        if !have_grown {
+            self.refusal.note(bytes, now, start, turn);
+        }
+        have_grown
     }
 
     fn was_refused(&self, bytes: usize) -> bool {

@@ -167,7 +167,7 @@ impl Anonymous {
         // More addresses than the nodes have memory are never usable.
         let is_refused = |account: &Account| match memory {
             true => account.is_refused(size),
-            false => size > account.capacity(),
+            false => account.exceeds_nodes(size),
         };
         if account.is_some_and(is_refused) {
             return Err(Error::NoMemory);

@@ -83,13 +83,7 @@ impl Account {
 
     fn open(nodes: &NodeMask, pages: Pages) -> Option<Self> {
         let everywhere = topology::memory_nodes().difference(nodes).is_empty();
-        let capacity = match (topology::capacity(nodes), everywhere) {
-            // The nodes do not report it.
-            (0, _) => Left::HOST.memory_of_all().unwrap_or(u64::MAX),
-            // Nodes of some virtual machines do not count the memory that was added to them.
-            (bytes, true) => bytes.max(Left::HOST.memory_of_all().unwrap_or(0)),
-            (bytes, false) => bytes,
-        };
+        let capacity = measure(nodes, everywhere);
         let (kept, rise) = Left::HOST.kept(nodes).unwrap_or((capacity / 64 + KEPT, 0));
         let batches = BATCH * topology::n_cpus_configured() as u64;
         let margin = batches
@@ -105,6 +99,11 @@ impl Account {
         };
         account.left()?;
         Some(account)
+    }
+
+    /// Bytes that the nodes have now, used or not.
+    pub(super) fn measure(&self) -> u64 {
+        measure(&self.nodes, self.everywhere)
     }
 
     fn of_groups(groups: &'static Container, pages: Pages) -> Self {
@@ -127,7 +126,7 @@ impl Account {
             pages,
             groups,
             everywhere: false,
-            capacity: usize::try_from(capacity).unwrap_or(usize::MAX),
+            capacity: AtomicUsize::new(usize::try_from(capacity).unwrap_or(usize::MAX)),
             kept: 0,
             huge_pages: pages == Pages::Huge,
             promised: AtomicUsize::new(0),
@@ -139,5 +138,16 @@ impl Account {
             ranges: Ranges::new(),
             next: AtomicPtr::new(ptr::null_mut()),
         }
+    }
+}
+
+/// Bytes that `nodes` have, used or not; `everywhere` if they are all that have memory.
+fn measure(nodes: &NodeMask, everywhere: bool) -> u64 {
+    match (topology::capacity(nodes), everywhere) {
+        // The nodes do not report it.
+        (0, _) => Left::HOST.memory_of_all().unwrap_or(u64::MAX),
+        // Nodes of some virtual machines do not count the memory that was added to them.
+        (bytes, true) => bytes.max(Left::HOST.memory_of_all().unwrap_or(0)),
+        (bytes, false) => bytes,
     }
 }
