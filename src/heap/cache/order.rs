@@ -16,8 +16,6 @@ pub(crate) const SIZE_MAX: usize = 128;
 /// Words of the set of addresses. Blocks further apart than it reaches, 256 KiB to 4 MiB,
 /// gain nothing from being in order. The first blocks of a process lie apart from all others.
 const WORDS: usize = 512;
-/// Words of the set that does for most magazines: less to clear and to look through.
-const FEW_WORDS: usize = 64;
 
 static WANTED: AtomicBool = AtomicBool::new(false);
 
@@ -43,11 +41,11 @@ pub(crate) fn part(low: &mut [usize], high: &mut [usize], size: usize) {
     let shift = size.trailing_zeros();
     let differ = |all: &[usize]| all.iter().fold(0, |bits, block| bits | (block ^ first));
     let units = (differ(low) | differ(high)) >> shift;
-    let start = |words: usize| first & !(((words * 64) << shift) - 1);
-    if units < FEW_WORDS * 64 {
-        part_within::<FEW_WORDS>(low, high, start(FEW_WORDS), shift);
-    } else if units < WORDS * 64 {
-        part_within::<WORDS>(low, high, start(WORDS), shift);
+    // Blocks that differ in no bit above these are in one group of as many words.
+    let words = (units / 64 + 1).next_power_of_two();
+    if words <= WORDS {
+        let start = first & !(((words * 64) << shift) - 1);
+        part_within(low, high, start, words, shift);
     } else {
         part_most(low, high, shift);
     }
@@ -73,7 +71,7 @@ fn part_most(low: &mut [usize], high: &mut [usize], shift: u32) {
                 front += 1;
             }
         }
-        return part_within::<WORDS>(&mut low[front..], high, start, shift);
+        return part_within(&mut low[front..], high, start, WORDS, shift);
     }
     for at in 0..high.len() {
         if is_far(high[at]) {
@@ -87,21 +85,22 @@ fn part_most(low: &mut [usize], high: &mut [usize], shift: u32) {
             front += 1;
         }
     }
-    part_within::<WORDS>(low, &mut high[front..], start, shift);
+    part_within(low, &mut high[front..], start, WORDS, shift);
 }
 
-/// [`part`] when all blocks lie in the `N * 64` units from `start` on.
-fn part_within<const N: usize>(low: &mut [usize], high: &mut [usize], start: usize, shift: u32) {
+/// [`part`] when all blocks lie in the `words * 64` units from `start` on; `words` is at most [`WORDS`].
+fn part_within(low: &mut [usize], high: &mut [usize], start: usize, words: usize, shift: u32) {
     // What is in a set is there once: it is sorted without a comparison.
-    let mut set = [0_u64; N];
+    let mut set = [0_u64; WORDS];
+    let set = &mut set[..words];
     for block in low.iter().chain(high.iter()) {
-        let unit = ((block - start) >> shift) % (N * 64);
+        let unit = (block - start) >> shift;
         set[unit / 64] |= 1 << (unit % 64);
     }
     // As many as places, but for a program that has freed a block twice.
     let mut places = low.iter_mut().rev().chain(high.iter_mut().rev());
     let mut from = start;
-    for mut word in set {
+    for mut word in set.iter().copied() {
         while word != 0 {
             let Some(place) = places.next() else {
                 return;
