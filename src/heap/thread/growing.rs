@@ -12,20 +12,16 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many blocks of a thread are remembered.
-const BLOCKS: usize = 4;
-/// How many gaps a thread may leave.
-const GAPS: usize = 8;
+/// How many blocks of a thread are remembered, and how many gaps it may leave.
+const BLOCKS: usize = 8;
 /// The fewest bytes of room.
 const LEAST: usize = 1 << 20;
-/// The most bytes of room.
-const MOST: usize = 64 << 20;
 
 /// The blocks that a thread has moved last in order to enlarge them. Written by its thread.
 pub(crate) struct Growing {
     blocks: [AtomicUsize; BLOCKS],
     oldest: AtomicUsize,
-    gaps: [Gap; GAPS],
+    gaps: [Gap; BLOCKS],
 }
 
 /// A block that was given room, until it is known to be gone.
@@ -66,7 +62,7 @@ impl Growing {
         Self {
             blocks: [const { AtomicUsize::new(0) }; BLOCKS],
             oldest: AtomicUsize::new(0),
-            gaps: [const { Gap::new() }; GAPS],
+            gaps: [const { Gap::new() }; BLOCKS],
         }
     }
 
@@ -115,12 +111,12 @@ impl Growing {
 /// How many bytes a block of `size` bytes should have behind it, of `spare` that may lie idle:
 /// enough for a few steps of what vectors and strings usually grow by.
 pub(crate) fn room(size: usize, spare: usize) -> usize {
-    size.saturating_mul(2).clamp(LEAST, MOST).min(spare)
+    size.saturating_mul(2).max(LEAST).min(spare)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BLOCKS, GAPS, Growing, LEAST, MOST, room};
+    use super::{BLOCKS, Growing, LEAST, room};
 
     #[test]
     fn it_follows_a_block_and_forgets_the_oldest() {
@@ -154,20 +150,20 @@ mod tests {
     #[test]
     fn few_gaps_are_left() {
         let growing = Growing::new();
-        assert_eq!(rooms(&growing, 10, 100 * GAPS), GAPS);
+        assert_eq!(rooms(&growing, 10, 100 * BLOCKS), BLOCKS);
     }
 
     #[test]
     fn what_is_gone_leaves_no_gap() {
         let growing = Growing::new();
-        assert_eq!(rooms(&growing, 10, GAPS - 1), GAPS - 1);
+        assert_eq!(rooms(&growing, 10, BLOCKS - 1), BLOCKS - 1);
         // At the old places again: the blocks that were there have gone.
         for _ in 0..3 {
-            assert_eq!(rooms(&growing, 10, GAPS - 1), GAPS - 1);
+            assert_eq!(rooms(&growing, 10, BLOCKS - 1), BLOCKS - 1);
         }
         // Freed blocks take their room with them.
         assert_eq!(rooms(&growing, 20, 2), 1);
-        for n in 0..GAPS - 1 {
+        for n in 0..BLOCKS - 1 {
             growing.freed((10 + n) * 100);
             assert_eq!(rooms(&growing, 30 + n, 1), 1);
         }
@@ -187,6 +183,5 @@ mod tests {
         assert_eq!(room(1000, usize::MAX), LEAST);
         assert_eq!(room(LEAST, usize::MAX), 2 * LEAST);
         assert_eq!(room(1000, 500), 500);
-        assert_eq!(room(usize::MAX, usize::MAX), MOST);
     }
 }
