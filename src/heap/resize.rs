@@ -7,7 +7,6 @@ use super::arena::LARGE_KEPT;
 use super::base::{class, je, mapped};
 use super::blocks::{free, usable_size};
 use super::giveback::{self, grown::after_growth};
-use super::pressure::MOST;
 use super::thread::{Thread, growing};
 use super::{Heap, tbb};
 use crate::backing::{page_size, round_up};
@@ -31,7 +30,7 @@ impl Heap {
         if pooled && tbb::fits(old, size) || !pooled && is_same(old, size) {
             return Ok(block);
         }
-        if size > MOST {
+        if size > class::REQUEST_MAX {
             return Err(Error::NoMemory);
         }
         if mapped::block(block as usize).is_some() {
@@ -220,7 +219,7 @@ impl Heap {
             return true;
         }
         // What is cut off is to be wiped, which a block that cannot be cut after all must not be.
-        if size > MOST || (size < old && self.wipes()) {
+        if size > class::REQUEST_MAX || (size < old && self.wipes()) {
             return false;
         }
         if mapped::block(block as usize).is_some() {

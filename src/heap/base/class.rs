@@ -26,6 +26,10 @@ pub(crate) const MAX: usize = 64 << 10;
 pub(crate) const LARGE_MAX: usize = 8 << 20;
 /// The largest size that jemalloc keeps in slabs, in bytes.
 pub(crate) const SLAB_MAX: usize = PAGE / 2 * 7;
+/// Requests for more bytes than this, or for a larger alignment, are refused at once: with the page
+/// that jemalloc adds they take half of the 2^47 bytes of addresses that a program has on x86-64, and a
+/// quarter elsewhere. Allocators could not add to larger ones without an overflow.
+pub(crate) const REQUEST_MAX: usize = (1 << 46) - PAGE;
 
 /// Up to this size the table has an entry for every 8 bytes, beyond for every 256.
 pub(crate) const FINE_MAX: usize = 4096;

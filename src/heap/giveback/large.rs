@@ -6,10 +6,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use crate::heap::arena::{Arenas, LARGE_KEPT};
 use crate::heap::base::class;
 
-/// Blocks from this size on, in bytes, are counted when they are freed: those that no cache keeps.
-pub(crate) const LARGE: usize = class::LARGE_MAX + 1;
-
-/// Bytes of large blocks that have been freed and not taken again.
+/// Bytes of blocks that no cache keeps, above [`class::LARGE_MAX`], that have been freed and not taken again.
 pub(crate) struct Large(AtomicUsize);
 
 impl Large {
@@ -20,7 +17,7 @@ impl Large {
     /// Counts a block of `size` bytes that has been taken, if it is large.
     #[inline]
     pub(crate) fn taken(&self, size: usize) {
-        if size >= LARGE {
+        if size > class::LARGE_MAX {
             let less = |idle: usize| Some(idle.saturating_sub(size));
             let _ = self
                 .0
@@ -32,7 +29,8 @@ impl Large {
     /// is kept, unused pages go back.
     #[inline]
     pub(crate) fn freed(&self, arenas: &Arenas, size: usize) {
-        if size >= LARGE && self.0.fetch_add(size, Ordering::Relaxed) + size > LARGE_KEPT {
+        if size > class::LARGE_MAX && self.0.fetch_add(size, Ordering::Relaxed) + size > LARGE_KEPT
+        {
             self.0.store(0, Ordering::Relaxed);
             arenas.purge();
         }

@@ -18,18 +18,10 @@ use crate::backing::Room;
 use crate::error::Error;
 use throttle::Throttle;
 
-/// Requests for more bytes than this, or for a larger alignment, are refused at once: with the page
-/// that jemalloc adds they take half of the 2^47 bytes of addresses that a program has on x86-64, and a
-/// quarter elsewhere.
-pub(crate) const MOST: usize = (1 << 46) - je::PAGE;
-
 /// A heap of which less than one in this number of bytes is free is in use: to find room for one
 /// block may mean to give back all that is free of a file and to take it again, or to ask many
 /// arenas, which is too much for each block of a program that makes room itself.
 const FREE_PART: usize = 2;
-/// The part that has to be free, as one in this number of bytes, for heaps that draw on the memory of
-/// a node together.
-const FREE_PART_OF_ALL: usize = 4;
 
 /// A request that no cache has met.
 #[derive(Clone, Copy)]
@@ -100,12 +92,12 @@ impl Pressure {
     /// room for a request of `least` bytes in pages: that more is hard to find.
     fn is_in_use(&self, store: &Store, least: usize) -> bool {
         let arenas = &store.arenas;
-        let (idle, held, left, part) = match arenas.backing.room() {
-            Room::Own { held, left } => (arenas.idle_bytes(), held, left, FREE_PART),
+        let (idle, held, left) = match arenas.backing.room() {
+            Room::Own { held, left } => (arenas.idle_bytes(), held, left),
             room => {
                 let promised = arenas.backing.promised().unwrap_or(0);
                 let idle = self.idle_bytes_of_all(store);
-                (idle, promised, room.left(), FREE_PART_OF_ALL)
+                (idle, promised, room.left())
             }
         };
         let Some(idle) = idle else {
@@ -113,7 +105,7 @@ impl Pressure {
         };
         // A file may have a limit that its file system does not reach.
         let left = if left < least { left } else { 0 };
-        idle + left < (held + left) / part
+        idle + left < (held + left) / FREE_PART
     }
 
     /// Whether a search for `least` bytes in pages is worth its time.
@@ -221,7 +213,7 @@ fn begin_full(store: &Store) {
 /// it.
 #[inline]
 pub(crate) fn request(store: &Store, size: usize, align: usize) -> Result<Request, Error> {
-    if size > MOST || align > MOST {
+    if size > class::REQUEST_MAX || align > class::REQUEST_MAX {
         return Err(Error::NoMemory);
     }
     let request = Request {

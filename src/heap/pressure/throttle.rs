@@ -17,11 +17,10 @@ use crate::clock;
 /// A search is paid for when this many times its CPU time has passed. What it punches out of a
 /// file is filled again outside of it, which takes several times as long.
 const PRICE: u64 = 64;
-/// How far ahead of the clock searches may be, in nanoseconds: 0.02 s of searches.
+/// How far ahead of the clock the price of searches may be, in nanoseconds, while a search is due:
+/// 0.02 s of searches. And how far above that it counts, also after a long search and after searches
+/// that did not wait: for as long no search is due.
 const CREDIT: u64 = PRICE * 20_000_000;
-/// The most that one search costs, in nanoseconds, and the longest time for which no search is
-/// due, also after searches that did not wait for that.
-const LONGEST: u64 = 1_000_000_000;
 
 /// The account of a heap's searches, in nanoseconds of [`clock::nanoseconds`].
 pub(crate) struct Throttle {
@@ -66,15 +65,15 @@ impl Throttle {
     fn charge(&self, now: u64, cost: u64) {
         let begun = now.saturating_sub(cost);
         let from = self.paid.load(Ordering::Relaxed).max(begun);
-        let price = cost.saturating_mul(PRICE).min(LONGEST);
-        let paid = (from + price).min(now + CREDIT + LONGEST);
+        let price = cost.saturating_mul(PRICE);
+        let paid = from.saturating_add(price).min(now + 2 * CREDIT);
         self.paid.store(paid, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CREDIT, LONGEST, PRICE, Throttle};
+    use super::{CREDIT, PRICE, Throttle};
 
     const MS: u64 = 1_000_000;
 
@@ -101,24 +100,18 @@ mod tests {
         assert!((PRICE..=PRICE + 1).contains(&part), "{part}");
         // What is not used for long is not saved up.
         now += 1_000_000 * MS;
-        throttle.charge(now + CREDIT, CREDIT);
-        assert!(throttle.is_due_at(now));
-        assert!(!throttle.is_due_at(now - CREDIT));
+        throttle.charge(now + MS, MS);
+        assert!(throttle.is_due_at(now + PRICE * MS - CREDIT));
+        assert!(!throttle.is_due_at(now + PRICE * MS - CREDIT - 1));
     }
 
     #[test]
     fn one_long_search_does_not_forbid_others_for_long() {
-        let throttle = Throttle::new();
-        throttle.charge(1000 * LONGEST, 1000 * LONGEST);
-        assert!(throttle.is_due_at(0));
-        throttle.charge(1000 * LONGEST, 1000 * LONGEST);
-        assert!(!throttle.is_due_at(0));
-        assert!(throttle.is_due_at(2 * LONGEST - CREDIT));
-        let now = 1000 * LONGEST;
-        for _ in 0..100 {
-            throttle.charge(now + LONGEST, LONGEST);
+        let (throttle, now) = (Throttle::new(), 1000 * CREDIT);
+        for cost in [1000 * CREDIT, CREDIT, CREDIT] {
+            throttle.charge(now, cost);
+            assert!(!throttle.is_due_at(now + CREDIT - 1));
+            assert!(throttle.is_due_at(now + CREDIT));
         }
-        assert!(!throttle.is_due_at(now + LONGEST));
-        assert!(throttle.is_due_at(now + 2 * LONGEST));
     }
 }

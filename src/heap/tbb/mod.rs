@@ -25,16 +25,14 @@ use once_cell::race::OnceBox;
 pub use library::Missing;
 
 use super::arena::Arenas;
+use super::base::class::REQUEST_MAX;
 use super::base::lock::Lock;
 use super::base::{HEAPS, KINDS, page_map};
 use super::thread::Thread;
-use crate::backing::{page_size, round_up};
+use crate::backing::{UNIT, page_size, round_up};
 use crate::boxed::boxed;
 use crate::error::Error;
 use crate::{cancel, log};
-
-/// A pool asks its heap's backing for a multiple of this many bytes.
-const GRANULARITY: usize = 2 << 20;
 
 /// A pool of libtbbmalloc and the heap that uses it.
 struct Pool {
@@ -112,7 +110,7 @@ pub(crate) fn install(
     };
     let pool = boxed(pool).map_err(|_| Error::NoMemory)?;
     let policy = Policy {
-        granularity: heap.backing.granule().max(GRANULARITY),
+        granularity: heap.backing.granule().max(UNIT),
         ..policy(raw_alloc)
     };
     let mut handle = ptr::null_mut();
@@ -148,7 +146,7 @@ const fn policy(alloc: library::RawAlloc) -> Policy {
     Policy {
         alloc,
         free: raw_free,
-        granularity: GRANULARITY,
+        granularity: UNIT,
         version: library::VERSION,
         flags: 0,
     }
@@ -240,7 +238,7 @@ pub(crate) unsafe fn resize(
         return None;
     }
     let _inside = Inside::enter()?;
-    if size > LARGEST {
+    if size > REQUEST_MAX {
         return Some(Err(Error::NoMemory));
     }
     // SAFETY: the block is the pool's and live; on failure it stays.
@@ -253,10 +251,6 @@ pub(crate) unsafe fn resize(
 pub(crate) const fn fits(old: usize, size: usize) -> bool {
     size <= old && size >= old / 2
 }
-
-/// Sizes and alignments above this are no request that can be met, and must not overflow in
-/// the sums of the allocator.
-const LARGEST: usize = 1 << 47;
 
 fn given(block: *mut c_void) -> Result<*mut u8, Error> {
     if block.is_null() {
@@ -284,7 +278,7 @@ impl Pool {
     }
 
     fn allocate(&self, size: usize, align: usize) -> Result<*mut u8, Error> {
-        if size > LARGEST || align > LARGEST {
+        if size > REQUEST_MAX || align > REQUEST_MAX {
             return Err(Error::NoMemory);
         }
         // SAFETY: the pool is live, and the alignment 0 or a power of two.
