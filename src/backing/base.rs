@@ -101,8 +101,8 @@ pub struct Extent {
 pub enum Room {
     /// As much as the system gives.
     Open,
-    /// What the nodes have together, for all that take memory there.
-    Shared(usize),
+    /// What the nodes have, for all that take memory there.
+    Shared,
     /// What is for this source alone.
     Own {
         /// Bytes that the heap has taken and not given back.
@@ -117,7 +117,7 @@ impl Room {
     pub fn held(self) -> Option<usize> {
         match self {
             Self::Own { held, .. } => Some(held),
-            Self::Open | Self::Shared(_) => None,
+            Self::Open | Self::Shared => None,
         }
     }
 
@@ -125,7 +125,7 @@ impl Room {
     pub fn left(self) -> usize {
         match self {
             Self::Own { left, .. } => left,
-            Self::Open | Self::Shared(_) => 0,
+            Self::Open | Self::Shared => 0,
         }
     }
 }

@@ -106,8 +106,7 @@ impl Anonymous {
 
     /// What the nodes have, if what is promised there is counted.
     pub(in crate::backing) fn room(&self) -> Room {
-        let shared = |account: &Account| Room::Shared(account.capacity());
-        self.account().map_or(Room::Open, shared)
+        self.account().map_or(Room::Open, |_| Room::Shared)
     }
 
     /// Bytes that have been promised on the nodes, to this source or others.

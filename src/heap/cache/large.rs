@@ -9,26 +9,20 @@ use core::ptr;
 use super::bin::Cache;
 use super::magazine::Magazine;
 use super::store::Store;
-use crate::backing::{Room, page_size};
+use crate::backing::page_size;
 use crate::heap::base::class;
 
 /// Number of classes of large blocks.
 const CLASSES: usize = class::COUNT - class::SMALL_COUNT;
-/// A thread keeps at most this part of what nodes have: many threads may use many kinds there.
-const NODES_PART: usize = 512;
 
 /// The most bytes of large blocks that a thread keeps of a heap: an eighth of what a bounded kind
-/// can hold, a part of what nodes have that kinds share, and no more than a depot does. Of huge
-/// pages none: what one kind has mapped no other can have, and blocks in caches make it map more.
+/// can hold, and no more than a depot does. Of huge pages none: what one kind has mapped no other can
+/// have, and blocks in caches make it map more.
 fn most(store: &Store) -> usize {
-    let backing = &store.arenas.backing;
-    if backing.granule() > page_size() {
+    if store.arenas.backing.granule() > page_size() {
         return 0;
     }
-    match backing.room() {
-        Room::Shared(nodes) => store.depot.most_for_thread().min(nodes / NODES_PART),
-        Room::Open | Room::Own { .. } => store.depot.most_for_thread(),
-    }
+    store.depot.most_for_thread()
 }
 
 /// How many blocks of a class a thread's magazine has places for.
