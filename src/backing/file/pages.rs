@@ -31,10 +31,9 @@ use crate::backing::table::Table;
 const GRANULE: usize = 256 << 10;
 /// The part of the heap's bytes, one in this many, that blocks in advance take at most in all.
 const PART: usize = 64;
-/// Bytes of blocks in advance that are always allowed, even above [`PART`].
+/// Bytes of blocks in advance that are always allowed, even above [`PART`], and the most that are
+/// allocated behind a range with it.
 const FEW: usize = 8 * GRANULE;
-/// The most bytes behind a range that are allocated in advance with it.
-const MOST: usize = 16 << 20;
 
 /// The state of a page of which no block is known; a fresh table has it.
 const EMPTY: u8 = 0;
@@ -142,7 +141,7 @@ impl Pages {
             let ahead = amounts.ahead.load(Ordering::Relaxed);
             all.saturating_sub(ahead).min(bytes) / page_size()
         };
-        let part = (amounts.held / PART).min(MOST);
+        let part = (amounts.held / PART).min(FEW);
         let behind = own.end.next_multiple_of(GRANULE) - own.end;
         let first = own.end / page_size();
         let behind = &states[first..states.len().min(first + may(behind.max(part)))];
@@ -182,7 +181,7 @@ impl Pages {
     /// Forgets blocks in advance, in a child whose file is a new one, and claims of threads that the
     /// child does not have. The heap has taken bytes before `used` only; both may lie behind that.
     pub(super) fn after_fork_in_child(&self, used: usize) {
-        let end = used.saturating_add(MOST) / page_size();
+        let end = used.saturating_add(FEW) / page_size();
         for state in self.states.entries().iter().take(end) {
             change(state, |now| match now {
                 TAKEN | TOUCHED => TAKEN,
