@@ -75,5 +75,8 @@ int main(void)
     check("file", file, 16 * MIB, PAGE);
     check("file", file, 64 * MIB, PAGE);
     CHECK_INT(0, memkind_destroy_kind(file));
+    file = make_pmem(test_dir(), 0);
+    check("file", file, 0, 10 * MIB);
+    CHECK_INT(0, memkind_destroy_kind(file));
     return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A limit that no machine has, as programs give that want none, is no reason to refuse blocks. One that cannot be
- * rounded up to 2 MiB is none. */
+ * rounded up to 2 MiB is none. And no kind takes as many addresses. */
 #include "pmem.h"
+#include "process.h"
 
 #define TIB (1024 * GIB)
 
@@ -9,6 +10,8 @@ int main(void)
 {
     static const size_t limits[] = {TIB, TIB + 1, 20 * TIB, 64 * TIB, 100 * TIB, (size_t)1 << 50, PTRDIFF_MAX,
                                     (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 64 * MIB, SIZE_MAX - 1, SIZE_MAX};
+
+    const size_t before = address_space();
 
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
         memkind_t kind = make_pmem(test_dir(), limits[i]);
@@ -25,6 +28,8 @@ int main(void)
         if (limits[i] >= SIZE_MAX - 1) {
             CHECK(memkind_get_capacity(kind) > 0);
         }
+        /* The addresses of a kind are not as many as its limit. */
+        CHECK(address_space() < before + 2 * TIB);
         CHECK_INT(0, memkind_destroy_kind(kind));
     }
     return 0;
