@@ -186,8 +186,7 @@ fn index_of(kind: usize) -> usize {
 /// library's.
 #[inline(always)]
 pub(crate) unsafe fn resize(kind: usize, block: *mut u8, size: usize) -> Option<NonNull<u8>> {
-    let entry = page_map::fast_entry(block as usize)? as usize;
-    let (id, old) = (entry >> 16, entry & 0xffff);
+    let (id, old) = page_map::fast_halves(block as usize)?;
     // Neither 0 nor class::NO_BLOCKS.
     let known = old.wrapping_sub(1) < class::NO_BLOCKS - 1;
     let small = known && size != 0 && size <= class::FINE_MAX;

@@ -64,15 +64,8 @@ pub(crate) fn disable_fast() -> bool {
     true
 }
 
-/// The entry of the page at `address`, for the fast path: `None` while that is not
-/// enabled.
-#[inline(always)]
-pub(crate) fn fast_entry(address: usize) -> Option<u32> {
-    // SAFETY: a static root, or one that `disable_fast` has mapped: neither ever goes.
-    entry_in(unsafe { &*FAST.load(Ordering::Relaxed) }, address)
-}
-
-/// The heap's id and the bin offset in the entry of the page at `address`, for the fast path.
+/// The heap's id and the bin offset in the entry of the page at `address`, for the fast path: `None`
+/// where there is no entry, and while the path is not enabled.
 /// Each is loaded by itself: to take them apart is an instruction more. The entry does not
 /// change while blocks on the page are live; for any other address both are numbers that some
 /// entry has had.
@@ -108,21 +101,18 @@ pub(crate) fn fast_halves(address: usize) -> Option<(usize, usize)> {
 /// The entry of the page at `address`: a heap's id in the upper half, the bin offset
 /// of its blocks in the lower; 0 where nothing was set.
 pub fn entry(address: usize) -> u32 {
-    entry_in(&ROOT, address).unwrap_or(0)
+    slot(address)
+        .map(|slot| slot.load(Ordering::Relaxed))
+        .unwrap_or(0)
 }
 
+/// The entry of the page at `address`, if there is a leaf for it.
 #[inline(always)]
-fn entry_in(root: &Root, address: usize) -> Option<u32> {
-    with_slot(root, address, |slot| slot.load(Ordering::Relaxed))
-}
-
-/// Runs `work` on the entry of the page at `address`, if there is a leaf for it.
-#[inline(always)]
-fn with_slot<T>(root: &Root, address: usize, work: impl FnOnce(&AtomicU32) -> T) -> Option<T> {
-    let (first, page) = place(root, address)?;
+fn slot(address: usize) -> Option<&'static AtomicU32> {
+    let (first, page) = place(&ROOT, address)?;
     // SAFETY: a leaf that was installed, and is never unmapped or moved, holds the entry
     // of each page whose address has its index.
-    Some(work(unsafe { &*first.wrapping_add(page) }))
+    Some(unsafe { &*first.wrapping_add(page) })
 }
 
 /// Where the entry of the page at `address` is, if there is a leaf for it: that of page 0 would
@@ -204,12 +194,11 @@ pub fn give_blocks(start: usize, size: usize, first: u32) {
 #[inline]
 pub(crate) fn set_class(block: *mut u8, id: usize, offset: usize) {
     let value = (id << 16 | offset) as u32;
-    with_slot(&ROOT, block as usize, |entry| {
-        // Most pages hold one class for long: do not dirty the line for nothing.
-        if entry.load(Ordering::Relaxed) != value {
-            entry.store(value, Ordering::Relaxed);
-        }
-    });
+    let entry = slot(block as usize);
+    // Most pages hold one class for long: do not dirty the line for nothing.
+    if let Some(entry) = entry.filter(|entry| entry.load(Ordering::Relaxed) != value) {
+        entry.store(value, Ordering::Relaxed);
+    }
 }
 
 /// Sets the owner of all pages of `[start, start + size)`, with no class yet; both are
