@@ -1,12 +1,13 @@
-//! The locks of jemalloc, which are held while it calls what may allocate: a lock and a
-//! condition in a word each, on futex(2). jemalloc initialises them again in a forked child.
+//! Locks in a word each, for which threads sleep, on futex(2). Those of jemalloc are held while it calls
+//! what may allocate, and have conditions besides; it initialises them again in a forked child.
 
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::{held, raw};
 
-const FREE: u32 = 0;
+/// The word of a lock that no thread holds.
+pub(crate) const FREE: u32 = 0;
 const HELD: u32 = 1;
 /// The lock is held, and threads may be waiting for it.
 const AWAITED: u32 = 2;
@@ -30,6 +31,22 @@ fn wake_one(word: &AtomicU32) {
     let arguments = [word.as_ptr() as usize, command as usize, 1, 0, 0, 0];
     // SAFETY: FUTEX_WAKE uses the address of the word only as a name.
     unsafe { raw::call(libc::SYS_futex, arguments) };
+}
+
+/// Waits for a lock, which is not counted among those that the thread holds.
+pub(crate) fn hold(word: &AtomicU32) {
+    if !take(word) {
+        while word.swap(AWAITED, Ordering::Acquire) != FREE {
+            wait(word, AWAITED, core::ptr::null());
+        }
+    }
+}
+
+/// Releases a lock after [`hold`].
+pub(crate) fn release(word: &AtomicU32) {
+    if word.swap(FREE, Ordering::Release) == AWAITED {
+        wake_one(word);
+    }
 }
 
 fn take(word: &AtomicU32) -> bool {
@@ -58,18 +75,12 @@ pub(super) extern "C" fn trylock(word: &AtomicU32) -> c_int {
 
 pub(super) extern "C" fn lock(word: &AtomicU32) -> c_int {
     held::one_more();
-    if !take(word) {
-        while word.swap(AWAITED, Ordering::Acquire) != FREE {
-            wait(word, AWAITED, core::ptr::null());
-        }
-    }
+    hold(word);
     0
 }
 
 pub(super) extern "C" fn unlock(word: &AtomicU32) -> c_int {
-    if word.swap(FREE, Ordering::Release) == AWAITED {
-        wake_one(word);
-    }
+    release(word);
     held::one_less();
     0
 }

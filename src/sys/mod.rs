@@ -32,7 +32,7 @@ pub(crate) mod held;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) mod hidden;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod locks;
+pub(crate) mod locks;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod mappings;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

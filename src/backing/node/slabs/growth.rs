@@ -1,17 +1,13 @@
 //! The lock under which a source grows: held for as long as it takes to fill memory and to tell
 //! others of it. Waiting threads sleep.
 
-use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-const FREE: u32 = 0;
-const HELD: u32 = 1;
-/// Held, and others may be asleep.
-const AWAITED: u32 = 2;
+use crate::sys::locks;
 
 /// The lock under which one source grows.
 pub(super) struct Growth {
-    state: AtomicU32,
+    lock: AtomicU32,
     /// The thread that holds it.
     owner: AtomicUsize,
 }
@@ -22,16 +18,14 @@ pub(super) struct Guard<'a>(&'a Growth);
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         self.0.owner.store(0, Ordering::Relaxed);
-        if self.0.state.swap(FREE, Ordering::Release) == AWAITED {
-            self.0.futex(libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, 1);
-        }
+        locks::release(&self.0.lock);
     }
 }
 
 impl Growth {
     pub(super) const fn new() -> Self {
         Self {
-            state: AtomicU32::new(FREE),
+            lock: AtomicU32::new(locks::FREE),
             owner: AtomicUsize::new(0),
         }
     }
@@ -43,16 +37,7 @@ impl Growth {
         if self.owner.load(Ordering::Relaxed) == own {
             return None;
         }
-        let taken = (Ordering::Acquire, Ordering::Relaxed);
-        if self
-            .state
-            .compare_exchange(FREE, HELD, taken.0, taken.1)
-            .is_err()
-        {
-            while self.state.swap(AWAITED, Ordering::Acquire) != FREE {
-                self.futex(libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, AWAITED);
-            }
-        }
+        locks::hold(&self.lock);
         self.owner.store(own, Ordering::Relaxed);
         Some(Guard(self))
     }
@@ -60,13 +45,7 @@ impl Growth {
     /// Frees the lock in a child just forked: the thread that held it is gone.
     pub(super) fn after_fork_in_child(&self) {
         self.owner.store(0, Ordering::Relaxed);
-        self.state.store(FREE, Ordering::Release);
-    }
-
-    fn futex(&self, operation: libc::c_int, value: u32) {
-        let none = ptr::null::<libc::timespec>();
-        // SAFETY: the word lives as long as this.
-        unsafe { libc::syscall(libc::SYS_futex, self.state.as_ptr(), operation, value, none) };
+        self.lock.store(locks::FREE, Ordering::Release);
     }
 }
 
