@@ -17,12 +17,10 @@ use super::page_map::{self, UNIT as PAGE};
 /// Pages of the area.
 const PAGES: usize = 128;
 const SIZE: usize = PAGES * PAGE;
-/// The largest block or record, in bytes: what programs read directories with is a little above
-/// half of it.
-const MOST: usize = class::MAX;
-/// Number of classes up to [`MOST`], the empty one included.
+/// Number of classes of which there are blocks and records, the empty one included. The largest are a
+/// little less than twice what programs read directories with.
 const CLASSES: usize = class::SMALL_COUNT;
-const _: () = assert!(class::SIZES[CLASSES - 1] as usize == MOST && CLASSES < 64);
+const _: () = assert!(CLASSES < 64);
 
 /// The most bytes of blocks of one class; the last block may exceed it. Where a program has
 /// many blocks, those of this area, which lie apart from the others, are to be few.
@@ -228,7 +226,7 @@ fn block_of(class: usize, id: usize) -> *mut u8 {
 /// `zeroed`; null when there is no room.
 #[cold]
 pub(super) fn record(align: usize, size: usize, zeroed: bool) -> *mut u8 {
-    if size > MOST || align > PAGE {
+    if size > class::MAX || align > PAGE {
         return ptr::null_mut();
     }
     let class = class::offset(size.max(1)) >> class::BIN_BITS;
