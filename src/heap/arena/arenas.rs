@@ -3,7 +3,7 @@
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use once_cell::race::OnceBox;
 
@@ -63,8 +63,6 @@ pub(crate) struct Arenas {
     slots: OnceBox<[AtomicU32; MAX]>,
     /// Number of slots in use, a power of two; 0 before the limit is known.
     count: AtomicU32,
-    /// Whether freed pages count at once as unused for long.
-    at_once: AtomicBool,
     /// Where each arena counts its active pages, once that was asked for.
     pub(super) active: OnceBox<[AtomicPtr<AtomicUsize>; MAX]>,
 }
@@ -95,7 +93,6 @@ impl Arenas {
             grown: AtomicU32::new(0),
             slots: OnceBox::new(),
             count: AtomicU32::new(0),
-            at_once: AtomicBool::new(false),
             active: OnceBox::new(),
         }
     }
@@ -184,39 +181,24 @@ impl Arenas {
         if let Some(bytes) = self.backing.growth() {
             je::set_retain_grow_limit(fresh, bytes);
         }
-        if let Some(milliseconds) = self.decay_ms {
+        // There is no point in waiting for other uses of pages that cannot go back: jemalloc joins extents of
+        // those that count as unused for long, and keeps extents of a few pages apart that were used lately.
+        let decay_ms = if self.backing.gives_back() {
+            self.decay_ms
+        } else {
+            AT_ONCE
+        };
+        if let Some(milliseconds) = decay_ms {
             je::set_decay(fresh, milliseconds);
         }
         match slot.compare_exchange(0, fresh, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => {
-                fence(Ordering::SeqCst);
-                if self.decays_at_once() {
-                    je::set_decay(fresh, 0);
-                }
-                Ok(fresh)
-            }
+            Ok(_) => Ok(fresh),
             Err(theirs) => {
                 // SAFETY: no block was ever taken from it.
                 unsafe { je::destroy_arena(fresh) };
                 Ok(theirs)
             }
         }
-    }
-
-    /// From now on freed pages count at once as unused for long: jemalloc joins extents of such
-    /// pages, and keeps extents of a few pages apart that were used lately.
-    pub(crate) fn begin_decay_at_once(&self) {
-        if !self.at_once.swap(true, Ordering::Relaxed) {
-            fence(Ordering::SeqCst);
-            for arena in self.existing() {
-                je::set_decay(arena, 0);
-            }
-        }
-    }
-
-    /// Whether [`Arenas::begin_decay_at_once`] has been called.
-    pub(crate) fn decays_at_once(&self) -> bool {
-        self.at_once.load(Ordering::Relaxed)
     }
 
     /// Gives all unused pages back. jemalloc then joins extents of a few pages, also where the

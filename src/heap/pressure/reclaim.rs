@@ -21,15 +21,11 @@ pub(super) fn for_request(
     turn: u64,
 ) -> bool {
     let arenas = &store.arenas;
-    let Room::Own { held, left } = arenas.backing.room() else {
+    let Room::Own { .. } = arenas.backing.room() else {
         all(store, active_beside);
         return true;
     };
     arenas.learn_active(|| Store::refresh_all(&hold_caches()));
-    // Memory of a user's area never goes back to the system.
-    if !arenas.backing.gives_back() && least <= held.saturating_add(left) {
-        decay_at_once(store);
-    }
     let left = || arenas.backing.room().left();
     let is_enough = |idle: usize| idle > 0 && idle.saturating_add(left()) >= least;
     let helps = || arenas.backing.gives_back() && arenas.idle_bytes().is_none_or(is_enough);
@@ -128,15 +124,6 @@ pub(super) fn beside(store: &Store, least: usize) -> bool {
         }
     }
     given > 0
-}
-
-/// Lets `store` stop waiting for other uses of what is freed: that has no point in a heap that
-/// gives nothing back, once it has had no room for what it can hold.
-fn decay_at_once(store: &Store) {
-    if !store.arenas.decays_at_once() {
-        let _still = hold_caches();
-        store.arenas.begin_decay_at_once();
-    }
 }
 
 fn one(store: &Store) {
